@@ -1,0 +1,38 @@
+/** Exit codes of the program (docs/contract.md). */
+export const EXIT = {
+  done: 0,
+  attention: 1,
+  usage: 2,
+  waitingForRestart: 3,
+  unexplained: 4,
+  internal: 70,
+  interrupted: 130,
+} as const
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
+
+export type FailureText = {
+  /** Stable identifier in kebab-case, for scripts. */
+  readonly code: string
+  /** What happened, with the actual value. */
+  readonly what: string
+  /** The cause, where it is known. */
+  readonly why: string | null
+  /** The exact command or act that helps. */
+  readonly next: string
+  /** The failing tool's own words, verbatim. */
+  readonly verbatim?: string
+}
+
+/** The only error the program throws on purpose: it always carries the next step. */
+export class Failure extends Error {
+  readonly text: FailureText
+  readonly exit: ExitCode
+
+  constructor(text: FailureText, exit: ExitCode = EXIT.attention) {
+    super(text.what)
+    this.name = 'Failure'
+    this.text = text
+    this.exit = exit
+  }
+}

@@ -1,0 +1,20 @@
+import { defineConfig } from 'vitest/config'
+
+/** unit: no processes beyond the system's own small tools; e2e: the built file in a terminal; stage, lab: root and real parts. */
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/{core,host,flow,audit,cli}/**/*.test.ts'], testTimeout: 60_000 } },
+      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 120_000 } },
+      {
+        test: {
+          name: 'stage',
+          include: ['test/stage/**/*.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+})
