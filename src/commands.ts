@@ -1,0 +1,346 @@
+import { z } from 'zod'
+import { RPM_FILES_FORMAT, RPM_QUERY_FORMAT } from './core/package/rpm-format.ts'
+
+/*
+ * Every program this one may ever run. Nothing else spawns: the host takes a CommandCall, and only
+ * `command()` below makes one. `aem-reseal commands` and docs/commands.md are rendered from this table.
+ */
+
+const rpmName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9+._-]{0,99}$/)
+const absolutePath = z.string().regex(/^\/[^\0\n]{0,1023}$/)
+const uuid = z.string().regex(/^[0-9A-Fa-f-]{4,36}$/)
+const unit = z.string().regex(/^[A-Za-z0-9@._-]{1,100}\.(service|target)$/)
+const suffix = z.string().regex(/^[0-9a-zA-Z=.-]{0,13}$/)
+const minutes = z.string().regex(/^[0-9]{1,4}$/)
+const clockTime = z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/)
+
+type Row = {
+  /** Absolute path of the program. */
+  readonly program: string
+  /** `{name}` stands for a parameter. */
+  readonly args: readonly string[]
+  readonly params: z.ZodObject
+  readonly asRoot: boolean
+  readonly effect: 'read' | 'write'
+  readonly timeoutMs: number
+  readonly maxOutputBytes: number
+  readonly why: string
+  readonly source: string
+  /** A real answer, shortened; the version of the tool that printed it. */
+  readonly sample: string
+}
+
+const none = z.object({})
+const SECOND = 1000
+const KIB = 1024
+
+export const COMMANDS = {
+  'rpm-query': {
+    program: '/usr/bin/rpm',
+    args: ['-q', '--qf', RPM_QUERY_FORMAT, '{name}'],
+    params: z.object({ name: rpmName }),
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 256 * KIB,
+    why: 'which versions of a measured package are installed, since when, with whose signature',
+    source: 'rpm(8) --queryformat; one line each: name, epoch:version-release, arch, install time, signature',
+    sample:
+      'xen-hypervisor\\t2001:4.17.4-4.fc37\\tx86_64\\t1721174400\\tRSA/SHA256, Tue Jul 16 12:00:00 2024, Key ID e022e58f8e34d89f\\n   (rpm 4.18)',
+  },
+  'rpm-verify': {
+    program: '/usr/bin/rpm',
+    args: ['-V', '{name}'],
+    params: z.object({ name: rpmName }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 120 * SECOND,
+    maxOutputBytes: 1024 * KIB,
+    why: "whether a package's files are what the package brought",
+    source: 'rpm(8) VERIFY OPTIONS: no output and exit 0 when nothing differs',
+    sample: 'S.5....T.    /boot/xen-4.17.4.gz\\n   (exit 1, rpm 4.18)',
+  },
+  'rpm-signature': {
+    program: '/usr/bin/rpm',
+    args: ['-qvv', '{name}'],
+    params: z.object({ name: rpmName }),
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 4096 * KIB,
+    why: "whether the installed package's header signature verifies with a key of the RPM keyring",
+    source: 'rpm -V checks no signature; -qvv prints "Header V4 ...: OK" or "NOKEY" on standard error',
+    sample:
+      'D:  read h#       7\\nHeader V4 RSA/SHA256 Signature, key ID 8e34d89f: OK\\n...   (standard error, rpm 4.18)',
+  },
+  'rpm-files': {
+    program: '/usr/bin/rpm',
+    args: ['-q', '--qf', RPM_FILES_FORMAT, '{name}'],
+    params: z.object({ name: rpmName }),
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 32 * 1024 * KIB,
+    why: 'which boot files a package owns and their SHA-256 in the RPM database',
+    source: 'rpm(8) --queryformat arrays; one line a file: name, epoch:version-release, path, digest',
+    sample: 'xen-hypervisor\\t2001:4.17.4-4.fc37\\t/boot/xen-4.17.4.gz\\t0d7e8c...\\n   (rpm 4.18)',
+  },
+  'xl-info': {
+    program: '/usr/sbin/xl',
+    args: ['info'],
+    params: none,
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 20 * SECOND,
+    maxOutputBytes: 256 * KIB,
+    why: 'the version, compile date and command line of the running Xen',
+    source: 'xl(1) info',
+    sample: 'xen_version            : 4.17.4\\nxen_commandline        : placeholder console=none ...\\n   (xl 4.17)',
+  },
+  lsblk: {
+    program: '/usr/bin/lsblk',
+    args: ['--json', '--bytes', '--paths', '--list', '--output', 'NAME,TYPE,FSTYPE,LABEL,UUID,MOUNTPOINT,RM,RO,SIZE'],
+    params: none,
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 20 * SECOND,
+    maxOutputBytes: 1024 * KIB,
+    why: 'AEM devices by label and UUID: present, mounted where, removable, read-only',
+    source: 'lsblk(8), util-linux 2.35 or newer',
+    sample:
+      '{"blockdevices": [{"name":"/dev/sda1","type":"part","fstype":"ext4","label":"aem","uuid":"6d2f...","mountpoint":"/boot","rm":false,"ro":false,"size":1073741824}]}\\n   (util-linux 2.38)',
+  },
+  'aem-journal': {
+    program: '/usr/bin/journalctl',
+    args: [
+      '--boot',
+      '--no-pager',
+      '--quiet',
+      '--output=short-iso',
+      '--unit=anti-evil-maid-unseal.service',
+      '--unit=anti-evil-maid-seal.service',
+    ],
+    params: none,
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 4096 * KIB,
+    why: 'what AEM said in this boot (with plymouth on, only part of it)',
+    source: 'journalctl(1); wording: anti-evil-maid 4.2.0',
+    sample:
+      '2024-07-17T09:00:05+0200 dom0 anti-evil-maid-unseal[412]: anti-evil-maid-unseal: Freshness token unsealed.\\n   (systemd 251)',
+  },
+  'unit-show': {
+    program: '/usr/bin/systemctl',
+    args: [
+      'show',
+      '--property=LoadState,ActiveState,SubState,Result,ConditionResult,ExecMainStatus,ExecMainStartTimestampMonotonic,ExecMainExitTimestampMonotonic,DropInPaths',
+      '{unit}',
+    ],
+    params: z.object({ unit }),
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 20 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'whether the seal unit ran in this boot and how it ended',
+    source: 'systemctl(1) show; times in microseconds since boot, 0 when it did not run',
+    sample:
+      'LoadState=loaded\\nActiveState=inactive\\nSubState=dead\\nResult=success\\nConditionResult=yes\\nExecMainStatus=0\\nExecMainStartTimestampMonotonic=14011023\\n...   (systemd 251)',
+  },
+  'running-qubes': {
+    program: '/usr/bin/qvm-ls',
+    args: ['--running', '--raw-list', '--fields', 'name'],
+    params: none,
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 256 * KIB,
+    why: 'to name the qubes whose unsaved work a restart would end',
+    source: 'qvm-ls(1), Qubes 4.1 to 4.3',
+    sample: 'dom0\\nsys-net\\nwork\\n   (Qubes 4.2)',
+  },
+  'pcr-read': {
+    program: '/usr/bin/tpm2_pcrread',
+    args: ['-T', 'device:/dev/tpm0', 'sha1:all+sha256:all'],
+    params: none,
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'PCR values where the kernel does not offer them under /sys',
+    source: 'tpm2_pcrread(1), tpm2-tools 5',
+    sample: '  sha256:\\n    0 : 0x0000...\\n    17: 0x8A31...\\n   (tpm2-tools 5.4)',
+  },
+  'launch-log': {
+    program: '/usr/sbin/txt-stat',
+    args: [],
+    params: none,
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 1024 * KIB,
+    why: "tboot's log of the measured launch",
+    source: 'txt-stat(8), tboot 1.7 to 1.10',
+    sample: 'Intel(r) TXT Configuration Registers:\\n...\\n TXT measured launch: TRUE\\n...   (tboot 1.10)',
+  },
+  'mount-media': {
+    program: '/usr/bin/mount',
+    args: ['-t', 'ext4', '-o', 'ro,noload,nosuid,nodev,noexec', '/dev/disk/by-uuid/{uuid}', '{mountPoint}'],
+    params: z.object({ uuid, mountPoint: absolutePath }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'to look at an AEM device that is not mounted; read-only, journal not replayed, unmounted after the look',
+    source: 'mount(8), ext4 option noload',
+    sample: '(no output)   (util-linux 2.38)',
+  },
+  'unmount-media': {
+    program: '/usr/bin/umount',
+    args: ['{mountPoint}'],
+    params: z.object({ mountPoint: absolutePath }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'ends the look at an AEM device',
+    source: 'umount(8)',
+    sample: '(no output)   (util-linux 2.38)',
+  },
+  seal: {
+    program: '/usr/sbin/anti-evil-maid-seal',
+    args: [],
+    params: none,
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 330 * SECOND,
+    maxOutputBytes: 1024 * KIB,
+    why: "AEM's own reseal, for the device this boot came from",
+    source: 'anti-evil-maid 4.2.0; no argument: the suffix cached by this boot',
+    sample: 'anti-evil-maid-seal: Sealed /var/lib/anti-evil-maid/aem/secret.txt using --pcr 13 ...\\n   (anti-evil-maid 4.2.0)',
+  },
+  'seal-suffix': {
+    program: '/usr/sbin/anti-evil-maid-seal',
+    args: ['{suffix}'],
+    params: z.object({ suffix }),
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 330 * SECOND,
+    maxOutputBytes: 1024 * KIB,
+    why: "AEM's own reseal where this boot's suffix cache is gone (TPM 1.2 removes it after a seal)",
+    source: 'anti-evil-maid 4.2.0; argument: the label suffix, may be empty',
+    sample: 'anti-evil-maid-seal: Sealed /var/lib/anti-evil-maid/aem/secret.txt using --pcr 13 ...\\n   (anti-evil-maid 4.2.0)',
+  },
+  'flush-transient': {
+    program: '/usr/bin/tpm2_flushcontext',
+    args: ['-T', 'device:/dev/tpm0', '-t'],
+    params: none,
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'a failed unseal leaves two transient objects in the TPM; later loads would fail with 0x902',
+    source: 'tpm2_flushcontext(1); seen with anti-evil-maid 4.2.0',
+    sample: '(no output)   (tpm2-tools 5.4)',
+  },
+  'restart-now': {
+    program: '/usr/sbin/shutdown',
+    args: ['-r', 'now'],
+    params: none,
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'restarts dom0',
+    source: 'shutdown(8)',
+    sample: '(no output)   (systemd 251)',
+  },
+  'restart-in': {
+    program: '/usr/sbin/shutdown',
+    args: ['-r', '+{minutes}'],
+    params: z.object({ minutes }),
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'restarts dom0 in so many minutes',
+    source: 'shutdown(8)',
+    sample: "Reboot scheduled for Wed 2024-07-17 09:10:00 CEST, use 'shutdown -c' to cancel.\\n   (systemd 251)",
+  },
+  'restart-at': {
+    program: '/usr/sbin/shutdown',
+    args: ['-r', '{clockTime}'],
+    params: z.object({ clockTime }),
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'restarts dom0 at a time of day',
+    source: 'shutdown(8)',
+    sample: "Reboot scheduled for Wed 2024-07-17 23:30:00 CEST, use 'shutdown -c' to cancel.\\n   (systemd 251)",
+  },
+  'restart-cancel': {
+    program: '/usr/sbin/shutdown',
+    args: ['-c'],
+    params: none,
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'cancels a scheduled restart',
+    source: 'shutdown(8)',
+    sample: '(no output)   (systemd 251)',
+  },
+} as const satisfies Record<string, Row>
+
+export type CommandId = keyof typeof COMMANDS
+export type CommandParams<I extends CommandId> = z.input<(typeof COMMANDS)[I]['params']>
+
+/** One run of one program, with its argv already made; what is printed in a dry run is what is executed. */
+export type CommandCall<I extends CommandId = CommandId> = {
+  readonly id: I
+  readonly params: Readonly<Record<string, string>>
+  /** argv[0] is the absolute path. */
+  readonly argv: readonly string[]
+  readonly asRoot: boolean
+  readonly effect: 'read' | 'write'
+  readonly timeoutMs: number
+  readonly maxOutputBytes: number
+}
+
+/**
+ * The call of a program of the table.
+ * @throws ZodError when a parameter is not of its form: a defect of the caller, who checks foreign text first
+ */
+export function command<I extends CommandId>(id: I, params: CommandParams<I>): CommandCall<I> {
+  const row: Row = COMMANDS[id]
+  const checked = row.params.parse(params) as Record<string, string>
+  const args = row.args.map((arg) => fillTemplate(arg, checked))
+  return {
+    id,
+    params: checked,
+    argv: [row.program, ...args],
+    asRoot: row.asRoot,
+    effect: row.effect,
+    timeoutMs: row.timeoutMs,
+    maxOutputBytes: row.maxOutputBytes,
+  }
+}
+
+/** Is this foreign text a label suffix that AEM would take (anti-evil-maid-install, LABEL_SUFFIX_CHARS)? */
+export function isSuffix(text: string): boolean {
+  return suffix.safeParse(text).success
+}
+
+export function isUuid(text: string): boolean {
+  return uuid.safeParse(text).success
+}
+
+// Formats hold %{NAME}, so only the names of this command's parameters are filled in.
+function fillTemplate(arg: string, params: Record<string, string>): string {
+  let filled = arg
+  for (const [name, value] of Object.entries(params)) {
+    filled = filled.replace(`{${name}}`, () => value)
+  }
+  return filled
+}

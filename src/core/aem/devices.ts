@@ -1,0 +1,88 @@
+import { z } from 'zod'
+
+/** One block device of `lsblk --json --list`. */
+export type BlockDevice = {
+  readonly name: string
+  readonly fileSystem: string | null
+  readonly label: string | null
+  readonly uuid: string | null
+  readonly mountPoint: string | null
+  readonly isRemovable: boolean | null
+  readonly isReadOnly: boolean | null
+  readonly sizeBytes: number | null
+}
+
+// util-linux before 2.33 printed booleans and sizes as strings.
+const flag = z.union([z.boolean(), z.enum(['0', '1']).transform((text) => text === '1')]).nullish()
+const size = z.union([z.number(), z.string().regex(/^[0-9]+$/).transform(Number)]).nullish()
+const lsblkSchema = z.object({
+  blockdevices: z.array(
+    z.object({
+      name: z.string(),
+      fstype: z.string().nullish(),
+      label: z.string().nullish(),
+      uuid: z.string().nullish(),
+      mountpoint: z.string().nullish(),
+      rm: flag,
+      ro: flag,
+      size,
+    }),
+  ),
+})
+
+/** Reads lsblk's JSON. @returns null when it is of another form */
+export function parseLsblk(stdout: string): readonly BlockDevice[] | null {
+  let json: unknown
+  try {
+    json = JSON.parse(stdout)
+  } catch {
+    return null
+  }
+  const parsed = lsblkSchema.safeParse(json)
+  if (!parsed.success) return null
+  return parsed.data.blockdevices.map((device) => ({
+    name: device.name,
+    fileSystem: device.fstype ?? null,
+    label: device.label ?? null,
+    uuid: device.uuid ?? null,
+    mountPoint: device.mountpoint ?? null,
+    isRemovable: device.rm ?? null,
+    isReadOnly: device.ro ?? null,
+    sizeBytes: device.size ?? null,
+  }))
+}
+
+/** What a label of an AEM device begins with (anti-evil-maid-lib, LABEL_PREFIX). */
+const LABEL_PREFIX = 'aem'
+/** anti-evil-maid-install, LABEL_SUFFIX_CHARS: 0-13 characters. */
+const SUFFIX = /^[0-9a-zA-Z=.-]{0,13}$/
+
+/** The suffix of an AEM label or directory name, or null when it is none: `aem.sd` -> `.sd`. */
+export function parseAemLabel(label: string): string | null {
+  if (!label.startsWith(LABEL_PREFIX)) return null
+  const suffix = label.slice(LABEL_PREFIX.length)
+  return SUFFIX.test(suffix) ? suffix : null
+}
+
+export function labelOf(suffix: string): string {
+  return `${LABEL_PREFIX}${suffix}`
+}
+
+/**
+ * AEM devices of this dom0: those plugged in (by label) and those dom0 keeps files for, each once.
+ * Two plugged-in devices with one label both appear: which is which is for the user to say.
+ */
+export function listAemDevices(
+  blockDevices: readonly BlockDevice[] | null,
+  directories: readonly string[] | null,
+): readonly { readonly suffix: string; readonly block: BlockDevice | null }[] {
+  const plugged = (blockDevices ?? []).flatMap((block) => {
+    const suffix = block.label === null || block.uuid === null ? null : parseAemLabel(block.label)
+    return suffix === null ? [] : [{ suffix, block }]
+  })
+  const known = (directories ?? []).flatMap((name) => {
+    const suffix = parseAemLabel(name)
+    return suffix === null || plugged.some((device) => device.suffix === suffix) ? [] : [{ suffix, block: null }]
+  })
+  return [...plugged, ...known].sort((a, b) => (a.suffix < b.suffix ? -1 : a.suffix > b.suffix ? 1 : 0))
+}

@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto'
+import { createGunzip } from 'node:zlib'
+import { findBuildId } from '../core/xen/build-id.ts'
+import type { FileDigests } from './host.ts'
+
+/** Images above this size are hashed but not searched for a build id (Xen's image unpacks to about 3 MB). */
+const MAX_ELF_BYTES = 64 * 1024 * 1024
+
+const ELF_MAGIC = Buffer.from([0x7f, 0x45, 0x4c, 0x46])
+const GZIP_MAGIC = [0x1f, 0x8b] as const
+
+/** SHA-1 and SHA-256 of a stream, of its gunzipped form too where it is gzip, and the ELF build id inside. */
+export async function digestStream(chunks: AsyncIterable<Uint8Array>): Promise<FileDigests> {
+  const outer = startDigest()
+  let gunzip: ReturnType<typeof startGunzip> | null = null
+  let isFirst = true
+  for await (const chunk of chunks) {
+    if (isFirst && chunk[0] === GZIP_MAGIC[0] && chunk[1] === GZIP_MAGIC[1]) gunzip = startGunzip()
+    isFirst = false
+    outer.update(chunk)
+    await gunzip?.write(chunk)
+  }
+  const whole = outer.end()
+  const inner = (await gunzip?.end()) ?? null
+  const buildId = whole.buildId ?? inner?.buildId ?? null
+  return {
+    sha1: whole.sha1,
+    sha256: whole.sha256,
+    sizeBytes: whole.sizeBytes,
+    ...(inner ? { gunzipped: { sha1: inner.sha1, sha256: inner.sha256 } } : {}),
+    ...(buildId ? { buildId } : {}),
+  }
+}
+
+function startDigest() {
+  const sha1 = createHash('sha1')
+  const sha256 = createHash('sha256')
+  let sizeBytes = 0
+  // Only an ELF image is kept in memory: an initramfs of 100 MB must not be.
+  let image: Uint8Array[] | null = null
+  return {
+    update(chunk: Uint8Array) {
+      if (sizeBytes === 0 && Buffer.from(chunk.subarray(0, 4)).equals(ELF_MAGIC)) image = []
+      sha1.update(chunk)
+      sha256.update(chunk)
+      sizeBytes += chunk.length
+      if (sizeBytes > MAX_ELF_BYTES) image = null
+      image?.push(chunk)
+    },
+    end() {
+      const buildId = image ? findBuildId(Buffer.concat(image)) : null
+      return { sha1: sha1.digest('hex'), sha256: sha256.digest('hex'), sizeBytes, buildId }
+    },
+  }
+}
+
+function startGunzip() {
+  const stream = createGunzip()
+  const digest = startDigest()
+  let isBroken = false
+  const finished = new Promise<void>((resolve) => {
+    stream.on('data', digest.update)
+    stream.on('end', resolve)
+    // A damaged gzip file still has digests of its own bytes; only the inner ones are missing.
+    stream.on('error', () => {
+      isBroken = true
+      resolve()
+    })
+  })
+  return {
+    async write(chunk: Uint8Array) {
+      if (isBroken) return
+      await Promise.race([new Promise<void>((resolve) => stream.write(chunk, () => resolve())), finished])
+    },
+    async end() {
+      if (!isBroken) stream.end()
+      await finished
+      return isBroken ? null : digest.end()
+    },
+  }
+}

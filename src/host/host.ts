@@ -1,0 +1,82 @@
+import type { CommandCall } from '../commands.ts'
+
+/**
+ * What a look at the machine gave. `unknown` is not `absent`: a fact that could not be looked up becomes
+ * null and never "no" (docs/contract.md, recorded machine).
+ */
+export type Seen<T> =
+  | { readonly state: 'seen'; readonly value: T }
+  | { readonly state: 'absent' }
+  | { readonly state: 'unknown'; readonly why: string }
+
+export type RunResult = { readonly exit: number; readonly stdout: string; readonly stderr: string }
+
+export type FileStat = {
+  readonly kind: 'file' | 'directory' | 'link' | 'other'
+  readonly sizeBytes: number
+  readonly mtimeMs: number
+  /** Permission bits only, e.g. 0o600. */
+  readonly mode: number
+}
+
+/** Digests in lower-case hex; `gunzipped` is there when the file is a gzip file. */
+export type FileDigests = {
+  readonly sha1: string
+  readonly sha256: string
+  readonly sizeBytes: number
+  readonly gunzipped?: { readonly sha1: string; readonly sha256: string } | undefined
+  /** GNU build id of the ELF image inside, lower-case hex, where it has one. */
+  readonly buildId?: string | undefined
+}
+
+export type MountedMedia = {
+  /** Where its files are now, without a trailing slash. */
+  readonly root: string
+  /** Undoes what opening did; safe to call twice. */
+  close(): Promise<void>
+}
+
+/**
+ * The machine as the program may touch it. Three makers: real, recorded (read-only replay), simulated.
+ * Reading functions never throw for what is missing; writing functions throw a Failure.
+ */
+export type Host = {
+  readonly kind: 'real' | 'recorded' | 'simulated'
+  /** One line for the user: which machine this is. */
+  readonly description: string
+  /** May this host be changed at all? */
+  readonly writable: boolean
+  uid(): Promise<number | null>
+  now(): Date
+  run(call: CommandCall): Promise<Seen<RunResult>>
+  readFile(path: string): Promise<Seen<Uint8Array>>
+  readLink(path: string): Promise<Seen<string>>
+  listDirectory(path: string): Promise<Seen<readonly string[]>>
+  statFile(path: string): Promise<Seen<FileStat>>
+  digestFile(path: string): Promise<Seen<FileDigests>>
+  /** Opens an AEM device that is not mounted, read-only unless `write`. */
+  openMedia(media: { readonly uuid: string; readonly write: boolean }): Promise<Seen<MountedMedia>>
+  /** Temporary file, fsync, rename, fsync of the directory. @throws Failure */
+  writeFileAtomic(path: string, bytes: Uint8Array, mode: number): Promise<void>
+  /** 0700, parents too. @throws Failure */
+  makePrivateDirectory(path: string): Promise<void>
+  removeFile(path: string): Promise<void>
+  renameFile(from: string, to: string): Promise<void>
+  /** A lock that dies with the process. @throws Failure when another process holds it */
+  lockFile(path: string): Promise<{ release(): Promise<void> }>
+}
+
+export function seen<T>(value: T): Seen<T> {
+  return { state: 'seen', value }
+}
+
+export const ABSENT = { state: 'absent' } as const
+
+export function unknown(why: string): { readonly state: 'unknown'; readonly why: string } {
+  return { state: 'unknown', why }
+}
+
+/** The value, or null where it is absent or unknown. */
+export function valueOf<T>(look: Seen<T>): T | null {
+  return look.state === 'seen' ? look.value : null
+}

@@ -1,0 +1,238 @@
+import { constants } from 'node:fs'
+import { lstat, mkdir, open, readdir, readlink, rename, unlink } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { basename, dirname } from 'node:path'
+import type { CommandCall } from '../commands.ts'
+import { command } from '../commands.ts'
+import { Failure } from '../core/failure.ts'
+import { makeFailure } from '../messages.ts'
+import { mediaMountPoint, pathAllowed } from '../paths.ts'
+import { digestStream } from './digest.ts'
+import { guestEnvironment } from './environment.ts'
+import type { FileDigests, FileStat, Host, MountedMedia, RunResult, Seen } from './host.ts'
+import { ABSENT, seen, unknown } from './host.ts'
+
+/** Files read whole are small; boot files go through digestFile, the Xen image (3 MB) is the largest. */
+const MAX_FILE_BYTES = 64 * 1024 * 1024
+
+export type RealHostOptions = {
+  readonly stateDir: string
+  /** Files that the user named on the command line (bulletins, keys). */
+  readonly userFiles: readonly string[]
+}
+
+/** The machine that the program runs on. */
+export function makeRealHost(options: RealHostOptions): Host {
+  const mounted = new Set<string>()
+  const check = (path: string, access: 'read' | 'write'): void => {
+    const allowed =
+      options.userFiles.includes(path) ||
+      pathAllowed(path, access, { stateDir: options.stateDir, mediaRoots: [...mounted] })
+    if (!allowed) throw new Error(`path ${path} is not in src/paths.ts for ${access}`)
+  }
+  const host: Host = {
+    kind: 'real',
+    description: 'this machine',
+    writable: true,
+    uid: async () => process.getuid?.() ?? null,
+    now: () => new Date(),
+    run: runProgram,
+    async readFile(path) {
+      check(path, 'read')
+      return readWhole(path)
+    },
+    async readLink(path) {
+      check(path, 'read')
+      return look(() => readlink(path))
+    },
+    async listDirectory(path) {
+      check(path, 'read')
+      return look(async () => (await readdir(path)).sort())
+    },
+    async statFile(path) {
+      check(path, 'read')
+      return look(async () => toFileStat(await lstat(path)))
+    },
+    async digestFile(path) {
+      check(path, 'read')
+      return digestRealFile(path)
+    },
+    openMedia: (media) => openRealMedia(media, host, mounted),
+    async writeFileAtomic(path, bytes, mode) {
+      check(path, 'write')
+      await writeAtomically(path, bytes, mode)
+    },
+    async makePrivateDirectory(path) {
+      check(path, 'write')
+      await mkdir(path, { recursive: true, mode: 0o700 }).catch((error) => {
+        throw writeFailure(path, error)
+      })
+    },
+    async removeFile(path) {
+      check(path, 'write')
+      await unlink(path).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw writeFailure(path, error)
+      })
+    },
+    async renameFile(from, to) {
+      check(from, 'write')
+      check(to, 'write')
+      await rename(from, to).catch((error) => {
+        throw writeFailure(to, error)
+      })
+      await syncDirectory(dirname(to))
+    },
+    lockFile: holdLock,
+  }
+  return host
+}
+
+async function runProgram(call: CommandCall): Promise<Seen<RunResult>> {
+  const { execa } = await import('./execa.ts')
+  const [program, ...args] = call.argv
+  if (!program?.startsWith('/')) throw new Error(`program ${program} is not an absolute path`)
+  const result = await execa(program, args, {
+    env: guestEnvironment(process.env),
+    extendEnv: false,
+    stdin: 'ignore',
+    reject: false,
+    stripFinalNewline: false,
+    timeout: call.timeoutMs,
+    killSignal: call.effect === 'write' ? 'SIGTERM' : 'SIGKILL',
+    maxBuffer: call.maxOutputBytes,
+    cwd: '/',
+  })
+  if (result.code === 'ENOENT') return ABSENT
+  if (result.timedOut) return unknown(`${program} did not end within ${call.timeoutMs / 1000} s`)
+  if (result.isMaxBuffer) return unknown(`${program} printed more than ${call.maxOutputBytes} bytes`)
+  if (result.exitCode === undefined) return unknown(`${program} could not be run: ${result.shortMessage}`)
+  return seen({ exit: result.exitCode, stdout: result.stdout, stderr: result.stderr })
+}
+
+async function look<T>(read: () => Promise<T>): Promise<Seen<T>> {
+  try {
+    return seen(await read())
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return ABSENT
+    if (code === undefined) throw error
+    return unknown(message)
+  }
+}
+
+async function readWhole(path: string): Promise<Seen<Uint8Array>> {
+  return look(async () => {
+    const file = await open(path, constants.O_RDONLY | constants.O_NOCTTY)
+    try {
+      const { size } = await file.stat()
+      if (size > MAX_FILE_BYTES) throw Object.assign(new Error(`${path} has ${size} bytes`), { code: 'EFBIG' })
+      return await file.readFile()
+    } finally {
+      await file.close()
+    }
+  })
+}
+
+async function digestRealFile(path: string): Promise<Seen<FileDigests>> {
+  return look(async () => {
+    const file = await open(path, constants.O_RDONLY | constants.O_NOCTTY)
+    try {
+      return await digestStream(file.createReadStream({ autoClose: false, highWaterMark: 1 << 20 }))
+    } finally {
+      await file.close()
+    }
+  })
+}
+
+function toFileStat(stat: Awaited<ReturnType<typeof lstat>>): FileStat {
+  const kind = stat.isFile()
+    ? 'file'
+    : stat.isDirectory()
+      ? 'directory'
+      : stat.isSymbolicLink()
+        ? 'link'
+        : 'other'
+  return { kind, sizeBytes: Number(stat.size), mtimeMs: Number(stat.mtimeMs), mode: Number(stat.mode) & 0o7777 }
+}
+
+async function openRealMedia(
+  media: { uuid: string; write: boolean },
+  host: Host,
+  mounted: Set<string>,
+): Promise<Seen<MountedMedia>> {
+  const mountPoint = mediaMountPoint(media.uuid)
+  const device = await look(() => readlink(`/dev/disk/by-uuid/${media.uuid}`))
+  if (device.state !== 'seen') return ABSENT
+  await mkdir(mountPoint, { recursive: true, mode: 0o700 })
+  const mount = await host.run(command('mount-media', { uuid: media.uuid, mountPoint }))
+  if (mount.state !== 'seen' || mount.value.exit !== 0) {
+    const why = mount.state === 'seen' ? mount.value.stderr.trim() : 'mount could not be run'
+    return unknown(`the device with UUID ${media.uuid} could not be mounted read-only: ${why}`)
+  }
+  mounted.add(mountPoint)
+  let isOpen = true
+  return seen({
+    root: mountPoint,
+    async close() {
+      if (!isOpen) return
+      isOpen = false
+      mounted.delete(mountPoint)
+      await host.run(command('unmount-media', { mountPoint }))
+    },
+  })
+}
+
+async function writeAtomically(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+  const temporary = `${dirname(path)}/.${basename(path)}.new`
+  try {
+    await unlink(temporary).catch(() => undefined)
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+    const file = await open(temporary, flags, mode)
+    try {
+      await file.writeFile(bytes)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+    await syncDirectory(dirname(path))
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined)
+    throw writeFailure(path, error)
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+function writeFailure(path: string, error: unknown): Failure {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'ENOSPC' || code === 'EDQUOT') return makeFailure('disk-full', { path })
+  return makeFailure('write-failed', { path, reason: message })
+}
+
+/**
+ * An abstract socket: the kernel frees it when the process ends, however it ends, so no crash leaves a
+ * lock behind and two processes can never both believe that they broke a stale one (unix(7)).
+ */
+async function holdLock(path: string): Promise<{ release(): Promise<void> }> {
+  const directory = await lstat(dirname(path))
+  const server = createServer()
+  server.unref()
+  const name = `\0aem-reseal/${directory.dev}/${directory.ino}/${basename(path)}`
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(error.code === 'EADDRINUSE' ? makeFailure('session-locked', { path: dirname(path) }) : error),
+    )
+    server.listen(name, resolve)
+  })
+  return {
+    release: () => new Promise((resolve) => server.close(() => resolve())),
+  }
+}

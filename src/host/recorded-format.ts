@@ -1,0 +1,135 @@
+import { lstat, readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { z } from 'zod'
+import { makeFailure } from '../messages.ts'
+import type { FileDigests, FileStat } from './host.ts'
+
+/** Longest JSON file and recorded output that is read. */
+const MAX_JSON_BYTES = 64 * 1024 * 1024
+
+const hex = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`))
+const digestPair = z.object({ sha1: hex(40), sha256: hex(64) })
+const digests = digestPair.extend({
+  sizeBytes: z.number().int().nonnegative(),
+  gunzipped: digestPair.optional(),
+  buildId: z
+    .string()
+    .regex(/^[0-9a-f]{8,128}$/)
+    .optional(),
+})
+const fileStat = z.object({
+  kind: z.enum(['file', 'directory', 'link', 'other']),
+  sizeBytes: z.number().int().nonnegative(),
+  mtimeMs: z.number(),
+  mode: z.number().int().nonnegative(),
+})
+
+/** machine.json (docs/contract.md, recorded machine); `stats` and `leftOut` are additions of this program. */
+export const machineSchema = z.object({
+  format: z.literal(1),
+  description: z.string().default(''),
+  time: z.iso.datetime({ offset: true }).optional(),
+  uid: z.number().int().nonnegative().nullable().default(0),
+  absent: z.array(z.string()).default([]),
+  digests: z.record(z.string(), digests).default({}),
+  stats: z.record(z.string(), fileStat).default({}),
+  leftOut: z.array(z.string()).default([]),
+})
+
+const output = z.union([z.string(), z.object({ file: z.string() })]).default('')
+
+export const commandsSchema = z.array(
+  z.object({
+    argv: z.array(z.string()).min(1),
+    exit: z.number().int().default(0),
+    stdout: output,
+    stderr: output,
+  }),
+)
+
+export type RecordedAnswer = {
+  readonly exit: number
+  stdout(): Promise<string>
+  stderr(): Promise<string>
+}
+
+export type RecordedMachine = {
+  readonly directory: string
+  readonly description: string
+  /** Milliseconds since 1970. */
+  readonly time: number | null
+  readonly uid: number | null
+  readonly absent: ReadonlySet<string>
+  readonly digests: Readonly<Record<string, FileDigests>>
+  readonly stats: Readonly<Record<string, FileStat>>
+  /** Key: JSON of argv. */
+  readonly commands: ReadonlyMap<string, readonly RecordedAnswer[]>
+}
+
+/**
+ * Reads machine.json and commands.json.
+ * @throws Failure when either is missing or not of format 1
+ */
+export async function loadRecordedMachine(directory: string): Promise<RecordedMachine> {
+  const machine = machineSchema.safeParse(await readJson(directory, 'machine.json', null))
+  if (!machine.success) throw invalid(directory, 'machine.json', machine.error)
+  const listed = commandsSchema.safeParse(await readJson(directory, 'commands.json', []))
+  if (!listed.success) throw invalid(directory, 'commands.json', listed.error)
+  const commands = new Map<string, RecordedAnswer[]>()
+  for (const entry of listed.data) {
+    const key = JSON.stringify(entry.argv)
+    const answer = {
+      exit: entry.exit,
+      stdout: () => readOutput(directory, entry.stdout),
+      stderr: () => readOutput(directory, entry.stderr),
+    }
+    commands.set(key, [...(commands.get(key) ?? []), answer])
+  }
+  const { description, uid, absent, digests: digestTable, stats, time } = machine.data
+  return {
+    directory,
+    description,
+    time: time === undefined ? null : Date.parse(time),
+    uid,
+    absent: new Set(absent.map((path) => path.replace(/\/+$/, ''))),
+    digests: digestTable,
+    stats,
+    commands,
+  }
+}
+
+async function readOutput(directory: string, text: string | { file: string }): Promise<string> {
+  if (typeof text === 'string') return text
+  if (basename(text.file) !== text.file || text.file === '..' || text.file === '.') {
+    throw makeFailure('machine-invalid', { directory, file: text.file, reason: 'the name leaves the directory' })
+  }
+  const bytes = await readBounded(join(directory, text.file))
+  if (!bytes) throw makeFailure('machine-invalid', { directory, file: text.file, reason: 'it cannot be read' })
+  return bytes.toString('utf8')
+}
+
+async function readJson(directory: string, name: string, fallback: unknown): Promise<unknown> {
+  const bytes = await readBounded(join(directory, name))
+  if (!bytes) {
+    if (fallback !== null) return fallback
+    throw makeFailure('machine-invalid', { directory, file: name, reason: 'it is missing or cannot be read' })
+  }
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch (error) {
+    throw makeFailure('machine-invalid', { directory, file: name, reason: (error as Error).message })
+  }
+}
+
+/** Null for what is missing, too large, or a link out of the directory's own files. */
+async function readBounded(path: string): Promise<Buffer | null> {
+  const own = await lstat(path).catch(() => null)
+  if (!own?.isFile()) return null
+  return own.size > MAX_JSON_BYTES ? null : readFile(path)
+}
+
+function invalid(directory: string, file: string, error: z.ZodError) {
+  const [issue] = error.issues
+  const reason = issue ? `${issue.path.join('.') || 'top level'}: ${issue.message}` : 'not of format 1'
+  return makeFailure('machine-invalid', { directory, file, reason })
+}

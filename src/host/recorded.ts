@@ -1,0 +1,200 @@
+import { constants } from 'node:fs'
+import { lstat, open, readdir, readlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CommandCall } from '../commands.ts'
+import { makeFailure } from '../messages.ts'
+import { mediaUuidOf } from '../paths.ts'
+import { digestStream } from './digest.ts'
+import type { FileDigests, FileStat, Host, RunResult, Seen } from './host.ts'
+import { ABSENT, seen, unknown } from './host.ts'
+import { loadRecordedMachine, type RecordedMachine } from './recorded-format.ts'
+
+/** Files of a recorded machine come from strangers: none may be larger. */
+const MAX_FILE_BYTES = 64 * 1024 * 1024
+/** As the kernel: MAXSYMLINKS, path_resolution(7). */
+const MAX_LINKS = 40
+
+/**
+ * A machine that somebody recorded, replayed read-only. What it does not hold is unknown and never looked
+ * up on the machine that the program runs on.
+ *
+ * @param directory the recorded machine (docs/contract.md, recorded machine)
+ * @throws Failure when the directory is no recorded machine of format 1
+ */
+export async function makeRecordedHost(directory: string): Promise<Host> {
+  const machine = await loadRecordedMachine(directory)
+  const answered = new Map<string, number>()
+  const refuse = async (path: string): Promise<never> => {
+    throw makeFailure('machine-is-read-only', { directory, path })
+  }
+  return {
+    kind: 'recorded',
+    description: machine.description || directory,
+    writable: false,
+    uid: async () => machine.uid,
+    now: () => new Date(machine.time ?? 0),
+    run: async (call) => answerCommand(machine, answered, call),
+    readFile: (path) => readRecorded(machine, path),
+    readLink: (path) => readRecordedLink(machine, path),
+    listDirectory: (path) => listRecorded(machine, path),
+    statFile: (path) => statRecorded(machine, path),
+    digestFile: (path) => digestRecorded(machine, path),
+    async openMedia({ uuid, write }) {
+      if (write) return refuse(`device ${uuid}`)
+      const place = await resolve(machine, `/run/aem-reseal/media/${uuid}`)
+      if (place.state !== 'seen') return place.state === 'absent' ? ABSENT : place
+      return seen({ root: `/run/aem-reseal/media/${uuid}`, close: async () => undefined })
+    },
+    writeFileAtomic: refuse,
+    makePrivateDirectory: refuse,
+    removeFile: refuse,
+    renameFile: refuse,
+    lockFile: async () => ({ release: async () => undefined }),
+  }
+}
+
+async function answerCommand(
+  machine: RecordedMachine,
+  answered: Map<string, number>,
+  call: CommandCall,
+): Promise<Seen<RunResult>> {
+  if (call.effect === 'write') {
+    throw makeFailure('machine-is-read-only', { directory: machine.directory, path: call.argv.join(' ') })
+  }
+  const key = JSON.stringify(call.argv)
+  const answers = machine.commands.get(key)
+  if (!answers) {
+    if (machine.absent.has(call.argv[0] ?? '')) return ABSENT
+    return unknown(`the recorded machine does not hold: ${call.argv.join(' ')}`)
+  }
+  const turn = answered.get(key) ?? 0
+  answered.set(key, turn + 1)
+  const answer = answers[Math.min(turn, answers.length - 1)]
+  if (!answer) return unknown('no answer is recorded')
+  return seen({ exit: answer.exit, stdout: await answer.stdout(), stderr: await answer.stderr() })
+}
+
+/** Path of a dom0 path inside the recorded machine: its tree and the key of machine.json's tables. */
+function placeOf(path: string): { base: string; inner: string; key: string } {
+  const media = mediaUuidOf(path)
+  if (!media) return { base: 'root', inner: path, key: path }
+  const base = `devices/${media.uuid}`
+  return { base, inner: media.rest || '/', key: `${base}${media.rest}` }
+}
+
+/**
+ * Follows names and links inside the machine's directory only: an absolute link starts again at its tree's
+ * top, `..` stops there, and nothing outside is ever touched.
+ */
+async function resolve(machine: RecordedMachine, path: string, followLast = true): Promise<Seen<string>> {
+  const { base, inner, key } = placeOf(path)
+  const top = join(machine.directory, base)
+  if (isListedAbsent(machine, path)) return ABSENT
+  let pending = inner.split('/').filter(Boolean)
+  let done: string[] = []
+  let links = 0
+  if ((await lstatOrNull(top)) === null) return unknown(`the recorded machine has no ${base}`)
+  while (pending.length > 0) {
+    const [name = '', ...rest] = pending
+    pending = rest
+    if (name === '.') continue
+    if (name === '..') {
+      done = done.slice(0, -1)
+      continue
+    }
+    const place = join(top, ...done, name)
+    const stat = await lstatOrNull(place)
+    if (!stat) return unknown(`the recorded machine does not hold ${key}`)
+    if (stat.isSymbolicLink() && (rest.length > 0 || followLast)) {
+      links += 1
+      if (links > MAX_LINKS) return unknown(`too many links at ${key}`)
+      const target = await readlink(place)
+      if (target.startsWith('/')) done = []
+      pending = [...target.split('/').filter(Boolean), ...rest]
+      // A link may lead to a path that is known to be absent.
+      if (isListedAbsent(machine, `/${[...done, ...pending].join('/')}`)) return ABSENT
+      continue
+    }
+    done = [...done, name]
+  }
+  return seen(join(top, ...done))
+}
+
+function isListedAbsent(machine: RecordedMachine, path: string): boolean {
+  const { key } = placeOf(path)
+  return [...machine.absent].some((absent) => key === absent || key.startsWith(`${absent}/`))
+}
+
+async function readRecorded(machine: RecordedMachine, path: string): Promise<Seen<Uint8Array>> {
+  const place = await resolve(machine, path)
+  if (place.state !== 'seen') return place
+  const file = await open(place.value, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    const stat = await file.stat()
+    if (!stat.isFile()) return unknown(`${path} is not a regular file in the recorded machine`)
+    if (stat.size > MAX_FILE_BYTES) return unknown(`${path} has ${stat.size} bytes, more than are read`)
+    return seen(await file.readFile())
+  } finally {
+    await file.close()
+  }
+}
+
+async function readRecordedLink(machine: RecordedMachine, path: string): Promise<Seen<string>> {
+  const place = await resolve(machine, path, false)
+  if (place.state !== 'seen') return place
+  const stat = await lstatOrNull(place.value)
+  return stat?.isSymbolicLink() ? seen(await readlink(place.value)) : unknown(`${path} is no link`)
+}
+
+async function listRecorded(machine: RecordedMachine, path: string): Promise<Seen<readonly string[]>> {
+  const { key } = placeOf(path)
+  const known = new Set<string>()
+  for (const table of [machine.stats, machine.digests]) {
+    for (const other of Object.keys(table)) {
+      const [child] = other.startsWith(`${key}/`) ? other.slice(key.length + 1).split('/') : []
+      if (child) known.add(child)
+    }
+  }
+  const place = await resolve(machine, path)
+  if (place.state !== 'seen') return known.size > 0 ? seen([...known].sort()) : place
+  const stat = await lstatOrNull(place.value)
+  if (!stat?.isDirectory()) return unknown(`${path} is not a directory in the recorded machine`)
+  for (const name of await readdir(place.value)) if (name !== '.keep') known.add(name)
+  return seen([...known].sort())
+}
+
+async function statRecorded(machine: RecordedMachine, path: string): Promise<Seen<FileStat>> {
+  const { key } = placeOf(path)
+  const listed = machine.stats[key]
+  if (listed) return seen(listed)
+  const digest = machine.digests[key]
+  if (digest) return seen({ kind: 'file', sizeBytes: digest.sizeBytes, mtimeMs: Number.NaN, mode: 0 })
+  const place = await resolve(machine, path, false)
+  if (place.state !== 'seen') return place
+  const stat = await lstat(place.value)
+  const kind = stat.isFile()
+    ? 'file'
+    : stat.isDirectory()
+      ? 'directory'
+      : stat.isSymbolicLink()
+        ? 'link'
+        : 'other'
+  // Times and permissions of the copy say nothing about the machine; only machine.json's stats do.
+  return seen({ kind, sizeBytes: stat.size, mtimeMs: Number.NaN, mode: 0 })
+}
+
+async function digestRecorded(machine: RecordedMachine, path: string): Promise<Seen<FileDigests>> {
+  const listed = machine.digests[placeOf(path).key]
+  if (listed) return seen(listed)
+  const content = await readRecorded(machine, path)
+  if (content.state !== 'seen') return content
+  return seen(await digestStream(oneChunk(content.value)))
+}
+
+async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
+}
+
+async function lstatOrNull(path: string) {
+  return lstat(path).catch(() => null)
+}

@@ -1,0 +1,122 @@
+/*
+ * Every file this program may ever open, outside of what the user names on the command line. The real host
+ * refuses any other path. `{name}` stands for one path segment, `{rest}` for what is left of the path.
+ * `{state}` is the state directory, `{media}` the place where an AEM device is mounted.
+ */
+
+type PathRow = {
+  readonly pattern: string
+  readonly access: 'read' | 'write'
+  /** Contents that never go into a recorded machine or a report. */
+  readonly secret?: true
+  readonly why: string
+}
+
+export const PATHS: readonly PathRow[] = [
+  { pattern: '/etc/qubes-release', access: 'read', why: 'the Qubes release' },
+  { pattern: '/etc/anti-evil-maid.conf', access: 'read', why: 'the PCR selection (SEAL)' },
+  { pattern: '/etc/aem-reseal/trusted-keys', access: 'read', why: 'fingerprints of further package signers' },
+  { pattern: '/etc/grub.d/{name}', access: 'read', why: 'which flavour of AEM is set up (tboot or TrenchBoot)' },
+  { pattern: '/usr/sbin/anti-evil-maid-seal', access: 'read', why: 'is AEM there where the RPM database cannot tell' },
+  { pattern: '/proc/cmdline', access: 'read', why: 'booted with AEM (aem.uuid), LUKS devices' },
+  { pattern: '/proc/stat', access: 'read', why: 'time of this boot (btime)' },
+  { pattern: '/proc/sys/kernel/random/boot_id', access: 'read', why: 'tells one boot from the next' },
+  { pattern: '/proc/sys/kernel/osrelease', access: 'read', why: 'the running kernel' },
+  { pattern: '/sys/hypervisor/properties/buildid', access: 'read', why: 'GNU build id of the running Xen' },
+  { pattern: '/sys/hypervisor/version/{name}', access: 'read', why: 'version of the running Xen' },
+  { pattern: '/sys/class/tpm/tpm0/{rest}', access: 'read', why: 'TPM version and PCR values' },
+  { pattern: '/sys/class/tpm/tpm0', access: 'read', why: 'is there a TPM' },
+  { pattern: '/run/anti-evil-maid', access: 'read', why: 'did AEM run in this boot' },
+  { pattern: '/run/anti-evil-maid/suffix', access: 'read', why: 'the device this boot came from' },
+  { pattern: '/run/anti-evil-maid/unseal-success', access: 'read', why: 'did the token unseal (proves little)' },
+  { pattern: '/run/anti-evil-maid/srk-password', access: 'read', secret: true, why: 'only whether it exists' },
+  { pattern: '/var/lib/anti-evil-maid', access: 'read', why: 'the AEM devices known to dom0' },
+  { pattern: '/var/lib/anti-evil-maid/{label}', access: 'read', why: 'the files kept for one AEM device' },
+  { pattern: '/var/lib/anti-evil-maid/{label}/tpm-freshness-slot', access: 'read', why: 'its freshness slot' },
+  {
+    pattern: '/var/lib/anti-evil-maid/{label}/{name}',
+    access: 'read',
+    secret: true,
+    why: 'existence and time of secret.*; contents only to compare a hash in memory',
+  },
+  { pattern: '/var/lib/tpm', access: 'read', why: 'link to the directory of the TPM in use' },
+  { pattern: '/var/lib/tpms/{id}/{label}', access: 'read', why: 'the sealed files of one AEM device' },
+  { pattern: '/var/lib/tpms/{id}/{label}/key.pcrs', access: 'read', why: 'the PCR selection that was sealed to' },
+  {
+    pattern: '/var/lib/tpms/{id}/{label}/{name}',
+    access: 'read',
+    secret: true,
+    why: "digests of the sealed files, held against the device's copy",
+  },
+  { pattern: '/dev/disk/by-uuid/{name}', access: 'read', why: 'is an AEM device plugged in' },
+  { pattern: '/boot', access: 'read', why: 'which boot files there are' },
+  { pattern: '/boot/aem/tpms/{id}/{label}/key.pcrs', access: 'read', why: 'its PCR selection' },
+  {
+    pattern: '/boot/aem/tpms/{id}/{label}/{name}',
+    access: 'read',
+    secret: true,
+    why: 'digests of the sealed files where the AEM device is mounted at /boot',
+  },
+  { pattern: '/boot/{rest}', access: 'read', why: 'boot files: digests, build id, GRUB configuration' },
+  { pattern: '{media}', access: 'read', why: 'which boot files are on an AEM device' },
+  { pattern: '{media}/aem/tpms', access: 'read', why: 'sealed files on an AEM device' },
+  { pattern: '{media}/aem/tpms/{id}/{label}', access: 'read', why: 'sealed files on an AEM device' },
+  { pattern: '{media}/aem/tpms/{id}/{label}/key.pcrs', access: 'read', why: 'its PCR selection' },
+  {
+    pattern: '{media}/aem/tpms/{id}/{label}/{name}',
+    access: 'read',
+    secret: true,
+    why: "digests of the device's own sealed files",
+  },
+  { pattern: '{media}/{rest}', access: 'read', why: "the device's own xen, kernel, initramfs, grub.cfg" },
+  { pattern: '{state}', access: 'write', why: 'session, reports (0700)' },
+  { pattern: '{state}/{rest}', access: 'write', why: 'session, reports (0600)' },
+] as const
+
+export type PathPlaces = { readonly stateDir: string; readonly mediaRoots: readonly string[] }
+
+export const DEFAULT_STATE_DIR = '/var/lib/aem-reseal'
+const MEDIA_ROOT = '/run/aem-reseal/media'
+
+/** Where an AEM device that is not mounted is mounted for a look. @param uuid checked by isUuid */
+export function mediaMountPoint(uuid: string): string {
+  return `${MEDIA_ROOT}/${uuid}`
+}
+
+/** The UUID, when the path is on a device mounted for a look. */
+export function mediaUuidOf(path: string): { uuid: string; rest: string } | null {
+  const match = new RegExp(`^${MEDIA_ROOT}/([^/]+)(/.*)?$`).exec(path)
+  return match?.[1] ? { uuid: match[1], rest: match[2] ?? '' } : null
+}
+
+/** May this path be opened so? Writing implies reading. */
+export function pathAllowed(path: string, access: 'read' | 'write', places: PathPlaces): boolean {
+  return rowsOf(path, places).some((row) => access === 'read' || row.access === 'write')
+}
+
+/** Must its contents stay out of recorded machines and reports? */
+export function isSecretPath(path: string, places: PathPlaces): boolean {
+  const [first] = rowsOf(path, places)
+  return first?.secret === true
+}
+
+function rowsOf(path: string, places: PathPlaces): readonly PathRow[] {
+  if (!path.startsWith('/') || /(^|\/)\.\.(\/|$)|\0/.test(path)) return []
+  return PATHS.filter((row) => expandPattern(row.pattern, places).some((pattern) => pattern.test(path)))
+}
+
+function expandPattern(pattern: string, places: PathPlaces): readonly RegExp[] {
+  if (pattern.startsWith('{state}')) return [toRegExp(places.stateDir, pattern.slice('{state}'.length))]
+  if (!pattern.startsWith('{media}')) return [toRegExp('', pattern)]
+  return [...places.mediaRoots, `${MEDIA_ROOT}/*`].map((root) => toRegExp(root, pattern.slice('{media}'.length)))
+}
+
+function toRegExp(root: string, pattern: string): RegExp {
+  const quote = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+  const rootSource = quote(root).replace('\\*', '[^/]+')
+  const rest = pattern
+    .split(/(\{[a-z]+\})/)
+    .map((part) => (part === '{rest}' ? '.+' : part.startsWith('{') ? '[^/]+' : quote(part)))
+    .join('')
+  return new RegExp(`^${rootSource}${rest}$`)
+}
