@@ -1,0 +1,164 @@
+import { createHash, getHashes, type Hash } from 'node:crypto'
+import { Failure } from '../failure.ts'
+
+/**
+ * The one place that names PCR numbers.
+ * - 13: qubes-antievilmaid 4.2.0, 90anti-evil-maid/anti-evil-maid-unseal, LUKS header measurement.
+ * - 17 to 22: DRTM registers, TCG PC Client Platform TPM Profile 1.05, section 4.6.2 (reset by a
+ *   dynamic launch, all ones before the first one). 17 and 18 are "DRTM" and "details/authorities" or code
+ *   and data, by the map: Intel TXT Software Development Guide, revision 017, section 1.10 and appendix F.
+ * - 18 takes tboot's module 0, 19 every later module: tboot 1.10.5, tboot/common/policy.c, the built-in default policy.
+ * - 22 takes tboot's raw NV entry of that same policy.
+ * - 23 is the last register of the PC Client profile.
+ */
+export const PCR = {
+  luksHeaders: 13,
+  drtm: 17,
+  launched: 18,
+  modules: 19,
+  lastDrtm: 22,
+  last: 23,
+} as const
+
+/** Registers that read all ones until a dynamic launch happened. */
+export const DRTM_PCRS: readonly number[] = [17, 18, 19, 20, 21, 22]
+
+export type Bank = 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'sm3_256'
+
+/** TCG Algorithm Registry 1.34, table 3 (identifiers) and the digest sizes of the algorithms. */
+export const BANKS: Readonly<Record<Bank, { readonly algorithmId: number; readonly sizeBytes: number }>> = {
+  sha1: { algorithmId: 0x0004, sizeBytes: 20 },
+  sha256: { algorithmId: 0x000b, sizeBytes: 32 },
+  sha384: { algorithmId: 0x000c, sizeBytes: 48 },
+  sha512: { algorithmId: 0x000d, sizeBytes: 64 },
+  sm3_256: { algorithmId: 0x0012, sizeBytes: 32 },
+}
+
+export const BANK_NAMES = Object.keys(BANKS) as readonly Bank[]
+
+/** Register values by bank and index, lower-case hex. */
+export type PcrBanks = Partial<Record<Bank, Record<number, string>>>
+
+/** The bank with this TCG algorithm identifier, or null. */
+export function bankOfAlgorithm(algorithmId: number): Bank | null {
+  return BANK_NAMES.find((bank) => BANKS[bank].algorithmId === algorithmId) ?? null
+}
+
+const OPENSSL_NAMES: Readonly<Record<Bank, string>> = {
+  sha1: 'sha1',
+  sha256: 'sha256',
+  sha384: 'sha384',
+  sha512: 'sha512',
+  sm3_256: 'sm3',
+}
+
+/** Whether this build of OpenSSL can compute the bank: SM3 is often left out. */
+export function isBankComputable(bank: Bank): boolean {
+  return bank !== 'sm3_256' || getHashes().includes(OPENSSL_NAMES[bank])
+}
+
+/**
+ * A running hash of the bank's algorithm.
+ * @throws Failure `hash-unavailable` when OpenSSL lacks it (SM3).
+ */
+export function createBankHash(bank: Bank): Hash {
+  if (!isBankComputable(bank))
+    throw new Failure({
+      code: 'hash-unavailable',
+      what: `The ${bank} bank cannot be computed here`,
+      why: 'The OpenSSL in use was built without SM3',
+      next: 'Use the sha256 bank; values in other banks are not affected',
+    })
+  return createHash(OPENSSL_NAMES[bank])
+}
+
+/** H(x) of the bank: bytes in, lower-case hex out. @throws Failure `hash-unavailable` as `createBankHash`. */
+export function hashInBank(bank: Bank, ...parts: readonly (Uint8Array | string)[]): string {
+  const hash = createBankHash(bank)
+  for (const part of parts) hash.update(part)
+  return hash.digest('hex')
+}
+
+/** Lower-case hex of exactly the bank's size, else null. */
+export function normalizeDigest(bank: Bank, hex: string): string | null {
+  const compact = hex.replace(/[\s:]/g, '').toLowerCase()
+  return compact.length === 2 * BANKS[bank].sizeBytes && /^[0-9a-f]+$/.test(compact) ? compact : null
+}
+
+/**
+ * The register after an extend: H(current || digest).
+ * Source: TPM 2.0 Library 1.59, part 1, section 17.2.
+ * @param currentHex, digestHex hex of the bank's size
+ * @throws Failure `bad-digest` when a value has another size
+ */
+export function extendPcr(bank: Bank, currentHex: string, digestHex: string): string {
+  const parts = [currentHex, digestHex].map((hex) => {
+    const digest = normalizeDigest(bank, hex)
+    if (digest === null)
+      throw new Failure({
+        code: 'bad-digest',
+        what: `Not a ${bank} value: ${JSON.stringify(hex.slice(0, 140))}`,
+        why: null,
+        next: 'Report this as a defect of aem-reseal, with the launch log',
+      })
+    return Buffer.from(digest, 'hex')
+  })
+  return hashInBank(bank, ...parts)
+}
+
+/** A register as the dynamic launch leaves it: all zeros. */
+export function emptyPcr(bank: Bank): string {
+  return '00'.repeat(BANKS[bank].sizeBytes)
+}
+
+/** All zeros: launched or reset, then never extended. */
+export function isUnset(hex: string): boolean {
+  return /^(?:00)+$/.test(hex)
+}
+
+/** All ones: a DRTM register before any dynamic launch. */
+export function isUnlaunched(hex: string): boolean {
+  return /^(?:ff)+$/i.test(hex)
+}
+
+/**
+ * `/sys/class/tpm/tpm0/pcrs` of a TPM 1.2 (drivers/char/tpm/tpm-sysfs.c, Linux 6.1):
+ *
+ *     PCR-16: 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+ *     PCR-17: 0A 1B 7E 33 5B C2 4F 0E 16 62 BB 9C 8F 74 19 6A 6A 24 CC 1C
+ *
+ * @throws Failure `pcrs-unreadable` when no line has a full SHA-1 value
+ */
+export function parseSysfsTpm12Pcrs(text: string): Record<number, string> {
+  const found: Record<number, string> = {}
+  for (const line of text.split('\n')) {
+    const match = /^PCR-(\d{2}):((?: [0-9A-Fa-f]{2}){20})\s*$/.exec(line)
+    if (!match) continue
+    const index = Number(match[1])
+    const digest = normalizeDigest('sha1', match[2]!)
+    if (index <= PCR.last && digest !== null) found[index] = digest
+  }
+  if (Object.keys(found).length === 0) throw pcrsUnreadable('/sys/class/tpm/tpm0/pcrs', text)
+  return found
+}
+
+/**
+ * One file `/sys/class/tpm/tpm0/pcr-sha256/17` of a TPM 2.0 (Linux 5.12 and later): upper-case hex and a
+ * line end. The bank is in the directory's name.
+ * @throws Failure `pcrs-unreadable` when it is not one value of that bank
+ */
+export function parsePcrFile(bank: Bank, text: string): string {
+  const digest = /^[0-9A-Fa-f]+\s*$/.test(text) ? normalizeDigest(bank, text.trim()) : null
+  if (digest === null) throw pcrsUnreadable(`a file of pcr-${bank}`, text)
+  return digest
+}
+
+function pcrsUnreadable(source: string, text: string): Failure {
+  return new Failure({
+    code: 'pcrs-unreadable',
+    what: `${source} does not hold PCR values`,
+    why: null,
+    next: 'Look at the file; without a TPM driver it is missing or empty',
+    verbatim: text.slice(0, 400),
+  })
+}
