@@ -35,6 +35,18 @@ const SECOND = 1000
 const KIB = 1024
 
 export const COMMANDS = {
+  'become-root': {
+    program: '/usr/bin/sudo',
+    args: ['-n', '--', '{node}', '{program}', '{arguments}'],
+    params: z.object({ node: absolutePath, program: absolutePath, arguments: z.string() }),
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 24 * 3600 * SECOND,
+    maxOutputBytes: 0,
+    why: 'runs this program once more as root, with the same arguments and this terminal; only src/host/become-root.ts does',
+    source: 'sudo(8) -n; in dom0 sudo asks for no password',
+    sample: 'sudo: a password is required\n   (exit 1, sudo 1.9)',
+  },
   'rpm-query': {
     program: '/usr/bin/rpm',
     args: ['-q', '--qf', RPM_QUERY_FORMAT, '{name}'],
@@ -95,11 +107,19 @@ export const COMMANDS = {
     maxOutputBytes: 256 * KIB,
     why: 'the version, compile date and command line of the running Xen',
     source: 'xl(1) info',
-    sample: 'xen_version            : 4.17.4\\nxen_commandline        : placeholder console=none ...\\n   (xl 4.17)',
+    sample:
+      'xen_version            : 4.17.4\\nxen_commandline        : placeholder console=none ...\\n   (xl 4.17)',
   },
   lsblk: {
     program: '/usr/bin/lsblk',
-    args: ['--json', '--bytes', '--paths', '--list', '--output', 'NAME,TYPE,FSTYPE,LABEL,UUID,MOUNTPOINT,RM,RO,SIZE'],
+    args: [
+      '--json',
+      '--bytes',
+      '--paths',
+      '--list',
+      '--output',
+      'NAME,TYPE,FSTYPE,LABEL,UUID,MOUNTPOINT,RM,RO,SIZE',
+    ],
     params: none,
     asRoot: false,
     effect: 'read',
@@ -217,7 +237,8 @@ export const COMMANDS = {
     maxOutputBytes: 1024 * KIB,
     why: "AEM's own reseal, for the device this boot came from",
     source: 'anti-evil-maid 4.2.0; no argument: the suffix cached by this boot',
-    sample: 'anti-evil-maid-seal: Sealed /var/lib/anti-evil-maid/aem/secret.txt using --pcr 13 ...\\n   (anti-evil-maid 4.2.0)',
+    sample:
+      'anti-evil-maid-seal: Sealed /var/lib/anti-evil-maid/aem/secret.txt using --pcr 13 ...\\n   (anti-evil-maid 4.2.0)',
   },
   'seal-suffix': {
     program: '/usr/sbin/anti-evil-maid-seal',
@@ -229,7 +250,8 @@ export const COMMANDS = {
     maxOutputBytes: 1024 * KIB,
     why: "AEM's own reseal where this boot's suffix cache is gone (TPM 1.2 removes it after a seal)",
     source: 'anti-evil-maid 4.2.0; argument: the label suffix, may be empty',
-    sample: 'anti-evil-maid-seal: Sealed /var/lib/anti-evil-maid/aem/secret.txt using --pcr 13 ...\\n   (anti-evil-maid 4.2.0)',
+    sample:
+      'anti-evil-maid-seal: Sealed /var/lib/anti-evil-maid/aem/secret.txt using --pcr 13 ...\\n   (anti-evil-maid 4.2.0)',
   },
   'flush-transient': {
     program: '/usr/bin/tpm2_flushcontext',
@@ -265,7 +287,8 @@ export const COMMANDS = {
     maxOutputBytes: 64 * KIB,
     why: 'restarts dom0 in so many minutes',
     source: 'shutdown(8)',
-    sample: "Reboot scheduled for Wed 2024-07-17 09:10:00 CEST, use 'shutdown -c' to cancel.\\n   (systemd 251)",
+    sample:
+      "Reboot scheduled for Wed 2024-07-17 09:10:00 CEST, use 'shutdown -c' to cancel.\\n   (systemd 251)",
   },
   'restart-at': {
     program: '/usr/sbin/shutdown',
@@ -277,7 +300,8 @@ export const COMMANDS = {
     maxOutputBytes: 64 * KIB,
     why: 'restarts dom0 at a time of day',
     source: 'shutdown(8)',
-    sample: "Reboot scheduled for Wed 2024-07-17 23:30:00 CEST, use 'shutdown -c' to cancel.\\n   (systemd 251)",
+    sample:
+      "Reboot scheduled for Wed 2024-07-17 23:30:00 CEST, use 'shutdown -c' to cancel.\\n   (systemd 251)",
   },
   'restart-cancel': {
     program: '/usr/sbin/shutdown',

@@ -16,8 +16,16 @@ export const PATHS: readonly PathRow[] = [
   { pattern: '/etc/qubes-release', access: 'read', why: 'the Qubes release' },
   { pattern: '/etc/anti-evil-maid.conf', access: 'read', why: 'the PCR selection (SEAL)' },
   { pattern: '/etc/aem-reseal/trusted-keys', access: 'read', why: 'fingerprints of further package signers' },
-  { pattern: '/etc/grub.d/{name}', access: 'read', why: 'which flavour of AEM is set up (tboot or TrenchBoot)' },
-  { pattern: '/usr/sbin/anti-evil-maid-seal', access: 'read', why: 'is AEM there where the RPM database cannot tell' },
+  {
+    pattern: '/etc/grub.d/{name}',
+    access: 'read',
+    why: 'which flavour of AEM is set up (tboot or TrenchBoot)',
+  },
+  {
+    pattern: '/usr/sbin/anti-evil-maid-seal',
+    access: 'read',
+    why: 'is AEM there where the RPM database cannot tell',
+  },
   { pattern: '/proc/cmdline', access: 'read', why: 'booted with AEM (aem.uuid), LUKS devices' },
   { pattern: '/proc/stat', access: 'read', why: 'time of this boot (btime)' },
   { pattern: '/proc/sys/kernel/random/boot_id', access: 'read', why: 'tells one boot from the next' },
@@ -28,11 +36,24 @@ export const PATHS: readonly PathRow[] = [
   { pattern: '/sys/class/tpm/tpm0', access: 'read', why: 'is there a TPM' },
   { pattern: '/run/anti-evil-maid', access: 'read', why: 'did AEM run in this boot' },
   { pattern: '/run/anti-evil-maid/suffix', access: 'read', why: 'the device this boot came from' },
-  { pattern: '/run/anti-evil-maid/unseal-success', access: 'read', why: 'did the token unseal (proves little)' },
-  { pattern: '/run/anti-evil-maid/srk-password', access: 'read', secret: true, why: 'only whether it exists' },
+  {
+    pattern: '/run/anti-evil-maid/unseal-success',
+    access: 'read',
+    why: 'did the token unseal (proves little)',
+  },
+  {
+    pattern: '/run/anti-evil-maid/srk-password',
+    access: 'read',
+    secret: true,
+    why: 'only whether it exists',
+  },
   { pattern: '/var/lib/anti-evil-maid', access: 'read', why: 'the AEM devices known to dom0' },
   { pattern: '/var/lib/anti-evil-maid/{label}', access: 'read', why: 'the files kept for one AEM device' },
-  { pattern: '/var/lib/anti-evil-maid/{label}/tpm-freshness-slot', access: 'read', why: 'its freshness slot' },
+  {
+    pattern: '/var/lib/anti-evil-maid/{label}/tpm-freshness-slot',
+    access: 'read',
+    why: 'its freshness slot',
+  },
   {
     pattern: '/var/lib/anti-evil-maid/{label}/{name}',
     access: 'read',
@@ -41,7 +62,11 @@ export const PATHS: readonly PathRow[] = [
   },
   { pattern: '/var/lib/tpm', access: 'read', why: 'link to the directory of the TPM in use' },
   { pattern: '/var/lib/tpms/{id}/{label}', access: 'read', why: 'the sealed files of one AEM device' },
-  { pattern: '/var/lib/tpms/{id}/{label}/key.pcrs', access: 'read', why: 'the PCR selection that was sealed to' },
+  {
+    pattern: '/var/lib/tpms/{id}/{label}/key.pcrs',
+    access: 'read',
+    why: 'the PCR selection that was sealed to',
+  },
   {
     pattern: '/var/lib/tpms/{id}/{label}/{name}',
     access: 'read',
@@ -108,7 +133,9 @@ function rowsOf(path: string, places: PathPlaces): readonly PathRow[] {
 function expandPattern(pattern: string, places: PathPlaces): readonly RegExp[] {
   if (pattern.startsWith('{state}')) return [toRegExp(places.stateDir, pattern.slice('{state}'.length))]
   if (!pattern.startsWith('{media}')) return [toRegExp('', pattern)]
-  return [...places.mediaRoots, `${MEDIA_ROOT}/*`].map((root) => toRegExp(root, pattern.slice('{media}'.length)))
+  return [...places.mediaRoots, `${MEDIA_ROOT}/*`].map((root) =>
+    toRegExp(root, pattern.slice('{media}'.length)),
+  )
 }
 
 function toRegExp(root: string, pattern: string): RegExp {

@@ -54,14 +54,16 @@ export type Host = {
   listDirectory(path: string): Promise<Seen<readonly string[]>>
   statFile(path: string): Promise<Seen<FileStat>>
   digestFile(path: string): Promise<Seen<FileDigests>>
-  /** Opens an AEM device that is not mounted, read-only unless `write`. */
-  openMedia(media: { readonly uuid: string; readonly write: boolean }): Promise<Seen<MountedMedia>>
+  /** The files of an AEM device: where it is mounted, else mounted read-only for the time of the look. */
+  openMedia(media: { readonly uuid: string; readonly mountPoint: string | null }): Promise<Seen<MountedMedia>>
   /** Temporary file, fsync, rename, fsync of the directory. @throws Failure */
   writeFileAtomic(path: string, bytes: Uint8Array, mode: number): Promise<void>
   /** 0700, parents too. @throws Failure */
   makePrivateDirectory(path: string): Promise<void>
   removeFile(path: string): Promise<void>
   renameFile(from: string, to: string): Promise<void>
+  /** Ends what is open: waits for a running write, unmounts what was mounted for a look. */
+  close(): Promise<void>
   /** A lock that dies with the process. @throws Failure when another process holds it */
   lockFile(path: string): Promise<{ release(): Promise<void> }>
 }
@@ -77,6 +79,6 @@ export function unknown(why: string): { readonly state: 'unknown'; readonly why:
 }
 
 /** The value, or null where it is absent or unknown. */
-export function valueOf<T>(look: Seen<T>): T | null {
+export function valueOrNull<T>(look: Seen<T>): T | null {
   return look.state === 'seen' ? look.value : null
 }

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { basename, dirname } from 'node:path'
 import type { CommandCall } from '../commands.ts'
 import { command } from '../commands.ts'
-import { Failure } from '../core/failure.ts'
+import type { Failure } from '../core/failure.ts'
 import { makeFailure } from '../messages.ts'
 import { mediaMountPoint, pathAllowed } from '../paths.ts'
 import { digestStream } from './digest.ts'
@@ -24,6 +24,8 @@ export type RealHostOptions = {
 /** The machine that the program runs on. */
 export function makeRealHost(options: RealHostOptions): Host {
   const mounted = new Set<string>()
+  const open = new Set<MountedMedia>()
+  const writing = new Set<Promise<unknown>>()
   const check = (path: string, access: 'read' | 'write'): void => {
     const allowed =
       options.userFiles.includes(path) ||
@@ -36,7 +38,16 @@ export function makeRealHost(options: RealHostOptions): Host {
     writable: true,
     uid: async () => process.getuid?.() ?? null,
     now: () => new Date(),
-    run: runProgram,
+    async run(call) {
+      const running = runProgram(call)
+      if (call.effect === 'read') return running
+      writing.add(running)
+      try {
+        return await running
+      } finally {
+        writing.delete(running)
+      }
+    },
     async readFile(path) {
       check(path, 'read')
       return readWhole(path)
@@ -57,7 +68,11 @@ export function makeRealHost(options: RealHostOptions): Host {
       check(path, 'read')
       return digestRealFile(path)
     },
-    openMedia: (media) => openRealMedia(media, host, mounted),
+    async openMedia(media) {
+      const opened = await openRealMedia(media, host, mounted)
+      if (opened.state === 'seen') open.add(opened.value)
+      return opened
+    },
     async writeFileAtomic(path, bytes, mode) {
       check(path, 'write')
       await writeAtomically(path, bytes, mode)
@@ -82,6 +97,10 @@ export function makeRealHost(options: RealHostOptions): Host {
       })
       await syncDirectory(dirname(to))
     },
+    async close() {
+      await Promise.allSettled(writing)
+      await Promise.allSettled([...open].map((media) => media.close()))
+    },
     lockFile: holdLock,
   }
   return host
@@ -101,6 +120,9 @@ async function runProgram(call: CommandCall): Promise<Seen<RunResult>> {
     killSignal: call.effect === 'write' ? 'SIGTERM' : 'SIGKILL',
     maxBuffer: call.maxOutputBytes,
     cwd: '/',
+    // A process group of its own: Ctrl-C must not cut a seal short after it renewed the token in the TPM.
+    detached: call.effect === 'write',
+    cleanup: call.effect === 'read',
   })
   if (result.code === 'ENOENT') return ABSENT
   if (result.timedOut) return unknown(`${program} did not end within ${call.timeoutMs / 1000} s`)
@@ -125,7 +147,8 @@ async function readWhole(path: string): Promise<Seen<Uint8Array>> {
     const file = await open(path, constants.O_RDONLY | constants.O_NOCTTY)
     try {
       const { size } = await file.stat()
-      if (size > MAX_FILE_BYTES) throw Object.assign(new Error(`${path} has ${size} bytes`), { code: 'EFBIG' })
+      if (size > MAX_FILE_BYTES)
+        throw Object.assign(new Error(`${path} has ${size} bytes`), { code: 'EFBIG' })
       return await file.readFile()
     } finally {
       await file.close()
@@ -152,14 +175,23 @@ function toFileStat(stat: Awaited<ReturnType<typeof lstat>>): FileStat {
       : stat.isSymbolicLink()
         ? 'link'
         : 'other'
-  return { kind, sizeBytes: Number(stat.size), mtimeMs: Number(stat.mtimeMs), mode: Number(stat.mode) & 0o7777 }
+  return {
+    kind,
+    sizeBytes: Number(stat.size),
+    mtimeMs: Number(stat.mtimeMs),
+    mode: Number(stat.mode) & 0o7777,
+  }
 }
 
 async function openRealMedia(
-  media: { uuid: string; write: boolean },
+  media: { uuid: string; mountPoint: string | null },
   host: Host,
   mounted: Set<string>,
 ): Promise<Seen<MountedMedia>> {
+  if (media.mountPoint !== null) {
+    mounted.add(media.mountPoint)
+    return seen({ root: media.mountPoint, close: async () => undefined })
+  }
   const mountPoint = mediaMountPoint(media.uuid)
   const device = await look(() => readlink(`/dev/disk/by-uuid/${media.uuid}`))
   if (device.state !== 'seen') return ABSENT

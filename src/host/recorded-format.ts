@@ -101,10 +101,15 @@ export async function loadRecordedMachine(directory: string): Promise<RecordedMa
 async function readOutput(directory: string, text: string | { file: string }): Promise<string> {
   if (typeof text === 'string') return text
   if (basename(text.file) !== text.file || text.file === '..' || text.file === '.') {
-    throw makeFailure('machine-invalid', { directory, file: text.file, reason: 'the name leaves the directory' })
+    throw makeFailure('machine-invalid', {
+      directory,
+      file: text.file,
+      reason: 'the name leaves the directory',
+    })
   }
   const bytes = await readBounded(join(directory, text.file))
-  if (!bytes) throw makeFailure('machine-invalid', { directory, file: text.file, reason: 'it cannot be read' })
+  if (!bytes)
+    throw makeFailure('machine-invalid', { directory, file: text.file, reason: 'it cannot be read' })
   return bytes.toString('utf8')
 }
 

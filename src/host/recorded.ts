@@ -19,10 +19,13 @@ const MAX_LINKS = 40
  * up on the machine that the program runs on.
  *
  * @param directory the recorded machine (docs/contract.md, recorded machine)
+ * @param stateDir a directory of the machine that the program runs on, where the session is read instead
  * @throws Failure when the directory is no recorded machine of format 1
  */
-export async function makeRecordedHost(directory: string): Promise<Host> {
+export async function makeRecordedHost(directory: string, stateDir: string | null = null): Promise<Host> {
   const machine = await loadRecordedMachine(directory)
+  const read = (path: string): Promise<Seen<Uint8Array>> =>
+    stateDir !== null && path.startsWith(`${stateDir}/`) ? readOwnState(path) : readRecorded(machine, path)
   const answered = new Map<string, number>()
   const refuse = async (path: string): Promise<never> => {
     throw makeFailure('machine-is-read-only', { directory, path })
@@ -34,13 +37,13 @@ export async function makeRecordedHost(directory: string): Promise<Host> {
     uid: async () => machine.uid,
     now: () => new Date(machine.time ?? 0),
     run: async (call) => answerCommand(machine, answered, call),
-    readFile: (path) => readRecorded(machine, path),
+    readFile: read,
     readLink: (path) => readRecordedLink(machine, path),
     listDirectory: (path) => listRecorded(machine, path),
     statFile: (path) => statRecorded(machine, path),
     digestFile: (path) => digestRecorded(machine, path),
-    async openMedia({ uuid, write }) {
-      if (write) return refuse(`device ${uuid}`)
+    async openMedia({ uuid, mountPoint }) {
+      if (mountPoint !== null) return seen({ root: mountPoint, close: async () => undefined })
       const place = await resolve(machine, `/run/aem-reseal/media/${uuid}`)
       if (place.state !== 'seen') return place.state === 'absent' ? ABSENT : place
       return seen({ root: `/run/aem-reseal/media/${uuid}`, close: async () => undefined })
@@ -49,6 +52,7 @@ export async function makeRecordedHost(directory: string): Promise<Host> {
     makePrivateDirectory: refuse,
     removeFile: refuse,
     renameFile: refuse,
+    close: async () => undefined,
     lockFile: async () => ({ release: async () => undefined }),
   }
 }
@@ -136,6 +140,20 @@ async function readRecorded(machine: RecordedMachine, path: string): Promise<See
     return seen(await file.readFile())
   } finally {
     await file.close()
+  }
+}
+
+async function readOwnState(path: string): Promise<Seen<Uint8Array>> {
+  try {
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    try {
+      return seen(await file.readFile())
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    return code === 'ENOENT' || code === 'ENOTDIR' ? ABSENT : unknown(message)
   }
 }
 

@@ -2,7 +2,7 @@ import { command } from '../commands.ts'
 import { parseKernelParameters, parseQubesRelease } from '../core/aem/configuration.ts'
 import { parseHypervisorBuildId, parseXlInfo } from '../core/xen/running-xen.ts'
 import type { Host } from '../host/host.ts'
-import { valueOf } from '../host/host.ts'
+import { valueOrNull } from '../host/host.ts'
 import { readTextOrNull } from './read.ts'
 
 export type MachineFacts = {
@@ -15,7 +15,11 @@ export type MachineFacts = {
   /** aem.uuid of the kernel command line: the device this boot came from. */
   readonly aemUuid: string | null
   readonly bootedWithAem: boolean | null
-  readonly xen: { readonly version: string | null; readonly buildId: string | null; readonly commandLine: string | null }
+  readonly xen: {
+    readonly version: string | null
+    readonly buildId: string | null
+    readonly commandLine: string | null
+  }
 }
 
 /** What this boot is: read from /proc, /sys and xl. */
@@ -40,9 +44,9 @@ export async function observeMachine(host: Host): Promise<MachineFacts> {
 }
 
 async function observeRunningXen(host: Host): Promise<MachineFacts['xen']> {
-  const info = valueOf(await host.run(command('xl-info', {})))
+  const info = valueOrNull(await host.run(command('xl-info', {})))
   const running = info?.exit === 0 ? parseXlInfo(info.stdout) : null
-  const buildId = valueOf(await host.readFile('/sys/hypervisor/properties/buildid'))
+  const buildId = valueOrNull(await host.readFile('/sys/hypervisor/properties/buildid'))
   return {
     version: running?.version ?? (await readSysfsXenVersion(host)),
     buildId: buildId === null ? null : parseHypervisorBuildId(buildId),

@@ -19,7 +19,11 @@ export async function exists(host: Host, path: string): Promise<boolean | null> 
 }
 
 /** A parser's result over a command's output; output of another form is unknown, never a guess. */
-export function parsed<T>(run: Seen<RunResult>, parse: (result: RunResult) => T | null, what: string): Seen<T> {
+export function parsed<T>(
+  run: Seen<RunResult>,
+  parse: (result: RunResult) => T | null,
+  what: string,
+): Seen<T> {
   if (run.state !== 'seen') return run.state === 'absent' ? ABSENT : run
   const value = parse(run.value)
   return value === null ? unknown(`${what} answered in a form that is not known`) : seen(value)

@@ -14,7 +14,15 @@ export type BlockDevice = {
 
 // util-linux before 2.33 printed booleans and sizes as strings.
 const flag = z.union([z.boolean(), z.enum(['0', '1']).transform((text) => text === '1')]).nullish()
-const size = z.union([z.number(), z.string().regex(/^[0-9]+$/).transform(Number)]).nullish()
+const size = z
+  .union([
+    z.number(),
+    z
+      .string()
+      .regex(/^[0-9]+$/)
+      .transform(Number),
+  ])
+  .nullish()
 const lsblkSchema = z.object({
   blockdevices: z.array(
     z.object({
@@ -82,7 +90,9 @@ export function listAemDevices(
   })
   const known = (directories ?? []).flatMap((name) => {
     const suffix = parseAemLabel(name)
-    return suffix === null || plugged.some((device) => device.suffix === suffix) ? [] : [{ suffix, block: null }]
+    return suffix === null || plugged.some((device) => device.suffix === suffix)
+      ? []
+      : [{ suffix, block: null }]
   })
   return [...plugged, ...known].sort((a, b) => (a.suffix < b.suffix ? -1 : a.suffix > b.suffix ? 1 : 0))
 }

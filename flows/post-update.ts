@@ -1,0 +1,76 @@
+import { ATTENTION, type Flow, WAITING } from '../src/flow/types.ts'
+
+/** From an installed update to the restart: nothing is changed before the evidence is complete. */
+export const postUpdate = {
+  id: 'post-update',
+  title: 'After an update, before the restart',
+  start: 'detect-aem',
+  steps: {
+    'detect-aem': {
+      title: 'Look for Anti Evil Maid',
+      observes: 'AEM package and configuration, TPM, PCRs, devices, this boot',
+      on: {
+        ready: 'confirm-update',
+        'not-installed': ATTENTION,
+        'not-set-up': ATTENTION,
+        'no-tpm': ATTENTION,
+        'not-aem-boot': ATTENTION,
+        unmeasured: ATTENTION,
+        'bad-pcrs': ATTENTION,
+        unknown: ATTENTION,
+      },
+    },
+    'confirm-update': {
+      title: 'Confirm the update',
+      observes: 'installed packages, their signatures and files, the bulletin, the running Xen',
+      asks: 'Which bulletin is this update for?',
+      on: {
+        confirmed: 'check-boot-device',
+        'nothing-pending': ATTENTION,
+        unmet: ATTENTION,
+        'not-verified': ATTENTION,
+        unknown: ATTENTION,
+      },
+    },
+    'check-boot-device': {
+      title: 'Check the device that boots next',
+      observes: 'xen, kernel, initramfs and grub.cfg on the AEM device, against /boot and the RPM database',
+      on: {
+        current: 'record-baseline',
+        stale: ATTENTION,
+        changed: ATTENTION,
+        absent: ATTENTION,
+        unknown: ATTENTION,
+      },
+    },
+    'record-baseline': {
+      title: 'Record what is measured now',
+      observes: 'all PCRs, SEAL, command lines, digests of boot files and sealed files, launch log',
+      on: { recorded: 'choose-protection', incomplete: ATTENTION },
+    },
+    'choose-protection': {
+      title: 'Choose how to go through the restart',
+      observes: 'which ways this version offers',
+      on: { plain: 'plan-restart', 'not-available': ATTENTION },
+    },
+    'plan-restart': {
+      title: 'Plan the restart',
+      observes: 'running qubes',
+      asks: 'Restart now, later, or by hand?',
+      on: { planned: 'checkpoint', declined: ATTENTION },
+    },
+    checkpoint: {
+      title: 'Keep the state across the restart',
+      observes: 'the session file, read again after it was written',
+      checkpoint: true,
+      on: { saved: 'restart' },
+    },
+    restart: {
+      title: 'Restart dom0',
+      observes: 'the answer of shutdown',
+      does: 'restarts dom0, or schedules it',
+      checkpoint: true,
+      on: { requested: WAITING, 'by-hand': WAITING, failed: ATTENTION },
+    },
+  },
+} as const satisfies Flow

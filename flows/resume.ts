@@ -1,0 +1,92 @@
+import { ATTENTION, DONE, type Flow, UNEXPLAINED, WAITING } from '../src/flow/types.ts'
+
+/** After the restart: nothing is sealed before every change is explained and accepted. */
+export const resume = {
+  id: 'resume',
+  title: 'After the restart',
+  start: 'check-boot',
+  steps: {
+    'check-boot': {
+      title: 'Check this boot',
+      observes: 'boot id, AEM entry, measured launch, running Xen',
+      on: {
+        expected: 'read-seal-outcome',
+        'same-boot': WAITING,
+        'not-aem-boot': ATTENTION,
+        unmeasured: ATTENTION,
+        'other-xen': ATTENTION,
+        'other-device': ATTENTION,
+        unknown: ATTENTION,
+      },
+    },
+    'read-seal-outcome': {
+      title: 'Read what AEM did in this boot',
+      observes: 'result of the seal unit, sealed files, journal of this boot',
+      on: {
+        unsealed: 'explain',
+        sealed: 'explain',
+        held: 'explain',
+        failed: 'explain',
+        waiting: ATTENTION,
+        'not-sealed': 'explain',
+        unknown: 'explain',
+      },
+    },
+    explain: {
+      title: 'Explain every change',
+      observes: 'PCRs before and now, boot files, packages, launch log',
+      on: {
+        unchanged: 'accept-change',
+        explained: 'accept-change',
+        unexplained: UNEXPLAINED,
+        'no-baseline': ATTENTION,
+      },
+    },
+    'accept-change': {
+      title: 'Decide on the reseal',
+      observes: 'the explanation, what AEM sealed already',
+      asks: 'Accept the explained change as the new good state?',
+      on: {
+        accepted: 'gate-reseal',
+        'already-sealed': 'verify',
+        'nothing-to-do': 'verify',
+        declined: ATTENTION,
+      },
+    },
+    'gate-reseal': {
+      title: 'Check that a reseal can succeed',
+      observes: 'device present, writable, with space; PCRs sane; AEM not waiting',
+      on: { ready: 'reseal', blocked: ATTENTION },
+    },
+    reseal: {
+      title: 'Reseal',
+      observes: 'the sealed files, after the seal',
+      does: "runs AEM's own seal",
+      checkpoint: true,
+      on: { sealed: 'verify', failed: ATTENTION },
+    },
+    verify: {
+      title: 'Verify the sealed copies',
+      observes: "the device's own sealed files, dom0's copy, the PCR selection",
+      on: { verified: 'next-device', 'not-verified': 'next-device', failed: ATTENTION },
+    },
+    'next-device': {
+      title: 'Look for further AEM devices',
+      observes: 'the AEM devices and which of them still carry the old state',
+      on: { 'none-left': 'confirm-secret', 'devices-left': 'confirm-secret' },
+    },
+    'confirm-secret': {
+      title: 'Confirm that the secret appears',
+      observes: 'the unseal of this boot',
+      asks: 'Did you see your secret before you typed the passphrase?',
+      on: { shown: 'finish', 'next-boot': WAITING, 'not-shown': ATTENTION },
+    },
+    finish: {
+      title: 'Close with a report',
+      observes: 'the report, after it was written',
+      does: 'writes the report and closes the session',
+      checkpoint: true,
+      on: { finished: DONE, 'devices-left': WAITING },
+    },
+  },
+} as const satisfies Flow

@@ -1,0 +1,39 @@
+import { randomUUID } from 'node:crypto'
+import type { Io } from './cli/io.ts'
+import { EXIT } from './core/failure.ts'
+import { main, type Running } from './main.ts'
+
+process.umask(0o077)
+
+const running: Running = { host: null }
+
+const io: Io = {
+  stdout: (text) => void process.stdout.write(text),
+  stderr: (text) => void process.stderr.write(text),
+  stdinIsTerminal: process.stdin.isTTY === true,
+  stdoutIsTerminal: process.stdout.isTTY === true,
+  columns: process.stdout.columns ?? 80,
+  environment: process.env,
+  uid: process.getuid?.() ?? -1,
+  askTerminal: async (question) => (await import('./host/ask.ts')).askTerminal(question),
+  runAsRoot: async (argv) => (await import('./host/become-root.ts')).becomeRoot(argv),
+  makeId: randomUUID,
+}
+
+/** Ends as cleanly as Ctrl-C: a running seal comes to its end, mounts are undone, the state is on disk already. */
+function endInterrupted(): void {
+  const end = (): never => process.exit(EXIT.interrupted)
+  void (running.host?.close() ?? Promise.resolve()).then(end, end)
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, endInterrupted)
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') endInterrupted()
+    else process.exit(EXIT.attention)
+  })
+}
+
+const exit = await main(process.argv.slice(2), io, running)
+// Prompts leave standard input open; what was printed is flushed first.
+process.stdout.write('', () => process.exit(exit))

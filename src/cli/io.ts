@@ -1,0 +1,28 @@
+import type { Question } from '../ui/ui.ts'
+
+/** The process as the program sees it; tests bring their own. */
+export type Io = {
+  readonly stdout: (text: string) => void
+  readonly stderr: (text: string) => void
+  readonly stdinIsTerminal: boolean
+  readonly stdoutIsTerminal: boolean
+  readonly columns: number
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly uid: number
+  readonly askTerminal: <V extends string>(question: Question<V>) => Promise<V>
+  /** Runs this program once more as root with the same arguments. @returns its exit code */
+  readonly runAsRoot: (argv: readonly string[]) => Promise<{ exit: number } | { failed: string }>
+  /** A new UUID. */
+  readonly makeId: () => string
+}
+
+/** Options that stand before or after every command. */
+export type GlobalOptions = {
+  readonly json: boolean
+  readonly machine: string | null
+  readonly stateDir: string | null
+  readonly yes: boolean
+  readonly color: boolean
+  readonly ascii: boolean
+  readonly verbose: boolean
+}

@@ -1,0 +1,60 @@
+import { isSuffix } from '../commands.ts'
+import { parseAemLabel } from '../core/aem/devices.ts'
+import { EXIT } from '../core/failure.ts'
+import { startSession } from '../core/session/checkpoint.ts'
+import { observeExplanation } from '../flow/steps/explain.ts'
+import { makeDirectoryStore } from '../flow/store.ts'
+import type { Host } from '../host/host.ts'
+import { describeExplanation, describeVerification } from '../messages/after-restart.ts'
+import { makeFailure } from '../messages.ts'
+import { observeVerification } from '../observe/verify.ts'
+import { renderMessage } from '../ui/render-message.ts'
+import type { GlobalOptions, Io } from './io.ts'
+import { makeUi, printJson, stateDirOf } from './world.ts'
+
+/** `aem-reseal explain`: what changed since the baseline of the open session. */
+export async function runExplain(io: Io, options: GlobalOptions, host: Host): Promise<number> {
+  const ui = makeUi(io, options)
+  const open = await makeDirectoryStore(host, stateDirOf(options)).load()
+  const session = open ?? startSession({ id: io.makeId(), now: host.now(), bootId: null, flow: 'resume' })
+  const explanation = await ui.progress('comparing PCRs, boot files and packages', () =>
+    observeExplanation(host, session),
+  )
+  if (options.json) printJson(io, explanation)
+  else ui.say(renderMessage(describeExplanation(explanation)))
+  const exits = {
+    unchanged: EXIT.done,
+    explained: EXIT.done,
+    'no-baseline': EXIT.attention,
+    unexplained: EXIT.unexplained,
+  }
+  return exits[explanation.verdict]
+}
+
+/** `aem-reseal verify`: the sealed copies of every device, or of one. */
+export async function runVerify(
+  io: Io,
+  options: GlobalOptions,
+  host: Host,
+  device: string | null,
+): Promise<number> {
+  const suffix = device === null ? null : toSuffix(device)
+  const ui = makeUi(io, options)
+  const results = await ui.progress('checking the sealed copies', () => observeVerification(host, suffix))
+  const isGood = results.length > 0 && results.every((result) => result.ok === true)
+  const isBad = results.some((result) => result.ok === false)
+  if (options.json) printJson(io, results)
+  else
+    ui.say(
+      renderMessage(describeVerification(isGood ? 'verified' : isBad ? 'failed' : 'not-verified', results)),
+    )
+  return isGood ? EXIT.done : EXIT.attention
+}
+
+/** Both `.stick` and `aem.stick` name the device labelled aem.stick. */
+function toSuffix(device: string): string {
+  const fromLabel = parseAemLabel(device)
+  if (fromLabel !== null) return fromLabel
+  if (isSuffix(device)) return device
+  throw makeFailure('usage', { reason: `--device takes the suffix of an AEM label, not ${device}` })
+}

@@ -1,0 +1,42 @@
+import { observeConfirmedPackages } from '../flow/steps/confirm-update.ts'
+import { makeDirectoryStore } from '../flow/store.ts'
+import type { Host } from '../host/host.ts'
+import { makeFailure } from '../messages.ts'
+import { observeBaseline } from '../observe/baseline.ts'
+import { observeSealState } from '../observe/seal-state.ts'
+import { observeStatus } from '../observe/status.ts'
+import { observeVerification } from '../observe/verify.ts'
+import { line } from '../ui/ui.ts'
+import type { GlobalOptions, Io } from './io.ts'
+import { makeUi, printJson, stateDirOf } from './world.ts'
+
+/** `aem-reseal record --out DIR`: everything the looks read, as a recorded machine without secrets. */
+export async function runRecord(io: Io, options: GlobalOptions, host: Host, out: string): Promise<number> {
+  if (out === '') throw makeFailure('usage', { reason: '--out needs a directory' })
+  const { makeRecorder } = await import('../host/recorder.ts')
+  const ui = makeUi(io, options)
+  const recorder = await makeRecorder(host, out)
+  const summary = await ui.progress('reading everything that status, verify and explain read', async () => {
+    const status = await observeStatus(recorder.host)
+    await makeDirectoryStore(recorder.host, stateDirOf(options))
+      .load()
+      .catch(() => null)
+    await observeSealState(recorder.host)
+    await observeConfirmedPackages(recorder.host, status.machine.bootTime)
+    await observeBaseline(recorder.host, status.aem.selectedPcrs ?? [])
+    await observeVerification(recorder.host, null)
+    return recorder.write()
+  })
+  if (options.json) printJson(io, summary)
+  else {
+    ui.say([
+      line(`recorded in ${out}: ${summary.files} files, ${summary.commands} answers`, 'good'),
+      line('left out, contents never written:'),
+      ...summary.leftOut.map((path) => line(`  ${path}`, 'dim')),
+      line('  serial numbers, labels and UUIDs of devices that are not AEM devices', 'dim'),
+      line(`next: aem-reseal --machine ${out} status; look through it before you give it away:`),
+      line('      it holds UUIDs, command lines, package versions and PCR values of this machine'),
+    ])
+  }
+  return 0
+}

@@ -1,0 +1,117 @@
+import { rehearsal } from '../../flows/rehearsal.ts'
+import { type Session, startSession } from '../core/session/checkpoint.ts'
+import { runFlow } from '../flow/runner.ts'
+import type { RunOptions } from '../flow/step.ts'
+import { STEPS } from '../flow/steps.ts'
+import type { SessionStore } from '../flow/store.ts'
+import { makeDryRunHost } from '../host/dry-run.ts'
+import type { Host } from '../host/host.ts'
+import { makeSimulatedHost } from '../host/simulated/host.ts'
+import { restartMachine } from '../host/simulated/power.ts'
+import { SCENARIOS, type Scenario } from '../host/simulated/scenarios.ts'
+import { makeFailure } from '../messages.ts'
+import { observeMachine } from '../observe/machine.ts'
+import { observeStatus } from '../observe/status.ts'
+import { line, type Ui } from '../ui/ui.ts'
+import type { GlobalOptions, Io } from './io.ts'
+import { assertAnswerable, makeUi, printJson } from './world.ts'
+
+const DEFAULT_SCENARIO = 'clean-update'
+
+export function listScenarios(io: Io, options: GlobalOptions): number {
+  const rows = SCENARIOS.map(({ name, tells }) => ({ name, tells }))
+  if (options.json) printJson(io, rows)
+  else makeUi(io, options).say(rows.map((row) => line(`${row.name.padEnd(16)}${row.tells}`)))
+  return 0
+}
+
+/** @throws Failure (exit 2) for a name that is none */
+export function findScenario(name: string): Scenario {
+  const found = SCENARIOS.find((scenario) => scenario.name === name)
+  if (found) return found
+  throw makeFailure('unknown-scenario', {
+    name,
+    names: SCENARIOS.map((scenario) => scenario.name).join(', '),
+  })
+}
+
+/** `aem-reseal rehearse` on the built-in machine: the same flow and steps as in dom0, on a model of one. */
+export async function rehearseBuiltIn(io: Io, options: GlobalOptions, name: string | null): Promise<number> {
+  const scenario = findScenario(name ?? DEFAULT_SCENARIO)
+  assertAnswerable(io, options, '')
+  const ui = makeUi(io, options)
+  ui.say([
+    line(`Rehearsal on the built-in machine, scenario ${scenario.name}: ${scenario.tells}.`, 'bold'),
+    line('Nothing on this computer is looked at or changed.', 'dim'),
+  ])
+  const machine = scenario.make()
+  let boots = 0
+  const simulateRestart = async (): Promise<void> => {
+    if (boots === 0) scenario.whileOff(machine)
+    boots += 1
+    restartMachine(machine)
+  }
+  return runRehearsal(io, options, ui, makeSimulatedHost(machine), simulateRestart, false)
+}
+
+/** `aem-reseal rehearse` in a dom0 with AEM: reads are real, each write is shown and not done. */
+export async function rehearseHere(io: Io, options: GlobalOptions, host: Host): Promise<number> {
+  assertAnswerable(io, options, '')
+  const ui = makeUi(io, options)
+  ui.say([
+    line(
+      `Rehearsal on ${host.description}: what is read is real, what would be written is shown and not done.`,
+      'bold',
+    ),
+  ])
+  const dry = makeDryRunHost(host, (text) => ui.say([line(`  would ${text}`, 'dim')]))
+  return runRehearsal(io, options, ui, dry.host, async () => dry.restart(io.makeId()), true)
+}
+
+/** Does this dom0 have AEM, so that a rehearsal means something here? */
+export async function hasAem(host: Host): Promise<boolean> {
+  return (await observeStatus(host)).aem.installed === true
+}
+
+async function runRehearsal(
+  io: Io,
+  options: GlobalOptions,
+  ui: Ui,
+  host: Host,
+  simulateRestart: () => Promise<void>,
+  dryRun: boolean,
+): Promise<number> {
+  const { bootId } = await observeMachine(host)
+  const session = startSession({ id: io.makeId(), now: host.now(), bootId, flow: 'rehearsal' })
+  const run: RunOptions = { bulletin: null, protect: null, restart: null, dryRun }
+  const store = makeMemoryStore(ui)
+  const result = await runFlow(rehearsal, rehearsal.start, STEPS, {
+    host,
+    ui,
+    store,
+    options: run,
+    session,
+    simulateRestart,
+  })
+  if (options.json) printJson(io, result)
+  return result.exit
+}
+
+/** Keeps the session in memory; the report is shown where it would be written. */
+export function makeMemoryStore(ui: Ui): SessionStore {
+  let kept: Session | null = null
+  return {
+    load: async () => kept,
+    async save(session) {
+      kept = structuredClone(session)
+    },
+    async close() {
+      kept = null
+    },
+    async writeReport(name) {
+      ui.say([line(`  would write the report ${name}`, 'dim')])
+      return `(not written: rehearsal) ${name}`
+    },
+    lock: async () => ({ release: async () => undefined }),
+  }
+}

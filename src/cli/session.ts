@@ -1,0 +1,128 @@
+import { postUpdate } from '../../flows/post-update.ts'
+import { resume } from '../../flows/resume.ts'
+import { command } from '../commands.ts'
+import { parseRestartPlan } from '../core/decide/restart-plan.ts'
+import { type Session, startSession } from '../core/session/checkpoint.ts'
+import { type FlowResult, runFlow } from '../flow/runner.ts'
+import type { RunOptions } from '../flow/step.ts'
+import { STEPS } from '../flow/steps.ts'
+import { makeDirectoryStore, type SessionStore } from '../flow/store.ts'
+import type { Flow, StepId } from '../flow/types.ts'
+import type { Host } from '../host/host.ts'
+import { makeFailure } from '../messages.ts'
+import { observeMachine } from '../observe/machine.ts'
+import { line, type Ui } from '../ui/ui.ts'
+import type { GlobalOptions, Io } from './io.ts'
+import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
+
+export type StartOptions = {
+  readonly bulletin: string | null
+  readonly protect: string | null
+  readonly restart: string | null
+}
+
+/** @throws Failure (exit 2) for an answer of another form */
+export function toRunOptions(start: StartOptions, dryRun: boolean): RunOptions {
+  const { bulletin, protect, restart } = start
+  if (protect !== null && protect !== 'forward-seal' && protect !== 'hold' && protect !== 'plain') {
+    throw makeFailure('usage', { reason: `--protect takes forward-seal, hold or plain, not ${protect}` })
+  }
+  if (restart !== null && parseRestartPlan(restart) === null) {
+    throw makeFailure('usage', { reason: `--restart takes now, +MIN, HH:MM or manual, not ${restart}` })
+  }
+  return { bulletin, protect, restart, dryRun }
+}
+
+/** `aem-reseal start`: the post-update wizard. */
+export async function runStart(
+  io: Io,
+  options: GlobalOptions,
+  host: Host,
+  start: StartOptions,
+): Promise<number> {
+  const run = toRunOptions(start, false)
+  if (run.protect === null || run.restart === null) assertAnswerable(io, options, '--protect and --restart')
+  const store = makeDirectoryStore(host, stateDirOf(options))
+  const open = await store.load()
+  if (open !== null) throw makeFailure('session-open', { since: open.since, step: open.step })
+  const { bootId } = await observeMachine(host)
+  const session = startSession({ id: io.makeId(), now: host.now(), bootId, flow: 'post-update' })
+  return runLocked(io, options, store, (ui) =>
+    runFlow(postUpdate, postUpdate.start, STEPS, {
+      host,
+      ui,
+      store,
+      options: run,
+      session,
+      simulateRestart: null,
+    }),
+  )
+}
+
+/** `aem-reseal resume`: goes on from the checkpoint, before or after the restart. */
+export async function runResume(io: Io, options: GlobalOptions, host: Host): Promise<number> {
+  const store = makeDirectoryStore(host, stateDirOf(options))
+  const session = await store.load()
+  if (session === null) throw makeFailure('no-session')
+  assertAnswerable(io, options, '')
+  const { bootId } = await observeMachine(host)
+  const { flow, from } = choosePlace(session, bootId)
+  const run = toRunOptions({ bulletin: null, protect: session.protection, restart: session.restart }, false)
+  return runLocked(io, options, store, (ui) =>
+    runFlow(flow, from, STEPS, { host, ui, store, options: run, session, simulateRestart: null }),
+  )
+}
+
+/** Before the restart the post-update flow goes on at its step; after it, the resume flow looks at everything anew. */
+export function choosePlace(session: Session, bootId: string | null): { flow: Flow; from: StepId } {
+  const isSameBoot = bootId !== null && session.baseline?.bootId === bootId
+  const step = session.step as StepId
+  const hasStep = Object.hasOwn(postUpdate.steps, step)
+  // A requested restart that did not come is asked for again by the step itself.
+  if (isSameBoot && hasStep && session.flow === 'post-update') return { flow: postUpdate, from: step }
+  return { flow: resume, from: resume.start }
+}
+
+async function runLocked(
+  io: Io,
+  options: GlobalOptions,
+  store: SessionStore,
+  work: (ui: Ui) => Promise<FlowResult>,
+): Promise<number> {
+  const ui = makeUi(io, options)
+  const lock = await store.lock()
+  try {
+    const result = await work(ui)
+    if (options.json) printJson(io, result)
+    return result.exit
+  } finally {
+    await lock.release()
+  }
+}
+
+/** `aem-reseal cancel`: takes back a scheduled restart and closes the session. */
+export async function runCancel(io: Io, options: GlobalOptions, host: Host): Promise<number> {
+  const store = makeDirectoryStore(host, stateDirOf(options))
+  const session = await store.load()
+  if (session === null) throw makeFailure('nothing-to-cancel')
+  const lock = await store.lock()
+  try {
+    const isScheduled = session.restart !== null && session.restart !== 'manual'
+    if (isScheduled) await host.run(command('restart-cancel', {}))
+    await store.close()
+    if (options.json) printJson(io, { cancelled: session.id, restartCancelled: isScheduled })
+    else {
+      makeUi(io, options).say([
+        line(
+          `session ${session.id.slice(0, 8)} closed${isScheduled ? ', scheduled restart cancelled' : ''}`,
+          'good',
+        ),
+        line('next: the update is still installed and the change will come with the next restart;'),
+        line('      `aem-reseal start` begins anew'),
+      ])
+    }
+    return 0
+  } finally {
+    await lock.release()
+  }
+}

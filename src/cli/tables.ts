@@ -1,0 +1,47 @@
+import { postUpdate } from '../../flows/post-update.ts'
+import { rehearsal } from '../../flows/rehearsal.ts'
+import { resume } from '../../flows/resume.ts'
+import { describeFlow, mermaidOfFlow } from '../flow/describe.ts'
+import type { Flow } from '../flow/types.ts'
+import { makeFailure } from '../messages.ts'
+import { listCommandRows } from '../render-commands.ts'
+import { line } from '../ui/ui.ts'
+import type { GlobalOptions, Io } from './io.ts'
+import { makeUi, printJson } from './world.ts'
+
+export const FLOWS: readonly Flow[] = [postUpdate, resume, rehearsal]
+
+/** `aem-reseal commands`: every program that may ever run. */
+export function runCommands(io: Io, options: GlobalOptions): number {
+  const rows = listCommandRows()
+  if (options.json) printJson(io, rows)
+  else {
+    makeUi(io, options).say(
+      rows.flatMap((row) => [
+        line(row.argv.join(' '), row.effect === 'write' ? 'warn' : 'bold'),
+        line(
+          `  ${row.effect}, ${row.asRoot ? 'as root' : 'as anybody'}, at most ${row.timeoutMs / 1000} s: ${row.why}`,
+        ),
+      ]),
+    )
+  }
+  return 0
+}
+
+/** `aem-reseal plan`: a flow as text or Mermaid. */
+export function runPlan(io: Io, options: GlobalOptions, name: string | null, mermaid: boolean): number {
+  const flows =
+    name === null ? FLOWS.filter((flow) => flow.id !== 'rehearsal') : FLOWS.filter((flow) => flow.id === name)
+  if (flows.length === 0) {
+    throw makeFailure('usage', {
+      reason: `there is no flow ${name}; flows: ${FLOWS.map((flow) => flow.id).join(', ')}`,
+    })
+  }
+  if (options.json) printJson(io, flows)
+  else if (mermaid) io.stdout(flows.map(mermaidOfFlow).join('\n'))
+  else
+    makeUi(io, options).say(
+      flows.flatMap((flow) => [...describeFlow(flow).map((text) => line(text)), line('')]),
+    )
+  return 0
+}

@@ -1,0 +1,52 @@
+import type { Host } from '../host/host.ts'
+import { makeFailure } from '../messages.ts'
+import { DEFAULT_STATE_DIR } from '../paths.ts'
+import { makeQuietUi, makeTerminalUi } from '../ui/terminal.ts'
+import type { Ui } from '../ui/ui.ts'
+import type { GlobalOptions, Io } from './io.ts'
+
+export function stateDirOf(options: GlobalOptions): string {
+  return options.stateDir ?? DEFAULT_STATE_DIR
+}
+
+/** The machine that the options name: recorded, or the real one. */
+export async function makeHost(options: GlobalOptions, userFiles: readonly string[] = []): Promise<Host> {
+  if (options.machine !== null) {
+    const { makeRecordedHost } = await import('../host/recorded.ts')
+    return makeRecordedHost(options.machine, options.stateDir)
+  }
+  const { makeRealHost } = await import('../host/real.ts')
+  return makeRealHost({ stateDir: stateDirOf(options), userFiles })
+}
+
+/** Can questions be put to a person? */
+export function isInteractive(io: Io, options: GlobalOptions): boolean {
+  return io.stdinIsTerminal && io.stdoutIsTerminal && !options.json
+}
+
+export function makeUi(io: Io, options: GlobalOptions): Ui {
+  const askTerminal: Io['askTerminal'] = async (question) => {
+    if (!isInteractive(io, options)) throw makeFailure('question-needs-terminal', { options: '' })
+    return io.askTerminal(question)
+  }
+  if (options.json) return makeQuietUi({ yes: options.yes, askTerminal })
+  return makeTerminalUi({
+    write: io.stdout,
+    color: options.color && io.stdoutIsTerminal && !io.environment.NO_COLOR,
+    ascii: options.ascii,
+    isTerminal: io.stdoutIsTerminal,
+    columns: io.columns,
+    askTerminal,
+    yes: options.yes,
+  })
+}
+
+/** @throws Failure (exit 2) before anything runs, when questions would come up and nobody could answer */
+export function assertAnswerable(io: Io, options: GlobalOptions, missing: string): void {
+  if (options.yes || isInteractive(io, options)) return
+  throw makeFailure('question-needs-terminal', { options: missing })
+}
+
+export function printJson(io: Io, value: unknown): void {
+  io.stdout(`${JSON.stringify(value, null, 2)}\n`)
+}

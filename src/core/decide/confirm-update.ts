@@ -1,0 +1,81 @@
+import { PCR } from '../launch/pcr.ts'
+import type { Outcomes } from './outcomes.ts'
+
+export type ConfirmedPackage = {
+  readonly name: string
+  readonly component: 'xen' | 'kernel' | 'microcode' | 'initramfs' | 'tboot' | 'aem'
+  readonly evr: string
+  readonly installedAt: string
+  /** Installed after this boot began, so not yet measured; null where the boot time is unknown. */
+  readonly changedSinceBoot: boolean | null
+  readonly signer: string | null
+  readonly signature: 'ok' | 'no-key' | 'bad' | 'unsigned' | null
+  /** Paths whose contents are not the package's; null when rpm -V could not tell. */
+  readonly changedFiles: readonly string[] | null
+}
+
+export type UpdateFacts = {
+  readonly packages: readonly ConfirmedPackage[]
+  readonly rpmKnown: boolean
+  readonly pendingXen: boolean | null
+  /** Is the named bulletin's demand met; null when none was named. */
+  readonly demandMet: boolean | null
+  readonly bulletinNamed: boolean
+  readonly bulletinVerified: boolean
+}
+
+/** A package is verified when its signature is good by a known key and its files are as packaged. */
+export function isVerifiedPackage(
+  item: Pick<ConfirmedPackage, 'signature' | 'signer' | 'changedFiles'>,
+): boolean {
+  return item.signature === 'ok' && item.signer !== null && item.changedFiles?.length === 0
+}
+
+/** Packages that the next boot measures for the first time. */
+export function listChangedPackages(packages: readonly ConfirmedPackage[]): readonly ConfirmedPackage[] {
+  return packages.filter((item) => item.changedSinceBoot === true)
+}
+
+/**
+ * Is the update there and trustworthy? Changed packages must be verified; of the others only their files must be
+ * as packaged (their signature was accepted with an earlier boot).
+ */
+export function decideUpdate(facts: UpdateFacts): Outcomes['confirm-update'] {
+  const { packages } = facts
+  if (!facts.rpmKnown || packages.length === 0) return 'unknown'
+  if (facts.bulletinNamed && !facts.bulletinVerified) return 'not-verified'
+  if (facts.bulletinNamed && facts.demandMet === null) return 'unknown'
+  if (facts.bulletinNamed && !facts.demandMet) return 'unmet'
+  const changed = listChangedPackages(packages)
+  const isXenKnown = facts.pendingXen !== null
+  if (changed.length === 0 && isXenKnown && !facts.pendingXen) {
+    return packages.some((item) => (item.changedFiles ?? []).length > 0) ? 'not-verified' : 'nothing-pending'
+  }
+  if (packages.some((item) => item.changedSinceBoot === null) && !isXenKnown) return 'unknown'
+  const mustVerify = facts.pendingXen ? packages.filter((item) => item.component === 'xen') : []
+  const isGood =
+    [...changed, ...mustVerify].every(isVerifiedPackage) &&
+    packages.every((item) => item.changedFiles !== null && item.changedFiles.length === 0)
+  return isGood ? 'confirmed' : 'not-verified'
+}
+
+/**
+ * Registers that this update may change; every other selected one must stay as it is.
+ *
+ * tboot's legacy map: Xen goes to PCR 18, kernel and initramfs to 19, tboot itself to 17 and 18 (tboot 1.10.5,
+ * policy.c). Bulletins say 18 and 19 for each of them, so both are allowed where one is touched; the launch log
+ * says which really moved.
+ */
+export function listMayChange(
+  changed: readonly Pick<ConfirmedPackage, 'component'>[],
+  bulletinPcrs: readonly number[],
+  flavour: 'tboot' | 'trenchboot' | null,
+): readonly number[] {
+  const pcrs = new Set(bulletinPcrs)
+  for (const { component } of changed) {
+    if (component === 'tboot' || flavour === 'trenchboot') pcrs.add(PCR.drtm)
+    pcrs.add(PCR.launched)
+    pcrs.add(PCR.modules)
+  }
+  return [...pcrs].sort((a, b) => a - b)
+}

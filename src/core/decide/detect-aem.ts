@@ -1,0 +1,25 @@
+import type { Outcomes } from './outcomes.ts'
+
+/** The facts that decide whether AEM can be worked with in this boot; null is "could not be found out". */
+export type AemReadiness = {
+  readonly installed: boolean | null
+  readonly tpm: '1.2' | '2.0' | 'none' | null
+  readonly selectedPcrs: readonly number[] | null
+  readonly deviceCount: number
+  readonly bootedWithAem: boolean | null
+  readonly measured: boolean | null
+  readonly badPcrs: readonly number[]
+}
+
+/** The first thing that stands in the way, in the order in which a user mends them. */
+export function decideAemReadiness(facts: AemReadiness): Outcomes['detect-aem'] {
+  if (facts.installed === null) return 'unknown'
+  if (!facts.installed) return 'not-installed'
+  if (facts.tpm === 'none') return 'no-tpm'
+  if (facts.selectedPcrs === null || facts.deviceCount === 0) return 'not-set-up'
+  if (facts.bootedWithAem === false) return 'not-aem-boot'
+  if (facts.measured === false) return 'unmeasured'
+  if (facts.badPcrs.length > 0) return 'bad-pcrs'
+  if (facts.tpm === null || facts.bootedWithAem === null || facts.measured === null) return 'unknown'
+  return 'ready'
+}

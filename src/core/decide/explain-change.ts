@@ -1,0 +1,103 @@
+import type { Outcomes } from './outcomes.ts'
+
+export type PcrChange = {
+  readonly index: number
+  readonly before: string | null
+  readonly now: string | null
+  /** The update may change this register. */
+  readonly mayChange: boolean
+}
+
+export type FileComparison = {
+  readonly role: string
+  readonly path: string
+  /** SHA-256 recorded when the update was confirmed, before the restart. */
+  readonly before: string | null
+  /** SHA-256 of what is there after the restart. */
+  readonly now: string | null
+}
+
+export type ChangeFacts = {
+  readonly pcrs: readonly PcrChange[]
+  readonly files: readonly FileComparison[]
+  /** Packages behind the change: verified now, after the restart. */
+  readonly packages: readonly { readonly name: string; readonly isVerified: boolean | null }[]
+  readonly xen: { readonly runningBuildId: string | null; readonly installedBuildId: string | null }
+}
+
+export type ChangeReason = {
+  readonly code:
+    | 'pcr-unreadable'
+    | 'pcr-outside-update'
+    | 'boot-file-changed'
+    | 'boot-file-unreadable'
+    | 'package-not-verified'
+    | 'xen-not-installed-one'
+    | 'nothing-behind-change'
+  readonly what: string
+}
+
+export type ChangeVerdict = {
+  readonly verdict: Outcomes['explain']
+  readonly reasons: readonly ChangeReason[]
+}
+
+/**
+ * Is every change of a selected register accounted for by the confirmed update? Anything that could not be read
+ * counts as not accounted for. A file that was put back after the boot cannot be seen here: only the launch log
+ * holds the digests of what really ran.
+ *
+ * @param facts null: no baseline was recorded before the restart
+ */
+export function decideChange(facts: ChangeFacts | null): ChangeVerdict {
+  if (facts === null) return { verdict: 'no-baseline', reasons: [] }
+  const unreadable = facts.pcrs.filter((pcr) => pcr.before === null || pcr.now === null)
+  const changed = facts.pcrs.filter((pcr) => pcr.before !== pcr.now)
+  const reasons: ChangeReason[] = [
+    ...unreadable.map(({ index }) => reason('pcr-unreadable', `PCR ${index} could not be read`)),
+    ...changed
+      .filter((pcr) => !pcr.mayChange && !unreadable.includes(pcr))
+      .map(({ index }) =>
+        reason('pcr-outside-update', `PCR ${index} changed, and the update does not touch it`),
+      ),
+    ...listFileReasons(facts.files),
+  ]
+  if (changed.length > 0) reasons.push(...listCauseReasons(facts))
+  if (reasons.length > 0) return { verdict: 'unexplained', reasons }
+  return { verdict: changed.length === 0 ? 'unchanged' : 'explained', reasons: [] }
+}
+
+function listFileReasons(files: readonly FileComparison[]): readonly ChangeReason[] {
+  return files.flatMap((file) => {
+    if (file.before === null || file.now === null) {
+      return [reason('boot-file-unreadable', `${file.path} could not be compared with what was confirmed`)]
+    }
+    if (file.before === file.now) return []
+    return [
+      reason(
+        'boot-file-changed',
+        `${file.path} (${file.role}) is not the file that was confirmed before the restart`,
+      ),
+    ]
+  })
+}
+
+function listCauseReasons(facts: ChangeFacts): readonly ChangeReason[] {
+  const { xen, packages } = facts
+  const isInstalledXen = xen.runningBuildId !== null && xen.runningBuildId === xen.installedBuildId
+  return [
+    ...packages
+      .filter((item) => item.isVerified !== true)
+      .map(({ name }) => reason('package-not-verified', `${name} is not verified: signature or files`)),
+    ...(packages.length === 0
+      ? [reason('nothing-behind-change', 'registers changed, but no package did')]
+      : []),
+    ...(isInstalledXen
+      ? []
+      : [reason('xen-not-installed-one', 'the running Xen is not shown to be the installed one')]),
+  ]
+}
+
+function reason(code: ChangeReason['code'], what: string): ChangeReason {
+  return { code, what }
+}

@@ -1,0 +1,32 @@
+import type { AemJournal, UnitState } from '../aem/seal-outcome.ts'
+import type { Outcomes } from './outcomes.ts'
+
+export type SealFacts = {
+  readonly journal: AemJournal | null
+  readonly unit: UnitState | null
+  /** dom0's sealed files carry a time after the begin of this boot; null where times or files are unknown. */
+  readonly sealedInThisBoot: boolean | null
+  /** Drop-ins of the seal unit that may hold it. */
+  readonly heldByDropIn: boolean
+}
+
+/**
+ * What AEM did in this boot. The files decide: a `Sealed` line or exit 0 does not prove a seal, `Failed to seal`
+ * does not disprove one, and with plymouth on most lines are missing (domain facts on anti-evil-maid 4.2.0).
+ */
+export function decideSealOutcome(facts: SealFacts): Outcomes['read-seal-outcome'] {
+  const { journal, unit, sealedInThisBoot } = facts
+  if (unit?.activeState === 'activating' || (journal?.isWaitingForDevice != null && unit?.endedAtUs === 0)) {
+    return 'waiting'
+  }
+  const hasFailed =
+    journal?.sanityCheckFailed === true ||
+    (unit !== null && unit.startedAtUs > 0 && unit.result !== 'success' && sealedInThisBoot !== true)
+  if (hasFailed) return 'failed'
+  if (journal?.unseal === 'unsealed') return 'unsealed'
+  if (sealedInThisBoot === true) return 'sealed'
+  if (sealedInThisBoot === null) return 'unknown'
+  if (unit === null) return 'unknown'
+  if (unit.startedAtUs === 0) return facts.heldByDropIn && unit.conditionMet !== false ? 'held' : 'not-sealed'
+  return 'failed'
+}

@@ -1,0 +1,154 @@
+import { z } from 'zod'
+
+/** Raised with every change that an older program could misread. */
+export const SESSION_VERSION = 1
+const FORMAT = 'aem-reseal session'
+
+const hexDigest = z.string().regex(/^[0-9a-f]+$/)
+const pcrValues = z.record(z.string().regex(/^[0-9]{1,2}$/), hexDigest)
+
+const digests = z.object({
+  sha1: hexDigest,
+  sha256: hexDigest,
+  sizeBytes: z.number(),
+  gunzipped: z.object({ sha1: hexDigest, sha256: hexDigest }).optional(),
+  buildId: hexDigest.optional(),
+})
+
+const bootFile = z.object({
+  path: z.string(),
+  role: z.enum(['tboot', 'xen', 'kernel', 'initramfs', 'sinit', 'grub.cfg']),
+  digests: digests.nullable(),
+})
+
+const installedPackage = z.object({
+  name: z.string(),
+  evr: z.string(),
+  arch: z.string(),
+  installedAt: z.string(),
+  signatureKeyId: z.string().nullable(),
+})
+
+export const baselineSchema = z.object({
+  takenAt: z.iso.datetime(),
+  bootId: z.string().nullable(),
+  bank: z.enum(['sha1', 'sha256']),
+  selectedPcrs: z.array(z.number().int().min(0).max(23)),
+  pcrs: z.object({ sha1: pcrValues.optional(), sha256: pcrValues.optional() }),
+  kernelCommandLine: z.string().nullable(),
+  xenCommandLine: z.string().nullable(),
+  runningXen: z.object({ version: z.string().nullable(), buildId: hexDigest.nullable() }),
+  /** What the device that boots next carries, at the time the update was confirmed. */
+  bootFiles: z.array(bootFile),
+  packages: z.array(installedPackage),
+  sealedFiles: z.array(
+    z.object({
+      label: z.string(),
+      name: z.string(),
+      copy: z.enum(['dom0', 'device']),
+      sha256: hexDigest.nullable(),
+    }),
+  ),
+  launchLog: z.string().nullable(),
+})
+
+export type Baseline = z.infer<typeof baselineSchema>
+
+const expectation = z.object({
+  /** Bulletin ids that asked for the update. */
+  bulletins: z.array(z.number().int()),
+  /** Registers that the update may change; every other selected one must stay. */
+  mayChange: z.array(z.number().int()),
+  /** Names of the packages that changed since the boot before. */
+  changedPackages: z.array(z.string()),
+  xenBuildId: hexDigest.nullable(),
+  deviceUuid: z.string().nullable(),
+})
+
+export type Expectation = z.infer<typeof expectation>
+
+export const sessionSchema = z.object({
+  format: z.literal(FORMAT),
+  version: z.literal(SESSION_VERSION),
+  id: z.uuid(),
+  since: z.iso.datetime(),
+  updatedAt: z.iso.datetime(),
+  flow: z.enum(['post-update', 'resume', 'rehearsal']),
+  /** The step to run next. */
+  step: z.string(),
+  /** Boot in which this was written. */
+  bootId: z.string().nullable(),
+  protection: z.enum(['forward-seal', 'hold', 'plain']).nullable(),
+  restart: z.string().nullable(),
+  baseline: baselineSchema.nullable(),
+  expectation: expectation.nullable(),
+  /** The contract's `predict` answer, kept as it was given. */
+  prediction: z.unknown(),
+  /** The state that was accepted after an explained change. */
+  approved: z.object({ at: z.iso.datetime(), bootId: z.string().nullable(), pcrs: pcrValues }).nullable(),
+  /** Latest facts of each step, for the report. */
+  findings: z.record(z.string(), z.unknown()),
+  /** Labels of AEM devices that still carry the old state. */
+  devicesLeft: z.array(z.string()),
+  history: z.array(
+    z.object({ at: z.iso.datetime(), flow: z.string(), step: z.string(), outcome: z.string() }),
+  ),
+})
+
+export type Session = z.infer<typeof sessionSchema>
+
+export type SessionProblem = 'damaged' | 'foreign' | 'newer'
+
+/**
+ * Reads a session file.
+ *
+ * @param text the whole file
+ * @returns the session, or why it is not one: `damaged` (no JSON, or fields of another form), `foreign` (another
+ *   program's file), `newer` (written by a later version of this program), with the detail
+ */
+export function parseSession(
+  text: string,
+): { readonly session: Session } | { readonly problem: SessionProblem; readonly detail: string } {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    return { problem: 'damaged', detail: (error as Error).message }
+  }
+  const head = z.object({ format: z.literal(FORMAT), version: z.number() }).safeParse(json)
+  if (!head.success) return { problem: 'foreign', detail: `it does not say "format": "${FORMAT}"` }
+  if (head.data.version > SESSION_VERSION) return { problem: 'newer', detail: `version ${head.data.version}` }
+  const parsed = sessionSchema.safeParse(json)
+  if (parsed.success) return { session: parsed.data }
+  const [issue] = parsed.error.issues
+  return { problem: 'damaged', detail: `${issue?.path.join('.')}: ${issue?.message}` }
+}
+
+/** A session that has just begun. @param id a UUID made by the caller */
+export function startSession(begin: {
+  id: string
+  now: Date
+  bootId: string | null
+  flow: Session['flow']
+}): Session {
+  const at = begin.now.toISOString()
+  return {
+    format: FORMAT,
+    version: SESSION_VERSION,
+    id: begin.id,
+    since: at,
+    updatedAt: at,
+    flow: begin.flow,
+    step: 'detect-aem',
+    bootId: begin.bootId,
+    protection: null,
+    restart: null,
+    baseline: null,
+    expectation: null,
+    prediction: null,
+    approved: null,
+    findings: {},
+    devicesLeft: [],
+    history: [],
+  }
+}

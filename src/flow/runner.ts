@@ -1,0 +1,79 @@
+import { EXIT, type ExitCode } from '../core/failure.ts'
+import type { Session } from '../core/session/checkpoint.ts'
+import { renderMessage } from '../ui/render-message.ts'
+import { line } from '../ui/ui.ts'
+import type { AnyStep, AnyStepReport, StepContext, Steps } from './step.ts'
+import type { End, Flow, StepId, StepSpec, Target } from './types.ts'
+
+export type FlowResult = {
+  readonly flow: Flow['id']
+  readonly outcome: string
+  readonly steps: readonly { readonly id: StepId; readonly outcome: string; readonly facts: unknown }[]
+  readonly exit: ExitCode
+}
+
+const EXIT_OF_END: Readonly<Record<End['end'], ExitCode>> = {
+  done: EXIT.done,
+  attention: EXIT.attention,
+  'waiting-for-restart': EXIT.waitingForRestart,
+  unexplained: EXIT.unexplained,
+}
+
+/** Where an outcome leads. Pure; the flow's types guarantee that it leads somewhere. */
+export function nextTarget(flow: Flow, step: StepId, outcome: string): Target {
+  const on = flow.steps[step]?.on as Readonly<Record<string, Target>> | undefined
+  const target = on?.[outcome]
+  if (target === undefined) throw new Error(`flow ${flow.id} leaves outcome ${outcome} of ${step} unhandled`)
+  return target
+}
+
+/**
+ * Runs a flow from a step to an end. The session is written before every step that changes something, so that a
+ * run ended anywhere goes on from there.
+ */
+export async function runFlow(
+  flow: Flow,
+  from: StepId,
+  steps: Steps,
+  context: StepContext,
+): Promise<FlowResult> {
+  let session: Session = context.session
+  let id: StepId = from
+  const done: { id: StepId; outcome: string; facts: unknown }[] = []
+  for (;;) {
+    const spec = flow.steps[id] as StepSpec<StepId> | undefined
+    if (!spec) throw new Error(`flow ${flow.id} has no step ${id}`)
+    session = { ...session, step: id, updatedAt: context.host.now().toISOString() }
+    if (spec.checkpoint || session.baseline !== null) await context.store.save(session)
+    context.ui.say([line(''), line(spec.title, 'bold')])
+    const step: AnyStep = steps[id]
+    const report: AnyStepReport = await step({ ...context, session })
+    context.ui.say(renderMessage(report.message))
+    done.push({ id, outcome: report.outcome, facts: report.facts })
+    const findings = { ...session.findings, [id]: report.facts }
+    session = recordStep(
+      { ...session, ...report.session, findings },
+      flow,
+      id,
+      report.outcome,
+      context.host.now(),
+    )
+    const target = nextTarget(flow, id, report.outcome)
+    if (typeof target !== 'string') {
+      await saveAtEnd(context, session, target, id)
+      return { flow: flow.id, outcome: report.outcome, steps: done, exit: EXIT_OF_END[target.end] }
+    }
+    id = target
+  }
+}
+
+function recordStep(session: Session, flow: Flow, step: StepId, outcome: string, now: Date): Session {
+  const entry = { at: now.toISOString(), flow: flow.id, step, outcome }
+  return { ...session, updatedAt: entry.at, history: [...session.history, entry] }
+}
+
+/** An open session keeps its step; a finished one is already closed by the step `finish`. */
+async function saveAtEnd(context: StepContext, session: Session, end: End, step: StepId): Promise<void> {
+  if (session.baseline === null || (step === 'finish' && end.end === 'done')) return
+  await context.store.save(session)
+}

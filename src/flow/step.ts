@@ -1,0 +1,50 @@
+import type { Session } from '../core/session/checkpoint.ts'
+import type { Host } from '../host/host.ts'
+import type { Line, Ui } from '../ui/ui.ts'
+import type { SessionStore } from './store.ts'
+import type { Outcomes, StepId } from './types.ts'
+
+export type RunOptions = {
+  readonly bulletin: string | null
+  readonly protect: 'forward-seal' | 'hold' | 'plain' | null
+  readonly restart: string | null
+  /** A rehearsal on a real machine: reads are real, writes are shown and not done. */
+  readonly dryRun: boolean
+}
+
+export type StepContext = {
+  readonly host: Host
+  readonly ui: Ui
+  readonly store: SessionStore
+  readonly options: RunOptions
+  /** As it stands; steps answer with changes to it, the runner keeps it. */
+  readonly session: Session
+  /** Restarts the machine in a rehearsal; null where only the user can. */
+  readonly simulateRestart: (() => Promise<void>) | null
+}
+
+/** What a step says: every one of them names the next act. */
+export type Message = {
+  readonly tone: 'good' | 'info' | 'attention' | 'alarm'
+  readonly what: string
+  readonly why?: string | null
+  readonly next: string
+  readonly details?: readonly Line[]
+}
+
+export type StepReport<S extends StepId> = {
+  readonly outcome: Outcomes[S]
+  /** Serialisable; the contract's JSON shows it. */
+  readonly facts: Readonly<Record<string, unknown>>
+  readonly message: Message
+  readonly session?: Partial<Session>
+}
+
+export type Step<S extends StepId> = (context: StepContext) => Promise<StepReport<S>>
+
+export type Steps = { readonly [S in StepId]: Step<S> }
+
+export type AnyStepReport = Omit<StepReport<StepId>, 'outcome'> & { readonly outcome: string }
+
+/** What the runner sees of a step; the flow's data gives each outcome its meaning. */
+export type AnyStep = (context: StepContext) => Promise<AnyStepReport>

@@ -1,0 +1,43 @@
+import type { Steps } from './step.ts'
+import { acceptChange } from './steps/accept-change.ts'
+import { checkBoot } from './steps/check-boot.ts'
+import { checkBootDevice } from './steps/check-boot-device.ts'
+import { checkpoint } from './steps/checkpoint.ts'
+import { chooseProtection } from './steps/choose-protection.ts'
+import { confirmSecret } from './steps/confirm-secret.ts'
+import { confirmUpdate } from './steps/confirm-update.ts'
+import { detectAem } from './steps/detect-aem.ts'
+import { explain } from './steps/explain.ts'
+import { finish } from './steps/finish.ts'
+import { gateReseal } from './steps/gate-reseal.ts'
+import { nextDevice } from './steps/next-device.ts'
+import { planRestart } from './steps/plan-restart.ts'
+import { readSealOutcome } from './steps/read-seal-outcome.ts'
+import { recordBaseline } from './steps/record-baseline.ts'
+import { reseal } from './steps/reseal.ts'
+import { restart } from './steps/restart.ts'
+import { simulateRestart } from './steps/simulate-restart.ts'
+import { verify } from './steps/verify.ts'
+
+/** The program behind each step id of the flows. */
+export const STEPS: Steps = {
+  'detect-aem': detectAem,
+  'confirm-update': confirmUpdate,
+  'check-boot-device': checkBootDevice,
+  'record-baseline': recordBaseline,
+  'choose-protection': chooseProtection,
+  'plan-restart': planRestart,
+  checkpoint,
+  restart,
+  'check-boot': checkBoot,
+  'read-seal-outcome': readSealOutcome,
+  explain,
+  'accept-change': acceptChange,
+  'gate-reseal': gateReseal,
+  reseal,
+  verify,
+  'next-device': nextDevice,
+  'confirm-secret': confirmSecret,
+  finish,
+  'simulate-restart': simulateRestart,
+}

@@ -1,0 +1,71 @@
+import type { Session } from '../../core/session/checkpoint.ts'
+import type { Host } from '../../host/host.ts'
+import { describeAcceptance } from '../../messages/after-restart.ts'
+import { observeMachine } from '../../observe/machine.ts'
+import { observeTpm } from '../../observe/tpm.ts'
+import type { Step } from '../step.ts'
+import type { Explanation } from './explain.ts'
+import { observeSealOutcome } from './read-seal-outcome.ts'
+
+export const acceptChange: Step<'accept-change'> = async ({ host, ui, session }) => {
+  const explanation = session.findings.explain as Explanation
+  const seal = await observeSealOutcome(host)
+  const machine = await observeMachine(host)
+  const isSealed = seal.sealedInThisBoot === true && seal.outcome !== 'failed'
+  const isAcceptedNow = session.approved !== null && session.approved.bootId === machine.bootId
+  const needsAnswer =
+    !isAcceptedNow && (explanation.verdict === 'explained' || !isSealedOrShown(isSealed, seal.outcome))
+  const answer = !needsAnswer
+    ? 'yes'
+    : await ui.ask<'yes' | 'no'>({
+        id: 'accept-change',
+        message:
+          explanation.verdict === 'explained'
+            ? 'Accept the explained change as the new good state?'
+            : 'Nothing changed, but AEM has not sealed. Reseal now?',
+        choices: [
+          { value: 'no', label: 'no', hint: 'stop here; nothing is sealed' },
+          { value: 'yes', label: 'yes', hint: isSealed ? 'AEM has sealed to it already' : 'reseal to it' },
+        ],
+        default: 'no',
+        withYes: 'yes',
+      })
+  const outcome = decideOutcome(answer, explanation.verdict, isSealed, seal.outcome)
+  return {
+    outcome,
+    facts: { answer, asked: needsAnswer, sealedInThisBoot: seal.sealedInThisBoot },
+    message: describeAcceptance(outcome, isSealed),
+    ...(answer === 'yes'
+      ? { session: { approved: await observeApproved(host, session, isAcceptedNow) } }
+      : {}),
+  }
+}
+
+function isSealedOrShown(isSealed: boolean, outcome: string): boolean {
+  return isSealed || outcome === 'unsealed'
+}
+
+function decideOutcome(
+  answer: 'yes' | 'no',
+  verdict: Explanation['verdict'],
+  isSealed: boolean,
+  seal: string,
+) {
+  if (answer === 'no') return 'declined'
+  if (isSealed) return verdict === 'unchanged' ? 'nothing-to-do' : 'already-sealed'
+  return verdict === 'unchanged' && seal === 'unsealed' ? 'nothing-to-do' : 'accepted'
+}
+
+/** The accepted state; later boots are held against it. */
+async function observeApproved(
+  host: Host,
+  session: Session,
+  isAcceptedNow: boolean,
+): Promise<Session['approved']> {
+  const isConfirmingBoot = session.approved !== null && !isAcceptedNow
+  if (isAcceptedNow || isConfirmingBoot) return session.approved
+  const machine = await observeMachine(host)
+  const tpm = await observeTpm(host)
+  const pcrs = tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {})
+  return { at: host.now().toISOString(), bootId: machine.bootId, pcrs }
+}

@@ -1,0 +1,34 @@
+import { decideAemReadiness } from '../../core/decide/detect-aem.ts'
+import { describeAem } from '../../messages/before-restart.ts'
+import { observeSealState } from '../../observe/seal-state.ts'
+import { observeStatus } from '../../observe/status.ts'
+import type { Step } from '../step.ts'
+
+export const detectAem: Step<'detect-aem'> = async ({ host, ui }) => {
+  const status = await ui.progress('looking at AEM, TPM and devices', () => observeStatus(host))
+  const { unit } = await observeSealState(host)
+  const outcome = decideAemReadiness({
+    installed: status.aem.installed,
+    tpm: status.tpm.version,
+    selectedPcrs: status.aem.selectedPcrs,
+    deviceCount: status.devices.length,
+    bootedWithAem: status.machine.bootedWithAem,
+    measured: status.measured,
+    badPcrs: status.badPcrs,
+  })
+  return {
+    outcome,
+    facts: {
+      version: status.aem.version,
+      flavour: status.aem.flavour,
+      tpm: status.tpm.version,
+      selectedPcrs: status.aem.selectedPcrs,
+      bootedWithAem: status.machine.bootedWithAem,
+      measured: status.measured,
+      badPcrs: status.badPcrs,
+      devices: status.devices.map(({ label, uuid, present, slot }) => ({ label, uuid, present, slot })),
+      sealUnit: unit === null ? null : { activeState: unit.activeState, result: unit.result },
+    },
+    message: describeAem(outcome, status),
+  }
+}

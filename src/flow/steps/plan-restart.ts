@@ -1,0 +1,46 @@
+import { command } from '../../commands.ts'
+import { parseRestartPlan } from '../../core/decide/restart-plan.ts'
+import type { Host } from '../../host/host.ts'
+import { valueOrNull } from '../../host/host.ts'
+import { describeRestartPlan, restartWarning } from '../../messages/restart.ts'
+import type { Step } from '../step.ts'
+
+type Answer = 'manual' | 'now' | '+5' | '+30' | 'no'
+
+export const planRestart: Step<'plan-restart'> = async ({ host, ui, options, session }) => {
+  const qubes = await observeRunningQubes(host)
+  ui.say(restartWarning(qubes, session))
+  const answer =
+    options.restart ??
+    (await ui.ask<Answer>({
+      id: 'restart',
+      message: 'When is dom0 restarted?',
+      choices: [
+        { value: 'manual', label: 'by hand', hint: 'I restart it myself' },
+        { value: '+5', label: 'in 5 minutes' },
+        { value: '+30', label: 'in 30 minutes' },
+        { value: 'now', label: 'now', hint: 'ends all qubes at once' },
+        { value: 'no', label: 'not at all', hint: 'ends the wizard' },
+      ],
+      default: 'manual',
+      withYes: 'manual',
+    }))
+  const plan = parseRestartPlan(answer)
+  const outcome = plan === null ? 'declined' : 'planned'
+  return {
+    outcome,
+    facts: { qubes, restart: plan === null ? null : answer },
+    message: describeRestartPlan(outcome, answer),
+    ...(plan === null ? {} : { session: { restart: answer } }),
+  }
+}
+
+/** Names of running qubes without dom0; null where they could not be listed. */
+async function observeRunningQubes(host: Host): Promise<readonly string[] | null> {
+  const list = valueOrNull(await host.run(command('running-qubes', {})))
+  if (list?.exit !== 0) return null
+  return list.stdout
+    .split('\n')
+    .map((name) => name.trim())
+    .filter((name) => name !== '' && name !== 'dom0')
+}

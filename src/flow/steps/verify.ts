@@ -1,0 +1,16 @@
+import { describeVerification } from '../../messages/after-restart.ts'
+import { findBootedDevice, observeDevices } from '../../observe/devices.ts'
+import { observeMachine } from '../../observe/machine.ts'
+import { observeVerification } from '../../observe/verify.ts'
+import type { Step } from '../step.ts'
+
+export const verify: Step<'verify'> = async ({ host, ui }) => {
+  const machine = await observeMachine(host)
+  const booted = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
+  const results = await ui.progress('checking the sealed copies', () =>
+    observeVerification(host, booted?.suffix ?? null),
+  )
+  const own = results.find((result) => result.device === booted?.label)
+  const outcome = own === undefined || own.ok === null ? 'not-verified' : own.ok ? 'verified' : 'failed'
+  return { outcome, facts: { devices: results }, message: describeVerification(outcome, results) }
+}

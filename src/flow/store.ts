@@ -1,0 +1,53 @@
+import { parseSession, type Session } from '../core/session/checkpoint.ts'
+import type { Host } from '../host/host.ts'
+import { makeFailure } from '../messages.ts'
+
+/** Where sessions are kept: in memory for a rehearsal, in the state directory otherwise. */
+export type SessionStore = {
+  load(): Promise<Session | null>
+  save(session: Session): Promise<void>
+  /** Takes the session away; its report stays. */
+  close(): Promise<void>
+  /** Writes a file beside the session. @returns its path */
+  writeReport(name: string, text: string): Promise<string>
+  lock(): Promise<{ release(): Promise<void> }>
+}
+
+/**
+ * Sessions in a directory of the host.
+ * @throws Failure when the file there is damaged, foreign or newer: it is kept as it is
+ */
+export function makeDirectoryStore(host: Host, directory: string): SessionStore {
+  const path = `${directory}/session.json`
+  const write = (target: string, text: string): Promise<void> =>
+    host.writeFileAtomic(target, Buffer.from(text), 0o600)
+  return {
+    async load() {
+      const bytes = await host.readFile(path)
+      if (bytes.state === 'absent') return null
+      if (bytes.state === 'unknown') {
+        if (host.kind === 'recorded') return null
+        throw makeFailure('session-unreadable', { path, reason: bytes.why })
+      }
+      const read = parseSession(Buffer.from(bytes.value).toString('utf8'))
+      if ('session' in read) return read.session
+      throw makeFailure(`session-${read.problem}`, { path, reason: read.detail })
+    },
+    async save(session) {
+      await host.makePrivateDirectory(directory)
+      await write(path, `${JSON.stringify(session, null, 2)}\n`)
+    },
+    close: () => host.removeFile(path),
+    async writeReport(name, text) {
+      const reports = `${directory}/reports`
+      await host.makePrivateDirectory(directory)
+      await host.makePrivateDirectory(reports)
+      await write(`${reports}/${name}`, text)
+      return `${reports}/${name}`
+    },
+    async lock() {
+      await host.makePrivateDirectory(directory)
+      return host.lockFile(`${directory}/session.lock`)
+    },
+  }
+}

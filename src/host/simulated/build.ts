@@ -1,0 +1,152 @@
+import { makeGrubConfiguration, makeInitramfs, makeKernelImage, makeXenImage } from './boot-images.ts'
+import {
+  bootFilesOf,
+  sha256 as digest,
+  KERNEL_RELEASE,
+  LUKS_UUID,
+  type SimDevice,
+  type SimFile,
+  type SimMachine,
+  type SimPackage,
+  TPM_ID,
+} from './model.ts'
+
+/** The day of QSB-103, the bulletin this rehearsal tells. */
+const START_MS = Date.parse('2024-07-16T18:00:00Z')
+const MONTH_MS = 30 * 24 * 3600 * 1000
+/** Qubes OS Release 4.2 Signing Key and Fedora (37), their last 16 digits (src/core/package/signers.ts). */
+const QUBES_KEY = 'e022e58f8e34d89f'
+const FEDORA_KEY = 'f55ad3fb5323552a'
+
+export const OLD_XEN = '4.17.4-3'
+export const NEW_XEN = '4.17.4-4'
+export const XEN_IMAGE = 'xen-4.17.4.gz'
+
+export type DeviceSpec = {
+  readonly suffix: string
+  readonly uuid: string
+  readonly isInternal: boolean
+  readonly slot: number
+}
+
+export const INTERNAL: DeviceSpec = {
+  suffix: '',
+  uuid: '6d2f1c8e-5b0a-4f0e-9a57-3f4c1f0a9d11',
+  isInternal: true,
+  slot: 0,
+}
+export const STICK: DeviceSpec = {
+  suffix: '.stick',
+  uuid: 'b1f7e0aa-91c2-4a0b-8d57-77c2f3a0c4d2',
+  isInternal: false,
+  slot: 1,
+}
+
+/** A dom0 of Qubes 4.2 before the update: old Xen on every device, nothing booted yet. */
+export function buildMachine(devices: readonly DeviceSpec[], bootDevice: DeviceSpec): SimMachine {
+  const machine: SimMachine = {
+    nowMs: START_MS,
+    bootTimeMs: START_MS,
+    bootCount: 0,
+    packages: [],
+    dom0: new Map(),
+    devices: devices.map((spec) => ({ ...spec, isPresent: true, isReadOnly: false, files: new Map() })),
+    bootDevice: bootDevice.uuid,
+    choosesAemEntry: true,
+    launchWorks: true,
+    isAemInstalled: true,
+    sealWorks: true,
+    sinit: Buffer.from('SINIT ACM of the built-in machine'),
+    luksHeader: Buffer.from('LUKS header of the built-in machine'),
+    pcrs: {},
+    kernelCommandLine: '',
+    runningXenBuildId: '',
+    launchLog: null,
+    journal: [],
+    seal: { startedAtUs: 0, exit: 0, conditionMet: false },
+    slots: new Map(),
+    restartRequested: null,
+  }
+  writeConfiguration(machine, devices)
+  installXen(machine, OLD_XEN, START_MS - MONTH_MS)
+  for (const device of machine.devices) copyBootFiles(machine, device)
+  installOthers(machine)
+  return machine
+}
+
+/** Installs a release of Xen: RPM database and dom0's /boot; a stick keeps what it has. */
+export function installXen(machine: SimMachine, release: string, atMs: number): void {
+  const image = makeXenImage(release)
+  const installed = machine.packages.find((item) => item.name === 'xen-hypervisor')
+  machine.packages = machine.packages.filter((item) => item !== installed)
+  machine.packages.push(
+    makePackage('xen-hypervisor', `2001:${release}.fc37`, atMs, QUBES_KEY, { [XEN_IMAGE]: image }),
+  )
+  bootFilesOf(machine).set(XEN_IMAGE, { bytes: image, mtimeMs: atMs })
+}
+
+/** Brings a device's own copies up to date, as anti-evil-maid-install does. */
+export function copyBootFiles(machine: SimMachine, device: SimDevice): void {
+  const put = (name: string, bytes: Uint8Array): void => {
+    device.files.set(`/${name}`, { bytes, mtimeMs: machine.nowMs })
+  }
+  const xen = bootFilesOf(machine).get(XEN_IMAGE)
+  if (xen) put(XEN_IMAGE, xen.bytes)
+  put('tboot.gz', Buffer.from('tboot of the built-in machine'))
+  put(`vmlinuz-${KERNEL_RELEASE}`, makeKernelImage(KERNEL_RELEASE))
+  put(`initramfs-${KERNEL_RELEASE}.img`, makeInitramfs(`${KERNEL_RELEASE} on aem${device.suffix}`))
+  put('SINIT.BIN', machine.sinit)
+  const entry = {
+    xenName: XEN_IMAGE,
+    kernelRelease: KERNEL_RELEASE,
+    aemUuid: device.uuid,
+    luksUuid: LUKS_UUID,
+  }
+  put('grub2/grub.cfg', Buffer.from(makeGrubConfiguration(entry)))
+}
+
+function writeConfiguration(machine: SimMachine, devices: readonly DeviceSpec[]): void {
+  const put = (path: string, text: string): void => {
+    machine.dom0.set(path, { bytes: Buffer.from(text), mtimeMs: START_MS - MONTH_MS })
+  }
+  put('/etc/qubes-release', 'Qubes release 4.2.2 (R4.2)\n')
+  put('/etc/anti-evil-maid.conf', 'SEAL="--pcr 13 --pcr 17 --pcr 18 --pcr 19"\n')
+  put('/etc/grub.d/19_linux_xen_tboot', '#! /bin/sh\n')
+  for (const { suffix, slot } of devices) {
+    put(`/var/lib/anti-evil-maid/aem${suffix}/tpm-freshness-slot`, `${slot}\n`)
+    put(`/var/lib/anti-evil-maid/aem${suffix}/secret.txt`, 'the sentence that only you know\n')
+  }
+  put(`/var/lib/tpms/${TPM_ID}/system.data`, '')
+  if (!devices.some((device) => device.isInternal)) {
+    put(`/boot/vmlinuz-${KERNEL_RELEASE}`, makeKernelImage(KERNEL_RELEASE).toString())
+    put(`/boot/initramfs-${KERNEL_RELEASE}.img`, makeInitramfs(KERNEL_RELEASE).toString())
+    put('/boot/tboot.gz', 'tboot of the built-in machine')
+  }
+}
+
+function installOthers(machine: SimMachine): void {
+  const at = START_MS - MONTH_MS
+  const kernelFiles = { [`vmlinuz-${KERNEL_RELEASE}`]: makeKernelImage(KERNEL_RELEASE) }
+  machine.packages.push(
+    makePackage('kernel', '1000:6.6.36-1.qubes.fc37', at, QUBES_KEY, kernelFiles),
+    makePackage('microcode_ctl', '2:2.1-57.qubes1.fc37', at, QUBES_KEY, {}),
+    makePackage('dracut', '0:057-6.fc37', at, FEDORA_KEY, {}),
+    makePackage('anti-evil-maid', '0:4.2.0-1.fc37', at, QUBES_KEY, {}),
+    makePackage('tboot', '1:1.10.5-2.fc37', at, FEDORA_KEY, {
+      'tboot.gz': Buffer.from('tboot of the built-in machine'),
+    }),
+  )
+}
+
+function makePackage(
+  name: string,
+  evr: string,
+  installedAtMs: number,
+  keyId: string,
+  bootFiles: Readonly<Record<string, Uint8Array>>,
+): SimPackage {
+  const files = Object.entries(bootFiles).map(([file, bytes]) => [`/boot/${file}`, digest(bytes)] as const)
+  return { name, evr, installedAtMs, keyId, files: new Map(files) }
+}
+
+export type { SimFile }

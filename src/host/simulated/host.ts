@@ -1,0 +1,71 @@
+import { digestStream } from '../digest.ts'
+import { ABSENT, type Host, seen, unknown } from '../host.ts'
+import { fileAt, linkAt, namesIn } from './files.ts'
+import { findDevice, type SimMachine } from './model.ts'
+import { answerProgram } from './programs.ts'
+
+/** The built-in machine as a host: every read and every program is answered from the model. */
+export function makeSimulatedHost(machine: SimMachine): Host {
+  return {
+    kind: 'simulated',
+    description: 'the built-in machine',
+    writable: true,
+    uid: async () => 0,
+    now() {
+      machine.nowMs += 1000
+      return new Date(machine.nowMs)
+    },
+    async run(call) {
+      const answer = answerProgram(machine, call)
+      return answer === null ? ABSENT : seen(answer)
+    },
+    async readFile(path) {
+      const file = fileAt(machine, path)
+      return file ? seen(file.bytes) : ABSENT
+    },
+    async readLink(path) {
+      const target = linkAt(path)
+      return target === null ? ABSENT : seen(target)
+    },
+    async listDirectory(path) {
+      const names = namesIn(machine, path)
+      return names === null ? ABSENT : seen(names)
+    },
+    async statFile(path) {
+      const file = fileAt(machine, path)
+      if (file)
+        return seen({ kind: 'file', sizeBytes: file.bytes.length, mtimeMs: file.mtimeMs, mode: 0o600 })
+      if (namesIn(machine, path) === null) return ABSENT
+      return seen({ kind: 'directory', sizeBytes: 0, mtimeMs: machine.bootTimeMs, mode: 0o700 })
+    },
+    async digestFile(path) {
+      const file = fileAt(machine, path)
+      return file ? seen(await digestStream(oneChunk(file.bytes))) : ABSENT
+    },
+    async openMedia({ uuid, mountPoint }) {
+      const device = findDevice(machine, uuid)
+      if (!device?.isPresent) return ABSENT
+      if (mountPoint !== null && !device.isInternal) return unknown('the built-in machine mounts no stick')
+      return seen({ root: mountPoint ?? `/run/aem-reseal/media/${uuid}`, close: async () => undefined })
+    },
+    async writeFileAtomic(path, bytes) {
+      machine.dom0.set(path, { bytes: Uint8Array.from(bytes), mtimeMs: machine.nowMs })
+    },
+    makePrivateDirectory: async () => undefined,
+    async removeFile(path) {
+      machine.dom0.delete(path)
+    },
+    async renameFile(from, to) {
+      const file = machine.dom0.get(from)
+      if (!file) throw new Error(`no file ${from}`)
+      machine.dom0.set(to, file)
+      machine.dom0.delete(from)
+    },
+    close: async () => undefined,
+    lockFile: async () => ({ release: async () => undefined }),
+  }
+}
+
+async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
+}

@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto'
+import { gunzipSync } from 'node:zlib'
+import { type Bank, DRTM_PCRS, emptyPcr, extendPcr, PCR, type PcrBanks } from '../../core/launch/pcr.ts'
+import type { SimDevice, SimMachine } from './model.ts'
+
+const BANKS = ['sha1', 'sha256'] as const
+type SimBank = (typeof BANKS)[number]
+
+type Module = { readonly commandLine: string; readonly image: Uint8Array }
+type LoggedEvent = { readonly pcr: number; readonly type: string; readonly digest: Record<SimBank, string> }
+
+const POLICY_CONTROL = Buffer.from([1, 0, 0, 0])
+
+/**
+ * What tboot does with the legacy map: PCR 17 <- SINIT, PCR 18 <- MLE then module 0, PCR 19 <- the later modules,
+ * each M = H(H(command line) || H(image)) (tboot 1.10.5, policy.c). Registers 17-22 start at zero.
+ */
+export function launch(machine: SimMachine, device: SimDevice): void {
+  const modules = readModules(device)
+  const [mle, ...measured] = modules
+  if (!mle) throw new Error('the built-in machine has no AEM entry')
+  const events: LoggedEvent[] = [
+    { pcr: PCR.drtm, type: '0x402', digest: hashAll(machine.sinit) },
+    { pcr: PCR.launched, type: '0x404', digest: hashAll(mle.image) },
+    { pcr: PCR.drtm, type: '0x501', digest: hashAll(POLICY_CONTROL, Buffer.from('any')) },
+    ...measured.map((module, index) => ({
+      pcr: index === 0 ? PCR.launched : PCR.modules,
+      type: '0x501',
+      digest: moduleDigest(module),
+    })),
+  ]
+  resetDrtm(machine, '00')
+  for (const event of events) extend(machine.pcrs, event.pcr, event.digest)
+  machine.launchLog = renderLog(events, measured, mle)
+}
+
+/** After a boot without a launch, registers 17-22 read all ones. */
+export function resetDrtm(machine: SimMachine, byte: '00' | 'ff'): void {
+  for (const bank of BANKS) {
+    for (const index of DRTM_PCRS) setPcr(machine.pcrs, bank, index, byte.repeat(emptyPcr(bank).length / 2))
+  }
+}
+
+/** Power-on: all registers at zero, the DRTM ones at ones; then AEM's initrd measures the LUKS header. */
+export function resetAllPcrs(machine: SimMachine): void {
+  for (const bank of BANKS) {
+    for (let index = 0; index <= PCR.last; index++) setPcr(machine.pcrs, bank, index, emptyPcr(bank))
+  }
+  resetDrtm(machine, 'ff')
+}
+
+export function measureLuksHeader(machine: SimMachine): void {
+  extend(machine.pcrs, PCR.luksHeaders, hashAll(machine.luksHeader))
+}
+
+function extend(pcrs: PcrBanks, index: number, digest: Record<SimBank, string>): void {
+  for (const bank of BANKS) {
+    setPcr(pcrs, bank, index, extendPcr(bank, pcrs[bank]?.[index] ?? emptyPcr(bank), digest[bank]))
+  }
+}
+
+function setPcr(pcrs: PcrBanks, bank: Bank, index: number, value: string): void {
+  const values = pcrs[bank] ?? {}
+  values[index] = value
+  pcrs[bank] = values
+}
+
+function hashAll(...parts: readonly Uint8Array[]): Record<SimBank, string> {
+  const hash = (bank: SimBank): string => createHash(bank).update(Buffer.concat(parts)).digest('hex')
+  return { sha1: hash('sha1'), sha256: hash('sha256') }
+}
+
+function moduleDigest({ commandLine, image }: Module): Record<SimBank, string> {
+  const [line, content] = [hashAll(Buffer.from(commandLine)), hashAll(image)]
+  const join = (bank: SimBank): string =>
+    createHash(bank)
+      .update(Buffer.from(line[bank] + content[bank], 'hex'))
+      .digest('hex')
+  return { sha1: join('sha1'), sha256: join('sha256') }
+}
+
+/** The modules of the first entry, as GRUB hands them over: file name dropped, gzip undone, SINIT taken out. */
+function readModules(device: SimDevice): readonly Module[] {
+  const text = Buffer.from(device.files.get('/grub2/grub.cfg')?.bytes ?? '').toString('utf8')
+  const entry = /menuentry 'AEM [^]*?\n\}/.exec(text)?.[0] ?? ''
+  const modules: Module[] = []
+  for (const found of entry.matchAll(/^\s*(?:multiboot|module)\s+(\S+) ?(.*)$/gm)) {
+    const [, path = '', rest = ''] = found
+    if (/sinit/i.test(path)) continue
+    const stored = device.files.get(path)?.bytes
+    if (!stored) throw new Error(`the built-in machine's boot device has no ${path}`)
+    const commandLine = rest.replace('${xen_rm_opts}', '').trim().split(/\s+/).join(' ')
+    modules.push({
+      commandLine,
+      image: stored[0] === 0x1f && stored[1] === 0x8b ? gunzipSync(stored) : stored,
+    })
+  }
+  return modules
+}
+
+/** `txt-stat` of tboot 1.10 in its own form, as far as this program reads it. */
+function renderLog(events: readonly LoggedEvent[], modules: readonly Module[], mle: Module): string {
+  const spaced = (hex: string): string => hex.replace(/../g, '$& ')
+  const vl = events.filter((event) => event.type === '0x501')
+  return [
+    'Intel(r) TXT Configuration Registers:',
+    '***********************************************************',
+    '\t TXT measured launch: TRUE',
+    '\t secrets flag set: TRUE',
+    '***********************************************************',
+    'TBOOT log:',
+    '\t max_size=32706',
+    '\t zip_count=0',
+    '\t curr_pos=9000',
+    '\t buf:',
+    'TBOOT: *********************** TBOOT ***********************',
+    'TBOOT:    2022-05-04 12:00 +0200 1.10.5',
+    'TBOOT: *****************************************************',
+    'TBOOT: measured launch succeeded',
+    'TBOOT: \t os_sinit_data (@0xb8f2017e, 0x9c):',
+    'TBOOT: \t     capabilities: 0x00000002',
+    'TBOOT: \t     pcr_map_no_legacy: 0',
+    'TBOOT: \t     pcr_map_da: 0',
+    ...events.filter((event) => event.type !== '0x501').flatMap((event) => renderEvent(event, spaced)),
+    'TBOOT: \t mle_hash:',
+    `TBOOT: \t ${spaced(hashAll(mle.image).sha256)}`,
+    'TBOOT: verifying policy ',
+    ...modules.flatMap((module) => [
+      `TBOOT: verifying module "${module.commandLine}"...`,
+      `TBOOT: \t OK : ${spaced(moduleDigest(module).sha256)}`,
+    ]),
+    'TBOOT: all modules are verified',
+    'TBOOT: \t policy_control: 00000001 (EXTEND_PCR17)',
+    'TBOOT: \t VL measurements:',
+    ...vl.flatMap((event) => [
+      `TBOOT: \t   PCR ${event.pcr} (alg count 2):`,
+      `TBOOT: \t\t   alg 0004: ${spaced(event.digest.sha1)}`,
+      `TBOOT: \t\t   alg 000B: ${spaced(event.digest.sha256)}`,
+    ]),
+    ...vl.flatMap((event) => renderEvent(event, spaced)),
+    'TBOOT: transfering control to kernel @0x200000...',
+    '',
+  ].join('\n')
+}
+
+function renderEvent(event: LoggedEvent, spaced: (hex: string) => string): readonly string[] {
+  return [
+    'TBOOT: \t\t\t Event:',
+    `TBOOT: \t\t\t     PCRIndex: ${event.pcr}`,
+    `TBOOT: \t\t\t         Type: ${event.type}`,
+    `TBOOT: \t\t\t       Digest: ${spaced(event.digest.sha256)}`,
+    'TBOOT: \t\t\t         Data: 0 bytes',
+  ]
+}

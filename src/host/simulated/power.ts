@@ -1,0 +1,41 @@
+import { gunzipSync } from 'node:zlib'
+import { findBuildId } from '../../core/xen/build-id.ts'
+import { seal, unseal } from './aem.ts'
+import { launch, measureLuksHeader, resetAllPcrs } from './launch.ts'
+import { findDevice, LUKS_UUID, type SimMachine } from './model.ts'
+
+/** A boot takes this long on the simulated clock. */
+const BOOT_MS = 90_000
+
+/** Power cycle: everything of the last boot is gone, and what lies on the boot device is measured anew. */
+export function restartMachine(machine: SimMachine): void {
+  const device = findDevice(machine, machine.bootDevice)
+  if (!device) throw new Error('the built-in machine has no boot device')
+  machine.nowMs += BOOT_MS
+  machine.bootTimeMs = Math.floor(machine.nowMs / 1000) * 1000
+  machine.bootCount += 1
+  machine.journal = []
+  machine.launchLog = null
+  machine.restartRequested = null
+  machine.seal = { startedAtUs: 0, exit: 0, conditionMet: false }
+  for (const path of machine.dom0.keys()) if (path.startsWith('/run/')) machine.dom0.delete(path)
+  resetAllPcrs(machine)
+  const common = `placeholder root=/dev/mapper/qubes_dom0-root ro rd.luks.uuid=luks-${LUKS_UUID} rhgb quiet`
+  machine.kernelCommandLine = machine.choosesAemEntry
+    ? `${common} aem.uuid=${device.uuid} rd.luks.key=/tmp/aem-keyfile rd.luks.crypttab=no`
+    : common
+  machine.runningXenBuildId = readBuildId(device.files.get('/xen-4.17.4.gz')?.bytes) ?? ''
+  if (!machine.choosesAemEntry) return
+  if (machine.launchWorks) launch(machine, device)
+  measureLuksHeader(machine)
+  machine.nowMs += BOOT_MS
+  unseal(machine, device)
+  machine.nowMs += BOOT_MS
+  const exit = seal(machine)
+  machine.seal = { startedAtUs: 2 * BOOT_MS * 1000, exit, conditionMet: true }
+  machine.nowMs += BOOT_MS
+}
+
+function readBuildId(image: Uint8Array | undefined): string | null {
+  return image ? findBuildId(gunzipSync(image)) : null
+}

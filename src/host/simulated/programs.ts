@@ -1,0 +1,125 @@
+import type { CommandCall } from '../../commands.ts'
+import type { RunResult } from '../host.ts'
+import { seal } from './aem.ts'
+import { bootFilesOf, type SimMachine, sha256 } from './model.ts'
+
+type Answer = Partial<RunResult> | null
+
+/** The built-in machine's answers, in the very form the programs print; null: the program is not installed. */
+export function answerProgram(machine: SimMachine, call: CommandCall): RunResult | null {
+  const program = PROGRAMS[call.id]
+  if (!program) throw new Error(`the built-in machine has no answer for ${call.argv.join(' ')}`)
+  const answer = program(machine, call.params)
+  return answer === null ? null : { exit: 0, stdout: '', stderr: '', ...answer }
+}
+
+const PROGRAMS: Readonly<
+  Partial<
+    Record<CommandCall['id'], (machine: SimMachine, params: Readonly<Record<string, string>>) => Answer>
+  >
+> = {
+  'rpm-query': (machine, { name }) => {
+    const found = packagesOf(machine, name)
+    if (found.length === 0) return { exit: 1, stdout: `package ${name} is not installed\n` }
+    const signed = (keyId: string): string => `RSA/SHA256, Tue Jul 16 12:00:00 2024, Key ID ${keyId}`
+    const lines = found.map((item) =>
+      [item.name, item.evr, 'x86_64', Math.floor(item.installedAtMs / 1000), signed(item.keyId)].join('\t'),
+    )
+    return { stdout: `${lines.join('\n')}\n` }
+  },
+  'rpm-files': (machine, { name }) => {
+    const found = packagesOf(machine, name)
+    if (found.length === 0) return { exit: 1, stdout: `package ${name} is not installed\n` }
+    const lines = found.flatMap((item) =>
+      [...item.files].map(([path, digest]) => [item.name, item.evr, path, digest].join('\t')),
+    )
+    return { stdout: lines.map((text) => `${text}\n`).join('') }
+  },
+  'rpm-verify': (machine, { name }) => {
+    const boot = bootFilesOf(machine)
+    const findings = packagesOf(machine, name).flatMap((item) =>
+      [...item.files].flatMap(([path, digest]) => {
+        const file = boot.get(path.slice('/boot/'.length))
+        if (!file) return [`missing     ${path}`]
+        return sha256(file.bytes) === digest ? [] : [`S.5....T.    ${path}`]
+      }),
+    )
+    return { exit: findings.length > 0 ? 1 : 0, stdout: findings.map((text) => `${text}\n`).join('') }
+  },
+  'rpm-signature': (machine, { name }) => ({
+    stderr: packagesOf(machine, name)
+      .map((item) => `Header V4 RSA/SHA256 Signature, key ID ${item.keyId.slice(-8)}: OK\n`)
+      .join(''),
+  }),
+  'xl-info': () => ({
+    stdout:
+      'xen_version            : 4.17.4\nxen_commandline        : placeholder console=none dom0_mem=min:1024M dom0_mem=max:4096M ucode=scan smt=off\ncc_compile_date        : Tue Jul 16 10:00:00 UTC 2024\n',
+  }),
+  lsblk: (machine) => ({
+    stdout: JSON.stringify({
+      blockdevices: machine.devices.filter((device) => device.isPresent).map(toBlock),
+    }),
+  }),
+  'aem-journal': (machine) => ({ stdout: machine.journal.map((text) => `${text}\n`).join('') }),
+  'unit-show': (machine) => ({ stdout: renderUnit(machine) }),
+  'running-qubes': () => ({ stdout: 'dom0\nsys-net\nsys-firewall\nwork\n' }),
+  'launch-log': (machine) => ({ stdout: machine.launchLog ?? '\t TXT measured launch: FALSE\n' }),
+  'flush-transient': () => ({}),
+  seal: (machine) => runSeal(machine),
+  'seal-suffix': (machine) => runSeal(machine),
+  'restart-now': (machine) => requestRestart(machine, ['now']),
+  'restart-in': (machine, { minutes }) => requestRestart(machine, [`+${minutes}`]),
+  'restart-at': (machine, { clockTime }) => requestRestart(machine, [clockTime ?? '']),
+  'restart-cancel': (machine) => {
+    machine.restartRequested = null
+    return {}
+  },
+}
+
+function packagesOf(machine: SimMachine, name: string | undefined) {
+  return machine.packages.filter(
+    (item) => item.name === name && (machine.isAemInstalled || name !== 'anti-evil-maid'),
+  )
+}
+
+function toBlock(device: SimMachine['devices'][number], index: number) {
+  return {
+    name: device.isInternal ? '/dev/nvme0n1p2' : `/dev/sd${'ab'[index] ?? 'c'}1`,
+    type: 'part',
+    fstype: 'ext4',
+    label: `aem${device.suffix}`,
+    uuid: device.uuid,
+    mountpoint: device.isInternal ? '/boot' : null,
+    rm: !device.isInternal,
+    ro: device.isReadOnly,
+    size: 1073741824,
+  }
+}
+
+function renderUnit({ seal: unit }: SimMachine): string {
+  const endedAtUs = unit.startedAtUs === 0 ? 0 : unit.startedAtUs + 4_000_000
+  return [
+    'LoadState=loaded',
+    `ActiveState=${unit.exit === 0 ? 'inactive' : 'failed'}`,
+    `SubState=${unit.exit === 0 ? 'dead' : 'failed'}`,
+    `Result=${unit.exit === 0 ? 'success' : 'exit-code'}`,
+    `ConditionResult=${unit.conditionMet ? 'yes' : 'no'}`,
+    `ExecMainStatus=${unit.exit}`,
+    `ExecMainStartTimestampMonotonic=${unit.startedAtUs}`,
+    `ExecMainExitTimestampMonotonic=${endedAtUs}`,
+    'DropInPaths=',
+    '',
+  ].join('\n')
+}
+
+function runSeal(machine: SimMachine): Answer {
+  const from = machine.journal.length
+  const exit = seal(machine)
+  const said = machine.journal.slice(from).map((text) => `${text.replace(/^.*?\]: /, '')}\n`)
+  return { exit, stderr: said.join('') }
+}
+
+function requestRestart(machine: SimMachine, when: readonly string[]): Answer {
+  machine.restartRequested = when
+  return {}
+}

@@ -1,0 +1,110 @@
+import { changeOneByte } from './boot-images.ts'
+import { buildMachine, copyBootFiles, INTERNAL, installXen, NEW_XEN, STICK, XEN_IMAGE } from './build.ts'
+import { bootFilesOf, type SimMachine } from './model.ts'
+import { restartMachine } from './power.ts'
+
+/** A rehearsal: what the machine is like, and what happens to it while it is off. */
+export type Scenario = {
+  readonly name: string
+  readonly tells: string
+  /** A machine with the update installed, still running what it booted before. */
+  readonly make: () => SimMachine
+  /** Done to the machine between the update and the first restart. */
+  readonly whileOff: (machine: SimMachine) => void
+}
+
+const HOUR_MS = 3600 * 1000
+
+/** Two good boots, then Xen's update: what a user has in front of them. */
+function updatedMachine(devices = [INTERNAL], bootDevice = INTERNAL): SimMachine {
+  const machine = buildMachine(devices, bootDevice)
+  for (const device of devices) {
+    machine.bootDevice = device.uuid
+    restartMachine(machine)
+  }
+  machine.bootDevice = bootDevice.uuid
+  restartMachine(machine)
+  machine.nowMs += HOUR_MS
+  installXen(machine, NEW_XEN, machine.nowMs)
+  machine.nowMs += HOUR_MS
+  return machine
+}
+
+function nothing(): void {}
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'clean-update',
+    tells: 'Xen is updated, dom0 restarts, the change is explained and resealed',
+    make: updatedMachine,
+    whileOff: nothing,
+  },
+  {
+    name: 'evil-maid',
+    tells: 'somebody changes the Xen image on the boot device between update and restart',
+    make: updatedMachine,
+    whileOff: (machine) => {
+      const boot = bootFilesOf(machine)
+      const image = boot.get(XEN_IMAGE)
+      if (image) boot.set(XEN_IMAGE, { bytes: changeOneByte(image.bytes), mtimeMs: image.mtimeMs })
+    },
+  },
+  {
+    name: 'sinit-changed',
+    tells: 'the SINIT module is another one at the next boot: PCR 17 moves, and the update does not touch it',
+    make: updatedMachine,
+    whileOff: (machine) => {
+      machine.sinit = Buffer.from('another SINIT ACM')
+    },
+  },
+  {
+    name: 'stale-stick',
+    tells: 'dom0 boots from a stick that still carries the old Xen',
+    make: () => updatedMachine([STICK], STICK),
+    whileOff: nothing,
+  },
+  {
+    name: 'not-aem-boot',
+    tells: 'after the restart the entry without AEM is chosen',
+    make: updatedMachine,
+    whileOff: (machine) => {
+      machine.choosesAemEntry = false
+    },
+  },
+  {
+    name: 'unmeasured',
+    tells: 'the AEM entry boots, but no measured launch happens',
+    make: updatedMachine,
+    whileOff: (machine) => {
+      machine.launchWorks = false
+    },
+  },
+  {
+    name: 'seal-failed',
+    tells: "AEM's seal fails after the restart",
+    make: updatedMachine,
+    whileOff: (machine) => {
+      machine.sealWorks = false
+    },
+  },
+  {
+    name: 'two-devices',
+    tells: 'a second AEM device is left to do',
+    make: () => {
+      const machine = updatedMachine([INTERNAL, STICK])
+      for (const device of machine.devices) if (!device.isInternal) copyBootFiles(machine, device)
+      return machine
+    },
+    whileOff: nothing,
+  },
+  {
+    name: 'no-aem',
+    tells: 'Anti Evil Maid is not installed',
+    make: () => {
+      const machine = updatedMachine()
+      machine.isAemInstalled = false
+      return machine
+    },
+    whileOff: nothing,
+  },
+]

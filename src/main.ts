@@ -1,0 +1,237 @@
+import { Command, CommanderError } from 'commander'
+import type { GlobalOptions, Io } from './cli/io.ts'
+import { EXIT, Failure } from './core/failure.ts'
+import type { Host } from './host/host.ts'
+import { makeFailure } from './messages.ts'
+import { renderFailure } from './ui/render-message.ts'
+import { sanitizeText, toAscii } from './ui/sanitize.ts'
+import { Interrupted } from './ui/ui.ts'
+
+declare const AEM_RESEAL_VERSION: string
+
+/** Which machine a command works on: none, the named one, or the real one as root. */
+type Need = 'none' | 'machine'
+type Action = (options: GlobalOptions, own: Record<string, unknown>, args: string[]) => Promise<number>
+
+export type Running = { host: Host | null }
+
+/**
+ * Runs one command line.
+ *
+ * @param argv arguments without the program's own name
+ * @param running gets the host while one is open, so that a signal can close it
+ * @returns the exit code (docs/contract.md); every error is printed here
+ */
+export async function main(
+  argv: readonly string[],
+  io: Io,
+  running: Running = { host: null },
+): Promise<number> {
+  let exit: number = EXIT.done
+  const isJson = argv.includes('--json')
+  const isAscii = argv.includes('--ascii')
+  const program = makeProgram(argv, io, running, (code) => {
+    exit = code
+  })
+  try {
+    await program.parseAsync([...argv], { from: 'user' })
+    return exit
+  } catch (error) {
+    return report(error, io, isJson, isAscii)
+  } finally {
+    await running.host?.close()
+    running.host = null
+  }
+}
+
+function makeProgram(
+  argv: readonly string[],
+  io: Io,
+  running: Running,
+  setExit: (code: number) => void,
+): Command {
+  const program = new Command('aem-reseal')
+  program
+    .description(
+      'Guides a Qubes OS dom0 with Anti Evil Maid through a security update: confirm, restart, explain, reseal, verify.',
+    )
+    .version(AEM_RESEAL_VERSION, '--version')
+    .option('--json', 'one JSON document on standard output, nothing else there')
+    .option('--machine <dir>', 'look at a recorded machine, read-only')
+    .option('--state-dir <dir>', 'where the session and the reports are (default /var/lib/aem-reseal)')
+    .option('--yes', 'ask nothing; take the safe answers (docs/contract.md, questions)')
+    .option('--no-color', 'no colours (also NO_COLOR)')
+    .option('--ascii', 'only ASCII characters')
+    .option('--verbose', 'more detail')
+    .exitOverride()
+    .configureOutput({ writeOut: io.stdout, writeErr: () => undefined })
+
+  const add = (usage: string, description: string, need: Need, action: Action): Command =>
+    program
+      .command(usage)
+      .description(description)
+      .exitOverride()
+      .configureOutput({ writeOut: io.stdout, writeErr: () => undefined })
+      .action(async (...given: unknown[]) => {
+        const own = given.at(-2) as Record<string, unknown>
+        const args = given
+          .slice(0, -2)
+          .flat()
+          .filter((arg): arg is string => typeof arg === 'string')
+        const options = toGlobalOptions(program.opts())
+        if (need === 'machine' && options.machine === null && io.uid !== 0) {
+          setExit(await rerunAsRoot(io, usage, argv))
+          return
+        }
+        setExit(await action(options, own, args))
+      })
+
+  addCommands(add, io, running)
+  program.action(async () => {
+    const options = toGlobalOptions(program.opts())
+    if (options.machine === null && io.uid !== 0) setExit(await rerunAsRoot(io, 'status', argv))
+    else setExit(await lookAtStatus(io, options, running))
+  })
+  return program
+}
+
+function addCommands(
+  add: (usage: string, text: string, need: Need, action: Action) => Command,
+  io: Io,
+  running: Running,
+): void {
+  const open = async (options: GlobalOptions): Promise<Host> => {
+    const { makeHost } = await import('./cli/world.ts')
+    running.host = await makeHost(options)
+    return running.host
+  }
+  add('start', 'the wizard after an update, before the restart', 'machine', async (options, own) => {
+    const { runStart } = await import('./cli/session.ts')
+    return runStart(io, options, await open(options), {
+      bulletin: text(own.bulletin),
+      protect: text(own.protect),
+      restart: text(own.restart),
+    })
+  })
+    .option('--bulletin <id-or-file>', 'the bulletin this update is for')
+    .option('--protect <way>', 'forward-seal, hold or plain')
+    .option('--restart <when>', 'now, +MIN, HH:MM or manual')
+  add('resume', 'go on from the checkpoint', 'machine', async (options) => {
+    const { runResume } = await import('./cli/session.ts')
+    return runResume(io, options, await open(options))
+  })
+  add('rehearse', 'dry run of the whole job', 'none', async (options, own) => {
+    const { hasAem, listScenarios, rehearseBuiltIn, rehearseHere } = await import('./cli/rehearse.ts')
+    if (own.list === true) return listScenarios(io, options)
+    const scenario = text(own.scenario)
+    if (scenario !== null) return rehearseBuiltIn(io, options, scenario)
+    const host = await open(options)
+    return (await hasAem(host)) ? rehearseHere(io, options, host) : rehearseBuiltIn(io, options, null)
+  })
+    .option('--scenario <name>', 'on the built-in machine, with this story')
+    .option('--list', 'the scenarios')
+  add('status', 'one look at AEM, TPM, devices, Xen and the session', 'machine', (options) =>
+    lookAtStatus(io, options, running),
+  )
+  add('explain', 'what changed since the session began, and why', 'machine', async (options) => {
+    const { runExplain } = await import('./cli/looks.ts')
+    return runExplain(io, options, await open(options))
+  })
+  add('verify', "check the devices' own sealed copies", 'machine', async (options, own) => {
+    const { runVerify } = await import('./cli/looks.ts')
+    return runVerify(io, options, await open(options), text(own.device))
+  }).option('--device <suffix>', 'only this device')
+  add('cancel', 'cancel a scheduled restart and the session', 'machine', async (options) => {
+    const { runCancel } = await import('./cli/session.ts')
+    return runCancel(io, options, await open(options))
+  })
+  add('record', 'write this machine as a recorded machine, redacted', 'machine', async (options, own) => {
+    const { runRecord } = await import('./cli/record.ts')
+    return runRecord(io, options, await open(options), text(own.out) ?? '')
+  }).requiredOption('--out <dir>', 'a new directory')
+  add('commands', 'every program that may ever run', 'none', async (options) => {
+    const { runCommands } = await import('./cli/tables.ts')
+    return runCommands(io, options)
+  })
+  add('plan [flow]', 'the flow, as text or Mermaid', 'none', async (options, own, args) => {
+    const { runPlan } = await import('./cli/tables.ts')
+    return runPlan(io, options, args[0] ?? null, own.mermaid === true)
+  }).option('--mermaid', 'as a Mermaid flowchart')
+}
+
+async function lookAtStatus(io: Io, options: GlobalOptions, running: Running): Promise<number> {
+  const { runStatus } = await import('./cli/status.ts')
+  const { makeHost } = await import('./cli/world.ts')
+  running.host = await makeHost(options)
+  return runStatus(io, options, running.host)
+}
+
+async function rerunAsRoot(io: Io, usage: string, argv: readonly string[]): Promise<number> {
+  const result = await io.runAsRoot(argv)
+  if ('exit' in result) return result.exit
+  throw makeFailure('sudo-failed', { command: usage, reason: result.failed })
+}
+
+function toGlobalOptions(raw: Record<string, unknown>): GlobalOptions {
+  return {
+    json: raw.json === true,
+    machine: text(raw.machine),
+    stateDir: toAbsolute(text(raw.stateDir)),
+    yes: raw.yes === true,
+    color: raw.color !== false,
+    ascii: raw.ascii === true,
+    verbose: raw.verbose === true,
+  }
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
+}
+
+function toAbsolute(path: string | null): string | null {
+  return path === null || path.startsWith('/') ? path : `${process.cwd()}/${path}`
+}
+
+/** Prints an error in the form of the contract. @returns its exit code */
+function report(error: unknown, io: Io, isJson: boolean, isAscii: boolean): number {
+  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done
+  const { text: failure, exit } = toFailure(error)
+  if (isJson) {
+    const { code, what, why, next } = failure
+    io.stdout(`${JSON.stringify({ error: { code, what, why, next } }, null, 2)}\n`)
+  } else {
+    const lines = renderFailure(failure)
+      .map((own) => sanitizeText(own.text))
+      .join('\n')
+    io.stderr(`${isAscii ? toAscii(lines) : lines}\n`)
+  }
+  return exit
+}
+
+function toFailure(error: unknown): Pick<Failure, 'text' | 'exit'> {
+  if (error instanceof Failure) return error
+  if (error instanceof Interrupted) {
+    return {
+      exit: EXIT.interrupted,
+      text: {
+        code: 'interrupted',
+        what: 'interrupted',
+        why: 'the state is kept',
+        next: '`aem-reseal resume` goes on where it stopped, `aem-reseal` says where things stand',
+      },
+    }
+  }
+  if (error instanceof CommanderError) {
+    return makeFailure('usage', { reason: error.message.replace(/^error: /, '') })
+  }
+  return {
+    exit: EXIT.internal,
+    text: {
+      code: 'internal',
+      what: `a defect in aem-reseal: ${error instanceof Error ? error.message : String(error)}`,
+      why: 'this is not your mistake; nothing was approved or sealed because of it',
+      next: 'please report it with the words below; the state is kept',
+      ...(error instanceof Error && error.stack ? { verbatim: error.stack } : {}),
+    },
+  }
+}

@@ -1,0 +1,142 @@
+/*
+ * The audit table of what the program says when it refuses or fails: what happened, why, what to do next. What
+ * the steps of a flow say stands in src/messages/steps.ts, in the same form.
+ */
+import { EXIT, type ExitCode, Failure, type FailureText } from './core/failure.ts'
+
+type Params = Readonly<Record<string, string>>
+type Row = { readonly exit?: ExitCode; text(params: Params): Omit<FailureText, 'code'> }
+
+export const FAILURES = {
+  'machine-is-read-only': {
+    text: ({ path }) => ({
+      what: `a recorded machine is read-only: ${path} was not written or run`,
+      why: 'a recorded machine is a copy to look at; nothing in it is ever changed',
+      next: 'run the command without --machine on the machine itself, or `aem-reseal rehearse`',
+    }),
+  },
+  'machine-invalid': {
+    text: ({ directory, file, reason }) => ({
+      what: `${directory} is not a recorded machine: ${file}: ${reason}`,
+      why: null,
+      next: 'make one with `aem-reseal record --out DIR`, or see docs/contract.md for its format',
+    }),
+  },
+  'write-failed': {
+    text: ({ path, reason }) => ({
+      what: `${path} could not be written: ${reason}`,
+      why: null,
+      next: 'nothing was lost; mend the cause and run the same command again',
+    }),
+  },
+  'disk-full': {
+    text: ({ path }) => ({
+      what: `${path} could not be written: no space left`,
+      why: null,
+      next: 'free some space in dom0 (`df -h`), then run the same command again; nothing was lost',
+    }),
+  },
+  'session-locked': {
+    text: ({ path }) => ({
+      what: `another aem-reseal is working with the session in ${path}`,
+      why: 'two at once could restart or reseal behind each other’s back',
+      next: 'finish or end the other one (`pgrep -af aem-reseal`), then run this again',
+    }),
+  },
+  'session-damaged': {
+    text: ({ path, reason }) => ({
+      what: `the session file ${path} is damaged: ${reason}`,
+      why: 'it is kept as it is; without it the change after the restart cannot be explained',
+      next: `look at it, then move it away (\`mv ${path} ${path}.damaged\`) and begin anew with \`aem-reseal start\``,
+    }),
+  },
+  'session-foreign': {
+    text: ({ path, reason }) => ({
+      what: `${path} is not a session of aem-reseal: ${reason}`,
+      why: 'it is kept as it is',
+      next: 'name another directory with --state-dir, or move the file away',
+    }),
+  },
+  'session-newer': {
+    text: ({ path, reason }) => ({
+      what: `the session file ${path} was written by a newer aem-reseal: ${reason}`,
+      why: 'this version could misread it; it is kept as it is',
+      next: 'go on with the newer aem-reseal that wrote it',
+    }),
+  },
+  'session-unreadable': {
+    text: ({ path, reason }) => ({
+      what: `the session file ${path} cannot be read: ${reason}`,
+      why: null,
+      next: 'run as root: `sudo aem-reseal resume`',
+    }),
+  },
+  'session-open': {
+    text: ({ since, step }) => ({
+      what: `a session is open since ${since}, at the step ${step}`,
+      why: 'its record of the old measurements is needed to explain the change',
+      next: '`aem-reseal resume` goes on with it, `aem-reseal cancel` gives it up',
+    }),
+  },
+  'no-session': {
+    text: () => ({
+      what: 'nothing to resume: no session is open',
+      why: null,
+      next: '`aem-reseal start` after an update, before the restart',
+    }),
+  },
+  'nothing-to-cancel': {
+    text: () => ({
+      what: 'nothing to cancel: no session is open',
+      why: null,
+      next: '`aem-reseal` says where things stand',
+    }),
+  },
+  'question-needs-terminal': {
+    exit: EXIT.usage,
+    text: ({ options }) => ({
+      what: 'this command asks questions, and there is no terminal to ask on',
+      why: 'the end of input is never taken for an answer',
+      next: `run it in a terminal, or with --yes${options ? `, or with ${options}` : ''}`,
+    }),
+  },
+  usage: {
+    exit: EXIT.usage,
+    text: ({ reason }) => ({
+      what: reason ?? 'usage',
+      why: null,
+      next: '`aem-reseal --help` lists commands and options',
+    }),
+  },
+  'unknown-scenario': {
+    exit: EXIT.usage,
+    text: ({ name, names }) => ({
+      what: `there is no scenario ${name}`,
+      why: null,
+      next: `one of: ${names}`,
+    }),
+  },
+  'sudo-failed': {
+    text: ({ command, reason }) => ({
+      what: `\`aem-reseal ${command}\` needs root, and sudo did not give it: ${reason}`,
+      why: 'it reads the TPM, /var/lib/tpm and the journal',
+      next: 'in dom0, run it as a user who may use sudo without a password, or in a root shell',
+    }),
+  },
+  'output-directory': {
+    text: ({ path }) => ({
+      what: `${path} exists and is not empty`,
+      why: 'a recorded machine is written into a directory of its own, nothing is overwritten',
+      next: 'name a new directory with --out',
+    }),
+  },
+} as const satisfies Record<string, Row>
+
+export type FailureCode = keyof typeof FAILURES
+
+/** The failure of a row of the table. */
+export function makeFailure(code: FailureCode, params: Params = {}, verbatim?: string): Failure {
+  const row: Row = FAILURES[code]
+  const text = row.text(params)
+  return new Failure({ code, ...text, ...(verbatim ? { verbatim } : {}) }, row.exit ?? EXIT.attention)
+}

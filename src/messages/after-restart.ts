@@ -1,0 +1,312 @@
+import type { BootFacts } from '../core/decide/check-boot.ts'
+import type { Outcomes } from '../core/decide/outcomes.ts'
+import type { Message } from '../flow/step.ts'
+import type { Explanation } from '../flow/steps/explain.ts'
+import type { GateCheck } from '../flow/steps/gate-reseal.ts'
+import type { SealState } from '../observe/seal-state.ts'
+import type { DeviceVerification } from '../observe/verify.ts'
+import { pcrTable } from '../ui/pcr-table.ts'
+import { type Line, line } from '../ui/ui.ts'
+
+/** What the steps after the restart say. None of them vouches for the Xen that runs. */
+
+export function describeBoot(
+  outcome: Outcomes['check-boot'],
+  facts: BootFacts,
+  version: string | null,
+): Message {
+  return BOOT[outcome](facts, version ?? 'of unknown version')
+}
+
+const RUNS_ON_WHAT_IT_JUDGES =
+  'this program runs on the Xen it looks at: a malicious one could fake every answer; it finds mistakes and simple attacks, it proves nothing'
+
+const BOOT: { readonly [O in Outcomes['check-boot']]: (facts: BootFacts, version: string) => Message } = {
+  expected: (facts, version) => ({
+    tone: 'good',
+    what: `a new AEM boot, with Xen ${version} of the installed build (${facts.runningBuildId?.slice(0, 12)}…)`,
+    why: RUNS_ON_WHAT_IT_JUDGES,
+    next: 'what AEM did in this boot is read',
+  }),
+  'same-boot': () => ({
+    tone: 'info',
+    what: 'dom0 has not been restarted yet',
+    next: 'restart dom0, choose the AEM entry in the GRUB menu, then run `aem-reseal resume`',
+  }),
+  'not-aem-boot': () => ({
+    tone: 'attention',
+    what: 'dom0 was restarted without AEM: the kernel command line has no aem.uuid',
+    why: 'this boot measured nothing, so nothing can be compared; the session is kept',
+    next: 'restart and choose the entry that begins with "AEM" in the GRUB menu, then run `aem-reseal resume`',
+  }),
+  unmeasured: () => ({
+    tone: 'alarm',
+    what: 'the AEM entry was booted, but no measured launch happened: PCR 17 is unset',
+    why: 'TXT or the SINIT module failed, or the boot was interfered with; AEM cannot seal to such registers',
+    next: 'do not reseal; check TXT in the firmware setup and the SINIT module, restart, then run `aem-reseal resume`',
+  }),
+  'other-xen': (facts, version) => ({
+    tone: 'attention',
+    what: `another Xen runs (${version}, build ${facts.runningBuildId?.slice(0, 12)}…) than the update installed (build ${facts.expectedBuildId?.slice(0, 12)}…)`,
+    why: 'an older GRUB entry was chosen, or the boot device still carries the old files',
+    next: 'restart with the first AEM entry; if it comes again, bring the device up to date (`aem-reseal status` names what is stale)',
+  }),
+  'other-device': (facts) => ({
+    tone: 'attention',
+    what: `this boot came from another AEM device (UUID ${facts.deviceUuid}) than the one that was checked (UUID ${facts.expectedDeviceUuid})`,
+    why: 'PCR 19 differs for each device, so the recorded values say nothing about this one',
+    next: 'restart from the device that was checked, then run `aem-reseal resume`',
+  }),
+  unknown: () => ({
+    tone: 'attention',
+    what: 'this boot could not be identified: boot id, PCR 17 or the build id of Xen cannot be read',
+    why: 'what cannot be looked up is never taken for good',
+    next: 'run `aem-reseal status --json` as root and see which field is null; the session is kept',
+  }),
+}
+
+export function describeSealOutcome(
+  outcome: Outcomes['read-seal-outcome'],
+  state: SealState,
+  sealedInThisBoot: boolean | null,
+): Message {
+  const unseal = UNSEAL[state.journal?.unseal ?? 'unknown']
+  const sealed = sealedInThisBoot
+    ? 'AEM has sealed the secrets to the PCRs of this boot already, without asking what changed'
+    : 'the sealed files are not of this boot'
+  return {
+    ...SEAL[outcome](state),
+    details: [line(unseal), line(sealedInThisBoot === null ? 'when AEM sealed is not known' : sealed)],
+  }
+}
+
+const UNSEAL = {
+  unsealed: 'at this boot the TPM released the secret (freshness token unsealed and valid)',
+  mismatch: 'at this boot the TPM refused the secret (freshness token unsealing failed)',
+  'wrong-token': 'the TPM released a freshness token that is not the current one: an old copy of the device?',
+  unknown:
+    'the journal does not say whether the secret was released (with plymouth on, missing lines prove nothing)',
+} as const
+
+const SEAL: { readonly [O in Outcomes['read-seal-outcome']]: (state: SealState) => Message } = {
+  unsealed: () => ({
+    tone: 'good',
+    what: 'the secret was released in this boot',
+    next: 'every register is compared',
+  }),
+  sealed: () => ({
+    tone: 'info',
+    what: 'AEM sealed by itself in this boot',
+    next: 'every change is explained',
+  }),
+  held: () => ({
+    tone: 'info',
+    what: "AEM's automatic seal was held back",
+    next: 'every change is explained first',
+  }),
+  failed: ({ journal, unit }) => ({
+    tone: 'attention',
+    what: `AEM's seal failed in this boot: ${journal?.sanityCheckFailed ? 'PCR sanity check failed' : (journal?.sealFailed ?? `result ${unit?.result ?? 'unknown'}`)}`,
+    next: 'the change is explained first; then the reseal is tried again',
+  }),
+  waiting: ({ journal }) => ({
+    tone: 'attention',
+    what: `AEM is still waiting${journal?.isWaitingForDevice ? ` for ${journal.isWaitingForDevice}` : ''}`,
+    why: 'an external stick must be unplugged before its seal ends',
+    next: 'plug the device in, or unplug it when AEM asks for it to be removed; then run `aem-reseal resume` again',
+  }),
+  'not-sealed': () => ({
+    tone: 'info',
+    what: 'AEM has not sealed in this boot',
+    why: 'its run-time directory was gone, for example after a read-only device was unplugged',
+    next: 'every change is explained first',
+  }),
+  unknown: () => ({
+    tone: 'attention',
+    what: 'it could not be found out whether AEM sealed in this boot',
+    next: 'every change is explained; the sealed copies are checked afterwards',
+  }),
+}
+
+export function describeExplanation(explanation: Explanation): Message {
+  const table = pcrTable(explanation.pcrs)
+  const reasons: readonly Line[] = explanation.reasons.map((reason) => line(`✖ ${reason.what}`, 'bad'))
+  return { ...EXPLAIN[explanation.verdict](explanation), details: [...table, ...reasons] }
+}
+
+const BY_FILES =
+  'judged by the set of PCRs, the packages, the boot files on the device and the build id of Xen; a file that was put back after the boot cannot be seen this way'
+
+const EXPLAIN: { readonly [O in Outcomes['explain']]: (explanation: Explanation) => Message } = {
+  unchanged: () => ({
+    tone: 'good',
+    what: 'no selected PCR changed, and the boot files are those that were recorded',
+    why: RUNS_ON_WHAT_IT_JUDGES,
+    next: 'nothing has to be accepted',
+  }),
+  explained: () => ({
+    tone: 'good',
+    what: 'every change is consistent with the update that was confirmed',
+    why: BY_FILES,
+    next: 'you decide whether this becomes the new good state',
+  }),
+  unexplained: ({ alreadyResealed }) => ({
+    tone: 'alarm',
+    what: 'UNEXPLAINED CHANGE: what booted is not accounted for by the confirmed update',
+    why: alreadyResealed
+      ? 'AEM has sealed to it by itself already: from now on your secret may be shown to whoever controls this boot chain, so it vouches for nothing until you change it from a trusted state'
+      : 'the sealed secret was not given to this state',
+    next: [
+      '1. type no further secrets into this system, and do not reseal',
+      '2. compare: restart from another AEM device or an older backup of this one and see whether your secret appears',
+      '3. check the boot device offline, from a live system: hash its xen, kernel and initramfs against the packages',
+      '4. if the change stays unexplained, treat the disk passphrase as known and the machine as lost: reinstall from a trusted medium',
+    ].join('\n'),
+  }),
+  'no-baseline': () => ({
+    tone: 'attention',
+    what: 'cannot explain: nothing was recorded before the restart',
+    why: 'without the old measurements there is nothing to compare with',
+    next: 'decide by hand (AEM README, "Xen/kernel/BIOS/firmware upgrades"); next time run `aem-reseal start` before the restart',
+  }),
+}
+
+export function describeAcceptance(outcome: Outcomes['accept-change'], isSealed: boolean): Message {
+  return ACCEPT[outcome](isSealed)
+}
+
+const ACCEPT: { readonly [O in Outcomes['accept-change']]: (isSealed: boolean) => Message } = {
+  accepted: () => ({
+    tone: 'good',
+    what: 'accepted as the new good state',
+    next: 'the device is checked before the reseal',
+  }),
+  'already-sealed': () => ({
+    tone: 'good',
+    what: 'accepted; AEM has sealed to this state already',
+    next: 'the sealed copies are checked',
+  }),
+  'nothing-to-do': () => ({
+    tone: 'good',
+    what: 'nothing to accept and nothing to reseal',
+    next: 'the sealed copies are checked',
+  }),
+  declined: (isSealed) => ({
+    tone: 'attention',
+    what: 'not accepted: this program reseals nothing',
+    why: isSealed
+      ? 'but AEM has sealed to this state by itself already; your secret will appear at its next boot'
+      : null,
+    next: 'the session is kept: `aem-reseal resume` asks again, `aem-reseal cancel` gives it up',
+  }),
+}
+
+export function describeResealGate(outcome: Outcomes['gate-reseal'], checks: readonly GateCheck[]): Message {
+  const details = checks.map((check) =>
+    line(
+      `${check.ok === true ? '✔' : check.ok === false ? '✖' : '?'} ${check.id}: ${check.detail}`,
+      check.ok ? 'dim' : 'bad',
+    ),
+  )
+  if (outcome === 'ready') {
+    return {
+      tone: 'good',
+      what: 'a reseal can succeed: device there and writable, registers sane',
+      next: 'AEM reseals',
+      details,
+    }
+  }
+  return {
+    tone: 'attention',
+    what: 'a reseal now would fail half-way',
+    why: 'AEM renews the freshness token in the TPM before it touches the device; a missing device would be left behind',
+    next: 'mend what is marked below, then run `aem-reseal resume`',
+    details,
+  }
+}
+
+export function describeReseal(outcome: Outcomes['reseal'], said: string): Message {
+  const details = said === '' ? [] : said.split('\n').map((own) => line(`| ${own}`, 'dim'))
+  if (outcome === 'sealed') {
+    return {
+      tone: 'good',
+      what: 'AEM resealed: the sealed files are new',
+      next: 'the sealed copies are checked',
+      details,
+    }
+  }
+  return {
+    tone: 'attention',
+    what: 'the reseal did not succeed: the sealed files are not new, or AEM reported a failure',
+    why: 'what AEM said stands below',
+    next: 'mend the cause (device plugged in? writable? full?), then run `aem-reseal resume`; `journalctl -b -u anti-evil-maid-seal` has more',
+    details,
+  }
+}
+
+export function describeVerification(
+  outcome: Outcomes['verify'],
+  results: readonly DeviceVerification[],
+): Message {
+  const details = results.flatMap((result) =>
+    result.checks.map((check) =>
+      line(
+        `${check.ok === true ? '✔' : check.ok === false ? '✖' : '?'} ${result.device} ${check.id}: ${check.detail}`,
+        check.ok === false ? 'bad' : 'dim',
+      ),
+    ),
+  )
+  return { ...VERIFY[outcome], details }
+}
+
+const VERIFY: { readonly [O in Outcomes['verify']]: Message } = {
+  verified: {
+    tone: 'good',
+    what: "the device's own sealed copies fit this boot",
+    why: 'only the next boot proves that they unseal',
+    next: 'further AEM devices are looked for',
+  },
+  'not-verified': {
+    tone: 'attention',
+    what: 'the sealed copies could not all be checked',
+    why: 'what was not checked is marked with a question mark and is not vouched for',
+    next: 'plug the device in and run `aem-reseal verify`; the next AEM boot shows whether the secret appears',
+  },
+  failed: {
+    tone: 'alarm',
+    what: 'a sealed copy would not unseal at the next boot',
+    why: 'the check that failed is marked below',
+    next: 'run `sudo anti-evil-maid-seal` with the device plugged in, then `aem-reseal resume`',
+  },
+}
+
+export function describeDevicesLeft(outcome: Outcomes['next-device'], left: readonly string[]): Message {
+  if (outcome === 'none-left')
+    return { tone: 'good', what: 'no other AEM device is known', next: 'the secret is confirmed' }
+  return {
+    tone: 'attention',
+    what: `still to do: ${left.join(', ')}`,
+    why: 'each AEM device has its own boot files and its own PCR 19, so each needs its own boot',
+    next: 'bring each up to date (`aem-reseal status`), boot it once with the AEM entry, and run `aem-reseal verify` there',
+  }
+}
+
+export function describeSecret(outcome: Outcomes['confirm-secret']): Message {
+  return SECRET[outcome]
+}
+
+const SECRET: { readonly [O in Outcomes['confirm-secret']]: Message } = {
+  shown: { tone: 'good', what: 'your secret appeared in this boot', next: 'the report is written' },
+  'next-boot': {
+    tone: 'info',
+    what: 'one more AEM boot shows whether the secret appears',
+    why: 'the TPM refused it in this boot, as expected after the update',
+    next: 'restart once more with the AEM entry: your secret MUST appear before you type the passphrase. If it does not, type nothing and power off. Then run `aem-reseal resume`',
+  },
+  'not-shown': {
+    tone: 'alarm',
+    what: 'the secret did not appear in this boot, or it is not certain that it did',
+    why: 'without it nothing vouches for the boot chain',
+    next: 'if it appeared, run `aem-reseal resume` and answer yes; if not, type no secrets, and check the device with `aem-reseal verify`',
+  },
+}

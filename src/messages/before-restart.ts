@@ -1,0 +1,219 @@
+import type { CheckedFile } from '../core/decide/boot-device.ts'
+import type { ConfirmedPackage } from '../core/decide/confirm-update.ts'
+import type { Outcomes } from '../core/decide/outcomes.ts'
+import type { Message } from '../flow/step.ts'
+import type { StatusFacts } from '../observe/status.ts'
+import { type Line, line } from '../ui/ui.ts'
+
+/** What each outcome of the steps before the restart says. */
+
+export function describeAem(outcome: Outcomes['detect-aem'], status: StatusFacts): Message {
+  return { ...AEM[outcome](status), ...(outcome === 'ready' ? { details: aemDetails(status) } : {}) }
+}
+
+const AEM: { readonly [O in Outcomes['detect-aem']]: (status: StatusFacts) => Message } = {
+  ready: ({ aem, tpm }) => ({
+    tone: 'good',
+    what: `Anti Evil Maid ${aem.version ?? ''} (${aem.flavour ?? 'flavour unknown'}), TPM ${tpm.version}, measured launch`,
+    next: 'the installed update is checked',
+  }),
+  'not-installed': () => ({
+    tone: 'attention',
+    what: 'Anti Evil Maid is not installed in this dom0',
+    why: 'there is nothing to reseal; a plain update needs only a restart',
+    next: 'install the package anti-evil-maid and follow /usr/share/doc/anti-evil-maid/README, or try `aem-reseal rehearse`',
+  }),
+  'not-set-up': ({ aem, devices }) => ({
+    tone: 'attention',
+    what:
+      aem.selectedPcrs === null
+        ? 'Anti Evil Maid is installed, but /etc/anti-evil-maid.conf names no PCRs (SEAL)'
+        : `Anti Evil Maid is installed, but there are ${devices.length} AEM devices`,
+    why: 'no device has been made with anti-evil-maid-install, or its configuration cannot be read',
+    next: 'follow /usr/share/doc/anti-evil-maid/README: `anti-evil-maid-tpm-setup`, then `anti-evil-maid-install`',
+  }),
+  'no-tpm': () => ({
+    tone: 'attention',
+    what: 'no TPM: /sys/class/tpm/tpm0 does not exist',
+    why: 'it is switched off in the firmware, or the kernel has no driver for it',
+    next: 'switch the TPM on in the firmware setup, boot the AEM entry and run this again',
+  }),
+  'not-aem-boot': () => ({
+    tone: 'attention',
+    what: 'this boot is not an AEM boot: the kernel command line has no aem.uuid',
+    why: 'what an AEM boot measures can only be recorded in an AEM boot',
+    next: 'restart, choose the entry that begins with "AEM" in the GRUB menu, and run `aem-reseal start` again',
+  }),
+  unmeasured: () => ({
+    tone: 'alarm',
+    what: 'the AEM entry was booted, but no measured launch happened: PCR 17 is unset',
+    why: 'TXT is off in the firmware, the SINIT module is missing or does not fit, or the boot was interfered with',
+    next: 'do not reseal; look at `sudo txt-stat`, check TXT in the firmware setup and the SINIT module in /boot, then restart',
+  }),
+  'bad-pcrs': ({ badPcrs }) => ({
+    tone: 'alarm',
+    what: `selected PCRs were never extended: ${badPcrs.join(', ')}`,
+    why: 'AEM refuses to seal to such registers (PCR sanity check); on TPM 2.0 tboot may use a map without PCR 19',
+    next: 'see /usr/share/doc/anti-evil-maid/README on the PCR sanity check; adjust SEAL in /etc/anti-evil-maid.conf only if you know why',
+  }),
+  unknown: ({ aem, tpm, machine }) => ({
+    tone: 'attention',
+    what: `it could not be found out whether AEM is ready here: ${[
+      aem.installed === null ? 'AEM installed' : null,
+      tpm.version === null ? 'TPM' : null,
+      machine.bootedWithAem === null ? 'kernel command line' : null,
+      'PCR 17',
+    ]
+      .filter(Boolean)
+      .join(', ')}`,
+    why: 'a fact that cannot be looked up is never taken for good',
+    next: 'run `aem-reseal status --verbose` as root and mend what it names',
+  }),
+}
+
+function aemDetails({ aem, devices }: StatusFacts): readonly Line[] {
+  return [
+    line(`sealed to PCRs ${aem.selectedPcrs?.join(', ')}`, 'dim'),
+    ...devices.map((device) =>
+      line(
+        `device ${device.label}: ${device.present ? 'plugged in' : 'not plugged in'}, slot ${device.slot ?? '?'}`,
+        'dim',
+      ),
+    ),
+  ]
+}
+
+export type UpdateMessageFacts = {
+  readonly packages: readonly ConfirmedPackage[]
+  readonly bulletin: string | null
+  readonly missing: readonly { name: string; wanted: string; installed: string | null }[]
+  readonly pendingXen: boolean | null
+  readonly mayChange: readonly number[]
+}
+
+export function describeUpdate(outcome: Outcomes['confirm-update'], facts: UpdateMessageFacts): Message {
+  return { ...UPDATE[outcome](facts), details: facts.packages.flatMap(packageLines) }
+}
+
+const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessageFacts) => Message } = {
+  confirmed: ({ bulletin, mayChange, packages }) => ({
+    tone: 'good',
+    what: `${bulletin ? `${bulletin} is met; ` : ''}the new packages are installed, signed by a known key and as packaged`,
+    why: `the restart may change PCR ${mayChange.join(' and ')}; every other selected PCR must stay`,
+    next: packages.some((item) => item.changedSinceBoot)
+      ? 'the device that boots next is checked'
+      : 'Xen was replaced before this boot was measured; the device that boots next is checked',
+  }),
+  'nothing-pending': ({ bulletin }) => ({
+    tone: 'info',
+    what: `${bulletin ? `${bulletin} is met, and ` : ''}no measured package changed since this boot began`,
+    why: 'the running Xen is the installed one',
+    next: 'nothing has to be done; run this after the next update, before the restart',
+  }),
+  unmet: ({ bulletin, missing }) => ({
+    tone: 'attention',
+    what: `${bulletin} is not met: ${missing
+      .map((item) => `${item.name} ${item.wanted} wanted, ${item.installed ?? 'none'} installed`)
+      .join('; ')}`,
+    why: 'the update is not installed yet, or still in the security-testing repository',
+    next: 'install it: `sudo qubes-dom0-update`, or, while it is in testing: `sudo qubes-dom0-update --enablerepo=qubes-dom0-security-testing`',
+  }),
+  'not-verified': ({ packages, bulletin }) => ({
+    tone: 'alarm',
+    what: `the update is not trustworthy as it lies there${bulletin ? ` (${bulletin})` : ''}: ${
+      packages
+        .filter((item) => !isGood(item))
+        .map((item) => item.name)
+        .join(', ') || 'the bulletin does not verify'
+    }`,
+    why: 'a file differs from its package, or a package is not signed by a known key',
+    next: 'do not restart into it; reinstall the package with `sudo qubes-dom0-update --action=reinstall NAME`, and find out who changed the file',
+  }),
+  unknown: () => ({
+    tone: 'attention',
+    what: 'the installed packages could not be looked up, so nothing is confirmed',
+    why: 'rpm is missing, does not answer, or answers in a form that is not known',
+    next: 'run `rpm -q xen-hypervisor` by hand and mend what it says',
+  }),
+}
+
+function isGood(item: ConfirmedPackage): boolean {
+  const isIntact = item.changedFiles?.length === 0
+  return isIntact && (item.changedSinceBoot === false || (item.signature === 'ok' && item.signer !== null))
+}
+
+function packageLines(item: ConfirmedPackage): readonly Line[] {
+  const when = item.changedSinceBoot === null ? '' : item.changedSinceBoot ? ', new since this boot' : ''
+  const signed =
+    item.signature === 'ok' && item.signer
+      ? `signed: ${item.signer}`
+      : `signature: ${item.signature ?? 'not checked'}`
+  const intact =
+    item.changedFiles === null
+      ? 'files not checked'
+      : item.changedFiles.length === 0
+        ? 'files as packaged'
+        : `CHANGED: ${item.changedFiles.join(', ')}`
+  return [
+    line(`${item.name} ${item.evr}${when}`, item.changedSinceBoot ? 'bold' : undefined),
+    line(`  ${signed}; ${intact}`, isGood(item) ? 'dim' : 'bad'),
+  ]
+}
+
+export function describeBootDevice(
+  outcome: Outcomes['check-boot-device'],
+  facts: {
+    readonly label: string | null
+    readonly isInternal: boolean
+    readonly checks: readonly CheckedFile[]
+  },
+): Message {
+  return {
+    ...BOOT_DEVICE[outcome](facts.label ?? '(unknown)', facts.isInternal),
+    details: facts.checks.map(fileLine),
+  }
+}
+
+const BOOT_DEVICE: {
+  readonly [O in Outcomes['check-boot-device']]: (label: string, isInternal: boolean) => Message
+} = {
+  current: (label) => ({
+    tone: 'good',
+    what: `the files that boot next, on ${label}, are those of the installed packages`,
+    next: 'what is measured now is recorded',
+  }),
+  stale: (label, isInternal) => ({
+    tone: 'attention',
+    what: `the device ${label} does not carry the update: it would boot the old files`,
+    why: 'an AEM stick has its own copies of xen, kernel and initramfs, made when it was installed',
+    next: isInternal
+      ? 'regenerate what is stale: `sudo dracut --regenerate-all --force` and `sudo grub2-mkconfig -o /boot/grub2/grub.cfg`, then run this again'
+      : `bring it up to date: plug it in, \`lsblk -o NAME,LABEL,UUID\` names its partition, then \`sudo anti-evil-maid-install -s SUFFIX /dev/PARTITION\` (suffix: what follows "aem" in ${label}), then run this again`,
+  }),
+  changed: (label) => ({
+    tone: 'alarm',
+    what: `a boot file on ${label} is neither that of the installed package nor of the running Xen`,
+    why: 'it was changed by hand, by a failing disk, or by somebody else',
+    next: 'do not restart from it; compare the files below with `rpm -V` and with another AEM device, then reinstall the package',
+  }),
+  absent: (label) => ({
+    tone: 'attention',
+    what: `the AEM device ${label} is not plugged in`,
+    why: 'its own copies of the boot files cannot be checked',
+    next: 'plug it in and run this again',
+  }),
+  unknown: (label) => ({
+    tone: 'attention',
+    what: `the boot files on ${label} could not all be checked`,
+    why: 'a file or the RPM database could not be read; what was not checked is never taken for good',
+    next: 'mount the device, mend what is named below, and run this again',
+  }),
+}
+
+function fileLine(file: CheckedFile): Line {
+  const isFine = file.state === 'current'
+  return line(
+    `${file.role.padEnd(9)} ${file.state.padEnd(7)} ${file.path}  (${file.against})`,
+    isFine ? 'dim' : 'bad',
+  )
+}

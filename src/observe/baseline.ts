@@ -1,0 +1,68 @@
+import { command } from '../commands.ts'
+import { labelOf } from '../core/aem/devices.ts'
+import type { Baseline } from '../core/session/checkpoint.ts'
+import type { Host } from '../host/host.ts'
+import { valueOrNull } from '../host/host.ts'
+import { observeBootDevice } from './boot-device.ts'
+import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './devices.ts'
+import { observeMachine } from './machine.ts'
+import { MEASURED_PACKAGES, observePackage } from './packages.ts'
+import { observeSealedCopy, observeTpmId } from './sealed.ts'
+import { observeTpm } from './tpm.ts'
+
+/** Everything that tells this boot from another one. @returns null when the selected registers cannot be read */
+export async function observeBaseline(host: Host, selectedPcrs: readonly number[]): Promise<Baseline | null> {
+  const machine = await observeMachine(host)
+  const tpm = await observeTpm(host)
+  if (tpm.bank !== 'sha1' && tpm.bank !== 'sha256') return null
+  const values = tpm.pcrs[tpm.bank] ?? {}
+  if (selectedPcrs.some((index) => values[index] === undefined)) return null
+  const devices = await observeDevices(host, machine)
+  const boot = await observeBootDevice(host, findBootedDevice(devices, machine.aemUuid), machine.xen.buildId)
+  const { sha1, sha256 } = tpm.pcrs
+  return {
+    takenAt: host.now().toISOString(),
+    bootId: machine.bootId,
+    bank: tpm.bank,
+    selectedPcrs: [...selectedPcrs],
+    pcrs: { ...(sha1 ? { sha1 } : {}), ...(sha256 ? { sha256 } : {}) },
+    kernelCommandLine: machine.kernelCommandLine,
+    xenCommandLine: machine.xen.commandLine,
+    runningXen: { version: machine.xen.version, buildId: machine.xen.buildId },
+    bootFiles: boot.files.map(({ path, role, digests }) => ({ path, role, digests })),
+    packages: await observeMeasuredPackages(host),
+    sealedFiles: await observeSealedFiles(host, devices),
+    launchLog: await observeLaunchLog(host),
+  }
+}
+
+async function observeMeasuredPackages(host: Host): Promise<Baseline['packages']> {
+  const lists = await Promise.all(MEASURED_PACKAGES.map(({ name }) => observePackage(host, name)))
+  return lists.flatMap((list) => (valueOrNull(list) ?? []).map((item) => ({ ...item })))
+}
+
+async function observeSealedFiles(
+  host: Host,
+  devices: readonly AemDevice[],
+): Promise<Baseline['sealedFiles']> {
+  const tpmId = await observeTpmId(host)
+  if (tpmId === null) return []
+  const sealed: Baseline['sealedFiles'] = []
+  for (const device of devices) {
+    const label = labelOf(device.suffix)
+    const dom0 = await observeSealedCopy(host, '/var/lib', tpmId, label)
+    for (const { name, sha256 } of dom0?.files ?? []) sealed.push({ label, name, copy: 'dom0', sha256 })
+    const media = await openDevice(host, device)
+    if (media.state !== 'seen') continue
+    const own = await observeSealedCopy(host, `${media.value.root}/aem`, tpmId, label)
+    for (const { name, sha256 } of own?.files ?? []) sealed.push({ label, name, copy: 'device', sha256 })
+    await media.value.close()
+  }
+  return sealed
+}
+
+/** The raw launch log, or null: without it the program says less, never more. */
+export async function observeLaunchLog(host: Host): Promise<string | null> {
+  const log = valueOrNull(await host.run(command('launch-log', {})))
+  return log?.exit === 0 && log.stdout !== '' ? log.stdout : null
+}

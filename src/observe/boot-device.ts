@@ -1,0 +1,199 @@
+import type { CheckedFile } from '../core/decide/boot-device.ts'
+import { decideImage } from '../core/decide/boot-device.ts'
+import type { PackageFile } from '../core/package/rpm.ts'
+import type { FileDigests, Host } from '../host/host.ts'
+import { valueOrNull } from '../host/host.ts'
+import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
+import { type AemDevice, openDevice } from './devices.ts'
+import { observeNewest, observePackage, observePackageFiles } from './packages.ts'
+import { exists, readTextOrNull } from './read.ts'
+
+export type DeviceBootFile = {
+  readonly path: string
+  readonly role: 'tboot' | 'xen' | 'kernel' | 'initramfs' | 'sinit' | 'grub.cfg'
+  readonly digests: FileDigests | null
+}
+
+export type BootDeviceFacts = {
+  readonly device: AemDevice | null
+  readonly isOpen: boolean
+  readonly checks: readonly CheckedFile[]
+  /** Digests of all boot files on the device, for the baseline. */
+  readonly files: readonly DeviceBootFile[]
+  readonly grubConfiguration: string | null
+}
+
+/** Packages whose update must be followed by a new initramfs. */
+const INITRAMFS_INPUTS = ['dracut', 'microcode_ctl', 'anti-evil-maid'] as const
+
+/** The boot files of a device, each held against the RPM database. */
+export async function observeBootDevice(
+  host: Host,
+  device: AemDevice | null,
+  runningBuildId: string | null,
+): Promise<BootDeviceFacts> {
+  const closed = { device, isOpen: false, checks: [], files: [], grubConfiguration: null }
+  if (device === null) return closed
+  const media = await openDevice(host, device)
+  if (media.state !== 'seen') return closed
+  try {
+    const { root } = media.value
+    const files = await digestBootFiles(host, root)
+    const grubConfiguration = await readGrubConfiguration(host, root)
+    const checks = [
+      ...(await checkPackaged(host, root, files, runningBuildId)),
+      ...(await checkInitramfs(host, root, files)),
+      await checkGrub(host, grubConfiguration, root),
+    ]
+    return {
+      device,
+      isOpen: true,
+      checks,
+      files: [...files, ...(await digestGrub(host, root))],
+      grubConfiguration,
+    }
+  } finally {
+    await media.value.close()
+  }
+}
+
+async function digestBootFiles(host: Host, root: string): Promise<readonly DeviceBootFile[]> {
+  const files: DeviceBootFile[] = []
+  for (const name of (await listBootFiles(host, root)) ?? []) {
+    const role = bootFileRole(name)
+    if (role === null) continue
+    files.push({
+      path: `${root}/${name}`,
+      role,
+      digests: valueOrNull(await host.digestFile(`${root}/${name}`)),
+    })
+  }
+  return files
+}
+
+const GRUB_PATHS = ['grub2/grub.cfg', 'grub/grub.cfg'] as const
+
+async function readGrubConfiguration(host: Host, root: string): Promise<string | null> {
+  for (const path of GRUB_PATHS) {
+    const text = await readTextOrNull(host, `${root}/${path}`)
+    if (text !== null) return text
+  }
+  return null
+}
+
+async function digestGrub(host: Host, root: string): Promise<readonly DeviceBootFile[]> {
+  for (const path of GRUB_PATHS) {
+    const digests = valueOrNull(await host.digestFile(`${root}/${path}`))
+    if (digests) return [{ path: `${root}/${path}`, role: 'grub.cfg', digests }]
+  }
+  return []
+}
+
+/** Xen, the kernels that dom0 boots, and tboot: RPM knows their digests. */
+async function checkPackaged(
+  host: Host,
+  root: string,
+  files: readonly DeviceBootFile[],
+  runningBuildId: string | null,
+): Promise<readonly CheckedFile[]> {
+  const wanted = await listWanted(host)
+  return wanted.map(({ name, role, sha256 }): CheckedFile => {
+    const path = `${root}/${name}`
+    const there = files.find((file) => file.path === path)
+    const image = {
+      exists: there !== undefined,
+      sha256: there?.digests?.sha256 ?? null,
+      buildId: there?.digests?.buildId ?? null,
+    }
+    const state = decideImage(image, sha256, runningBuildId)
+    return { role, path, state, sha256: image.sha256, expected: sha256, against: 'RPM database' }
+  })
+}
+
+type Wanted = {
+  readonly name: string
+  readonly role: 'tboot' | 'xen' | 'kernel'
+  readonly sha256: string | null
+}
+
+async function listWanted(host: Host): Promise<readonly Wanted[]> {
+  const wanted: Wanted[] = []
+  const xen = await observeNewest(host, 'xen-hypervisor')
+  if (xen) {
+    const name = xenImageName(xen.evr)
+    const files = await observePackageFiles(host, 'xen-hypervisor')
+    wanted.push({ name, role: 'xen', sha256: rpmDigest(files, xen.evr, `/boot/${name}`) })
+  }
+  for (const kernelPackage of ['kernel', 'kernel-latest']) {
+    const newest = valueOrNull(await observePackage(host, kernelPackage))?.at(-1)
+    if (!newest) continue
+    const files = await observePackageFiles(host, kernelPackage)
+    wanted.push(...listPackaged(files, newest.evr, 'kernel'))
+  }
+  const tboot = await observeNewest(host, 'tboot')
+  if (tboot) wanted.push(...listPackaged(await observePackageFiles(host, 'tboot'), tboot.evr, 'tboot'))
+  return wanted
+}
+
+function listPackaged(
+  files: readonly PackageFile[] | null,
+  evr: string,
+  role: 'kernel' | 'tboot',
+): readonly Wanted[] {
+  return (files ?? [])
+    .filter((file) => file.evr === evr && file.path.startsWith('/boot/'))
+    .map((file) => ({ name: file.path.slice('/boot/'.length), role, sha256: file.sha256 }))
+    .filter((file) => bootFileRole(file.name) === role)
+}
+
+/** RPM keeps no digest of an initramfs: it must be there, and not older than the packages it is made from. */
+async function checkInitramfs(
+  host: Host,
+  root: string,
+  files: readonly DeviceBootFile[],
+): Promise<readonly CheckedFile[]> {
+  const kernels = files.filter((file) => file.role === 'kernel')
+  const installs = (await Promise.all(INITRAMFS_INPUTS.map((name) => observeNewest(host, name)))).flatMap(
+    (item) => (item ? [{ name: item.name, at: Date.parse(item.installedAt) }] : []),
+  )
+  const checks: CheckedFile[] = []
+  for (const kernel of kernels) {
+    const path = `${root}/initramfs-${kernel.path.slice(kernel.path.lastIndexOf('/vmlinuz-') + 9)}.img`
+    const file = files.find((other) => other.path === path)
+    const stat = valueOrNull(await host.statFile(path))
+    const newer = installs.filter((item) => stat !== null && item.at > stat.mtimeMs)
+    const state: CheckedFile['state'] = !file ? 'absent' : newer.length > 0 ? 'stale' : 'current'
+    const against = newer.length > 0 ? `older than ${newer.map((item) => item.name).join(', ')}` : 'its date'
+    checks.push({
+      role: 'initramfs',
+      path,
+      state,
+      sha256: file?.digests?.sha256 ?? null,
+      expected: null,
+      against,
+    })
+  }
+  return checks
+}
+
+/** grub.cfg must have an AEM entry that loads the installed Xen. */
+async function checkGrub(host: Host, text: string | null, root: string): Promise<CheckedFile> {
+  const xen = await observeNewest(host, 'xen-hypervisor')
+  const path = `${root}/grub2/grub.cfg`
+  const base = { role: 'grub.cfg', path, sha256: null, expected: null } as const
+  if (text === null) {
+    const isThere = await exists(host, path)
+    return { ...base, state: isThere === false ? 'absent' : 'unknown', against: 'AEM entry' }
+  }
+  if (xen === null) return { ...base, state: 'unknown', against: 'installed Xen' }
+  const name = xenImageName(xen.evr)
+  const loadsXen = text
+    .split('\n')
+    .some((own) => /^\s*(module2?|multiboot2?)\s/.test(own) && own.includes(`/${name} `))
+  const hasAemEntry = text.includes('aem.uuid=')
+  return {
+    ...base,
+    state: loadsXen && hasAemEntry ? 'current' : 'stale',
+    against: `an AEM entry with ${name}`,
+  }
+}

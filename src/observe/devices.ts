@@ -1,0 +1,72 @@
+import { command, isUuid } from '../commands.ts'
+import { type BlockDevice, labelOf, listAemDevices, parseLsblk } from '../core/aem/devices.ts'
+import type { Host, MountedMedia, Seen } from '../host/host.ts'
+import { ABSENT, unknown, valueOrNull } from '../host/host.ts'
+import { exists, parsed, readTextOrNull } from './read.ts'
+
+const AEM_DIR = '/var/lib/anti-evil-maid'
+
+export type AemDevice = {
+  readonly suffix: string
+  readonly label: string
+  readonly uuid: string | null
+  /** Freshness slot 0 to 7. */
+  readonly slot: number | null
+  readonly present: boolean | null
+  /** Where it is mounted now; null when it is not, or not known. */
+  readonly mountPoint: string | null
+  readonly isReadOnly: boolean | null
+  readonly isRemovable: boolean | null
+}
+
+/** AEM devices by label and by dom0's directories. */
+export async function observeDevices(
+  host: Host,
+  booted: { aemUuid: string | null },
+): Promise<readonly AemDevice[]> {
+  const blocks = valueOrNull(
+    parsed(await host.run(command('lsblk', {})), ({ stdout }) => parseLsblk(stdout), 'lsblk'),
+  )
+  const directories = valueOrNull(await host.listDirectory(AEM_DIR))
+  const bootedSuffix = (await readTextOrNull(host, '/run/anti-evil-maid/suffix'))?.trim() ?? null
+  const listed = listAemDevices(blocks, directories)
+  return Promise.all(
+    listed.map(async ({ suffix, block }) => {
+      const label = labelOf(suffix)
+      const foreign = block?.uuid ?? (suffix === bootedSuffix ? booted.aemUuid : null)
+      const uuid = foreign !== null && isUuid(foreign) ? foreign : null
+      return {
+        suffix,
+        label,
+        uuid,
+        slot: parseSlot(await readTextOrNull(host, `${AEM_DIR}/${label}/tpm-freshness-slot`)),
+        present: block ? true : await isPresent(host, blocks, uuid),
+        mountPoint: block?.mountPoint ?? null,
+        isReadOnly: block?.isReadOnly ?? null,
+        isRemovable: block?.isRemovable ?? null,
+      }
+    }),
+  )
+}
+
+async function isPresent(host: Host, blocks: readonly BlockDevice[] | null, uuid: string | null) {
+  if (blocks !== null) return false
+  return uuid === null ? null : exists(host, `/dev/disk/by-uuid/${uuid}`)
+}
+
+function parseSlot(text: string | null): number | null {
+  const match = /^([0-7])\s*$/.exec(text ?? '')
+  return match ? Number(match[1]) : null
+}
+
+/** The device this boot came from, by UUID of the kernel command line. */
+export function findBootedDevice(devices: readonly AemDevice[], aemUuid: string | null): AemDevice | null {
+  return devices.find((device) => device.uuid !== null && device.uuid === aemUuid) ?? null
+}
+
+/** The files of a device: where it is mounted, or mounted read-only for the look. Close it afterwards. */
+export async function openDevice(host: Host, device: AemDevice): Promise<Seen<MountedMedia>> {
+  if (device.present === false) return ABSENT
+  if (device.uuid === null) return unknown(`the UUID of ${device.label} is not known`)
+  return host.openMedia({ uuid: device.uuid, mountPoint: device.mountPoint })
+}

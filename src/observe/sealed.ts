@@ -1,0 +1,59 @@
+import { parseKeyPcrs } from '../core/aem/configuration.ts'
+import type { Host } from '../host/host.ts'
+import { valueOrNull } from '../host/host.ts'
+import { readTextOrNull } from './read.ts'
+
+/** Files AEM makes when it seals for one device (anti-evil-maid 4.2.0; TPM 1.2 has no key.*). */
+const SEALED_NAME = /^(key\.(pub|priv|pcrs)|secret\.(txt|key|otp|fre)\.sealed2)$/
+
+export type SealedFile = {
+  readonly name: string
+  readonly sha256: string | null
+  /** Milliseconds since 1970; null where it is not recorded. */
+  readonly mtimeMs: number | null
+}
+
+export type SealedCopy = {
+  readonly directory: string
+  readonly files: readonly SealedFile[]
+  readonly keyPcrs: { readonly bank: string; readonly pcrs: readonly number[] } | null
+}
+
+/** The directory of the TPM in use: /var/lib/tpm is a link to tpms/<40 hex digits> (qubes-trousers-changer). */
+export async function observeTpmId(host: Host): Promise<string | null> {
+  const link = valueOrNull(await host.readLink('/var/lib/tpm'))
+  return /^(?:.*\/)?tpms\/([0-9a-f]{40}|unknown)$/.exec(link ?? '')?.[1] ?? null
+}
+
+/**
+ * The sealed files of one device, in dom0's copy or the device's own.
+ *
+ * @param root '/var/lib' for dom0's copy, or `<mounted device>/aem` for the device's
+ * @returns null where the directory cannot be read; no files where it is absent
+ */
+export async function observeSealedCopy(
+  host: Host,
+  root: string,
+  tpmId: string,
+  label: string,
+): Promise<SealedCopy | null> {
+  const directory = `${root}/tpms/${tpmId}/${label}`
+  const listing = await host.listDirectory(directory)
+  if (listing.state === 'unknown') return null
+  const names = listing.state === 'absent' ? [] : listing.value.filter((name) => SEALED_NAME.test(name))
+  const files = await Promise.all(
+    names.map(async (name): Promise<SealedFile> => {
+      const digests = valueOrNull(await host.digestFile(`${directory}/${name}`))
+      const stat = valueOrNull(await host.statFile(`${directory}/${name}`))
+      const isTimed = stat !== null && Number.isFinite(stat.mtimeMs)
+      return { name, sha256: digests?.sha256 ?? null, mtimeMs: isTimed ? stat.mtimeMs : null }
+    }),
+  )
+  const keyPcrs = names.includes('key.pcrs') ? await readTextOrNull(host, `${directory}/key.pcrs`) : null
+  return { directory, files, keyPcrs: keyPcrs === null ? null : parseKeyPcrs(keyPcrs) }
+}
+
+/** Sealed means: the freshness token's blob is there, without which AEM's initrd shows nothing. */
+export function isSealed(copy: SealedCopy | null): boolean | null {
+  return copy === null ? null : copy.files.some((file) => file.name === 'secret.fre.sealed2')
+}

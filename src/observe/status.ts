@@ -1,0 +1,193 @@
+import { parseSealSelection } from '../core/aem/configuration.ts'
+import type { InstalledPackage } from '../core/package/rpm.ts'
+import type { Host, Seen } from '../host/host.ts'
+import { valueOrNull } from '../host/host.ts'
+import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
+import { type AemDevice, observeDevices, openDevice } from './devices.ts'
+import { type MachineFacts, observeMachine } from './machine.ts'
+import { observePackage, observePackageFiles } from './packages.ts'
+import { exists, readTextOrNull } from './read.ts'
+import { isSealed, observeSealedCopy, observeTpmId } from './sealed.ts'
+import { isMeasured, listBadPcrs, observeTpm, type TpmFacts } from './tpm.ts'
+
+export type AemFacts = {
+  readonly installed: boolean | null
+  readonly version: string | null
+  readonly flavour: 'tboot' | 'trenchboot' | null
+  readonly selectedPcrs: readonly number[] | null
+}
+
+export type DeviceStatus = AemDevice & {
+  readonly bootFiles: 'current' | 'stale' | 'absent' | null
+  readonly sealed: boolean | null
+}
+
+export type InstalledXen = {
+  readonly evr: string | null
+  readonly buildId: string | null
+  readonly installedAt: string | null
+}
+
+export type StatusFacts = {
+  readonly machine: MachineFacts
+  readonly tpm: TpmFacts
+  readonly aem: AemFacts
+  readonly measured: boolean | null
+  readonly badPcrs: readonly number[]
+  readonly devices: readonly DeviceStatus[]
+  readonly installedXen: InstalledXen
+  readonly pendingRestart: boolean | null
+}
+
+/** Everything that one look at the machine tells, without changing it. */
+export async function observeStatus(host: Host): Promise<StatusFacts> {
+  const machine = await observeMachine(host)
+  const tpm = await observeTpm(host)
+  const aem = await observeAem(host)
+  const { installedXen, expected } = await observeInstalledXen(host)
+  const devices: DeviceStatus[] = []
+  for (const device of await observeDevices(host, machine)) {
+    devices.push({ ...device, ...(await observeDeviceFiles(host, device, expected)) })
+  }
+  return {
+    machine,
+    tpm,
+    aem,
+    measured: isMeasured(tpm),
+    badPcrs: listBadPcrs(tpm, aem.selectedPcrs ?? []),
+    devices,
+    installedXen,
+    pendingRestart: decidePendingRestart(machine, installedXen),
+  }
+}
+
+async function observeAem(host: Host): Promise<AemFacts> {
+  const packages = await observePackage(host, 'anti-evil-maid')
+  const configuration = await readTextOrNull(host, '/etc/anti-evil-maid.conf')
+  const newest = packages.state === 'seen' ? packages.value.at(-1) : undefined
+  return {
+    installed: await decideInstalled(host, packages),
+    version: newest?.evr.replace(/^[0-9]+:/, '').replace(/-[^-]*$/, '') ?? null,
+    flavour: await observeFlavour(host),
+    selectedPcrs: configuration === null ? null : parseSealSelection(configuration),
+  }
+}
+
+async function decideInstalled(
+  host: Host,
+  packages: Seen<readonly InstalledPackage[]>,
+): Promise<boolean | null> {
+  if (packages.state === 'seen') return packages.value.length > 0
+  return exists(host, '/usr/sbin/anti-evil-maid-seal')
+}
+
+/** Each flavour brings its own GRUB script (QubesOS and TrenchBoot qubes-antievilmaid, etc/grub.d). */
+async function observeFlavour(host: Host): Promise<AemFacts['flavour']> {
+  const [tboot, trenchboot] = [
+    await exists(host, '/etc/grub.d/19_linux_xen_tboot'),
+    await exists(host, '/etc/grub.d/19_linux_xen_trenchboot'),
+  ]
+  if (trenchboot) return tboot ? null : 'trenchboot'
+  return tboot ? 'tboot' : null
+}
+
+/** What every device should carry, to hold its own files against. */
+export type ExpectedBootFiles = {
+  /** `fromRpm`: SHA-256 in the RPM database, the only thing dom0's own /boot can be held against. */
+  readonly xen: {
+    readonly name: string
+    readonly sha256: string | null
+    readonly fromRpm: string | null
+  } | null
+  readonly kernels: readonly string[]
+}
+
+export async function observeInstalledXen(
+  host: Host,
+): Promise<{ installedXen: InstalledXen; expected: ExpectedBootFiles }> {
+  const newest = valueOrNull(await observePackage(host, 'xen-hypervisor'))?.at(-1) ?? null
+  const inBoot = (await listBootFiles(host, '/boot')) ?? []
+  const images = inBoot.filter((name) => bootFileRole(name) === 'xen')
+  const name = newest ? xenImageName(newest.evr) : images.length === 1 ? (images[0] ?? null) : null
+  const digests = name === null ? null : valueOrNull(await host.digestFile(`/boot/${name}`))
+  const files = newest ? await observePackageFiles(host, 'xen-hypervisor') : null
+  const fromRpm = newest && name ? rpmDigest(files, newest.evr, `/boot/${name}`) : null
+  return {
+    installedXen: {
+      evr: newest?.evr ?? null,
+      buildId: digests?.buildId ?? null,
+      installedAt: newest?.installedAt ?? null,
+    },
+    expected: {
+      xen: name === null ? null : { name, sha256: fromRpm ?? digests?.sha256 ?? null, fromRpm },
+      kernels: inBoot.filter((file) => bootFileRole(file) === 'kernel'),
+    },
+  }
+}
+
+async function observeDeviceFiles(
+  host: Host,
+  device: AemDevice,
+  expected: ExpectedBootFiles,
+): Promise<Pick<DeviceStatus, 'bootFiles' | 'sealed'>> {
+  const tpmId = await observeTpmId(host)
+  const dom0Copy = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, device.label)
+  const media = await openDevice(host, device)
+  if (media.state !== 'seen') return { bootFiles: null, sealed: isSealed(dom0Copy) }
+  try {
+    const { root } = media.value
+    const copy = tpmId === null ? null : await observeSealedCopy(host, `${root}/aem`, tpmId, device.label)
+    return {
+      bootFiles: await decideBootFiles(host, root, expected),
+      sealed: isSealed(copy) ?? isSealed(dom0Copy),
+    }
+  } finally {
+    await media.value.close()
+  }
+}
+
+async function decideBootFiles(
+  host: Host,
+  root: string,
+  expected: ExpectedBootFiles,
+): Promise<DeviceStatus['bootFiles']> {
+  const names = await listBootFiles(host, root)
+  if (names === null) return null
+  if (!names.some((name) => bootFileRole(name) === 'xen')) return 'absent'
+  const { xen, kernels } = expected
+  const wanted = root === '/boot' ? xen?.fromRpm : xen?.sha256
+  if (!xen || !wanted) return null
+  if (!names.includes(xen.name) || kernels.some((kernel) => !names.includes(kernel))) return 'stale'
+  const digests = valueOrNull(await host.digestFile(`${root}/${xen.name}`))
+  if (digests === null) return null
+  if (digests.sha256 !== wanted) return 'stale'
+  return decideKernels(host, root, kernels)
+}
+
+async function decideKernels(
+  host: Host,
+  root: string,
+  kernels: readonly string[],
+): Promise<'current' | 'stale' | null> {
+  if (root === '/boot') return 'current'
+  for (const kernel of kernels) {
+    const [here, there] = [
+      await host.digestFile(`/boot/${kernel}`),
+      await host.digestFile(`${root}/${kernel}`),
+    ]
+    if (here.state !== 'seen' || there.state !== 'seen') return null
+    if (here.value.sha256 !== there.value.sha256) return 'stale'
+  }
+  return 'current'
+}
+
+/** Is another Xen installed than the one that runs? By build id; else by install time against boot time. */
+export function decidePendingRestart(machine: MachineFacts, installed: InstalledXen): boolean | null {
+  if (machine.xen.buildId !== null && installed.buildId !== null) {
+    return machine.xen.buildId !== installed.buildId
+  }
+  const version = installed.evr?.replace(/^[0-9]+:/, '').replace(/-[^-]*$/, '')
+  if (machine.xen.version !== null && version !== undefined && machine.xen.version !== version) return true
+  if (machine.bootTime === null || installed.installedAt === null) return null
+  return installed.installedAt > machine.bootTime
+}

@@ -1,0 +1,99 @@
+import { command } from '../commands.ts'
+import {
+  type Bank,
+  isUnlaunched,
+  isUnset,
+  PCR,
+  type PcrBanks,
+  parsePcrFile,
+  parseSysfsTpm12Pcrs,
+} from '../core/launch/pcr.ts'
+import { parsePcrRead } from '../core/launch/tpm2-pcrread.ts'
+import type { Host } from '../host/host.ts'
+import { valueOrNull } from '../host/host.ts'
+import { readText, readTextOrNull } from './read.ts'
+
+const TPM = '/sys/class/tpm/tpm0'
+const BANKS_READ: readonly Bank[] = ['sha1', 'sha256']
+const ALL_PCRS = Array.from({ length: PCR.last + 1 }, (_, index) => index)
+
+export type TpmFacts = {
+  readonly version: '1.2' | '2.0' | 'none' | null
+  /** The bank AEM seals to with this TPM. */
+  readonly bank: Bank | null
+  readonly pcrs: PcrBanks
+}
+
+/** TPM version and all registers; values that cannot be read are left out. */
+export async function observeTpm(host: Host): Promise<TpmFacts> {
+  const version = await observeVersion(host)
+  if (version === '1.2') return { version, bank: 'sha1', pcrs: await readTpm12Pcrs(host) }
+  if (version === '2.0') return { version, bank: 'sha256', pcrs: await readTpm20Pcrs(host) }
+  return { version, bank: null, pcrs: {} }
+}
+
+async function observeVersion(host: Host): Promise<TpmFacts['version']> {
+  const major = await readText(host, `${TPM}/tpm_version_major`)
+  if (major.state === 'seen') {
+    const digit = major.value.trim()
+    return digit === '1' ? '1.2' : digit === '2' ? '2.0' : null
+  }
+  if ((await host.statFile(TPM)).state === 'absent') return 'none'
+  // Kernels before 5.6 have no tpm_version_major; only TPM 1.2 has the file pcrs.
+  return (await readTextOrNull(host, `${TPM}/pcrs`)) !== null ? '1.2' : null
+}
+
+async function readTpm12Pcrs(host: Host): Promise<PcrBanks> {
+  const text =
+    (await readTextOrNull(host, `${TPM}/pcrs`)) ?? (await readTextOrNull(host, `${TPM}/device/pcrs`))
+  return text === null ? {} : { sha1: orEmpty(() => parseSysfsTpm12Pcrs(text)) }
+}
+
+async function readTpm20Pcrs(host: Host): Promise<PcrBanks> {
+  const banks: PcrBanks = {}
+  for (const bank of BANKS_READ) {
+    const values: Record<number, string> = {}
+    for (const index of ALL_PCRS) {
+      const text = await readText(host, `${TPM}/pcr-${bank}/${index}`)
+      // The first register tells whether the kernel offers this bank at all.
+      if (text.state === 'absent' && index === 0) break
+      if (text.state === 'seen')
+        Object.assign(
+          values,
+          orEmpty(() => ({ [index]: parsePcrFile(bank, text.value) })),
+        )
+    }
+    if (Object.keys(values).length > 0) banks[bank] = values
+  }
+  if (banks.sha256) return banks
+  const read = valueOrNull(await host.run(command('pcr-read', {})))
+  return read?.exit === 0 ? { ...parsePcrRead(read.stdout), ...banks } : banks
+}
+
+function orEmpty(parse: () => Record<number, string>): Record<number, string> {
+  try {
+    return parse()
+  } catch {
+    // A register that does not read as one is an unknown register; the parsers say so by throwing.
+    return {}
+  }
+}
+
+/** Registers AEM checks before a seal: 13, 17, 18, 19, as far as selected (anti-evil-maid-lib, listbadpcrs). */
+const SANITY_CHECKED: readonly number[] = [PCR.luksHeaders, PCR.drtm, PCR.launched, PCR.modules]
+
+/** Selected registers whose value AEM refuses: never extended (00) or never launched (FF). */
+export function listBadPcrs(tpm: TpmFacts, selected: readonly number[]): readonly number[] {
+  const values = tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {})
+  return selected.filter((index) => {
+    const value = values[index]
+    return SANITY_CHECKED.includes(index) && value !== undefined && (isUnset(value) || isUnlaunched(value))
+  })
+}
+
+/** Did a measured launch happen in this boot? null when PCR 17 cannot be read. */
+export function isMeasured(tpm: TpmFacts): boolean | null {
+  if (tpm.version === 'none') return false
+  const value = tpm.bank === null ? undefined : tpm.pcrs[tpm.bank]?.[PCR.drtm]
+  return value === undefined ? null : !isUnset(value) && !isUnlaunched(value)
+}

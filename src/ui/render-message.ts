@@ -1,0 +1,54 @@
+import type { FailureText } from '../core/failure.ts'
+import type { Message } from '../flow/step.ts'
+import { type Line, line } from './ui.ts'
+
+const MARK = { good: '✔', info: '•', attention: '▲', alarm: '✖' } as const
+const STYLE = { good: 'good', info: undefined, attention: 'warn', alarm: 'bad' } as const
+
+/** Text width inside an 80-column terminal, after the indent. */
+const WIDTH = 76
+
+/** A step's message: the mark, what, why, details, next. */
+export function renderMessage(message: Message): readonly Line[] {
+  const [first = '', ...rest] = wrap(message.what, WIDTH - 2)
+  return [
+    line(`  ${MARK[message.tone]} ${first}`, STYLE[message.tone]),
+    ...rest.map((text) => line(`    ${text}`, STYLE[message.tone])),
+    ...(message.details ?? []).map((detail) => line(`    ${detail.text}`, detail.style)),
+    ...(message.why ? labelled('why', message.why) : []),
+    ...labelled('next', message.next),
+  ]
+}
+
+/** A failure for standard error: error, why, next, and the tool's own words. */
+export function renderFailure(text: FailureText): readonly Line[] {
+  return [
+    line(`error: ${text.what}`, 'bad'),
+    ...(text.why ? [line(`why:   ${text.why}`)] : []),
+    line(`next:  ${text.next}`),
+    ...(text.verbatim ? text.verbatim.split('\n').map((own) => line(`  | ${own}`, 'dim')) : []),
+  ]
+}
+
+function labelled(label: string, text: string): readonly Line[] {
+  const head = `${label}: `
+  return text
+    .split('\n')
+    .flatMap((paragraph) => wrap(paragraph, WIDTH - head.length))
+    .map((part, index) => line(`    ${index === 0 ? head : ' '.repeat(head.length)}${part}`))
+}
+
+/** Breaks at blanks; a word longer than the width stands alone and is never cut. */
+export function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = []
+  let current = ''
+  for (const word of text.split(' ')) {
+    if (current !== '' && current.length + 1 + word.length > width) {
+      lines.push(current)
+      current = word
+    } else {
+      current = current === '' ? word : `${current} ${word}`
+    }
+  }
+  return [...lines, current]
+}

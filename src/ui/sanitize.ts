@@ -1,0 +1,43 @@
+/**
+ * Characters that move the cursor, change the direction of text or hide in it: C0 and C1 controls, DEL, line and
+ * paragraph separators, bidirectional marks, embeddings and isolates, zero-width characters, tags, the byte order
+ * mark (Unicode TR 9 and TR 36; the Trojan Source report, 2021).
+ */
+const HARMFUL =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu
+
+/** One line of foreign text made harmless for a terminal: harmful characters become <U+XXXX>, tabs a blank. */
+export function sanitizeLine(text: string): string {
+  return text
+    .replaceAll('\t', ' ')
+    .toWellFormed()
+    .replace(HARMFUL, (character) => {
+      const code = character.codePointAt(0) ?? 0
+      return `<U+${code.toString(16).toUpperCase().padStart(4, '0')}>`
+    })
+}
+
+/** Foreign text of several lines, each made harmless. */
+export function sanitizeText(text: string): string {
+  return text.replaceAll('\r\n', '\n').split('\n').map(sanitizeLine).join('\n')
+}
+
+const NON_ASCII: Readonly<Record<string, string>> = {
+  '✔': '[ok]',
+  '✖': '[!!]',
+  '▲': '[! ]',
+  '•': '*',
+  '→': '->',
+  '…': '...',
+  '─': '-',
+  '“': '"',
+  '”': '"',
+  '’': "'",
+}
+
+/** Replaces what is not ASCII; what has no replacement becomes a question mark. */
+export function toAscii(text: string): string {
+  return [...text]
+    .map((character) => NON_ASCII[character] ?? (character.charCodeAt(0) < 128 ? character : '?'))
+    .join('')
+}

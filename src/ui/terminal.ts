@@ -1,0 +1,71 @@
+import { sanitizeLine, toAscii } from './sanitize.ts'
+import type { Line, Question, Ui } from './ui.ts'
+
+export type TerminalOptions = {
+  readonly write: (text: string) => void
+  readonly color: boolean
+  readonly ascii: boolean
+  readonly isTerminal: boolean
+  readonly columns: number
+  readonly askTerminal: <V extends string>(question: Question<V>) => Promise<V>
+  /** Takes the answers of --yes instead of asking. */
+  readonly yes: boolean
+}
+
+const SGR: Readonly<Record<NonNullable<Line['style']>, string>> = {
+  bold: '1',
+  dim: '2',
+  good: '32',
+  warn: '33',
+  bad: '1;31',
+}
+
+/** After this time without an end, the progress line appears. */
+const PROGRESS_AFTER_MS = 400
+
+export function makeTerminalUi(options: TerminalOptions): Ui {
+  const render = (line: Line): string => {
+    const clean = sanitizeLine(line.text)
+    const text = options.ascii ? toAscii(clean) : clean
+    return options.color && line.style ? `\x1b[${SGR[line.style]}m${text}\x1b[0m` : text
+  }
+  const say = (lines: readonly Line[]): void => {
+    if (lines.length > 0) options.write(`${lines.map(render).join('\n')}\n`)
+  }
+  return {
+    say,
+    async progress(label, work) {
+      if (!options.isTerminal) return work()
+      let isShown = false
+      const timer = setTimeout(() => {
+        isShown = true
+        options.write(render({ text: `  … ${label}`, style: 'dim' }))
+      }, PROGRESS_AFTER_MS)
+      try {
+        return await work()
+      } finally {
+        clearTimeout(timer)
+        // Carriage return, then erase to the end of the line (ECMA-48 EL).
+        if (isShown) options.write('\r\x1b[K')
+      }
+    },
+    async ask(question) {
+      if (!options.yes) return options.askTerminal(question)
+      const taken = question.choices.find((choice) => choice.value === question.withYes)
+      say([
+        { text: `? ${question.message}` },
+        { text: `  --yes: ${taken?.label ?? question.withYes}`, style: 'dim' },
+      ])
+      return question.withYes
+    },
+  }
+}
+
+/** For --json: says nothing; answers only what --yes answers. */
+export function makeQuietUi(options: Pick<TerminalOptions, 'yes' | 'askTerminal'>): Ui {
+  return {
+    say: () => undefined,
+    progress: (_label, work) => work(),
+    ask: async (question) => (options.yes ? question.withYes : options.askTerminal(question)),
+  }
+}

@@ -1,0 +1,43 @@
+/** A line of output: its text is made harmless and cut to nothing, its style is ours. */
+export type Line = {
+  readonly text: string
+  readonly style?: 'bold' | 'dim' | 'good' | 'warn' | 'bad' | undefined
+}
+
+export type Choice<V extends string> = {
+  readonly value: V
+  readonly label: string
+  readonly hint?: string | undefined
+}
+
+export type Question<V extends string> = {
+  /** Stable id, the same in documents and tests. */
+  readonly id: string
+  readonly message: string
+  readonly choices: readonly Choice<V>[]
+  /** The safe answer: what Enter takes. */
+  readonly default: V
+  /** What --yes takes. */
+  readonly withYes: V
+}
+
+/** What the program says and asks. Three makers: terminal, quiet (--json), scripted (tests). */
+export type Ui = {
+  say(lines: readonly Line[]): void
+  /** A word on what is being done, shown while it takes longer than a moment. */
+  progress<T>(label: string, work: () => Promise<T>): Promise<T>
+  /** @throws Failure `question-needs-terminal`; Interrupted on Ctrl-C and end of input */
+  ask<V extends string>(question: Question<V>): Promise<V>
+}
+
+/** Ctrl-C, SIGTERM, SIGHUP or the end of input: the state is kept. */
+export class Interrupted extends Error {
+  constructor() {
+    super('interrupted')
+    this.name = 'Interrupted'
+  }
+}
+
+export function line(text: string, style?: Line['style']): Line {
+  return { text, style }
+}
