@@ -6,7 +6,6 @@ import {
 } from '../../core/decide/confirm-update.ts'
 import type { Host } from '../../host/host.ts'
 import { describeUpdate } from '../../messages/before-restart.ts'
-import { observeMachine } from '../../observe/machine.ts'
 import {
   MEASURED_PACKAGES,
   observeIntegrity,

@@ -82,13 +82,14 @@ function moduleDigest({ commandLine, image }: Module): Record<SimBank, string> {
 /** The modules of the first entry, as GRUB hands them over: file name dropped, gzip undone, SINIT taken out. */
 function readModules(device: SimDevice): readonly Module[] {
   const text = Buffer.from(device.files.get('/grub2/grub.cfg')?.bytes ?? '').toString('utf8')
-  const entry = /menuentry 'AEM [^]*?\n\}/.exec(text)?.[0] ?? ''
+  const entry = /menuentry 'AEM [\s\S]*?\n\}/.exec(text)?.[0] ?? ''
   const modules: Module[] = []
   for (const found of entry.matchAll(/^\s*(?:multiboot|module)\s+(\S+) ?(.*)$/gm)) {
     const [, path = '', rest = ''] = found
     if (/sinit/i.test(path)) continue
     const stored = device.files.get(path)?.bytes
     if (!stored) throw new Error(`the built-in machine's boot device has no ${path}`)
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a GRUB variable, empty on the platform `pc`
     const commandLine = rest.replace('${xen_rm_opts}', '').trim().split(/\s+/).join(' ')
     modules.push({
       commandLine,
