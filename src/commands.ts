@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { RPM_FILES_FORMAT, RPM_QUERY_FORMAT } from './core/package/rpm-format.ts'
 
 /*
@@ -24,6 +24,8 @@ type Row = {
   readonly effect: 'read' | 'write'
   readonly timeoutMs: number
   readonly maxOutputBytes: number
+  /** Standard output is bytes, not text. */
+  readonly binary?: true
   readonly why: string
   readonly source: string
   /** A real answer, shortened; the version of the tool that printed it. */
@@ -215,6 +217,49 @@ export const COMMANDS = {
     source: 'mount(8), ext4 option noload',
     sample: '(no output)   (util-linux 2.38)',
   },
+  'mount-media-writable': {
+    program: '/usr/bin/mount',
+    args: ['-t', 'ext4', '-o', 'rw,nosuid,nodev,noexec', '/dev/disk/by-uuid/{uuid}', '{mountPoint}'],
+    params: z.object({ uuid, mountPoint: absolutePath }),
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'to write sealed files or boot files to an AEM device that is not mounted',
+    source: 'mount(8)',
+    sample: '(no output)   (util-linux 2.38)',
+  },
+  'exchange-directories': {
+    program: '/usr/bin/python3',
+    args: [
+      '-I',
+      '-c',
+      'import ctypes,os,sys; l=ctypes.CDLL(None,use_errno=True); r=l.renameat2(-100,os.fsencode(sys.argv[1]),-100,os.fsencode(sys.argv[2]),2); sys.exit(0 if r==0 else os.strerror(ctypes.get_errno()))',
+      '{first}',
+      '{second}',
+    ],
+    params: z.object({ first: absolutePath, second: absolutePath }),
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'exchanges two directories in one atomic step: a power cut leaves the old or the new one, never neither',
+    source:
+      'renameat2(2) RENAME_EXCHANGE (Linux 3.15, ext4); mv --exchange needs coreutils 9.5, dom0 of Qubes 4.2 has 9.1',
+    sample: '(no output)   (Python 3.11)',
+  },
+  'sync-filesystem': {
+    program: '/usr/bin/sync',
+    args: ['-f', '{path}'],
+    params: z.object({ path: absolutePath }),
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 120 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'writes a file system to its device before and after the switch',
+    source: 'sync(1) -f, syncfs(2)',
+    sample: '(no output)   (coreutils 9.1)',
+  },
   'unmount-media': {
     program: '/usr/bin/umount',
     args: ['{mountPoint}'],
@@ -330,6 +375,7 @@ export type CommandCall<I extends CommandId = CommandId> = {
   readonly effect: 'read' | 'write'
   readonly timeoutMs: number
   readonly maxOutputBytes: number
+  readonly binary: boolean
 }
 
 /**
@@ -348,6 +394,7 @@ export function command<I extends CommandId>(id: I, params: CommandParams<I>): C
     effect: row.effect,
     timeoutMs: row.timeoutMs,
     maxOutputBytes: row.maxOutputBytes,
+    binary: row.binary === true,
   }
 }
 

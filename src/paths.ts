@@ -94,6 +94,12 @@ export const PATHS: readonly PathRow[] = [
     why: "digests of the device's own sealed files",
   },
   { pattern: '{media}/{rest}', access: 'read', why: "the device's own xen, kernel, initramfs, grub.cfg" },
+  {
+    pattern: '/run/aem-reseal/{work}/{name}',
+    access: 'write',
+    secret: true,
+    why: 'files of tools that only write files',
+  },
   { pattern: '{state}', access: 'write', why: 'session, reports (0700)' },
   { pattern: '{state}/{rest}', access: 'write', why: 'session, reports (0600)' },
 ] as const
@@ -101,6 +107,8 @@ export const PATHS: readonly PathRow[] = [
 export type PathPlaces = { readonly stateDir: string; readonly mediaRoots: readonly string[] }
 
 export const DEFAULT_STATE_DIR = '/var/lib/aem-reseal'
+/** Own files of one run, gone with it. */
+export const WORK_ROOT = '/run/aem-reseal'
 const MEDIA_ROOT = '/run/aem-reseal/media'
 
 /** Where an AEM device that is not mounted is mounted for a look. @param uuid checked by isUuid */

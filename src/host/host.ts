@@ -9,6 +9,7 @@ export type Seen<T> =
   | { readonly state: 'absent' }
   | { readonly state: 'unknown'; readonly why: string }
 
+/** Text as UTF-8; for a row of the table marked `binary`, stdout is one character a byte (latin1). */
 export type RunResult = { readonly exit: number; readonly stdout: string; readonly stderr: string }
 
 export type FileStat = {
@@ -27,6 +28,13 @@ export type FileDigests = {
   readonly gunzipped?: { readonly sha1: string; readonly sha256: string } | undefined
   /** GNU build id of the ELF image inside, lower-case hex, where it has one. */
   readonly buildId?: string | undefined
+}
+
+export type MediaRequest = {
+  readonly uuid: string
+  /** Where it is mounted already. */
+  readonly mountPoint: string | null
+  readonly write?: boolean
 }
 
 export type MountedMedia = {
@@ -48,18 +56,26 @@ export type Host = {
   readonly writable: boolean
   uid(): Promise<number | null>
   now(): Date
-  run(call: CommandCall): Promise<Seen<RunResult>>
+  /** @param input bytes for standard input: secrets go this way, never on a command line */
+  run(call: CommandCall, input?: Uint8Array): Promise<Seen<RunResult>>
   readFile(path: string): Promise<Seen<Uint8Array>>
   readLink(path: string): Promise<Seen<string>>
   listDirectory(path: string): Promise<Seen<readonly string[]>>
   statFile(path: string): Promise<Seen<FileStat>>
   digestFile(path: string): Promise<Seen<FileDigests>>
-  /** The files of an AEM device: where it is mounted, else mounted read-only for the time of the look. */
-  openMedia(media: { readonly uuid: string; readonly mountPoint: string | null }): Promise<Seen<MountedMedia>>
+  /** The files of an AEM device: where it is mounted, else mounted for the time of the look, read-only unless `write`. */
+  openMedia(media: MediaRequest): Promise<Seen<MountedMedia>>
+  /** Free bytes for root on the file system of a path. */
+  freeBytes(path: string): Promise<Seen<number>>
+  /** An empty 0700 directory under /run for tools that only write files; gone with `close` of the host at the latest. */
+  makeWorkDirectory(): Promise<MountedMedia>
+  /** Bytes nobody can guess. */
+  randomBytes(sizeBytes: number): Uint8Array
   /** Temporary file, fsync, rename, fsync of the directory. @throws Failure */
   writeFileAtomic(path: string, bytes: Uint8Array, mode: number): Promise<void>
   /** 0700, parents too. @throws Failure */
   makePrivateDirectory(path: string): Promise<void>
+  /** A file, or a directory with all in it; what is absent is no error. */
   removeFile(path: string): Promise<void>
   renameFile(from: string, to: string): Promise<void>
   /** Ends what is open: waits for a running write, unmounts what was mounted for a look. */

@@ -1,15 +1,16 @@
+import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { lstat, mkdir, open, readdir, readlink, rename, unlink } from 'node:fs/promises'
+import { lstat, mkdir, mkdtemp, open, readdir, readlink, rename, rm, statfs, unlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { basename, dirname } from 'node:path'
 import type { CommandCall } from '../commands.ts'
 import { command } from '../commands.ts'
 import type { Failure } from '../core/failure.ts'
 import { makeFailure } from '../messages.ts'
-import { mediaMountPoint, pathAllowed } from '../paths.ts'
+import { mediaMountPoint, pathAllowed, WORK_ROOT } from '../paths.ts'
 import { digestStream } from './digest.ts'
 import { guestEnvironment } from './environment.ts'
-import type { FileDigests, FileStat, Host, MountedMedia, RunResult, Seen } from './host.ts'
+import type { FileDigests, FileStat, Host, MediaRequest, MountedMedia, RunResult, Seen } from './host.ts'
 import { ABSENT, seen, unknown } from './host.ts'
 
 /** Files read whole are small; boot files go through digestFile, the Xen image (3 MB) is the largest. */
@@ -38,8 +39,8 @@ export function makeRealHost(options: RealHostOptions): Host {
     writable: true,
     uid: async () => process.getuid?.() ?? null,
     now: () => new Date(),
-    async run(call) {
-      const running = runProgram(call)
+    async run(call, input) {
+      const running = runProgram(call, input)
       if (call.effect === 'read') return running
       writing.add(running)
       try {
@@ -85,9 +86,10 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async removeFile(path) {
       check(path, 'write')
-      await unlink(path).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw writeFailure(path, error)
+      await rm(path, { recursive: true, force: true }).catch((error) => {
+        throw writeFailure(path, error)
       })
+      await syncDirectory(dirname(path)).catch(() => undefined)
     },
     async renameFile(from, to) {
       check(from, 'write')
@@ -97,6 +99,21 @@ export function makeRealHost(options: RealHostOptions): Host {
       })
       await syncDirectory(dirname(to))
     },
+    async freeBytes(path) {
+      check(path, 'read')
+      return look(async () => {
+        const { bavail, bsize } = await statfs(path)
+        return bavail * bsize
+      })
+    },
+    async makeWorkDirectory() {
+      await mkdir(WORK_ROOT, { recursive: true, mode: 0o700 })
+      const root = await mkdtemp(`${WORK_ROOT}/work-`)
+      const work = { root, close: () => rm(root, { recursive: true, force: true }) }
+      open.add(work)
+      return work
+    },
+    randomBytes: (sizeBytes) => randomBytes(sizeBytes),
     async close() {
       await Promise.allSettled(writing)
       await Promise.allSettled([...open].map((media) => media.close()))
@@ -106,14 +123,15 @@ export function makeRealHost(options: RealHostOptions): Host {
   return host
 }
 
-async function runProgram(call: CommandCall): Promise<Seen<RunResult>> {
+async function runProgram(call: CommandCall, input?: Uint8Array): Promise<Seen<RunResult>> {
   const { execa } = await import('./execa.ts')
   const [program, ...args] = call.argv
   if (!program?.startsWith('/')) throw new Error(`program ${program} is not an absolute path`)
   const result = await execa(program, args, {
     env: guestEnvironment(process.env),
     extendEnv: false,
-    stdin: 'ignore',
+    ...(input ? { input } : { stdin: 'ignore' as const }),
+    encoding: call.binary ? 'latin1' : 'utf8',
     reject: false,
     stripFinalNewline: false,
     timeout: call.timeoutMs,
@@ -184,7 +202,7 @@ function toFileStat(stat: Awaited<ReturnType<typeof lstat>>): FileStat {
 }
 
 async function openRealMedia(
-  media: { uuid: string; mountPoint: string | null },
+  media: MediaRequest,
   host: Host,
   mounted: Set<string>,
 ): Promise<Seen<MountedMedia>> {
@@ -196,10 +214,11 @@ async function openRealMedia(
   const device = await look(() => readlink(`/dev/disk/by-uuid/${media.uuid}`))
   if (device.state !== 'seen') return ABSENT
   await mkdir(mountPoint, { recursive: true, mode: 0o700 })
-  const mount = await host.run(command('mount-media', { uuid: media.uuid, mountPoint }))
+  const id = media.write ? 'mount-media-writable' : 'mount-media'
+  const mount = await host.run(command(id, { uuid: media.uuid, mountPoint }))
   if (mount.state !== 'seen' || mount.value.exit !== 0) {
     const why = mount.state === 'seen' ? mount.value.stderr.trim() : 'mount could not be run'
-    return unknown(`the device with UUID ${media.uuid} could not be mounted read-only: ${why}`)
+    return unknown(`the device with UUID ${media.uuid} could not be mounted: ${why}`)
   }
   mounted.add(mountPoint)
   let isOpen = true

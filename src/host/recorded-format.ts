@@ -1,6 +1,6 @@
 import { lstat, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import { makeFailure } from '../messages.ts'
 import type { FileDigests, FileStat } from './host.ts'
 

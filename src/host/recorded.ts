@@ -52,6 +52,11 @@ export async function makeRecordedHost(directory: string, stateDir: string | nul
     makePrivateDirectory: refuse,
     removeFile: refuse,
     renameFile: refuse,
+    freeBytes: async () => unknown('free space is not recorded'),
+    makeWorkDirectory: () => refuse('/run/aem-reseal'),
+    randomBytes: () => {
+      throw makeFailure('machine-is-read-only', { directory, path: 'randomness' })
+    },
     close: async () => undefined,
     lockFile: async () => ({ release: async () => undefined }),
   }

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** One block device of `lsblk --json --list`. */
 export type BlockDevice = {

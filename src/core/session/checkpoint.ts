@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** Raised with every change that an older program could misread. */
 export const SESSION_VERSION = 1

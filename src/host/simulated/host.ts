@@ -53,7 +53,9 @@ export function makeSimulatedHost(machine: SimMachine): Host {
     },
     makePrivateDirectory: async () => undefined,
     async removeFile(path) {
-      machine.dom0.delete(path)
+      for (const file of machine.dom0.keys()) {
+        if (file === path || file.startsWith(`${path}/`)) machine.dom0.delete(file)
+      }
     },
     async renameFile(from, to) {
       const file = machine.dom0.get(from)
@@ -61,6 +63,10 @@ export function makeSimulatedHost(machine: SimMachine): Host {
       machine.dom0.set(to, file)
       machine.dom0.delete(from)
     },
+    freeBytes: async () => seen(512 * 1024 * 1024),
+    makeWorkDirectory: async () => ({ root: '/run/aem-reseal/work-0', close: async () => undefined }),
+    // Not random: the built-in machine has no secrets, and every rehearsal is the same.
+    randomBytes: (sizeBytes) => Buffer.alloc(sizeBytes, machine.bootCount),
     close: async () => undefined,
     lockFile: async () => ({ release: async () => undefined }),
   }
