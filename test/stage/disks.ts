@@ -17,12 +17,13 @@ export interface Disk {
 async function attach(holder: Holder, image: string): Promise<string> {
   const script = [
     'device=$(losetup --find --show "$1")',
-    'sleep infinity <"$device" >/dev/null 2>&1 &',
+    'exec 3<"$device"', // open before it is let go
+    'sleep infinity <&3 >/dev/null 2>&1 &',
     'losetup --detach "$device"',
     'echo "$device"',
   ]
   for (let tries = 0; ; tries++) {
-    const result = await holder.run(['bash', '-ec', script.join('\n'), 'attach', image])
+    const result = await holder.run(['sh', '-ec', script.join('\n'), 'attach', image])
     if (result.exit === 0) return result.stdout.trim().replace('/dev/', '')
     // another process can take the free number between finding and using it
     if (tries === 5) throw new Error(`no loop device for ${image}: ${result.stderr}`)

@@ -67,7 +67,7 @@ async function tctiLibrary(): Promise<Buffer> {
 
 /** Where AEM's real programs are, when AEM_SCRIPTS names their checkouts (colon between them). */
 export function realScriptFolders(): string[] {
-  return (process.env['AEM_SCRIPTS'] ?? '').split(':').filter((folder) => folder !== '')
+  return (process.env.AEM_SCRIPTS ?? '').split(':').filter((folder) => folder !== '')
 }
 
 async function installRealScripts(layer: string): Promise<void> {

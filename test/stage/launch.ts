@@ -113,24 +113,28 @@ const SINIT_DETAILS = Buffer.concat([
   Buffer.alloc(60),
 ])
 
+const mleHashes = new Map<string, Digests>()
+
+/** tboot's own hash, by tboot's own tool; it takes a while and tboot rarely changes. */
+async function hashMle(tboot: string, commandLine: string): Promise<Digests> {
+  const key = `${hash('sha256', readFileSync(tboot)).toString('hex')} ${commandLine}`
+  const known = mleHashes.get(key)
+  if (known) return known
+  const one = async (bank: 'sha1' | 'sha256'): Promise<Buffer> => {
+    const argv = ['lcp2_mlehash', '--create', '--alg', bank, '--cmdline', commandLine, tboot]
+    return Buffer.from((await must(argv)).replace(/\s/g, ''), 'hex')
+  }
+  const [sha1, sha256] = await Promise.all([one('sha1'), one('sha256')])
+  mleHashes.set(key, { sha1, sha256 })
+  return { sha1, sha256 }
+}
+
 /** Works out what the launch of an entry measures, from the boot device's real files. */
 export async function measureLaunch(boot: string, entry: BootEntry, rule: CommandLineRule): Promise<Launch> {
   if (!entry.tboot) throw new Error(`${entry.title} has no measured launch`)
   const file = (loaded: Loaded): string => path.join(boot, loaded.path)
   const sinit = readFileSync(file(entry.sinit ?? { path: 'no SINIT module in the entry', commandLine: '' }))
-  const mleHash = { sha1: Buffer.alloc(0), sha256: Buffer.alloc(0) }
-  for (const bank of ['sha1', 'sha256'] as const) {
-    const argv = [
-      'lcp2_mlehash',
-      '--create',
-      '--alg',
-      bank,
-      '--cmdline',
-      entry.tboot.commandLine,
-      file(entry.tboot),
-    ]
-    mleHash[bank] = Buffer.from((await must(argv)).replace(/\s/g, ''), 'hex')
-  }
+  const mleHash = await hashMle(file(entry.tboot), entry.tboot.commandLine)
   const measured = entry.modules.map((module) => {
     const image = asGrubLoads(readFileSync(file(module)))
     const text = rule === 'whole' ? module.commandLine : module.commandLine.replace(/^\S+ ?/, '')

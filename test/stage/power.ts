@@ -51,7 +51,9 @@ export async function powerOn(machine: Machine, options: PowerOnOptions): Promis
     }
   }
   await writeTpmSysfs(holder.outside('sysfs/tpm0'), tpm)
-  const shown = console_().split('\n').some((line) => line.endsWith(` ${device.secret}`))
+  const shown = console_()
+    .split('\n')
+    .some((line) => line.endsWith(` ${device.secret}`))
 
   const namespace = await openBoot(holder, 'dom0')
   const boot: Boot = {

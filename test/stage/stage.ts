@@ -94,7 +94,7 @@ async function setUpAem(machine: Machine): Promise<void> {
   const { namespace } = dom0(machine)
   const steps: [readonly string[], string][] = [
     [['anti-evil-maid-tpm-setup', ...(password === undefined ? ['-z'] : [])], `${password}\n${password}\n`],
-    [['bash', '-c', enrolScript(machine.devices)], ''],
+    [['sh', '-c', enrolScript(machine.devices)], ''],
   ]
   for (const [argv, input] of steps) {
     const done = await inside(namespace, argv, input)

@@ -45,6 +45,7 @@ mkdir -p "$root"/run/{lock,udev/data,systemd/inaccessible,cryptsetup,stage}
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 [ "$phase" = dom0 ] || mount -t tmpfs tmpfs "$root/var/lib"
 
+mount --bind "$stage/home" "$root/root"
 mount --bind "$NODE" "$root/usr/bin/node"
 [ ! -e "$PRODUCT" ] || mount --bind "$PRODUCT" "$root/usr/lib/aem-reseal/aem-reseal.mjs"
 cd "$root"

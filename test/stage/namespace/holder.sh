@@ -6,7 +6,7 @@ set -eu
 stage=$1
 mount --make-rprivate /
 mount -t tmpfs -o mode=0700 tmpfs "$stage"
-mkdir -p "$stage"/{layer,upper,work,root,run,proc,sysfs/tpm0,sysfs/hypervisor,tpm,probe,edit}
+mkdir -p "$stage"/{layer,upper,work,root,run,proc,sysfs/tpm0,sysfs/hypervisor,tpm,probe,edit,home}
 ip link set lo up
 hostname dom0
 read -r pid _ </proc/self/stat
