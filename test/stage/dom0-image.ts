@@ -1,4 +1,5 @@
-import { chmod, cp, mkdir, readdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, mkdir, readdir, readFile, realpath, stat, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fillerBytes, initramfsImage } from './boot-files.ts'
 import { must } from './process.ts'
@@ -25,7 +26,25 @@ async function filesUnder(folder: string): Promise<string[]> {
     .sort()
 }
 
-/** The stand-ins for AEM's programs, as the package anti-evil-maid that owns them. */
+/** AEM's real programs by the paths its packages give them, from the checkouts that AEM_SCRIPTS names. */
+async function realScripts(): Promise<PackageSpec['files']> {
+  const files: PackageSpec['files'] = {}
+  for (const folder of realScriptFolders()) {
+    for (const name of await filesUnder(folder)) {
+      let target: string | undefined
+      if (name.startsWith('sbin/')) target = `/usr/${name}`
+      else if (name.startsWith('90anti-evil-maid/')) target = `/usr/lib/dracut/modules.d/${name}`
+      else if (name.startsWith('etc/')) target = `/${name}`
+      else if (/^systemd\/system\/anti-evil-maid-[a-z-]+\.service$/.test(name)) target = `/usr/lib/${name}`
+      if (!target) continue
+      const file = path.join(folder, name)
+      files[target] = { content: await readFile(file), mode: (await stat(file)).mode & 0o777 }
+    }
+  }
+  return files
+}
+
+/** AEM's programs as the package anti-evil-maid that owns them: the stand-ins, or the real ones for a judge's run. */
 async function aemPackage(dist: ReleaseDist): Promise<PackageSpec> {
   const folder = path.join(here, 'aem')
   const files: PackageSpec['files'] = {}
@@ -33,7 +52,8 @@ async function aemPackage(dist: ReleaseDist): Promise<PackageSpec> {
     const isProgram = name.includes('/sbin/') || name.includes('/dracut/') || name.includes('grub.d')
     files[`/${name}`] = { content: await readFile(path.join(folder, name)), mode: isProgram ? 0o755 : 0o644 }
   }
-  return { name: 'anti-evil-maid', version: AEM_VERSION, release: `1.${dist}`, files }
+  const contents = realScriptFolders().length > 0 ? await realScripts() : files
+  return { name: 'anti-evil-maid', version: AEM_VERSION, release: `1.${dist}`, files: contents }
 }
 
 async function tbootPackage(dist: ReleaseDist): Promise<PackageSpec> {
@@ -70,30 +90,14 @@ export function realScriptFolders(): string[] {
   return (process.env.AEM_SCRIPTS ?? '').split(':').filter((folder) => folder !== '')
 }
 
-async function installRealScripts(layer: string): Promise<void> {
+/** On TPM 1.2 the real initramfs extends PCR 13 with a small C program of its own. */
+async function buildPcrExtend(layer: string): Promise<void> {
   for (const folder of realScriptFolders()) {
-    for (const name of await filesUnder(folder)) {
-      const target = /^sbin\//.test(name)
-        ? `usr/${name}`
-        : /^90anti-evil-maid\/anti-evil-maid-/.test(name)
-          ? `usr/sbin/${path.basename(name)}`
-          : /^etc\/anti-evil-maid\.conf$/.test(name)
-            ? name
-            : /^systemd\/system\/anti-evil-maid-(un)?seal\.service$/.test(name)
-              ? `usr/lib/${name}`
-              : undefined
-      if (!target) continue
-      await mkdir(path.dirname(path.join(layer, target)), { recursive: true })
-      await cp(path.join(folder, name), path.join(layer, target), { dereference: true })
-    }
-    if ((await readdir(folder)).includes('tpm_pcr_extend.c'))
-      await must([
-        'cc',
-        '-o',
-        path.join(layer, 'usr/sbin/tpm_pcr_extend'),
-        path.join(folder, 'tpm_pcr_extend.c'),
-        '-ltspi',
-      ])
+    const source = path.join(folder, 'tpm_pcr_extend.c')
+    if (!existsSync(source)) continue
+    if (!existsSync('/usr/include/tss/tspi.h'))
+      throw new Error('AEM_SCRIPTS needs: apt-get install libtspi-dev')
+    await must(['cc', '-o', path.join(layer, 'usr/sbin/tpm_pcr_extend'), source, '-ltspi'])
   }
 }
 
@@ -120,8 +124,6 @@ export async function dom0Layer(dist: ReleaseDist): Promise<string> {
     ...packages,
     ...stubFiles,
     ...(await Promise.all(stubFiles.map((file) => readFile(path.join(stubs, file))))),
-    ...(await Promise.all(realScriptFolders().map(async (folder) => (await filesUnder(folder)).join()))),
-    ...realScriptFolders(),
     tcti,
     await readFile(key),
     await readFile(import.meta.filename),
@@ -147,12 +149,9 @@ export async function dom0Layer(dist: ReleaseDist): Promise<string> {
     await put('usr/libexec/stage/real/tcsd', await readFile('/usr/sbin/tcsd'), 0o755)
     await put(await realpath('/usr/lib/x86_64-linux-gnu/libtss2-tcti-device.so.0'), tcti)
     // in a real machine this one is in the initramfs only
-    await put(
-      'usr/sbin/anti-evil-maid-unseal',
-      await readFile(path.join(here, 'aem/usr/lib/dracut/modules.d/90anti-evil-maid/anti-evil-maid-unseal')),
-      0o755,
-    )
-    await installRealScripts(layer)
+    const unseal = path.join(layer, 'usr/lib/dracut/modules.d/90anti-evil-maid/anti-evil-maid-unseal')
+    await put('usr/sbin/anti-evil-maid-unseal', await readFile(unseal), 0o755)
+    await buildPcrExtend(layer)
     const release = RELEASES[dist]
     await put('etc/qubes-release', `Qubes release ${release.pointRelease} (R${release.qubes})\n`)
     await put(
