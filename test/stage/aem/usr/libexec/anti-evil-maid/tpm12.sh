@@ -54,9 +54,11 @@ freshness_known() {
 
 begin_seal() { true; } # tpm_sealdata binds each blob to the registers by itself
 
+# Without a terminal the cached password is wanted even where the SRK has none: once the runtime folder is gone,
+# a seal by hand fails here, with the freshness slot overwritten already.
 seal_file() { # srk-open ("-z" or nothing), from, to, folder
   # shellcheck disable=SC2086 # both are lists of options
-  tpm_sealdata $1 $SEAL -i "$2" -o "$3" <"$SRK_FILE"
+  { [ -t 0 ] || cat "$SRK_FILE"; } | tpm_sealdata $1 $SEAL -i "$2" -o "$3"
 }
 unseal_file() {
   # shellcheck disable=SC2086

@@ -8,7 +8,10 @@ trap 'tpm2_flushcontext -tls' EXIT
 
 digest_of() { "$HASH" "$1" | cut -d ' ' -f 1; }
 
-prepare_tpm_in_dom0() { trousers_changer_identify; }
+prepare_tpm_in_dom0() {
+  trousers_changer_migrate || true
+  trousers_changer_identify
+}
 prepare_tpm_in_initrd() { trousers_changer_identify; }
 clear_lockout() { tpm2_dictionarylockout -p "$(cat "$AEM_STATE/tpm-owner-pw")" --clear-lockout; }
 
@@ -77,12 +80,12 @@ begin_seal() {
 
 # direction (-e | -d), folder of the key, from, to: the key comes out of the TPM only under its policy
 through_key() {
-  local context pcrs complaints=/dev/stderr
-  [ "$1" = -e ] || complaints=/dev/null
+  local context pcrs
+  if [ "$1" = -e ]; then exec 3>&2; else exec 3>/dev/null; fi
   context=$(mktemp)
   pcrs=$(cat "$2/key.pcrs")
   tpm2_load -Q -C "$SRK" -P "$(srk_auth)" --private "$2/key.priv" --public "$2/key.pub" -c "$context" \
-    2>"$complaints" || return 1
+    2>&3 || return 1
   tpm2_unseal -Q -c "$context" -p "pcr:$pcrs" | xxd -p | tr -d '\n' |
     openssl enc -aes-256-ctr -pbkdf2 "$1" -kfile - -in "$3" -out "$4" || return 1
   tpm2_flushcontext -t || return 1
