@@ -9,6 +9,8 @@ import { confirmUpdate } from './steps/confirm-update.ts'
 import { detectAem } from './steps/detect-aem.ts'
 import { explain } from './steps/explain.ts'
 import { finish } from './steps/finish.ts'
+import { forwardSeal } from './steps/forward-seal.ts'
+import { gateForwardSeal } from './steps/gate-forward-seal.ts'
 import { gateReseal } from './steps/gate-reseal.ts'
 import { nextDevice } from './steps/next-device.ts'
 import { planRestart } from './steps/plan-restart.ts'
@@ -31,8 +33,8 @@ export const STEPS: Steps = {
   'record-baseline': recordBaseline,
   'choose-protection': chooseProtection,
   predict: missing,
-  'gate-forward-seal': missing,
-  'forward-seal': missing,
+  'gate-forward-seal': gateForwardSeal,
+  'forward-seal': forwardSeal,
   'install-hold': missing,
   'plan-restart': planRestart,
   checkpoint,

@@ -1,7 +1,9 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
+import { forwardRecordOf } from '../core/seal/forward-record.ts'
 import type { Baseline, Session } from '../core/session/checkpoint.ts'
 import type { Message } from '../flow/step.ts'
 import { type Line, line } from '../ui/ui.ts'
+import { forwardExpectation } from './forward-seal.ts'
 
 /** What the steps around the restart say. */
 
@@ -54,9 +56,11 @@ export function restartWarning(qubes: readonly string[] | null, session: Session
         ? 'no qubes are running'
         : `unsaved work is lost in: ${qubes.join(', ')}`
   const pcrs = session.expectation?.mayChange.join(' and ') ?? ''
+  const forward = forwardRecordOf(session)
+  const head = [line(`  ▲ ${running}`, qubes?.length === 0 ? undefined : 'warn'), line('')]
+  if (forward !== null) return [...head, ...forwardExpectation(forward)]
   return [
-    line(`  ▲ ${running}`, qubes?.length === 0 ? undefined : 'warn'),
-    line(''),
+    ...head,
     line('  What the next boot shows', 'bold'),
     line('    Choose the AEM entry in the GRUB menu.'),
     line(`    Your secret will NOT appear: PCR ${pcrs} differ, so the TPM refuses.`),

@@ -1,4 +1,3 @@
-import { parseSealSelection } from '../core/aem/configuration.ts'
 import {
   type Check,
   checkMediaCurrent,
@@ -16,8 +15,8 @@ import { type AemDevice, observeDevices, openDevice } from './devices.ts'
 import { type LuksPcr, observeLuksPcr } from './luks-headers.ts'
 import { observeMachine } from './machine.ts'
 import { observePlainSecrets } from './plain-secrets.ts'
-import { readTextOrNull } from './read.ts'
 import { observeSealedCopy, observeTpmId, type SealedCopy } from './sealed.ts'
+import { observeSelection } from './selection.ts'
 import { observeTpm, type TpmFacts } from './tpm.ts'
 import { makeSecretTrial, type SecretTrial } from './verify-trial.ts'
 
@@ -49,14 +48,13 @@ export async function observeVerification(
   const machine = await observeMachine(host)
   const all = await observeDevices(host, machine)
   const tpm = await observeTpm(host)
-  const configuration = await readTextOrNull(host, '/etc/anti-evil-maid.conf')
   const bank = tpm.bank === 'sha1' ? 'sha1' : 'sha256'
   const trial = await makeSecretTrial(host, tpm.version)
   try {
     const common: Common = {
       tpm,
       tpmId: await observeTpmId(host),
-      selected: configuration === null ? null : parseSealSelection(configuration),
+      selected: await observeSelection(host),
       luks: await observeLuksPcr(host, machine.kernelCommandLine, bank),
       owners: all.map(({ label, slot }) => ({ label, slot })),
       trial,
