@@ -12,6 +12,7 @@ const uuid = z.string().regex(/^[0-9A-Fa-f-]{4,36}$/)
 const unit = z.string().regex(/^[A-Za-z0-9@._-]{1,100}\.(service|target)$/)
 const suffix = z.string().regex(/^[0-9a-zA-Z=.-]{0,13}$/)
 const minutes = z.string().regex(/^[0-9]{1,4}$/)
+const pcrList = z.string().regex(/^[0-9]{1,2}(,[0-9]{1,2})*$/)
 const selection = z.string().regex(/^sha256:[0-9]{1,2}(,[0-9]{1,2})*$/)
 const clockTime = z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/)
 
@@ -25,6 +26,10 @@ type Row = {
   readonly effect: 'read' | 'write'
   readonly timeoutMs: number
   readonly maxOutputBytes: number
+  /** A parameter that is a comma list: its argument and the option before it stand there once for each item. */
+  readonly repeat?: string
+  /** What it finds in its environment beyond PATH, LC_ALL, HOME and TZ. */
+  readonly environment?: Readonly<Record<string, string>>
   /** Standard output is bytes, not text. */
   readonly binary?: true
   /** Standard output is a secret: never recorded, never shown. */
@@ -448,6 +453,113 @@ export const COMMANDS = {
     source: 'tpm2_create(1); as anti-evil-maid-lib-tpm2, tpmsealprepare',
     sample: '(no output)   (tpm2-tools 5.4)',
   },
+  'tpm12-unseal': {
+    program: '/usr/bin/tpm_unsealdata',
+    args: ['-i', '{blob}'],
+    params: z.object({ blob: absolutePath }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 1024 * KIB,
+    binary: true,
+    secret: true,
+    why: 'the trial on TPM 1.2: does the TPM release a secret now? It stays in memory. The SRK password goes by standard input; a wrong one costs a dictionary-attack try',
+    source: 'tpm_unsealdata(1); as anti-evil-maid-lib-tpm1, tpmunsealdata',
+    sample: '(the secret)   (tpm-tools 1.3.9)',
+  },
+  'tpm12-unseal-z': {
+    program: '/usr/bin/tpm_unsealdata',
+    args: ['-z', '-i', '{blob}'],
+    params: z.object({ blob: absolutePath }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 1024 * KIB,
+    binary: true,
+    secret: true,
+    why: 'the same where the SRK has no password',
+    source: 'tpm_unsealdata(1)',
+    sample: '(the secret)   (tpm-tools 1.3.9)',
+  },
+  'tpm12-seal': {
+    program: '/usr/bin/tpm_sealdata',
+    args: ['-p', '{pcrs}', '-i', '{plain}', '-o', '{blob}'],
+    params: z.object({ pcrs: pcrList, plain: absolutePath, blob: absolutePath }),
+    repeat: 'pcrs',
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'forward seal on TPM 1.2: seals one secret to the registers as tcsd reports them, which is the predicted ones while the relay runs. The SRK password goes by standard input',
+    source: 'tpm_sealdata(1); as anti-evil-maid-lib-tpm1, tpmsealdata',
+    sample: '(no output)   (tpm-tools 1.3.9)',
+  },
+  'tpm12-seal-z': {
+    program: '/usr/bin/tpm_sealdata',
+    args: ['-z', '-p', '{pcrs}', '-i', '{plain}', '-o', '{blob}'],
+    params: z.object({ pcrs: pcrList, plain: absolutePath, blob: absolutePath }),
+    repeat: 'pcrs',
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'the same where the SRK has no password',
+    source: 'tpm_sealdata(1)',
+    sample: '(no output)   (tpm-tools 1.3.9)',
+  },
+  'tpm12-nv-read': {
+    program: '/usr/sbin/tpm_nvread',
+    args: ['-i', '0x454d', '-n', '0', '-s', '160', '-f', '{file}'],
+    params: z.object({ file: absolutePath }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'the 8 freshness slots on TPM 1.2, each the sha1 of a token; anybody may read them',
+    source: 'tpm_nvread(8); anti-evil-maid-lib-tpm1, checkfreshness',
+    sample: 'Successfully wrote data from NVRAM area 0x454d (17741) to file.   (tpm-tools 1.3.9)',
+  },
+  'tcsd-start': {
+    program: '/usr/bin/systemctl',
+    args: ['start', 'tcsd.service'],
+    params: none,
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'tpm-tools talk to the TPM 1.2 through tcsd, as AEM itself does',
+    source: 'systemctl(1); anti-evil-maid-lib-tpm1, tpmstartservices',
+    sample: '(no output)   (systemd 251)',
+  },
+  'tcsd-stop': {
+    program: '/usr/bin/systemctl',
+    args: ['stop', 'tcsd.service'],
+    params: none,
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'gives the TPM 1.2 to the relay for the seconds of a forward seal; it is started again whatever happens',
+    source: 'systemctl(1)',
+    sample: '(no output)   (systemd 251)',
+  },
+  'tcsd-relayed': {
+    program: '/usr/bin/timeout',
+    args: ['--foreground', '-k', '5', '120', '/usr/sbin/tcsd', '-e', '-f'],
+    params: none,
+    environment: {
+      TCSD_USE_TCP_DEVICE: '1',
+      TCSD_TCP_DEVICE_HOSTNAME: '127.0.0.1',
+      TCSD_TCP_DEVICE_PORT: '6545',
+    },
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 130 * SECOND,
+    maxOutputBytes: 1024 * KIB,
+    why: "a tcsd whose TPM is this program's relay, with the system's own configuration; it ends with the forward seal, after two minutes at the latest",
+    source: 'tcsd(8) -e -f; trousers 0.3.15, tddl.c (TCSD_TCP_DEVICE_*)',
+    sample: 'TCSD trousers 0.3.15: TCSD up and running.   (trousers 0.3.15)',
+  },
   'luks-header': {
     program: '/usr/sbin/cryptsetup',
     args: ['luksHeaderBackup', '/dev/disk/by-uuid/{uuid}', '--header-backup-file', '{headerFile}'],
@@ -526,6 +638,7 @@ export type CommandCall<I extends CommandId = CommandId> = {
   readonly timeoutMs: number
   readonly maxOutputBytes: number
   readonly binary: boolean
+  readonly environment: Readonly<Record<string, string>>
   /** Its standard output must not be kept anywhere. */
   readonly secret: boolean
 }
@@ -537,7 +650,7 @@ export type CommandCall<I extends CommandId = CommandId> = {
 export function command<I extends CommandId>(id: I, params: CommandParams<I>): CommandCall<I> {
   const row: Row = COMMANDS[id]
   const checked = row.params.parse(params) as Record<string, string>
-  const args = row.args.map((arg) => fillTemplate(arg, checked))
+  const args = row.args.flatMap((arg, at) => fillArgument(row, arg, at, checked))
   return {
     id,
     params: checked,
@@ -547,6 +660,7 @@ export function command<I extends CommandId>(id: I, params: CommandParams<I>): C
     timeoutMs: row.timeoutMs,
     maxOutputBytes: row.maxOutputBytes,
     binary: row.binary === true,
+    environment: row.environment ?? {},
     secret: row.secret === true,
   }
 }
@@ -558,6 +672,12 @@ export function isSuffix(text: string): boolean {
 
 export function isUuid(text: string): boolean {
   return uuid.safeParse(text).success
+}
+
+function fillArgument(row: Row, arg: string, at: number, params: Record<string, string>): readonly string[] {
+  if (row.repeat === undefined || arg !== `{${row.repeat}}`) return [fillTemplate(arg, params)]
+  const [first = '', ...others] = (params[row.repeat] ?? '').split(',')
+  return [first, ...others.flatMap((item) => [row.args[at - 1] ?? '', item])]
 }
 
 // Formats hold %{NAME}, so only the names of this command's parameters are filled in.
