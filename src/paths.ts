@@ -135,6 +135,8 @@ export type PathPlaces = { readonly stateDir: string; readonly mediaRoots: reado
 export const DEFAULT_STATE_DIR = '/var/lib/aem-reseal'
 /** Own files of one run, gone with it. */
 export const WORK_ROOT = '/run/aem-reseal'
+/** Opened by src/host/pcr-relay.ts alone, for TPM 1.2 commands of tcsd; the host's file functions refuse it. */
+export const TPM_DEVICE = '/dev/tpm0'
 const MEDIA_ROOT = '/run/aem-reseal/media'
 
 /** Where an AEM device that is not mounted is mounted for a look. @param uuid checked by isUuid */

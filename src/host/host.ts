@@ -71,6 +71,12 @@ export type Host = {
   makeWorkDirectory(): Promise<MountedMedia>
   /** Bytes nobody can guess. */
   randomBytes(sizeBytes: number): Uint8Array
+  /**
+   * TPM 1.2 only: while `work` runs, tcsd reports these register values (lower-case hex, SHA-1) instead of the TPM's, to
+   * every client; afterwards the system's tcsd runs again, whatever happened. Absent where there is no TPM to relay to.
+   * @throws Failure when the relay or tcsd cannot be started
+   */
+  relayTpm?<T>(values: Readonly<Record<number, string>>, work: () => Promise<T>): Promise<T>
   /** Temporary file, fsync, rename, fsync of the directory. @throws Failure */
   writeFileAtomic(path: string, bytes: Uint8Array, mode: number): Promise<void>
   /** 0700, parents too. @throws Failure */

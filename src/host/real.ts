@@ -114,6 +114,18 @@ export function makeRealHost(options: RealHostOptions): Host {
       return work
     },
     randomBytes: (sizeBytes) => randomBytes(sizeBytes),
+    async relayTpm(values, work) {
+      const { openPcrRelay } = await import('./pcr-relay.ts')
+      const startTcsd = (signal: AbortSignal) => runProgram(command('tcsd-relayed', {}), undefined, signal)
+      const relay = await openPcrRelay(values, startTcsd, (call) => host.run(call))
+      open.add(relay)
+      try {
+        return await work()
+      } finally {
+        await relay.close()
+        open.delete(relay)
+      }
+    },
     async close() {
       await Promise.allSettled(writing)
       await Promise.allSettled([...open].map((media) => media.close()))
@@ -123,12 +135,16 @@ export function makeRealHost(options: RealHostOptions): Host {
   return host
 }
 
-async function runProgram(call: CommandCall, input?: Uint8Array): Promise<Seen<RunResult>> {
+async function runProgram(
+  call: CommandCall,
+  input?: Uint8Array,
+  cancelSignal?: AbortSignal,
+): Promise<Seen<RunResult>> {
   const { execa } = await import('./execa.ts')
   const [program, ...args] = call.argv
   if (!program?.startsWith('/')) throw new Error(`program ${program} is not an absolute path`)
   const result = await execa(program, args, {
-    env: guestEnvironment(process.env),
+    env: { ...guestEnvironment(process.env), ...call.environment },
     extendEnv: false,
     ...(input ? { input } : { stdin: 'ignore' as const }),
     encoding: call.binary ? 'latin1' : 'utf8',
@@ -138,8 +154,10 @@ async function runProgram(call: CommandCall, input?: Uint8Array): Promise<Seen<R
     killSignal: call.effect === 'write' ? 'SIGTERM' : 'SIGKILL',
     maxBuffer: call.maxOutputBytes,
     cwd: '/',
-    // A process group of its own: Ctrl-C must not cut a seal short after it renewed the token in the TPM.
-    detached: call.effect === 'write',
+    ...(cancelSignal ? { cancelSignal } : {}),
+    // A session of its own: Ctrl-C must not cut a seal short after it renewed the token in the TPM, and a tool that
+    // gets a password by standard input must not find a terminal to ask on (getpass(3), tpm-tools).
+    detached: call.effect === 'write' || input !== undefined,
     cleanup: call.effect === 'read',
   })
   if (result.code === 'ENOENT') return ABSENT

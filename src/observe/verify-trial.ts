@@ -12,6 +12,7 @@ import type { PlainSecrets } from './plain-secrets.ts'
 import type { SealedCopy } from './sealed.ts'
 import type { TpmFacts } from './tpm.ts'
 import { type KeyTrial, openTpm2Trial } from './tpm2-trial.ts'
+import { openTpm12Trial } from './tpm12-trial.ts'
 
 export type SecretsTried = {
   readonly secrets: readonly SecretFacts[]
@@ -30,7 +31,7 @@ export type SecretTrial = {
 
 export async function makeSecretTrial(host: Host, version: TpmFacts['version']): Promise<SecretTrial> {
   if (version === '2.0') return makeTpm2SecretTrial(host)
-  return makeNoTrial(version === '1.2' ? 'not tried on TPM 1.2' : 'no TPM answers')
+  return version === '1.2' ? makeTpm12SecretTrial(host) : makeNoTrial('no TPM answers')
 }
 
 function makeNoTrial(why: string): SecretTrial {
@@ -56,18 +57,62 @@ async function makeTpm2SecretTrial(host: Host): Promise<SecretTrial> {
         why !== null || own === null || pcrs === null
           ? { state: 'untried', why: why ?? '' }
           : await trial.tryKey(own.directory, pcrs)
-      const tried = new Map<SecretKind, { trial: TrialSecret; plain: Uint8Array | null }>()
-      for (const kind of SECRET_KINDS) tried.set(kind, await trySecret(host, own, kind, key))
-      const token = tried.get('fre')?.plain ?? null
-      return {
-        secrets: SECRET_KINDS.map((kind) =>
-          toFacts(own, plain, kind, tried.get(kind)?.trial ?? { state: 'untried', why: '' }),
-        ),
-        tokenDigest: token === null ? null : sha256(token),
-        nv: token === null ? null : await trial.readFreshness(),
-      }
+      return collect(
+        own,
+        plain,
+        'sha256',
+        (kind) => trySecret(host, own, kind, key),
+        () => trial.readFreshness(),
+      )
     },
     close: () => trial.close(),
+  }
+}
+
+async function makeTpm12SecretTrial(host: Host): Promise<SecretTrial> {
+  const trial = await openTpm12Trial(host)
+  if ('why' in trial) return makeNoTrial(trial.why)
+  const tryKind = async (own: SealedCopy | null, kind: SecretKind, skip: string | null): Promise<Tried> => {
+    const why = skip ?? (own === null ? "the device's sealed files could not be read" : null)
+    if (why !== null || own === null || !isSealedIn(own, kind))
+      return { trial: { state: 'untried', why: why ?? 'not sealed' }, plain: null }
+    const tried = await trial.tryBlob(`${own.directory}/secret.${kind}.sealed2`)
+    if (tried.state !== 'unsealed') return { trial: tried, plain: null }
+    return { trial: { state: 'unsealed', sha256: sha256(tried.plain) }, plain: tried.plain }
+  }
+  return {
+    trySecrets: (own, plain, skip) =>
+      collect(
+        own,
+        plain,
+        'sha1',
+        (kind) => tryKind(own, kind, skip),
+        () => trial.readFreshness(),
+      ),
+    close: () => trial.close(),
+  }
+}
+
+type Tried = { readonly trial: TrialSecret; readonly plain: Uint8Array | null }
+
+async function collect(
+  own: SealedCopy | null,
+  plain: PlainSecrets,
+  tokenHash: 'sha1' | 'sha256',
+  tryKind: (kind: SecretKind) => Promise<Tried>,
+  readFreshness: () => Promise<Uint8Array | null>,
+): Promise<SecretsTried> {
+  const secrets: SecretFacts[] = []
+  let token: Uint8Array | null = null
+  for (const kind of SECRET_KINDS) {
+    const tried = await tryKind(kind)
+    secrets.push(toFacts(own, plain, kind, tried.trial))
+    if (kind === 'fre') token = tried.plain
+  }
+  return {
+    secrets,
+    tokenDigest: token === null ? null : createHash(tokenHash).update(token).digest('hex'),
+    nv: token === null ? null : await readFreshness(),
   }
 }
 
@@ -76,7 +121,7 @@ async function trySecret(
   own: SealedCopy | null,
   kind: SecretKind,
   key: KeyTrial,
-): Promise<{ trial: TrialSecret; plain: Uint8Array | null }> {
+): Promise<Tried> {
   if (key.state !== 'unsealed') return { trial: key, plain: null }
   const blob = valueOrNull(await host.readFile(`${own?.directory}/secret.${kind}.sealed2`))
   if (blob === null)
@@ -93,8 +138,12 @@ function toFacts(
   kind: SecretKind,
   trial: TrialSecret,
 ): SecretFacts {
-  const isSealed = own === null ? null : own.files.some((file) => file.name === `secret.${kind}.sealed2`)
+  const isSealed = own === null ? null : isSealedIn(own, kind)
   return { kind, plainSha256: plain[kind], isSealed, trial }
+}
+
+function isSealedIn(own: SealedCopy, kind: SecretKind): boolean {
+  return own.files.some((file) => file.name === `secret.${kind}.sealed2`)
 }
 
 function sha256(bytes: Uint8Array): string {

@@ -6,15 +6,18 @@ import {
   combineChecks,
   isBoundTo,
 } from '../core/decide/verify-copies.ts'
+import { checkTpm12Bindings, type Tpm12Bindings } from '../core/decide/verify-tpm12.ts'
 import { checkLuksPcr, checkSecrets } from '../core/decide/verify-unseal.ts'
 import { PCR } from '../core/launch/pcr.ts'
 import { checkFreshness, type SlotOwner } from '../core/seal/freshness.ts'
+import { parseTpm12Blob, type Tpm12Binding } from '../core/seal/tpm12-blob.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { type AemDevice, observeDevices, openDevice } from './devices.ts'
 import { type LuksPcr, observeLuksPcr } from './luks-headers.ts'
 import { observeMachine } from './machine.ts'
 import { observePlainSecrets } from './plain-secrets.ts'
+import { readTextOrNull } from './read.ts'
 import { observeSealedCopy, observeTpmId, type SealedCopy } from './sealed.ts'
 import { observeSelection } from './selection.ts'
 import { observeTpm, type TpmFacts } from './tpm.ts'
@@ -79,7 +82,8 @@ async function verifyDevice(host: Host, device: AemDevice, common: Common): Prom
     const copies = checkMediaCurrent(own?.files ?? null, dom0?.files ?? null)
     const absent =
       device.present === false ? { ...copies, detail: `${device.label} is not plugged in` } : copies
-    const binding = tpm.version === '1.2' ? NO_BINDING : await checkBinding(host, own, common)
+    const binding =
+      tpm.version === '1.2' ? await checkBlobs(host, own, common) : await checkBinding(host, own, common)
     const checks: Check[] = [
       absent,
       ...binding.checks,
@@ -100,8 +104,6 @@ function valuesOf(tpm: TpmFacts): Readonly<Record<number, string>> {
   return tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {})
 }
 
-/** TPM 1.2 has no key.*: each blob carries its own registers. */
-const NO_BINDING = { checks: [], isForward: false } as const
 const AFTER_RESTART = 'sealed forward: the TPM releases it only after the restart'
 
 async function checkBinding(
@@ -113,6 +115,18 @@ async function checkBinding(
   const policy = checkPolicy(keyPub, selected, valuesOf(tpm), forward)
   const isForward = policy.ok !== true && isBoundTo(keyPub, selected, forward)
   return { checks: [checkSelection(own?.keyPcrs ?? null, selected), policy], isForward }
+}
+
+/** TPM 1.2 has no key.*: each blob carries its own registers. */
+async function checkBlobs(host: Host, own: SealedCopy | null, common: Common): Promise<Tpm12Bindings> {
+  const { selected, tpm, forward } = common
+  const names = (own?.files ?? []).map(({ name }) => name).filter((name) => name.endsWith('.sealed2'))
+  const blobs: { name: string; binding: Tpm12Binding | null }[] = []
+  for (const name of names) {
+    const text = await readTextOrNull(host, `${own?.directory}/${name}`)
+    blobs.push({ name, binding: text === null ? null : parseTpm12Blob(text) })
+  }
+  return checkTpm12Bindings(own ? blobs : null, selected, valuesOf(tpm), forward)
 }
 
 async function checkContents(

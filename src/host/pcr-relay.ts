@@ -1,0 +1,143 @@
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import type { CommandCall } from '../commands.ts'
+import { command } from '../commands.ts'
+import { rewriteAnswer, splitMessage } from '../core/seal/tpm12-relay.ts'
+import { makeFailure } from '../messages.ts'
+import { TPM_DEVICE } from '../paths.ts'
+import type { MountedMedia, RunResult, Seen } from './host.ts'
+
+/*
+ * tpm_sealdata binds to the registers as tcsd reports them; TPM 1.2 itself takes any digest (TPM_Seal,
+ * digestAtRelease). So for the seconds of a forward seal a tcsd of ours gets its TPM from here: every command goes to
+ * the device and back as it is, but for the digest in answers to TPM_PCRRead of the predicted registers.
+ */
+
+/** The address of trousers' own default for a TPM by TCP (tddl.c), loopback only; the row `tcsd-relayed` names it too. */
+const RELAY = { host: '127.0.0.1', port: 6545 } as const
+/** Where tpm-tools look for tcsd (trousers 0.3.15, TCSD_DEFAULT_PORT). */
+const TCSD = { host: '127.0.0.1', port: 30003 } as const
+const START_TIMEOUT_MS = 15_000
+const POLL_MS = 50
+const READ_BYTES = 4096
+
+type StartTcsd = (signal: AbortSignal) => Promise<Seen<RunResult>>
+type Run = (call: CommandCall) => Promise<Seen<RunResult>>
+
+/** Stops the system's tcsd and starts ours behind the relay. `close` undoes both. @throws Failure */
+export async function openPcrRelay(
+  values: Readonly<Record<number, string>>,
+  startTcsd: StartTcsd,
+  run: Run,
+): Promise<MountedMedia> {
+  const ending = new AbortController()
+  let device: FileHandle | null = null
+  let server: Server | null = null
+  let tcsd: Promise<unknown> = Promise.resolve()
+  const sockets = new Set<Socket>()
+  let closing: Promise<void> | null = null
+  const end = async (): Promise<void> => {
+    ending.abort()
+    for (const socket of sockets) socket.destroy()
+    await tcsd
+    await new Promise<void>((resolve) => (server ? server.close(() => resolve()) : resolve()))
+    await device?.close()
+    await run(command('tcsd-start', {}))
+  }
+  const close = (): Promise<void> => {
+    closing ??= end()
+    return closing
+  }
+  try {
+    const stopped = await run(command('tcsd-stop', {}))
+    if (stopped.state !== 'seen' || stopped.value.exit !== 0) throw relayFailure('tcsd did not stop')
+    device = await open(TPM_DEVICE, constants.O_RDWR | constants.O_NOCTTY)
+    server = await listen(device, values, sockets)
+    tcsd = startTcsd(ending.signal)
+    await waitForTcsd(tcsd)
+    return { root: TPM_DEVICE, close }
+  } catch (error) {
+    await close()
+    const { code, message } = error as NodeJS.ErrnoException
+    throw code === undefined ? error : relayFailure(message)
+  }
+}
+
+function relayFailure(reason: string) {
+  return makeFailure('forward-seal-failed', { what: `no relay to the TPM: ${reason}` })
+}
+
+async function listen(
+  device: FileHandle,
+  values: Readonly<Record<number, string>>,
+  sockets: Set<Socket>,
+): Promise<Server> {
+  const server = createServer((socket) => {
+    // One client, our tcsd: commands of two would mix on the device.
+    if (sockets.size > 0) return void socket.destroy()
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    socket.on('error', () => socket.destroy())
+    serve(socket, device, values).catch(() => socket.destroy())
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(RELAY, resolve)
+  })
+  return server
+}
+
+async function serve(
+  socket: Socket,
+  device: FileHandle,
+  values: Readonly<Record<number, string>>,
+): Promise<void> {
+  let pending = Buffer.alloc(0)
+  for await (const chunk of socket) {
+    pending = Buffer.concat([pending, chunk as Buffer])
+    for (let split = splitMessage(pending); split !== null; split = splitMessage(pending)) {
+      pending = Buffer.from(split.rest)
+      const answer = await ask(device, split.message)
+      socket.write(rewriteAnswer(split.message, answer, values))
+    }
+  }
+}
+
+/** One command to the device, one whole answer: tpm0 gives it in one read, other devices in parts. */
+async function ask(device: FileHandle, request: Buffer): Promise<Buffer> {
+  await device.write(request)
+  let answer = Buffer.alloc(0)
+  for (;;) {
+    const { bytesRead, buffer } = await device.read(Buffer.alloc(READ_BYTES), 0, READ_BYTES, null)
+    if (bytesRead === 0) throw new RangeError('the TPM gave no whole answer')
+    answer = Buffer.concat([answer, buffer.subarray(0, bytesRead)])
+    const split = splitMessage(answer)
+    if (split !== null) return split.message
+  }
+}
+
+/** @throws Failure when tcsd ends, or does not listen in time */
+async function waitForTcsd(tcsd: Promise<unknown>): Promise<void> {
+  let hasEnded = false
+  void tcsd.then(() => {
+    hasEnded = true
+  })
+  const until = Date.now() + START_TIMEOUT_MS
+  while (!hasEnded && Date.now() < until) {
+    if (await canConnect()) return
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+  }
+  throw relayFailure(hasEnded ? 'tcsd ended at once' : 'tcsd did not listen in time')
+}
+
+function canConnect(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(TCSD)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
