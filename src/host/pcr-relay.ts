@@ -34,7 +34,7 @@ export async function openPcrRelay(
   const ending = new AbortController()
   let device: FileHandle | null = null
   let server: Server | null = null
-  let tcsd: Promise<unknown> = Promise.resolve()
+  let tcsd: Promise<Seen<RunResult>> | null = null
   const sockets = new Set<Socket>()
   let closing: Promise<void> | null = null
   const end = async (): Promise<void> => {
@@ -64,8 +64,8 @@ export async function openPcrRelay(
   }
 }
 
-function relayFailure(reason: string) {
-  return makeFailure('forward-seal-failed', { what: `no relay to the TPM: ${reason}` })
+function relayFailure(reason: string, said?: string) {
+  return makeFailure('forward-seal-failed', { what: `no relay to the TPM: ${reason}` }, said?.trim())
 }
 
 async function listen(
@@ -73,13 +73,12 @@ async function listen(
   values: Readonly<Record<number, string>>,
   sockets: Set<Socket>,
 ): Promise<Server> {
+  const ask = makeAsk(device)
   const server = createServer((socket) => {
-    // One client, our tcsd: commands of two would mix on the device.
-    if (sockets.size > 0) return void socket.destroy()
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
     socket.on('error', () => socket.destroy())
-    serve(socket, device, values).catch(() => socket.destroy())
+    serve(socket, ask, values).catch(() => socket.destroy())
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -88,24 +87,32 @@ async function listen(
   return server
 }
 
-async function serve(
-  socket: Socket,
-  device: FileHandle,
-  values: Readonly<Record<number, string>>,
-): Promise<void> {
+type Ask = (request: Buffer) => Promise<Buffer>
+
+async function serve(socket: Socket, ask: Ask, values: Readonly<Record<number, string>>): Promise<void> {
   let pending = Buffer.alloc(0)
   for await (const chunk of socket) {
     pending = Buffer.concat([pending, chunk as Buffer])
     for (let split = splitMessage(pending); split !== null; split = splitMessage(pending)) {
       pending = Buffer.from(split.rest)
-      const answer = await ask(device, split.message)
+      const answer = await ask(split.message)
       socket.write(rewriteAnswer(split.message, answer, values))
     }
   }
 }
 
+/** tcsd opens several connections; the device takes one command at a time. */
+function makeAsk(device: FileHandle): Ask {
+  let last: Promise<unknown> = Promise.resolve()
+  return (request) => {
+    const answer = last.then(() => askDevice(device, request))
+    last = answer.catch(() => undefined)
+    return answer
+  }
+}
+
 /** One command to the device, one whole answer: tpm0 gives it in one read, other devices in parts. */
-async function ask(device: FileHandle, request: Buffer): Promise<Buffer> {
+async function askDevice(device: FileHandle, request: Buffer): Promise<Buffer> {
   await device.write(request)
   let answer = Buffer.alloc(0)
   for (;;) {
@@ -118,17 +125,19 @@ async function ask(device: FileHandle, request: Buffer): Promise<Buffer> {
 }
 
 /** @throws Failure when tcsd ends, or does not listen in time */
-async function waitForTcsd(tcsd: Promise<unknown>): Promise<void> {
-  let hasEnded = false
-  void tcsd.then(() => {
-    hasEnded = true
+async function waitForTcsd(tcsd: Promise<Seen<RunResult>>): Promise<void> {
+  let ended: Seen<RunResult> | null = null
+  void tcsd.then((result) => {
+    ended = result
   })
   const until = Date.now() + START_TIMEOUT_MS
-  while (!hasEnded && Date.now() < until) {
+  while (ended === null && Date.now() < until) {
     if (await canConnect()) return
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
-  throw relayFailure(hasEnded ? 'tcsd ended at once' : 'tcsd did not listen in time')
+  if (ended === null) throw relayFailure('tcsd did not listen in time')
+  const { state, value } = (await tcsd) as { state: string; value?: RunResult }
+  throw relayFailure('tcsd ended at once', value ? value.stdout + value.stderr : state)
 }
 
 function canConnect(): Promise<boolean> {

@@ -24,7 +24,7 @@ const listSealed = async (made: Stage): Promise<string> =>
   (await made.run(['sh', '-c', 'cd /var/lib/tpm && sha256sum */*; cd /boot/aem/tpms && sha256sum */*/*']))
     .stdout
 
-describe.each(['2.0'] as const)('forward seal on TPM %s', (tpm) => {
+describe.each(['2.0', '1.2'] as const)('forward seal on TPM %s', (tpm) => {
   test('the secret appears at the first boot of the new Xen, and verify confirms', async () => {
     const made = await updated({ tpm })
     await beginForward(made)

@@ -13,6 +13,7 @@ import { observeSelection } from '../../observe/selection.ts'
 import { observeSrkPassword } from '../../observe/srk-password.ts'
 import { observeTpm } from '../../observe/tpm.ts'
 import { openTpm2Trial } from '../../observe/tpm2-trial.ts'
+import { openTpm12Trial } from '../../observe/tpm12-trial.ts'
 
 /** Everything a forward seal is made from. */
 export type ForwardPlan = {
@@ -49,7 +50,7 @@ export async function observeForwardReadiness(host: Host, session: Session): Pro
     await checkSecretsThere(host, device),
     ...(await checkCopies(host, device, tpmId)),
     checkSpace('dom0-space', 'dom0', valueOrNull(await host.freeBytes('/var/lib/tpms'))),
-    await checkPassword(host),
+    await checkPassword(host, device, tpmId, tpm.version),
     await checkToken(host, device, tpm.version),
   ]
   const { version } = tpm
@@ -106,32 +107,53 @@ async function checkCopies(
   }
 }
 
-async function checkPassword(host: Host): Promise<GateCheck> {
+/**
+ * On TPM 1.2 AEM removes the cached password after its seal: then the token's present blob is unsealed with the
+ * well-known secret, as AEM's own tpm_z_srk tries it at every boot.
+ */
+async function checkPassword(
+  host: Host,
+  device: AemDevice | null,
+  tpmId: string | null,
+  version: string | null,
+): Promise<GateCheck> {
+  const id = 'srk-password'
   const password = await observeSrkPassword(host)
-  const ok = password.state === 'known'
-  return {
-    id: 'srk-password',
-    ok,
-    detail: !ok
-      ? 'the SRK password of this boot is not cached any more: restart once with the AEM entry, then try again'
-      : password.bytes.length === 0
-        ? 'the SRK has no password'
-        : 'cached by this boot',
+  if (password.state === 'known')
+    return {
+      id,
+      ok: true,
+      detail: password.bytes.length === 0 ? 'the SRK has no password' : 'cached by this boot',
+    }
+  const gone = 'the SRK password of this boot is not cached any more'
+  if (version !== '1.2' || tpmId === null || device === null)
+    return { id, ok: false, detail: `${gone}: restart once with the AEM entry, then try again` }
+  const trial = await openTpm12Trial(host)
+  if ('why' in trial) return { id, ok: null, detail: trial.why }
+  try {
+    const tried = await trial.tryBlob(`/var/lib/tpms/${tpmId}/${device.label}/secret.fre.sealed2`)
+    return tried.state === 'unsealed'
+      ? { id, ok: true, detail: 'the SRK has no password' }
+      : { id, ok: false, detail: tried.why }
+  } finally {
+    await trial.close()
   }
 }
 
 /** The token is sealed anew as it is: it must be one that the TPM still expects. */
 async function checkToken(host: Host, device: AemDevice | null, version: string | null): Promise<GateCheck> {
   const id = 'freshness'
-  if (version !== '2.0') return { id, ok: null, detail: 'not looked up on this TPM' }
   const token = device ? valueOrNull(await host.readFile(plainSecretPath(device.label, 'fre'))) : null
-  const trial = await openTpm2Trial(host)
+  const trial = version === '1.2' ? await openTpm12Trial(host) : await openTpm2Trial(host)
   if ('why' in trial) return { id, ok: null, detail: trial.why }
   try {
     const nv = await trial.readFreshness()
     if (nv === null || token === null)
       return { id, ok: null, detail: 'the freshness token or its slots could not be read' }
-    const slots = findSlots(nv, createHash('sha256').update(token).digest('hex'))
+    const digest = createHash(version === '1.2' ? 'sha1' : 'sha256')
+      .update(token)
+      .digest('hex')
+    const slots = findSlots(nv, digest)
     return slots.length > 0
       ? { id, ok: true, detail: `slot ${slots.join(', ')} holds the token that is sealed anew` }
       : {
