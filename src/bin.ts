@@ -16,6 +16,7 @@ const io: Io = {
   environment: process.env,
   uid: process.getuid?.() ?? -1,
   askTerminal: async (question) => (await import('./host/ask.ts')).askTerminal(question),
+  askSecret: async (message) => (await import('./host/ask.ts')).askSecret(message),
   runAsRoot: async (argv) => (await import('./host/become-root.ts')).becomeRoot(argv),
   makeId: randomUUID,
 }

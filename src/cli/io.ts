@@ -10,6 +10,8 @@ export type Io = {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly uid: number
   readonly askTerminal: <V extends string>(question: Question<V>) => Promise<V>
+  /** Asks for a password, unseen. */
+  readonly askSecret?: (message: string) => Promise<Uint8Array>
   /** Runs this program once more as root with the same arguments. @returns its exit code */
   readonly runAsRoot: (argv: readonly string[]) => Promise<{ exit: number } | { failed: string }>
   /** A new UUID. */

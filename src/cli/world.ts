@@ -37,6 +37,7 @@ export function makeUi(io: Io, options: GlobalOptions): Ui {
     isTerminal: io.stdoutIsTerminal,
     columns: io.columns,
     askTerminal,
+    askSecret: isInteractive(io, options) ? io.askSecret : undefined,
     yes: options.yes,
   })
 }

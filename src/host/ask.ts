@@ -1,6 +1,6 @@
 import { sanitizeLine } from '../ui/sanitize.ts'
 import { type Choice, Interrupted, type Question } from '../ui/ui.ts'
-import { select } from './prompts.ts'
+import { password, select } from './prompts.ts'
 
 /** Puts a question to the person at the terminal. @throws Interrupted on Ctrl-C and at the end of input */
 export async function askTerminal<V extends string>(question: Question<V>): Promise<V> {
@@ -15,8 +15,20 @@ export async function askTerminal<V extends string>(question: Question<V>): Prom
       loop: false,
     })
   } catch (error) {
-    if ((error as Error).name === 'ExitPromptError' || (error as Error).name === 'AbortPromptError')
-      throw new Interrupted()
-    throw error
+    throw toInterrupted(error)
   }
+}
+
+/** Asks for a password; nothing of it appears on the terminal. @throws Interrupted as above */
+export async function askSecret(message: string): Promise<Uint8Array> {
+  try {
+    return Buffer.from(await password({ message: sanitizeLine(message), mask: false }))
+  } catch (error) {
+    throw toInterrupted(error)
+  }
+}
+
+function toInterrupted(error: unknown): unknown {
+  const { name } = error as Error
+  return name === 'ExitPromptError' || name === 'AbortPromptError' ? new Interrupted() : error
 }

@@ -75,7 +75,7 @@ async function makeTryBlob(host: Host): Promise<Tpm12Trial['tryBlob']> {
 
 function describeTpm12Refusal(cause: Tpm12Refusal, isCached: boolean, exit: number) {
   const password = isCached
-    ? 'the SRK password cached by this boot is wrong; this cost one of the TPM’s tries, no other was made'
+    ? 'the SRK password at hand is wrong; this cost one of the TPM’s tries, no other was made'
     : 'the SRK password is needed and not at hand: AEM removes it after its seal; finding that out cost one of the TPM’s tries'
   const words: Readonly<Record<Tpm12Refusal, { isFinal: boolean; why: string }>> = {
     pcrs: { isFinal: true, why: 'the TPM refuses: it is sealed to other PCR values than those of this boot' },

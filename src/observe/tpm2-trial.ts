@@ -127,7 +127,7 @@ const REFUSALS: Readonly<
   },
   'bad-password': {
     isFinal: false,
-    why: 'the SRK password cached by this boot is wrong; this cost one of the TPM’s tries, no other was made',
+    why: 'the SRK password at hand is wrong; this cost one of the TPM’s tries, no other was made',
   },
   lockout: { isFinal: false, why: 'the TPM is in lockout and answers no password for a while' },
   'no-memory': {

@@ -8,6 +8,7 @@ export type TerminalOptions = {
   readonly isTerminal: boolean
   readonly columns: number
   readonly askTerminal: <V extends string>(question: Question<V>) => Promise<V>
+  readonly askSecret?: ((message: string) => Promise<Uint8Array>) | undefined
   /** Takes the answers of --yes instead of asking. */
   readonly yes: boolean
 }
@@ -49,6 +50,7 @@ export function makeTerminalUi(options: TerminalOptions): Ui {
         if (isShown) options.write('\r\x1b[K')
       }
     },
+    askSecret: async (message) => (options.yes || !options.askSecret ? null : options.askSecret(message)),
     async ask(question) {
       if (!options.yes) return options.askTerminal(question)
       const taken = question.choices.find((choice) => choice.value === question.withYes)

@@ -28,6 +28,8 @@ export type Ui = {
   progress<T>(label: string, work: () => Promise<T>): Promise<T>
   /** @throws Failure `question-needs-terminal`; Interrupted on Ctrl-C and end of input */
   ask<V extends string>(question: Question<V>): Promise<V>
+  /** A password that only a person can give, typed unseen; null where nobody can be asked, as with --yes. */
+  askSecret?(message: string): Promise<Uint8Array | null>
 }
 
 /** Ctrl-C, SIGTERM, SIGHUP or the end of input: the state is kept. */

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { chooseEntry, measureLaunch, replay } from './launch.ts'
+import { withMounted } from './media.ts'
 import type { Finished } from './process.ts'
 import { signerFingerprint } from './rpm.ts'
 import type { Stage } from './stage.ts'
@@ -16,8 +17,13 @@ export async function readSession(stage: Stage): Promise<SessionJson> {
  * What the registers will be at the next boot from the device as it is now, by the harness's own measuring, which
  * shares no code with the program's prediction. In the form of the contract's `predict` answer.
  */
-export async function predictNextBoot(stage: Stage, boot = '/boot') {
-  const folder = stage.pathOf(boot)
+export async function predictNextBoot(stage: Stage) {
+  const device = stage.devices[0]
+  if (!device?.external) return predictFrom(stage, stage.pathOf('/boot'))
+  return withMounted(stage.holder, device.disk.name, 'probe', (folder) => predictFrom(stage, folder))
+}
+
+async function predictFrom(stage: Stage, folder: string) {
   const launch = await measureLaunch(folder, chooseEntry(folder, 'default'), 'whole')
   const bank = stage.tpm.version === '2.0' ? 'sha256' : 'sha1'
   const row = (index: number, predicted: string | null) => ({
@@ -42,6 +48,11 @@ export async function beginForward(stage: Stage, prediction?: unknown): Promise<
   await stage.run(['mkdir', '-p', '/etc/aem-reseal'])
   await writeFile(stage.pathOf('/etc/aem-reseal/trusted-keys'), `${await signerFingerprint()} Stage\n`)
   await stage.aemReseal(['start', '--protect', 'plain', '--restart', 'manual', '--yes'])
+  await changeSession(stage, prediction ?? (await predictNextBoot(stage)))
+}
+
+/** Puts the session before the forward seal, with this prediction. */
+export async function changeSession(stage: Stage, prediction: unknown): Promise<void> {
   const session = await readSession(stage)
   const changed = {
     ...session,
@@ -49,9 +60,33 @@ export async function beginForward(stage: Stage, prediction?: unknown): Promise<
     step: 'gate-forward-seal',
     protection: 'forward-seal',
     restart: null,
-    prediction: prediction ?? (await predictNextBoot(stage)),
+    prediction,
   }
   await writeFile(stage.pathOf(SESSION), JSON.stringify(changed))
+}
+
+export type FlowJson = {
+  exit: number
+  steps: {
+    id: string
+    outcome: string
+    facts: { checks?: { id: string; ok: boolean | null; detail: string }[] }
+  }[]
+}
+
+/** The same, for its facts. */
+export async function sealForwardJson(stage: Stage): Promise<FlowJson> {
+  const run = await stage.aemReseal(['resume', '--yes', '--json'])
+  try {
+    return JSON.parse(run.stdout) as FlowJson
+  } catch {
+    throw new Error(`resume ended with ${run.exit}: ${run.stdout}${run.stderr}`)
+  }
+}
+
+/** Ids of the gate's checks that are not true. */
+export function blockedBy(flow: FlowJson): readonly string[] {
+  return (flow.steps[0]?.facts.checks ?? []).filter(({ ok }) => ok !== true).map(({ id }) => id)
 }
 
 /** Goes on with the session: seals forward and plans a restart by hand. */
@@ -91,7 +126,11 @@ export async function leftBehind(stage: Stage): Promise<string> {
           'tpm2_getcap -T device:/dev/tpm0 handles-loaded-session',
           'tpm2_getcap -T device:/dev/tpm0 properties-variable | grep LOCKOUT_COUNTER | grep -v 0x0 || :',
         ]
-      : []),
+      : [
+          'systemctl is-active tcsd | grep -v "^active" || :',
+          'ss -Hltn "sport = :6545"',
+          'pgrep -fa "tcsd -e -f" || :',
+        ]),
     'find /run/aem-reseal /dev/shm /tmp -mindepth 1 -type f 2>/dev/null || :',
     'find /run/aem-reseal -mindepth 1 -name "work-*" || :',
     'grep /run/aem-reseal /proc/mounts || :',

@@ -108,8 +108,8 @@ async function checkCopies(
 }
 
 /**
- * On TPM 1.2 AEM removes the cached password after its seal: then the token's present blob is unsealed with the
- * well-known secret, as AEM's own tpm_z_srk tries it at every boot.
+ * On TPM 1.2 AEM removes the cached password after its seal: then, and for a typed password, the present sealed files
+ * are tried; with none at hand by the well-known secret, as AEM's own tpm_z_srk does at every boot.
  */
 async function checkPassword(
   host: Host,
@@ -119,22 +119,27 @@ async function checkPassword(
 ): Promise<GateCheck> {
   const id = 'srk-password'
   const password = await observeSrkPassword(host)
-  if (password.state === 'known')
+  if (password.state === 'known' && !password.isTyped)
     return {
       id,
       ok: true,
       detail: password.bytes.length === 0 ? 'the SRK has no password' : 'cached by this boot',
     }
   const gone = 'the SRK password of this boot is not cached any more'
-  if (version !== '1.2' || tpmId === null || device === null)
+  if (tpmId === null || device === null || (version === '2.0' && password.state !== 'known'))
     return { id, ok: false, detail: `${gone}: restart once with the AEM entry, then try again` }
-  const trial = await openTpm12Trial(host)
-  if ('why' in trial) return { id, ok: null, detail: trial.why }
+  const why = await trySrk(host, `/var/lib/tpms/${tpmId}/${device.label}`, version)
+  return { id, ok: why === null, detail: why ?? 'the SRK takes the password, or needs none' }
+}
+
+/** @returns null when the SRK opens the present sealed files, or why not */
+async function trySrk(host: Host, directory: string, version: string | null): Promise<string | null> {
+  const trial = version === '2.0' ? await openTpm2Trial(host) : await openTpm12Trial(host)
+  if ('why' in trial) return trial.why
   try {
-    const tried = await trial.tryBlob(`/var/lib/tpms/${tpmId}/${device.label}/secret.fre.sealed2`)
-    return tried.state === 'unsealed'
-      ? { id, ok: true, detail: 'the SRK has no password' }
-      : { id, ok: false, detail: tried.why }
+    if ('tryLoad' in trial) return await trial.tryLoad(directory)
+    const tried = await trial.tryBlob(`${directory}/secret.fre.sealed2`)
+    return tried.state === 'unsealed' ? null : tried.why
   } finally {
     await trial.close()
   }

@@ -1,0 +1,153 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { checksOf, detailOf, leftBehind, verify } from './forward.ts'
+import { createStage, type Stage } from './stage.ts'
+
+const GOOD = {
+  'media-current': true,
+  selection: true,
+  policy: true,
+  'unseal-txt': true,
+  'unseal-fre': true,
+  freshness: true,
+  pcr13: true,
+}
+const FRESH_PASSWORD = '"$(cat /var/lib/anti-evil-maid/tpm-freshness-pw)"'
+
+async function dom0(stage: Stage, script: string): Promise<string> {
+  const head = 'set -e; live=/var/lib/tpm/aem own=/boot/aem/$(readlink /var/lib/tpm)/aem'
+  const done = await stage.run(['bash', '-c', `${head}\n${script}`])
+  if (done.exit !== 0) throw new Error(`${script} ended with ${done.exit}: ${done.stdout}${done.stderr}`)
+  return done.stdout
+}
+
+const putBack = (stage: Stage) =>
+  dom0(stage, 'rm -rf $live $own; cp -a /run/kept/live $live; cp -a /run/kept/own $own')
+/** Changes the first characters of the line after a marker, in both copies. */
+const damage = (stage: Stage, marker: string, lines: number) =>
+  dom0(
+    stage,
+    `for d in $live $own; do n=$(grep -n '${marker}' $d/secret.txt.sealed2 | cut -d: -f1); sed -i "$((n+${lines}))s/^....../AAAAAA/" $d/secret.txt.sealed2; done`,
+  )
+const writeSlot = (stage: Stage, hashOf: string) =>
+  dom0(
+    stage,
+    `${hashOf} | sha1sum | cut -c1-40 | xxd -r -p >/run/slot; tpm_nvwrite -i 0x454d -n 0 -s 20 --password=${FRESH_PASSWORD} -f /run/slot; rm /run/slot`,
+  )
+
+// One machine, each test breaks one thing and mends it again.
+describe('verify on TPM 1.2', () => {
+  let stage: Stage
+  beforeAll(async () => {
+    stage = await createStage({ tpm: '1.2' })
+    await stage.powerOn()
+    await dom0(stage, 'cp -a $own /root/older')
+    await stage.powerOff()
+    expect((await stage.powerOn()).secretShown).toBe(true)
+    await dom0(stage, 'mkdir /run/kept; cp -a $live /run/kept/live; cp -a $own /run/kept/own')
+  })
+  afterAll(() => stage?.destroy())
+
+  const look = async () => {
+    const seen = await verify(stage)
+    expect(await leftBehind(stage)).toBe('')
+    return seen
+  }
+
+  test('a good seal', async () => {
+    const { exit, devices } = await look()
+    expect(checksOf(devices)).toEqual(GOOD)
+    expect(exit).toBe(0)
+  })
+
+  test('tcsd that does not run is started for the look, and stopped again', async () => {
+    await dom0(stage, 'systemctl stop tcsd')
+    expect(checksOf((await verify(stage)).devices)).toEqual(GOOD)
+    expect(await dom0(stage, 'pgrep -x tcsd || :')).toBe('')
+    await dom0(stage, 'systemctl start tcsd')
+  })
+
+  test('a stale device copy', async () => {
+    await dom0(stage, 'rm -rf $own; cp -a /root/older $own')
+    const { devices } = await look()
+    expect(checksOf(devices)).toEqual({
+      ...GOOD,
+      'media-current': false,
+      'unseal-fre': false,
+      freshness: false,
+    })
+    await putBack(stage)
+  })
+
+  test('a damaged secret', async () => {
+    await damage(stage, 'ENC DAT', 1)
+    const { devices } = await look()
+    expect(checksOf(devices)).toEqual({ ...GOOD, 'unseal-txt': false })
+    await putBack(stage)
+  })
+
+  test('a damaged key inside the blob', async () => {
+    await damage(stage, 'Symmetric Key', 4)
+    const { devices } = await look()
+    expect(checksOf(devices)).toEqual({ ...GOOD, 'unseal-txt': false })
+    expect(detailOf(devices, 'unseal-txt')).toContain('does not take the sealed file')
+    await putBack(stage)
+  })
+
+  test('an overwritten slot', async () => {
+    await writeSlot(stage, 'echo another')
+    expect(checksOf((await look()).devices)).toEqual({ ...GOOD, freshness: false })
+    await writeSlot(stage, 'cat /var/lib/anti-evil-maid/aem/secret.fre')
+  })
+
+  test('another PCR selection', async () => {
+    await dom0(stage, "cp /etc/anti-evil-maid.conf /run/kept; sed -i 's/--pcr 19//' /etc/anti-evil-maid.conf")
+    expect(checksOf((await look()).devices)).toEqual({ ...GOOD, selection: false, policy: false })
+    await dom0(stage, 'cp /run/kept/anti-evil-maid.conf /etc')
+  })
+
+  test('a LUKS header that changed since the boot', async () => {
+    await dom0(stage, `cryptsetup config --label changed /dev/disk/by-uuid/${stage.luks.uuid}`)
+    expect(checksOf((await look()).devices)).toEqual({ ...GOOD, pcr13: false })
+  })
+
+  test('another Xen booted, with the reseal held', async () => {
+    await stage.updateXen()
+    await stage.powerOff()
+    await stage.powerOn({ seal: false })
+    const { devices } = await look()
+    expect(checksOf(devices)).toMatchObject({
+      'media-current': true,
+      policy: false,
+      'unseal-txt': false,
+      'unseal-fre': false,
+      freshness: null,
+    })
+    expect(detailOf(devices, 'unseal-txt')).toContain('sealed to other PCR values')
+  })
+})
+
+describe('an SRK password on TPM 1.2', () => {
+  let stage: Stage
+  beforeAll(async () => {
+    stage = await createStage({ tpm: '1.2', srkPassword: 'hunter 2' })
+    await stage.powerOn()
+    await stage.powerOff()
+  })
+  afterAll(() => stage?.destroy())
+
+  test('is taken from this boot’s cache while AEM has not sealed yet', async () => {
+    expect((await stage.powerOn({ seal: false })).secretShown).toBe(true)
+    const { exit, devices } = await verify(stage)
+    expect(checksOf(devices)).toEqual(GOOD)
+    expect(exit).toBe(0)
+  })
+
+  test('is needed and not at hand after AEM’s seal', async () => {
+    await dom0(stage, 'systemctl start anti-evil-maid-seal')
+    expect(await dom0(stage, 'ls /run/anti-evil-maid 2>/dev/null || :')).toBe('')
+    const { exit, devices } = await verify(stage)
+    expect(checksOf(devices)).toEqual({ ...GOOD, 'unseal-txt': null, 'unseal-fre': null, freshness: null })
+    expect(detailOf(devices, 'unseal-txt')).toContain('needed and not at hand')
+    expect(exit).toBe(1)
+  })
+})
