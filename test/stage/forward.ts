@@ -129,7 +129,7 @@ export async function leftBehind(stage: Stage): Promise<string> {
       : [
           'systemctl is-active tcsd | grep -v "^active" || :',
           'ss -Hltn "sport = :6545"',
-          'pgrep -fa "tcsd -e -f" || :',
+          'ps -C tcsd -o args= | grep -e " -f" || :',
         ]),
     'find /run/aem-reseal /dev/shm /tmp -mindepth 1 -type f 2>/dev/null || :',
     'find /run/aem-reseal -mindepth 1 -name "work-*" || :',

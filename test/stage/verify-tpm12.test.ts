@@ -114,7 +114,7 @@ describe('verify on TPM 1.2', () => {
     await stage.updateXen()
     await stage.powerOff()
     await stage.powerOn({ seal: false })
-    const { devices } = await look()
+    const { devices } = await verify(stage)
     expect(checksOf(devices)).toMatchObject({
       'media-current': true,
       policy: false,
