@@ -67,3 +67,13 @@ export type LaunchLog = {
   /** What is missing or inconsistent, in words; a log with one of these is not trusted. */
   readonly problems: readonly string[]
 }
+
+/** An event as a binary log holds it, before what is never extended is sorted out. */
+export type RawEvent = {
+  readonly pcr: number
+  readonly type: number
+  readonly digests: Digests
+  readonly data: Uint8Array
+}
+
+export type RawLog = { readonly events: readonly RawEvent[]; readonly problems: readonly string[] }

@@ -1,3 +1,4 @@
+import { Failure } from '../failure.ts'
 import type { LaunchLog } from './launch-log.ts'
 import { BANKS, type Bank, emptyPcr, extendPcr, PCR, type PcrBanks } from './pcr.ts'
 
@@ -74,8 +75,9 @@ function canReplay(log: LaunchLog, bank: Bank, index: number): boolean {
 function tryReplay(log: LaunchLog, bank: Bank, index: number): string[] | null {
   try {
     return replayValues(log, bank, index)
-  } catch {
-    return null
+  } catch (error) {
+    if (error instanceof Failure) return null
+    throw error
   }
 }
 

@@ -1,6 +1,6 @@
 import { type ByteReader, takeBytes, takeUint, toHex, truncated } from './byte-reader.ts'
+import type { RawEvent, RawLog } from './launch-log.ts'
 import { BANKS } from './pcr.ts'
-import type { RawEvent, RawLog } from './tcg-log.ts'
 
 /**
  * TXT event container: Intel TXT Software Development Guide, revision 017, appendix F, and Xen aem-4.17.4,

@@ -1,6 +1,14 @@
 import { Failure } from '../failure.ts'
 import { type ByteReader, isZero, takeBytes, takeUint, toHex, toText, truncated } from './byte-reader.ts'
-import { type Digests, EVENT_TYPE, type EventOrigin, type LaunchEvent, type LaunchLog } from './launch-log.ts'
+import {
+  type Digests,
+  EVENT_TYPE,
+  type EventOrigin,
+  type LaunchEvent,
+  type LaunchLog,
+  type RawEvent,
+  type RawLog,
+} from './launch-log.ts'
 import { BANKS, type Bank, bankOfAlgorithm, PCR } from './pcr.ts'
 import { readTxtContainer } from './tcg-log-tpm12.ts'
 
@@ -14,15 +22,6 @@ const END_MARK_BYTES = 12
 /** secure-kernel-loader: pointer (8), allocated (4), first (4) and next offset (4) as vendor data. */
 const LOG_POINTER_BYTES = 20
 const TXT_CONTAINER_SIGNATURE = 'TXT Event Container\0'
-
-export type RawEvent = {
-  readonly pcr: number
-  readonly type: number
-  readonly digests: Digests
-  readonly data: Uint8Array
-}
-
-export type RawLog = { readonly events: readonly RawEvent[]; readonly problems: readonly string[] }
 
 /**
  * A TrenchBoot event log, as read from memory: crypto-agile (`Spec ID Event03`, TPM 2.0, any number of banks),
