@@ -54,6 +54,7 @@ function runSimple(state: GrubState, command: Command & { kind: 'simple' }): boo
   const body = state.functions.get(name)
   if (body !== undefined) return callFunction(state, body, rest)
   if (LOADERS.has(name)) return addLoad(state, { command: name, args: rest }, unknown)
+  if (/^[A-Za-z_][A-Za-z0-9_]*=/.test(name)) return setVariable(state, name, unknown.length > 0)
   if (READERS.has(name)) state.problems.push(`${name} reads entries from elsewhere`)
   return runBuiltin(state, name, rest, unknown)
 }

@@ -13,12 +13,23 @@ export function forget(state: GrubState, commands: readonly Command[], why: stri
     if (command.kind !== 'simple') continue
     const name = plainText(command.words[0] ?? [])
     if (name === 'set' || name === 'unset') forgetVariable(state, command.words[1])
+    else forgetAssigned(state, command.words[0])
     const called = name === null ? undefined : state.functions.get(name)
     if (called !== undefined) forgetCall(state, called, why)
     if (name === 'menuentry' || name === 'submenu') addUncertainItem(state, command, name, why)
-    else if (name === null || name === 'load_env' || LOADERS.has(name) || READERS.has(name))
+    else if (
+      isUnknownName(command.words[0]) ||
+      name === 'load_env' ||
+      LOADERS.has(name ?? '') ||
+      READERS.has(name ?? '')
+    )
       state.problems.push(`${name ?? 'a command'} depends on ${why}`)
   }
+}
+
+/** A command whose name is a variable could be any command. */
+function isUnknownName(word: Word | undefined): boolean {
+  return word?.[0]?.kind === 'variable'
 }
 
 function forgetCall(state: GrubState, body: readonly Command[], why: string): void {
@@ -36,6 +47,12 @@ function addUncertainItem(
 ): void {
   const { args, unknown } = expandWords(command.words, state.variables)
   addMenuItem(state, command, name, args.slice(1), unknown, why)
+}
+
+/** `name=value` without `set` is an assignment too (GRUB 2.06, grub-core/script/execute.c). */
+function forgetAssigned(state: GrubState, word: Word | undefined): void {
+  const first = word?.[0]
+  if (first?.kind === 'text' && /^[A-Za-z_][A-Za-z0-9_]*=/.test(first.text)) forgetVariable(state, word)
 }
 
 function forgetVariable(state: GrubState, word: Word | undefined): void {
