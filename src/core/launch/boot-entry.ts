@@ -1,4 +1,5 @@
 import type { LoadLine } from './grub-state.ts'
+import type { ImageKind } from './image-kind.ts'
 
 export type ModuleRole = 'mle' | 'xen' | 'kernel' | 'initramfs' | 'module'
 
@@ -10,6 +11,8 @@ export type BootFile = {
   readonly commandLine: string
   /** `--nounzip`: loaded as stored. */
   readonly nounzip: boolean
+  /** Place among the entry's lines that load something. */
+  readonly order: number
 }
 
 export type BootEntry = {
@@ -20,7 +23,7 @@ export type BootEntry = {
   readonly flavour: 'tboot' | 'trenchboot' | 'other'
   /** tboot itself, or Xen under TrenchBoot. */
   readonly launcher: BootFile | null
-  /** What is measured as modules, in load order; SINIT and launch policy files are not among them. */
+  /** Modules in load order, without those that are SINIT modules by their name. */
   readonly modules: readonly BootFile[]
   readonly sinit: readonly BootFile[]
   readonly insmods: readonly string[]
@@ -45,12 +48,12 @@ function isSinitName(path: string): boolean {
   return /(?:sinit[^/]*|\/skl)\.bin$/i.test(path)
 }
 
-function toFile(line: LoadLine, role: ModuleRole): BootFile | null {
+function toFile(line: LoadLine, role: ModuleRole, order: number): BootFile | null {
   const nounzip = line.args[0] === '--nounzip'
   const args = line.args.filter((arg, index) => !(index === 0 && nounzip) && !arg.startsWith('--quirk'))
   const path = args[0]?.replace(/^\([^)]*\)/, '')
   if (path === undefined || path === '') return null
-  return { role, path, commandLine: joinGrubArguments(args.slice(1)), nounzip }
+  return { role, path, commandLine: joinGrubArguments(args.slice(1)), nounzip, order }
 }
 
 const TBOOT_ROLES: readonly ModuleRole[] = ['xen', 'kernel', 'initramfs']
@@ -67,17 +70,38 @@ export function describeLoads(
   const roles = flavour === 'tboot' ? TBOOT_ROLES : XEN_ROLES
   const modules: BootFile[] = []
   const sinit: BootFile[] = []
-  for (const line of loads) {
-    if (line.command === 'slaunch_module' || line.command === 'skl_module') pushFile(sinit, line, 'module')
+  for (const [order, line] of loads.entries()) {
+    if (line.command === 'slaunch_module' || line.command === 'skl_module')
+      pushFile(sinit, toFile(line, 'module', order))
     if (line.command !== 'module' && line.command !== 'module2') continue
     const target = line.args.some((arg, index) => index < 2 && isSinitName(arg)) ? sinit : modules
-    pushFile(target, line, target === sinit ? 'module' : (roles[modules.length] ?? 'module'))
+    pushFile(target, toFile(line, target === sinit ? 'module' : (roles[modules.length] ?? 'module'), order))
   }
-  const launcher = kernel === undefined ? null : toFile(kernel, flavour === 'tboot' ? 'mle' : 'xen')
+  const launcher =
+    kernel === undefined ? null : toFile(kernel, flavour === 'tboot' ? 'mle' : 'xen', loads.indexOf(kernel))
   return { flavour, launcher, modules, sinit }
 }
 
-function pushFile(files: BootFile[], line: LoadLine, role: ModuleRole): void {
-  const file = toFile(line, role)
+function pushFile(files: BootFile[], file: BootFile | null): void {
   if (file !== null) files.push(file)
+}
+
+/**
+ * The files a launch measures as modules, in order. tboot takes SINIT modules and launch policy data out of its list by
+ * their content, wherever they stand but in the first place (tboot 1.10.5, common/loader.c, remove_txt_modules); where
+ * the content is not known, the name decides.
+ * @param kinds what is known of the files' content, by path
+ */
+export function listMeasuredFiles(
+  entry: BootEntry,
+  kinds: Readonly<Record<string, { kind: ImageKind }>>,
+): BootFile[] {
+  if (entry.flavour !== 'tboot') return [...entry.modules]
+  const all = [...entry.modules, ...entry.sinit].sort((a, b) => a.order - b.order)
+  return all.filter((file, index) => {
+    const kind = kinds[file.path]?.kind
+    const isRemoved =
+      kind === undefined ? entry.sinit.includes(file) : kind === 'acm' || kind === 'policy-data'
+    return index === 0 || !isRemoved
+  })
 }

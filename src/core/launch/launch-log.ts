@@ -77,3 +77,11 @@ export type RawEvent = {
 }
 
 export type RawLog = { readonly events: readonly RawEvent[]; readonly problems: readonly string[] }
+
+/**
+ * The placeholder that Xen and the loader log where they cannot compute an algorithm: 01, then zeros
+ * ("OneDigest": Intel TXT Software Development Guide; Xen aem-4.17.4, xen/arch/x86/tpm.c).
+ */
+export function isPlaceholderDigest(hex: string): boolean {
+  return /^01(?:00)+$/.test(hex)
+}

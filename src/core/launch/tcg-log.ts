@@ -152,16 +152,18 @@ function readAgileEvent(reader: ByteReader, algorithms: readonly Algorithm[]): R
 }
 
 /**
- * The placeholder that Xen and the loader log where they cannot compute an algorithm: 01, then zeros
- * ("OneDigest": Intel TXT Software Development Guide; Xen aem-4.17.4, xen/arch/x86/tpm.c).
+ * Modules are the secure launch events in the code register, in the order of the launch policy, which is GRUB's load
+ * order (TrenchBoot/grub intel-txt-aem-2.06, grub-core/loader/multiboot_mbi2.c). Xen itself is the MLE.
  */
-export function isPlaceholderDigest(hex: string): boolean {
-  return /^01(?:00)+$/.test(hex)
-}
-
-function originOf(event: RawEvent): EventOrigin {
-  if (event.type === EVENT_TYPE.mleHash) return { kind: 'mle' }
-  return event.type < EVENT_TYPE.tbootMeasurement ? { kind: 'platform' } : { kind: 'other' }
+function decideOrigins(events: readonly RawEvent[]): EventOrigin[] {
+  let moduleIndex = 0
+  return events.map((event) => {
+    if (event.type === EVENT_TYPE.mleHash) return { kind: 'mle' }
+    if (event.type < EVENT_TYPE.tbootMeasurement) return { kind: 'platform' }
+    if (event.type !== EVENT_TYPE.slaunch || event.pcr !== PCR.drtm) return { kind: 'other' }
+    moduleIndex += 1
+    return { kind: 'module', moduleIndex: moduleIndex - 1 }
+  })
 }
 
 function toLaunchLog(raw: RawLog): LaunchLog {
@@ -169,22 +171,19 @@ function toLaunchLog(raw: RawLog): LaunchLog {
     (event) => event.type === EVENT_TYPE.noAction && ascii(event.data).startsWith('StartupLocality\0'),
   )
   const extended = raw.events.filter((event) => event.type !== EVENT_TYPE.noAction && event.pcr <= PCR.last)
-  const events = extended.map(
-    (event): LaunchEvent => ({
-      pcr: event.pcr,
-      type: event.type,
-      digests: event.digests,
-      origin: originOf(event),
-      data: toText(event.data),
-    }),
-  )
+  const origins = decideOrigins(extended)
+  const events = extended.map((event, index): LaunchEvent => {
+    const { pcr, type, digests } = event
+    return { pcr, type, digests, origin: origins[index]!, data: toText(event.data) }
+  })
+  const modules = events.filter((event) => event.origin.kind === 'module')
   return {
     kind: 'trenchboot',
     version: null,
     measured: events.some((event) => event.pcr === PCR.drtm),
     map: 'slaunch',
     events,
-    modules: [],
+    modules: modules.map((event) => ({ commandLine: null, digests: event.digests })),
     defaultPolicy: null,
     platformEvents: true,
     values: { sinitHash: null, mleHash: null, policyHash: null, policyControl: null },
