@@ -50,6 +50,8 @@ export function calibrateLaunch(input: CalibrationInput): CalibrationResult {
   const unfaithful = checkFaithful(log, input.pcrsNow, banks)
   if (unfaithful !== null) return failed(unfaithful)
   if (log.map === null) return failed(refuse('map-unknown', 'The log does not tell which PCR map tboot used'))
+  const unknown = checkCount(log, input)
+  if (unknown !== null) return failed(unknown)
   return log.kind === 'trenchboot'
     ? matchPlain(log, log.map, banks, input)
     : findRule(log, log.map, banks, input)
@@ -69,10 +71,20 @@ function checkLog(log: LaunchLog): Refusal | null {
   return refuse('log-unreadable', `The launch log is not whole: ${log.problems[0]}`)
 }
 
+function checkCount(log: LaunchLog, input: CalibrationInput): Refusal | null {
+  if (input.booted === null) return null
+  const count = listMeasuredFiles(input.booted, input.images).length
+  if (count === log.modules.length) return null
+  return refuse(
+    'unknown-module',
+    `This boot measured ${log.modules.length} modules, the entry it came from loads ${count}: the log cannot be told apart`,
+  )
+}
+
 function measuredBanks(log: LaunchLog, pcrs: PcrBanks): Bank[] {
-  const digests = log.kind === 'tboot' ? log.modules.map((m) => m.digests) : log.events.map((e) => e.digests)
+  const isMeasured = (digest: string | undefined) => digest !== undefined && !isPlaceholderDigest(digest)
   return BANK_NAMES.filter(
-    (bank) => pcrs[bank] !== undefined && digests.some((one) => one[bank] !== undefined),
+    (bank) => pcrs[bank] !== undefined && log.modules.some((one) => isMeasured(one.digests[bank])),
   )
 }
 
