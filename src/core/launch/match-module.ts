@@ -103,6 +103,6 @@ function sameInBanks(a: Digests, b: Digests, banks: readonly Bank[]): boolean {
 }
 
 /** The order AEM's script loads them in (19_linux_xen_tboot): Xen, kernel, initramfs. */
-function roleOf(index: number): ModuleRole {
+export function roleOf(index: number): ModuleRole {
   return (['xen', 'kernel', 'initramfs'] as const)[index] ?? 'module'
 }
