@@ -81,8 +81,12 @@ function parseCommands(state: ParseState, closers: readonly string[]): Command[]
   return commands
 }
 
+/** Words that cannot name a command (GRUB 2.06, grub-core/script/yylex.l). */
+const RESERVED = new Set(['then', 'elif', 'else', 'fi', 'do', 'done', 'case', 'esac', 'select', '[[', ']]'])
+
 function parseCommand(state: ParseState): Command {
   const keyword = peekKeyword(state)
+  if (keyword !== null && RESERVED.has(keyword)) throw unexpected(state)
   if (keyword === 'if') return parseIf(state)
   if (keyword === 'function') return parseFunction(state)
   if (keyword === 'for' || keyword === 'while' || keyword === 'until') return parseLoop(state, keyword)

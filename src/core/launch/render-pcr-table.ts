@@ -15,36 +15,33 @@ export type TableOptions = { readonly ascii?: boolean; readonly widthColumns?: n
 /** Enough of a digest to compare by eye; the full values are in the JSON output and the report. */
 const DIGEST_DIGITS = 10
 const DEFAULT_WIDTH_COLUMNS = 80
-const COLUMNS = { pcr: 9, digest: 12, mark: 3 } as const
+const COLUMNS = { pcr: 10, digest: 12, mark: 3 } as const
+const VALUE_COLUMNS = ['before', 'now', 'predicted'] as const
 
 /**
  * Before, now, predicted and cause at a glance:
  *
- *     PCR      before      now         predicted      cause
- *     17 sha1  3f0a91c2e7… 3f0a91c2e7… 3f0a91c2e7… =  nothing measured into it has changed
- *     18 sha1  99d2c1b04e… 99d2c1b04e… 41ab77d203… *  changed: Xen (image or command line)
+ *     PCR       before      now         predicted      cause
+ *     17 sha1   3f0a91c2e7… 3f0a91c2e7… 3f0a91c2e7… =  nothing measured into it has changed
+ *     18 sha1   99d2c1b04e… 41ab77d203… 41ab77d203… *  changed: Xen (image or command line)
  *
- * The mark says how the newest value stands to the oldest: `=` same, `*` other, `?` not known. `before` is empty
- * in a prediction. Control and direction characters of the cause are replaced, because file names come from the boot device.
+ * The mark says how the newest value stands to the oldest: `=` same, `*` other, `?` not known. A column that no row fills, as
+ * `before` in a prediction, is left out. Control and direction characters of the cause are replaced: file names come
+ * from the boot device.
  * @returns lines of at most `widthColumns` characters, without line ends or colours
  */
 export function renderPcrTable(rows: readonly PcrTableRow[], options: TableOptions = {}): string[] {
   const width = Math.max(60, options.widthColumns ?? DEFAULT_WIDTH_COLUMNS)
-  const heading = [
-    'PCR'.padEnd(COLUMNS.pcr),
-    ...['before', 'now', 'predicted'].map((h) => h.padEnd(COLUMNS.digest)),
-  ]
-  const indent = COLUMNS.pcr + 3 * COLUMNS.digest + COLUMNS.mark
-  const lines = [`${heading.join('')}${' '.repeat(COLUMNS.mark)}cause`]
+  const shown = VALUE_COLUMNS.filter((name) => rows.some((row) => row[name] !== null))
+  const indent = COLUMNS.pcr + shown.length * COLUMNS.digest + COLUMNS.mark
+  const heading = ['PCR'.padEnd(COLUMNS.pcr), ...shown.map((name) => name.padEnd(COLUMNS.digest))].join('')
+  const lines = [`${heading.padEnd(indent)}cause`]
   for (const row of rows) {
-    const values = [row.before, row.now, row.predicted].map((v) => shortDigest(v, options.ascii ?? false))
-    const head = [
-      `${row.index} ${shortBank(row.bank)}`.padEnd(COLUMNS.pcr),
-      ...values,
-      markOf(row).padEnd(COLUMNS.mark),
-    ]
+    const values = shown.map((name) => shortDigest(row[name], options.ascii ?? false))
+    const head = [`${row.index} ${shortBank(row.bank)}`.padEnd(COLUMNS.pcr), ...values].join('')
     const [first = '', ...rest] = wrapText(harmless(row.cause), width - indent)
-    lines.push(`${head.join('')}${first}`.trimEnd(), ...rest.map((line) => ' '.repeat(indent) + line))
+    lines.push(`${head}${markOf(row).padEnd(COLUMNS.mark)}${first}`.trimEnd())
+    lines.push(...rest.map((line) => ' '.repeat(indent) + line))
   }
   return lines
 }
