@@ -3,6 +3,8 @@ const VERSION = /v?(\d[0-9A-Za-z.+~^_]*(?:-[0-9A-Za-z.+~^_]+)?)/y
 /** `NAME-VERSION[-RELEASE]`: the name may hold digits (`qubes-gui-dom0-2.1.34-1`), the version holds no hyphen. */
 const GLUED = /^([A-Za-z][\w.+-]*?)-(\d[0-9A-Za-z.+~^_]*(?:-[0-9A-Za-z.+~^_]+)?)$/
 const PACKAGE_NAME = /^[A-Za-z][\w.+-]*$/
+/** Words, `/` between two names (38), a name or glob in parentheses: `Linux kernel packages (kernel*-qubes-vm)`. */
+const PRINTED_NAME = /^[A-Za-z][\w.+-]*(?: (?:[A-Za-z][\w.+-]*|\/|\([\w.+*-]+\)))*$/
 
 /** A package of a list or sentence with the release it is for. */
 export type FoundPackage = { readonly release: string; readonly name: string; readonly version: string }
@@ -96,7 +98,8 @@ export const parsePackageLine = (text: string): PackageLine | null => {
   const list = found && found.name !== '' ? parseVersions(text, found.start) : null
   if (!found || !list) return parseGluedList(text)
   const parts = found.name.split(', ')
-  const names = parts.every((part) => PACKAGE_NAME.test(part)) ? parts : [found.name]
+  const names = parts.every((part) => PACKAGE_NAME.test(part)) ? parts : [found.name.trim()]
+  if (!names.every((name) => PRINTED_NAME.test(name))) return null
   const packages = names.flatMap((name) => list.versions.map((version) => ({ name, version })))
   return { packages, suffixes: list.suffixes }
 }

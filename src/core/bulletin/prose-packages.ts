@@ -17,7 +17,7 @@ const VERSION = /(\(version |\bversion | v?)(\d+(?:\.\d+)+(?:-\d+)?)(?=[).,; ]) 
 const RELEASE = /\bQubes (?:OS )?(?:Release |R)?(\d(?: Beta \d)?|Beta \d)\b/g
 const AUDIENCE = /\busers of (?:current )?Qubes (\d(?: Beta \d)?|Beta \d)\b/i
 
-const lastWord = (text: string): string => /([\w.*+-]+) ?$/.exec(text.slice(-80))?.[1] ?? ''
+const lastWord = (text: string): string | null => /([A-Za-z][\w.*+-]*) ?$/.exec(text.slice(-80))?.[1] ?? null
 
 /** `Xen packages`: the last package that was spoken of. */
 const lastPackages = (text: string): string | null =>
@@ -25,7 +25,10 @@ const lastPackages = (text: string): string | null =>
 
 const nameBefore = (text: string, match: RegExpExecArray): string | null => {
   const before = text.slice(0, match.index)
-  if (match[3]) return `${lastWord(before)} packages`
+  if (match[3]) {
+    const word = lastWord(before)
+    return word && `${word} packages`
+  }
   if (match[1] === '(version ') return lastPackages(before)
   return match[1] === 'version ' ? lastWord(before) : null
 }
