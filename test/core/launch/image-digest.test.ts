@@ -102,6 +102,7 @@ describe('an image as GRUB loads it', () => {
     await expect(digestImage(failing(), { banks: ['sha1'] })).rejects.toThrow('EIO')
     async function* damagedThenFailing() {
       yield Buffer.concat([gzipSync('x').subarray(0, 10), Buffer.alloc(100, 0xff)])
+      await new Promise((resolve) => setTimeout(resolve, 50))
       throw new Error('EIO')
     }
     await expect(digestImage(damagedThenFailing(), { banks: ['sha1'] })).rejects.toThrow('EIO')
