@@ -59,7 +59,7 @@ function toFile(line: LoadLine, role: ModuleRole, order: number): BootFile | nul
 const TBOOT_ROLES: readonly ModuleRole[] = ['xen', 'kernel', 'initramfs']
 const XEN_ROLES: readonly ModuleRole[] = ['kernel', 'initramfs']
 
-/** What the lines of an entry load, by role. Module 0 is Xen under tboot (domain: AEM's 19_linux_xen_tboot). */
+/** What the lines of an entry load, by role. Module 0 is Xen under tboot (qubes-antievilmaid 4.2.0, etc/grub.d/19_linux_xen_tboot). */
 export function describeLoads(
   loads: readonly LoadLine[],
 ): Pick<BootEntry, 'flavour' | 'launcher' | 'modules' | 'sinit'> {

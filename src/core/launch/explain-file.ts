@@ -70,10 +70,10 @@ export function checkFile(
         NO_RESEAL,
       ),
     ]
-  return checkPackage(file, name, index)
+  return checkPackage(file, name, index, input.previousBootTime ?? null)
 }
 
-function checkPackage(file: FileFact, name: string, index: number): Reason[] {
+function checkPackage(file: FileFact, name: string, index: number, lastBoot: string | null): Reason[] {
   const owner = file.package
   if (owner === null)
     return [
@@ -101,7 +101,22 @@ function checkPackage(file: FileFact, name: string, index: number): Reason[] {
         `Check: rpm -qvv ${owner.name}`,
       ),
     ]
+  if (isOlder(owner.installTime, lastBoot))
+    return [
+      blocking(
+        'package-older-than-last-boot',
+        index,
+        `${name}: ${label} was installed before the last boot, which measured something else in its place`,
+        LOOK_AT_GRUB,
+      ),
+    ]
   return []
+}
+
+/** A change that a package made since the last boot comes from a package installed since then. */
+function isOlder(installTime: string | null, lastBoot: string | null): boolean {
+  if (installTime === null || lastBoot === null) return false
+  return Date.parse(installTime) < Date.parse(lastBoot)
 }
 
 /** Packages vouch for files, nobody vouches for a command line: a changed one must have been predicted. */

@@ -55,6 +55,8 @@ export type ExplanationInput = {
   /** Registers the installed updates may change; null when no bulletin or prediction names any. */
   readonly expectedPcrs: readonly number[] | null
   readonly alreadyResealed: boolean | null
+  /** When the boot before this one began, ISO 8601; lets an older package in place of a newer one be told. */
+  readonly previousBootTime?: string | null
 }
 
 export type ReasonCode =
@@ -79,6 +81,7 @@ export type ReasonCode =
   | 'package-modified'
   | 'package-unchecked'
   | 'signer-unknown'
+  | 'package-older-than-last-boot'
   | 'differs-from-prediction'
 
 /** A finding about one register: what it is and what to do. `isBlocking` ones make the verdict unexplained. */

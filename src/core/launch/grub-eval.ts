@@ -1,7 +1,14 @@
 import { forget } from './grub-forget.ts'
 import { addMenuItem, LOADERS, READERS } from './grub-menu-item.ts'
 import type { Command } from './grub-parse.ts'
-import { expandWords, type GrubState, type LoadLine, MAX_CALL_DEPTH, MAX_STEPS } from './grub-state.ts'
+import {
+  expandWords,
+  type GrubState,
+  type LoadLine,
+  MAX_CALL_DEPTH,
+  MAX_STEPS,
+  MAX_VARIABLES,
+} from './grub-state.ts'
 import { evaluateTest } from './grub-test.ts'
 
 /** Runs commands; the value is that of the last one as a condition, null when it cannot be known. */
@@ -82,7 +89,10 @@ function runBuiltin(
 
 function setVariable(state: GrubState, assignment: string | undefined, isUnknown: boolean): boolean {
   const match = /^([^=]+)=([\s\S]*)$/.exec(assignment ?? '')
-  if (match) state.variables.set(match[1]!, isUnknown ? null : match[2]!)
+  if (!match) return true
+  if (state.variables.size < MAX_VARIABLES || state.variables.has(match[1]!))
+    state.variables.set(match[1]!, isUnknown ? null : match[2]!)
+  else state.problems.push('grub.cfg sets too many variables')
   return true
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from './grub-parse.ts'
-import type { GrubState, MenuItem } from './grub-state.ts'
+import { type GrubState, MAX_MENU_ITEMS, type MenuItem } from './grub-state.ts'
 
 /** Commands that load a file to be booted. */
 export const LOADERS = new Set([
@@ -34,6 +34,7 @@ export function addMenuItem(
   const why = uncertain ?? (unknown.length > 0 ? `a title with $${unknown[0]}` : null)
   const kind = name === 'menuentry' ? 'entry' : 'submenu'
   const item: MenuItem = { kind, title, id: id ?? title, body: command.block ?? [], uncertain: why }
-  state.menu.push(item)
+  if (state.menu.length < MAX_MENU_ITEMS) state.menu.push(item)
+  else state.problems.push('grub.cfg has too many entries')
   return true
 }

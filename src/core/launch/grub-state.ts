@@ -4,6 +4,9 @@ import type { Command } from './grub-parse.ts'
 /** A generated grub.cfg runs a few hundred commands; one that needs more is not understood. */
 export const MAX_STEPS = 100_000
 export const MAX_CALL_DEPTH = 32
+/** Each entry runs with its own copy of the variables, so their product bounds the work. */
+export const MAX_MENU_ITEMS = 5_000
+export const MAX_VARIABLES = 2_000
 
 /** What GRUB knew when it read the file, as far as we can know it. */
 export type GrubWorld = {

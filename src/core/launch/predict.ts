@@ -28,7 +28,7 @@ export type PredictionInput = CalibrationInput & {
   }
 }
 
-/** The registers a launch can fill (domain: AEM's default selection without the LUKS headers). */
+/** The registers a launch can fill (AEM 4.2.0's default selection, etc/anti-evil-maid.conf, without the LUKS headers). */
 const LAUNCH_PCRS: readonly number[] = [PCR.drtm, PCR.launched, PCR.modules]
 
 /**

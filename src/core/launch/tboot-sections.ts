@@ -11,6 +11,8 @@ export type PrintedModule = { readonly commandLine: string; readonly printedDige
 const CHUNK_LENGTH = 80
 /** A GRUB command line is below 4 KiB; more lines than that are a log that lost its end. */
 const MAX_CHUNKS = 128
+/** tboot keeps at most 32 measurements (include/integrity.h, MAX_VL_HASHES); a list beyond this is no log of it. */
+const MAX_ENTRIES = 64
 
 /** The text without `TBOOT: ` at the line starts; carriage returns of serial captures are dropped. */
 export function splitLogLines(text: string): string[] {
@@ -68,7 +70,7 @@ export function readModules(lines: readonly string[]): { modules: PrintedModule[
       continue
     }
     const read = readCommandLine(lines, index, opening[1]!)
-    if (read === null) return { modules, complete: false }
+    if (read === null || modules.length === MAX_ENTRIES) return { modules, complete: false }
     const ok = /^\s*OK : (.+)$/.exec(lines[read.next] ?? '')
     modules.push({ commandLine: read.commandLine, printedDigest: ok ? readHex(ok[1]!) : null })
     index = read.next
@@ -109,6 +111,7 @@ export function readVlMeasurements(lines: readonly string[]): { entries: VlEntry
   const entries: VlEntry[] = []
   if (start === -1) return { entries, complete: false }
   for (const line of lines.slice(start + 1)) {
+    if (entries.length > MAX_ENTRIES) return { entries: [], complete: false }
     const oneLine = /^\s*PCR (\d{1,2}): (.+)$/.exec(line)
     const heading = /^\s*PCR (\d{1,2}) \(alg count (\d{1,2})\):\s*$/.exec(line)
     const algorithm = /^\s*alg ([0-9A-Fa-f]{4}): (.+)$/.exec(line)

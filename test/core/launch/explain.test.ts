@@ -209,6 +209,14 @@ describe('the evil maid between update and restart', () => {
     expect(blockers(explain({ booted, changes: { files } }))).toEqual([[19, 'package-modified']])
   })
 
+  it('an older signed Xen in place of the newer one', () => {
+    const story = { booted: UPDATED, predicted: null, changes: { previousBootTime: '2024-07-18T08:00:00Z' } }
+    expect(blockers(explain(story))).toEqual([[18, 'package-older-than-last-boot']])
+    expect(explain({ ...story, changes: { previousBootTime: '2024-07-16T08:00:00Z' } }).verdict).toBe(
+      'explained',
+    )
+  })
+
   it('a LUKS header: unexplained in its own register', () => {
     const explanation = explain({ booted: UPDATED, luks: LUKS.after })
     expect(explanation.verdict).toBe('unexplained')

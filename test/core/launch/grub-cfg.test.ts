@@ -177,6 +177,14 @@ describe('menus that cannot be told', () => {
       'an environment from another file',
       "load_env -f /other\nset default=$saved_entry\nmenuentry 'a' { true }",
     ],
+    [
+      'an entry in a condition before a default by number',
+      "set default=1\nif keystatus ; then\n menuentry 'x' { true }\nfi\nmenuentry 'a' { true }\nmenuentry 'b' { true }",
+    ],
+    [
+      'a condition on an unknown value',
+      "if [ \"$root\" = hd0 ] ; then\n menuentry 'x' { true }\nfi\nmenuentry 'a' { true }",
+    ],
     ['an empty menu', 'set timeout=5'],
     ['a module in a condition', "menuentry 'a' {\n if keystatus ; then module /extra ; fi\n}"],
   ])('%s', (_, text) => {
@@ -221,8 +229,24 @@ describe('hostile files', () => {
 
   it('deep nesting is refused, wide menus are linear', () => {
     expect(() => parseGrubConfig(`${'if true ; then '.repeat(5000)}x`, world())).toThrow(Failure)
-    const wide = Array.from({ length: 20_000 }, (_, i) => `menuentry 'm${i}' { module /x$y }`).join('\n')
-    expect(parseGrubConfig(wide, world()).entries).toHaveLength(20_000)
+    const wide = Array.from({ length: 4_000 }, (_, i) => `menuentry 'm${i}' { module /x$y }`).join('\n')
+    expect(parseGrubConfig(wide, world()).entries).toHaveLength(4_000)
+  })
+
+  it('more entries or variables than a menu can need are not evaluated', () => {
+    const many = (line: (i: number) => string) => Array.from({ length: 6_000 }, (_, i) => line(i)).join('\n')
+    expect(
+      parseGrubConfig(
+        many((i) => `menuentry 'm${i}' { true }`),
+        world(),
+      ).problems[0],
+    ).toContain('too many entries')
+    expect(
+      parseGrubConfig(
+        many((i) => `set v${i}=1`),
+        world(),
+      ).problems[0],
+    ).toContain('too many variables')
   })
 
   it('any text gives a configuration or a Failure', () => {

@@ -91,6 +91,7 @@ describe('an image as GRUB loads it', () => {
     expect((await digest(gzipSync(xz), { insmods: ['xzio'] })).problem).toContain('xz')
     expect((await digest(xz, { insmods: ['lzopio'] })).digests.sha256).toBe(sha256(xz))
     expect((await digest(xz)).kind).toBe('xz')
+    expect((await digest(xz, { insmods: ['xzio'], nounzip: true })).digests.sha256).toBe(sha256(xz))
   })
 
   it('hands on what the reader of the file throws', async () => {
@@ -99,6 +100,12 @@ describe('an image as GRUB loads it', () => {
       throw new Error('EIO')
     }
     await expect(digestImage(failing(), { banks: ['sha1'] })).rejects.toThrow('EIO')
+    async function* damagedThenFailing() {
+      yield Buffer.concat([gzipSync('x').subarray(0, 10), Buffer.alloc(100, 0xff)])
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      throw new Error('EIO')
+    }
+    await expect(digestImage(damagedThenFailing(), { banks: ['sha1'] })).rejects.toThrow('EIO')
   })
 
   it('never throws or hangs on any bytes', async () => {

@@ -36,45 +36,60 @@ function randomCommandLine(index: number): string {
   return words.join(' ').replace(/^-+/, '')
 }
 
-async function judge(algorithm: 'sha1' | 'sha256', image: string, commandLine: string): Promise<string> {
-  const policy = `${image}.policy`
-  await rm(policy, { force: true })
+type Case = { image: string; commandLine: string; ours: string }
+
+/** One policy holds several modules, which saves two thirds of the processes. */
+const CASES_PER_POLICY = 4
+
+async function judge(algorithm: 'sha1' | 'sha256', name: string, cases: readonly Case[]): Promise<string[]> {
+  const policy = join(directory, `${name}.policy`)
   await run(TB_POLGEN, ['--create', '--type', 'nonfatal', '--alg', algorithm, policy])
-  const what = ['--num', '0', '--pcr', 'none', '--hash', 'image', '--cmdline', commandLine, '--image', image]
-  await run(TB_POLGEN, ['--add', ...what, policy])
+  for (const [index, { image, commandLine }] of cases.entries()) {
+    const what = ['--num', String(index), '--pcr', 'none', '--hash', 'image', '--cmdline', commandLine]
+    await run(TB_POLGEN, ['--add', ...what, '--image', image, policy])
+  }
   const { stdout } = await run(TB_POLGEN, ['--show', policy])
-  const digest = /hashes\[0\]: ((?:[0-9a-f]{2} )+)/.exec(stdout)
-  return (digest?.[1] ?? `no digest in ${stdout}`).replaceAll(' ', '')
+  return [...stdout.matchAll(/hashes\[0\]: ((?:[0-9a-f]{2} )+)/g)].map((match) =>
+    match[1]!.replaceAll(' ', ''),
+  )
 }
 
-async function compare(index: number): Promise<void> {
-  const algorithm = index % 2 === 0 ? 'sha1' : 'sha256'
-  const raw = randomBytes(index % 13 === 0 ? 300_000 : randomFrom(5000))
+async function makeCase(index: number, algorithm: 'sha1' | 'sha256'): Promise<Case> {
+  const raw = randomBytes(index % 13 === 0 ? 100_000 : randomFrom(5000))
   const stored = index % 3 === 0 ? gzipSync(raw) : raw
   const path = join(directory, `module-${index}`)
   await writeFile(path, stored)
   const commandLine = randomCommandLine(index)
   const image = await digestImage(chunked(stored, 1 + randomFrom(4000)), { banks: ['sha1', 'sha256'] })
   expect(image.problem).toBeNull()
-  const ours = moduleDigest(algorithm, commandLine, 'whole', image.digests[algorithm]!)
-  expect(ours, `case ${index}: ${JSON.stringify(commandLine)}`).toBe(
-    await judge(algorithm, path, commandLine),
-  )
+  return {
+    image: path,
+    commandLine,
+    ours: moduleDigest(algorithm, commandLine, 'whole', image.digests[algorithm]!),
+  }
+}
+
+async function compare(group: number): Promise<void> {
+  const algorithm = group % 2 === 0 ? 'sha1' : 'sha256'
+  const indices = Array.from({ length: CASES_PER_POLICY }, (_, i) => group * CASES_PER_POLICY + i)
+  const cases = await Promise.all(indices.map((index) => makeCase(index, algorithm)))
+  expect(cases.map((one) => one.ours)).toEqual(await judge(algorithm, `group-${group}`, cases))
 }
 
 describe('module digests', () => {
   it('equal those of tb_polgen in 240 random cases', async () => {
-    const indices = Array.from({ length: 240 }, (_, index) => index)
-    for (let start = 0; start < indices.length; start += 8)
-      await Promise.all(indices.slice(start, start + 8).map(compare))
-  })
+    for (let group = 0; group < 240 / CASES_PER_POLICY; group += 2)
+      await Promise.all([compare(group), compare(group + 1)])
+  }, 180_000)
 
   it('differ from those of tb_polgen when one byte of the command line differs', async () => {
     const path = join(directory, 'one')
     await writeFile(path, 'image')
     const image = await digestImage(chunked(Buffer.from('image'), 3), { banks: ['sha256'] })
     const ours = moduleDigest('sha256', 'quiet ', 'whole', image.digests.sha256!)
-    expect(ours).not.toBe(await judge('sha256', path, 'quiet'))
+    const [theirs] = await judge('sha256', 'one', [{ image: path, commandLine: 'quiet', ours }])
+    expect(theirs).toMatch(/^[0-9a-f]{64}$/)
+    expect(ours).not.toBe(theirs)
   })
 })
 

@@ -167,6 +167,16 @@ describe('odd logs', () => {
     expect(parseTbootLog(writeTxtStat(written)).modules[1]?.commandLine).toBe(written.modules[1]!.commandLine)
   })
 
+  it('more measurements than tboot can hold are no log of it', () => {
+    const text = writeTxtStat(machine('1.10-tpm12'))
+    const line = /TBOOT: \t {3}PCR 19 \(alg count 1\):\n.*\n/.exec(text)![0]
+    const flooded = parseTbootLog(text.replace(line, line.repeat(50_000)))
+    expect(flooded.problems.length).toBeGreaterThan(0)
+    expect(
+      replayLog(flooded, pcrsOf(machine('1.10-tpm12')), [19]).some((one) => one.status === 'faithful'),
+    ).toBe(false)
+  })
+
   it('never throws anything but a Failure and never hangs, whatever the text', () => {
     const lines = writeTxtStat(machine('1.10-tpm2')).split('\n')
     const mixed = fc.array(fc.oneof(fc.constantFrom(...lines), fc.string()), { maxLength: 200 })

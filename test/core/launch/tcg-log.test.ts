@@ -125,14 +125,19 @@ describe('a crypto-agile log', () => {
   })
 
   it.each([
-    ['no algorithm', 28 + 4 + 16 + 8, u32(0)],
-    ['a million algorithms', 28 + 4 + 16 + 8, u32(1_000_000)],
-    ['a header of 4 GiB', 28, u32(0xffffffff)],
-    ['a digest of 20 bytes named SHA-256', 28 + 4 + 16 + 8 + 4, Buffer.from([0x0b, 0, 20, 0])],
-  ])('with %s is refused', (_, at, value) => {
+    ['no algorithm', 28 + 4 + 16 + 8, u32(0), 'names 0 algorithms'],
+    ['a million algorithms', 28 + 4 + 16 + 8, u32(1_000_000), 'names 1000000 algorithms'],
+    ['a header of 4 GiB', 28, u32(0xffffffff), 'cut off'],
+    [
+      'a digest of 20 bytes named SHA-256',
+      28 + 4 + 16 + 8 + 4,
+      Buffer.from([0x0b, 0, 20, 0]),
+      'sha256 digests have 20 bytes',
+    ],
+  ])('with %s is refused', (_, at, value, words) => {
     const changed = Buffer.from(bytes)
     value.copy(changed, at)
-    expect(() => parseTcgLog(changed)).toThrow(Failure)
+    expect(() => parseTcgLog(changed)).toThrow(words)
   })
 })
 
