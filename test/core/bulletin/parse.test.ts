@@ -141,6 +141,14 @@ describe('parseBulletin on single odd forms', () => {
     )
   })
 
+  it('does not take "not necessary" for a demand', () => {
+    const text = textOf(103).replace(
+      'Dom0 must be restarted afterward',
+      'A full system restart is not necessary',
+    )
+    expect(parseText(text).restart).toBe('unstated')
+  })
+
   it('reads what follows the present form in a later release', () => {
     const next = textOf(116)
       .replace('Bulletin 116', 'Bulletin 117')
