@@ -219,6 +219,12 @@ describe('parseBulletin on other bytes', () => {
       'line 50',
     ],
     [
+      'a package without name',
+      Buffer.from(textOf(103).replace('- Xen packages,', '- (?) Xen,')),
+      'bulletin-package-line',
+      'line',
+    ],
+    [
       'a heading without list',
       Buffer.from(textOf(103).replace('  - Xen packages, version 4.17.4-4', '')),
       'bulletin-package-list',
