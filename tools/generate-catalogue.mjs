@@ -33,7 +33,10 @@ const loadCore = async () => {
 const { parseBulletin, makeCatalogue } = await loadCore()
 const names = (await readdir(directory)).filter((name) => /^qsb-\d{3}-\d{4}\.txt$/.test(name)).sort()
 const files = await Promise.all(names.map((name) => readFile(join(directory, name))))
-const { newest, date, bulletins } = makeCatalogue(files.map((bytes) => parseBulletin(bytes)))
+const start = performance.now()
+const parsed = files.map((bytes) => parseBulletin(bytes))
+console.error(`${parsed.length} bulletins parsed in ${(performance.now() - start).toFixed(0)} ms`)
+const { newest, date, bulletins } = makeCatalogue(parsed)
 
 const text = `// biome-ignore-all format: generated, one bulletin a line
 // biome-ignore-all lint: generated

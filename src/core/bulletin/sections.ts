@@ -37,9 +37,10 @@ const MONTHS = [
   'December',
 ]
 
+/** A day that does not exist runs over into another month. */
 const isoDate = (year: number, month: number, day: number): string | null => {
   const date = new Date(Date.UTC(year, month - 1, day))
-  const exists = date.getUTCMonth() === month - 1 && date.getUTCDate() === day && year >= 2010 && year < 2100
+  const exists = date.getUTCMonth() === month - 1 && year >= 2010 && year < 2100
   return exists ? date.toISOString().slice(0, 10) : null
 }
 

@@ -25,6 +25,7 @@ describe('the built-in catalogue', () => {
   it('is what the script makes of the corpus', () => {
     const made = execFileSync('node', [source('tools/generate-catalogue.mjs'), CORPUS, '-'], {
       encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
     })
     expect(made).toBe(readFileSync(source('src/core/bulletin/catalogue-data.ts'), 'utf8'))
   })

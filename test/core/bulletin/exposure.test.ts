@@ -85,6 +85,7 @@ describe('parseMsiVectors', () => {
     ['with its domain', `0000:${XHCI}`, 8],
     ['one vector beside MSI-X', WIFI, 1],
     ['MSI-X only', ONLY_MSI_X, 0],
+    ['MSI-X, were it printed alike', ONLY_MSI_X.replace('Count=16', 'Count=1/16'), 0],
     ['no root', '00:14.0 USB controller: x\n\tCapabilities: <access denied>\n', null],
     ['no device', '', null],
   ])('%s', (_, text, vectors) => {

@@ -141,6 +141,14 @@ describe('parseBulletin on single odd forms', () => {
     )
   })
 
+  it('does not take "not necessary" for a demand', () => {
+    const text = textOf(103).replace(
+      'Dom0 must be restarted afterward',
+      'A full system restart is not necessary',
+    )
+    expect(parseText(text).restart).toBe('unstated')
+  })
+
   it('reads what follows the present form in a later release', () => {
     const next = textOf(116)
       .replace('Bulletin 116', 'Bulletin 117')
@@ -209,6 +217,12 @@ describe('parseBulletin on other bytes', () => {
       Buffer.from(textOf(103).replace('version 4.17.4-4', 'the newest')),
       'bulletin-package-line',
       'line 50',
+    ],
+    [
+      'a package without name',
+      Buffer.from(textOf(103).replace('- Xen packages,', '- (?) Xen,')),
+      'bulletin-package-line',
+      'line',
     ],
     [
       'a heading without list',

@@ -235,6 +235,13 @@ describe('decideSignatures', () => {
     expect(decideSignature(signature!, certified).status).toBe('bad')
   })
 
+  it('does not take BADSIG for good, whatever follows it', () => {
+    const text = `[GNUPG:] NEWSIG\n[GNUPG:] BADSIG ${MAREK.slice(-16)} x\n[GNUPG:] VALIDSIG ${MAREK} 2024-07-16 1721128613 0 4 0 1 8 00 ${MAREK}\n`
+    for (const each of [text, `${text}[GNUPG:] GOODSIG ${MAREK.slice(-16)} x\n`]) {
+      expect(decideSignature(parseGpgStatus(each)[0]!, certified).status).toBe('bad')
+    }
+  })
+
   it('does not let a user id write status lines', () => {
     const [signature] = parseGpgStatus(
       '[GNUPG:] NEWSIG\n[GNUPG:] BADSIG D655A4F21830E06A x%0A[GNUPG:] GOODSIG\n',
