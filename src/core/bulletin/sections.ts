@@ -67,11 +67,21 @@ const parseId = (lines: readonly string[], at: number): number => {
   return id
 }
 
-const isSectionTitle = (lines: readonly string[], index: number): boolean =>
-  /^[^\s|=+-]/.test(lines[index] ?? '') && /^(?:={4,}|-{4,})$/.test(lines[index + 1] ?? '')
+/** The first characters decide for nearly all lines; the patterns then need not run. */
+const isSectionTitle = (lines: readonly string[], index: number): boolean => {
+  const underline = lines[index + 1] ?? ''
+  if (!underline.startsWith('=') && !underline.startsWith('-')) return false
+  return /^(?:={4,}|-{4,})$/.test(underline) && /^[^\s|=+-]/.test(lines[index]!)
+}
 
 /** Text of several lines as one, white space made single blanks. */
-export const collapse = (lines: readonly string[]): string => lines.join(' ').trim().replace(/\s+/g, ' ')
+export const collapse = (lines: readonly string[]): string => {
+  const text = lines
+    .map((line) => line.trim())
+    .join(' ')
+    .trim()
+  return /[^\S ]| {2}/.test(text) ? text.replace(/\s+/g, ' ') : text
+}
 
 const paragraphsOf = (lines: readonly string[]): string[] => {
   const paragraphs: string[] = []
@@ -86,12 +96,19 @@ const paragraphsOf = (lines: readonly string[]): string[] => {
   return paragraphs
 }
 
-const makeSection = (title: string, firstLine: number, lines: readonly string[]): Section => ({
-  title,
-  firstLine,
-  lines,
-  paragraphs: paragraphsOf(lines),
-})
+/** Most sections are never read as paragraphs, those that are several times: made once, when asked for. */
+const makeSection = (title: string, firstLine: number, lines: readonly string[]): Section => {
+  let paragraphs: readonly string[] | undefined
+  return {
+    title,
+    firstLine,
+    lines,
+    get paragraphs() {
+      paragraphs ??= paragraphsOf(lines)
+      return paragraphs
+    },
+  }
+}
 
 const splitSections = (lines: readonly string[], from: number): Section[] => {
   const titles: number[] = []
