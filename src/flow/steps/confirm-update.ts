@@ -8,7 +8,7 @@ import {
   listMayChange,
 } from '../../core/decide/confirm-update.ts'
 import { describeUpdate } from '../../messages/before-restart.ts'
-import { qsb, stateWords } from '../../messages/bulletins.ts'
+import { qsb } from '../../messages/bulletins.ts'
 import { observeBulletins } from '../../observe/bulletins.ts'
 import { observeConfirmedPackages } from '../../observe/confirmed-packages.ts'
 import { observeStatus, type StatusFacts } from '../../observe/status.ts'
@@ -108,7 +108,7 @@ async function askBulletin(
       ...offered.map((state) => ({
         value: String(state.id),
         label: qsb(state.id),
-        hint: `${state.date}, ${stateWords(state)}`,
+        hint: `${state.date}, ${state.met ? 'installed, waits for the restart' : 'not met here'}`,
       })),
       none,
     ],
