@@ -186,20 +186,6 @@ describe.each(['2.0', '1.2'] as const)('stage with TPM %s', (version) => {
     expect([17, 18, 19].map((n) => replayed.get(n))).toEqual([17, 18, 19].map((n) => pcrs[n]))
   })
 
-  test.runIf(version === '1.2')('with tcsd stopped a program can talk to /dev/tpm0 itself', async () => {
-    await stage.run(['systemctl', 'stop', 'tcsd'])
-    // TPM_PCRRead of PCR 17, twice
-    const command = String.raw`printf '\000\301\000\000\000\016\000\000\000\025\000\000\000\021' >&3; head -c 30 <&3 | xxd -p -c 30`
-    for (let n = 0; n < 2; n++) {
-      const answer = await stage.run(['sh', '-c', `exec 3<>/dev/tpm0; ${command}; ${command}`], {
-        timeoutMs: 5000,
-      })
-      const line = `00c40000001e00000000${(await registers(stage, version))[17]}\n`
-      expect(answer.stdout).toBe(line + line)
-    }
-    expect((await stage.run(['systemctl', 'start', 'tcsd'])).exit).toBe(0)
-  })
-
   test('after an update of Xen the unseal fails and the automatic seal adopts the new state', async () => {
     await stage.updateXen()
     expect((await stage.run(['rpm', '-V', 'xen-hypervisor'])).exit).toBe(0)
