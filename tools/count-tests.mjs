@@ -12,7 +12,14 @@ import { pathToFileURL } from 'node:url'
  * @returns {{ passed: number, failed: number, skipped: number }}
  */
 export function countReport(report) {
-  const { numPassedTests, numFailedTests, numPendingTests = 0, numTodoTests = 0, success, testResults } = report
+  const {
+    numPassedTests,
+    numFailedTests,
+    numPendingTests = 0,
+    numTodoTests = 0,
+    success,
+    testResults,
+  } = report
   if (!Number.isInteger(numPassedTests) || !Number.isInteger(numFailedTests) || !Array.isArray(testResults)) {
     return { passed: 0, failed: 1, skipped: 0 }
   }
