@@ -133,6 +133,15 @@ function addCommands(
   add('status', 'one look at AEM, TPM, devices, Xen and the session', 'machine', (options) =>
     lookAtStatus(io, options, running),
   )
+  add(
+    'predict',
+    'the PCRs of the next boot, from the files that are on the boot device now',
+    'machine',
+    async (options) => {
+      const { runPredict } = await import('./cli/looks.ts')
+      return runPredict(io, options, await open(options))
+    },
+  )
   add('explain', 'what changed since the session began, and why', 'machine', async (options) => {
     const { runExplain } = await import('./cli/looks.ts')
     return runExplain(io, options, await open(options))

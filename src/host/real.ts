@@ -1,6 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { lstat, mkdir, mkdtemp, open, readdir, readlink, rename, rm, statfs, unlink } from 'node:fs/promises'
+import {
+  lstat,
+  mkdir,
+  mkdtemp,
+  open as openFileHandle,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  statfs,
+  unlink,
+} from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { basename, dirname } from 'node:path'
 import type { CommandCall } from '../commands.ts'
@@ -15,6 +26,7 @@ import { ABSENT, seen, unknown } from './host.ts'
 
 /** Files read whole are small; boot files go through digestFile, the Xen image (3 MB) is the largest. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024
+const READ_CHUNK_BYTES = 1 << 20
 
 export type RealHostOptions = {
   readonly stateDir: string
@@ -25,7 +37,7 @@ export type RealHostOptions = {
 /** The machine that the program runs on. */
 export function makeRealHost(options: RealHostOptions): Host {
   const mounted = new Set<string>()
-  const open = new Set<MountedMedia>()
+  const opened = new Set<MountedMedia>()
   const writing = new Set<Promise<unknown>>()
   const check = (path: string, access: 'read' | 'write'): void => {
     const allowed =
@@ -69,10 +81,17 @@ export function makeRealHost(options: RealHostOptions): Host {
       check(path, 'read')
       return digestRealFile(path)
     },
+    async openFile(path) {
+      check(path, 'read')
+      return look(async () => {
+        const file = await openFileHandle(path, constants.O_RDONLY | constants.O_NOCTTY)
+        return file.createReadStream({ highWaterMark: READ_CHUNK_BYTES })
+      })
+    },
     async openMedia(media) {
-      const opened = await openRealMedia(media, host, mounted)
-      if (opened.state === 'seen') open.add(opened.value)
-      return opened
+      const look = await openRealMedia(media, host, mounted)
+      if (look.state === 'seen') opened.add(look.value)
+      return look
     },
     async writeFileAtomic(path, bytes, mode) {
       check(path, 'write')
@@ -110,13 +129,13 @@ export function makeRealHost(options: RealHostOptions): Host {
       await mkdir(WORK_ROOT, { recursive: true, mode: 0o700 })
       const root = await mkdtemp(`${WORK_ROOT}/work-`)
       const work = { root, close: () => rm(root, { recursive: true, force: true }) }
-      open.add(work)
+      opened.add(work)
       return work
     },
     randomBytes: (sizeBytes) => randomBytes(sizeBytes),
     async close() {
       await Promise.allSettled(writing)
-      await Promise.allSettled([...open].map((media) => media.close()))
+      await Promise.allSettled([...opened].map((media) => media.close()))
     },
     lockFile: holdLock,
   }
@@ -162,7 +181,7 @@ async function look<T>(read: () => Promise<T>): Promise<Seen<T>> {
 
 async function readWhole(path: string): Promise<Seen<Uint8Array>> {
   return look(async () => {
-    const file = await open(path, constants.O_RDONLY | constants.O_NOCTTY)
+    const file = await openFileHandle(path, constants.O_RDONLY | constants.O_NOCTTY)
     try {
       const { size } = await file.stat()
       if (size > MAX_FILE_BYTES)
@@ -176,9 +195,9 @@ async function readWhole(path: string): Promise<Seen<Uint8Array>> {
 
 async function digestRealFile(path: string): Promise<Seen<FileDigests>> {
   return look(async () => {
-    const file = await open(path, constants.O_RDONLY | constants.O_NOCTTY)
+    const file = await openFileHandle(path, constants.O_RDONLY | constants.O_NOCTTY)
     try {
-      return await digestStream(file.createReadStream({ autoClose: false, highWaterMark: 1 << 20 }))
+      return await digestStream(file.createReadStream({ autoClose: false, highWaterMark: READ_CHUNK_BYTES }))
     } finally {
       await file.close()
     }
@@ -238,7 +257,7 @@ async function writeAtomically(path: string, bytes: Uint8Array, mode: number): P
   try {
     await unlink(temporary).catch(() => undefined)
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
-    const file = await open(temporary, flags, mode)
+    const file = await openFileHandle(temporary, flags, mode)
     try {
       await file.writeFile(bytes)
       await file.sync()
@@ -254,7 +273,7 @@ async function writeAtomically(path: string, bytes: Uint8Array, mode: number): P
 }
 
 async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+  const directory = await openFileHandle(path, constants.O_RDONLY | constants.O_DIRECTORY)
   try {
     await directory.sync()
   } finally {

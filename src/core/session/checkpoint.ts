@@ -50,6 +50,18 @@ export const baselineSchema = z.object({
     }),
   ),
   launchLog: z.string().nullable(),
+  /** What this boot measured, one extend after the other; null without a readable log. */
+  components: z
+    .array(
+      z.object({
+        role: z.enum(['mle', 'xen', 'kernel', 'initramfs', 'module', 'platform', 'policy', 'other']),
+        path: z.string().nullable(),
+        commandLine: z.string().nullable(),
+        pcr: z.number().int(),
+        digests: z.record(z.string(), hexDigest),
+      }),
+    )
+    .nullable(),
 })
 
 export type Baseline = z.infer<typeof baselineSchema>

@@ -1,17 +1,6 @@
-import {
-  type ConfirmedPackage,
-  decideUpdate,
-  listChangedPackages,
-  listMayChange,
-} from '../../core/decide/confirm-update.ts'
-import type { Host } from '../../host/host.ts'
+import { decideUpdate, listChangedPackages, listMayChange } from '../../core/decide/confirm-update.ts'
 import { describeUpdate } from '../../messages/before-restart.ts'
-import {
-  MEASURED_PACKAGES,
-  observeIntegrity,
-  observePackage,
-  observeTrustedKeys,
-} from '../../observe/packages.ts'
+import { observeConfirmedPackages } from '../../observe/confirmed-packages.ts'
 import { decidePendingRestart, observeInstalledXen, observeStatus } from '../../observe/status.ts'
 import type { Step } from '../step.ts'
 
@@ -62,33 +51,4 @@ export const confirmUpdate: Step<'confirm-update'> = async ({ host, ui }) => {
       },
     },
   }
-}
-
-/** Newest version of each measured package, with signature and integrity; null when rpm does not answer at all. */
-export async function observeConfirmedPackages(
-  host: Host,
-  bootTime: string | null,
-): Promise<readonly ConfirmedPackage[] | null> {
-  const trusted = await observeTrustedKeys(host)
-  const confirmed: ConfirmedPackage[] = []
-  let isRpmKnown = false
-  for (const { name, component } of MEASURED_PACKAGES) {
-    const installed = await observePackage(host, name)
-    if (installed.state !== 'seen') continue
-    isRpmKnown = true
-    const newest = installed.value.at(-1)
-    if (!newest) continue
-    const integrity = await observeIntegrity(host, newest, trusted)
-    confirmed.push({
-      name,
-      component,
-      evr: newest.evr,
-      installedAt: newest.installedAt,
-      changedSinceBoot: bootTime === null ? null : newest.installedAt > bootTime,
-      signer: integrity.signer?.name ?? null,
-      signature: integrity.signature,
-      changedFiles: integrity.changedFiles?.map((file) => file.path) ?? null,
-    })
-  }
-  return isRpmKnown ? confirmed : null
 }
