@@ -13,7 +13,8 @@ import {
   unlink,
 } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { basename, dirname } from 'node:path'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
 import type { CommandCall } from '../commands.ts'
 import { command } from '../commands.ts'
 import type { Failure } from '../core/failure.ts'
@@ -30,8 +31,8 @@ const READ_CHUNK_BYTES = 1 << 20
 
 export type RealHostOptions = {
   readonly stateDir: string
-  /** Files that the user named on the command line (bulletins, keys). */
-  readonly userFiles: readonly string[]
+  /** Directories of files that the user named on the command line (bulletins, keys); read only. */
+  readonly userDirectories: readonly string[]
 }
 
 /** The machine that the program runs on. */
@@ -41,7 +42,8 @@ export function makeRealHost(options: RealHostOptions): Host {
   const writing = new Set<Promise<unknown>>()
   const check = (path: string, access: 'read' | 'write'): void => {
     const allowed =
-      options.userFiles.includes(path) ||
+      (access === 'read' && isBelow(path, options.userDirectories)) ||
+      isBelow(path, [workRoot()]) ||
       pathAllowed(path, access, { stateDir: options.stateDir, mediaRoots: [...mounted] })
     if (!allowed) throw new Error(`path ${path} is not in src/paths.ts for ${access}`)
   }
@@ -126,8 +128,8 @@ export function makeRealHost(options: RealHostOptions): Host {
       })
     },
     async makeWorkDirectory() {
-      await mkdir(WORK_ROOT, { recursive: true, mode: 0o700 })
-      const root = await mkdtemp(`${WORK_ROOT}/work-`)
+      await mkdir(workRoot(), { recursive: true, mode: 0o700 })
+      const root = await mkdtemp(`${workRoot()}/work-`)
       const work = { root, close: () => rm(root, { recursive: true, force: true }) }
       opened.add(work)
       return work
@@ -166,6 +168,16 @@ async function runProgram(call: CommandCall, input?: Uint8Array): Promise<Seen<R
   if (result.isMaxBuffer) return unknown(`${program} printed more than ${call.maxOutputBytes} bytes`)
   if (result.exitCode === undefined) return unknown(`${program} could not be run: ${result.shortMessage}`)
   return seen({ exit: result.exitCode, stdout: result.stdout, stderr: result.stderr })
+}
+
+function isBelow(path: string, directories: readonly string[]): boolean {
+  return directories.some((directory) => path === directory || path.startsWith(`${directory}/`))
+}
+
+/** Under /run; somebody who is not root has no place of their own there but XDG_RUNTIME_DIR (systemd, pam_systemd(8)). */
+function workRoot(): string {
+  const uid = process.getuid?.() ?? 0
+  return uid === 0 ? WORK_ROOT : join(process.env.XDG_RUNTIME_DIR ?? tmpdir(), `aem-reseal-${uid}`)
 }
 
 async function look<T>(read: () => Promise<T>): Promise<Seen<T>> {

@@ -69,6 +69,8 @@ export type Baseline = z.infer<typeof baselineSchema>
 const expectation = z.object({
   /** Bulletin ids that asked for the update. */
   bulletins: z.array(z.number().int()),
+  /** Registers those bulletins name. */
+  bulletinPcrs: z.array(z.number().int()),
   /** Registers that the update may change; every other selected one must stay. */
   mayChange: z.array(z.number().int()),
   /** Names of the packages that changed since the boot before. */
