@@ -155,58 +155,63 @@ const bulletinSummary = {
   date: z.iso.date(),
 }
 
-export const bulletinShowSchema = z.array(
-  z.looseObject({
-    ...bulletinSummary,
-    title: z.string().nullable(),
-    xsas: z.array(z.number().int()),
-    mentionsAem: z.boolean(),
-    reseal: z
-      .looseObject({
-        pcrs: z.array(pcrIndex),
-        causes: z.array(z.enum(['xen', 'kernel', 'initramfs', 'microcode'])),
-      })
-      .nullable(),
-    dom0: z.array(
-      z.looseObject({
-        release: z.string(),
-        packages: z.array(
-          z.looseObject({
-            name: z.string(),
-            component: z.enum(['xen', 'kernel', 'microcode', 'initramfs-tool', 'firmware', 'lvm', 'other']),
-            version: z.string(),
-          }),
-        ),
-      }),
-    ),
-    restart: z.enum([
-      'dom0',
-      'dom0-session',
-      'dom0-session+vms',
-      'vms',
-      'xscreensaver',
-      'reinstall-templates',
-      'none',
-      'unstated',
-    ]),
-    signatures: z.array(
-      z.looseObject({
-        signer: z.string().nullable(),
-        fingerprint: hex.nullable(),
-        status: z.enum([
-          'good',
-          'bad',
-          'no-key',
-          'untrusted-key',
-          'expired',
-          'revoked',
-          'weak-digest',
-          'missing',
-        ]),
-      }),
-    ),
-  }),
-)
+const bulletin = z.looseObject({
+  ...bulletinSummary,
+  title: z.string().nullable(),
+  xsas: z.array(z.number().int()),
+  mentionsAem: z.boolean(),
+  reseal: z
+    .looseObject({
+      pcrs: z.array(pcrIndex),
+      causes: z.array(z.enum(['xen', 'kernel', 'initramfs', 'microcode'])),
+    })
+    .nullable(),
+  dom0: z.array(
+    z.looseObject({
+      release: z.string(),
+      packages: z.array(
+        z.looseObject({
+          name: z.string(),
+          component: z.enum(['xen', 'kernel', 'microcode', 'initramfs-tool', 'firmware', 'lvm', 'other']),
+          version: z.string(),
+        }),
+      ),
+    }),
+  ),
+  restart: z.enum([
+    'dom0',
+    'dom0-session',
+    'dom0-session+vms',
+    'vms',
+    'xscreensaver',
+    'reinstall-templates',
+    'none',
+    'unstated',
+  ]),
+  signatures: z.array(
+    z.looseObject({
+      signer: z.string().nullable(),
+      /** As gpg prints it: upper-case. */
+      fingerprint: z
+        .string()
+        .regex(/^[0-9A-F]{40}$/)
+        .nullable(),
+      status: z.enum([
+        'good',
+        'bad',
+        'no-key',
+        'untrusted-key',
+        'expired',
+        'revoked',
+        'weak-digest',
+        'missing',
+      ]),
+    }),
+  ),
+})
+
+/** One for each argument; of several arguments, one that cannot be shown is an error in its place. */
+export const bulletinShowSchema = z.array(z.union([bulletin, errorSchema]))
 
 /** `bulletin list` and `bulletin check`. */
 export const bulletinListSchema = z.looseObject({
