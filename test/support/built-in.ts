@@ -32,6 +32,8 @@ export type Story = {
   readonly machine: SimMachine
   /** While the machine is off for the first time. */
   readonly whileOff?: (machine: SimMachine) => void
+  /** While the machine is off, each time. */
+  readonly beforeBoot?: (machine: SimMachine) => void
   /** After each boot, before anybody logs in. */
   readonly afterBoot?: (machine: SimMachine) => void
   readonly answers?: Readonly<Record<string, string>>
@@ -56,6 +58,7 @@ export async function rehearse(story: Story): Promise<Rehearsal> {
     async simulateRestart() {
       if (boots === 0) story.whileOff?.(machine)
       boots += 1
+      story.beforeBoot?.(machine)
       restartMachine(machine)
       story.afterBoot?.(machine)
     },
