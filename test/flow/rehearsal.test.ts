@@ -243,7 +243,7 @@ describe('an attack whose traces are removed before anybody looks', () => {
 
   it.each(attacks)(
     'on %s, once: is seen one boot late, when the good file is measured',
-    async (_what, name) => {
+    async (_what, name, attack) => {
       const AS_SEEN_BY_FILES = { exit: 4, verdicts: ['explained', 'unexplained'] }
       const machine = machineOf('clean-update')
       const good = bootFilesOf(machine).get(name)
