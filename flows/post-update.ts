@@ -46,7 +46,12 @@ export const postUpdate = {
     'record-baseline': {
       title: 'Record what is measured now',
       observes: 'all PCRs, SEAL, command lines, digests of boot files and sealed files, launch log',
-      on: { recorded: 'choose-protection', incomplete: ATTENTION },
+      on: { recorded: 'predict', incomplete: ATTENTION },
+    },
+    predict: {
+      title: 'Predict the next boot',
+      observes: 'launch log, GRUB entry, boot files',
+      on: { complete: 'choose-protection', partial: 'choose-protection', refused: 'choose-protection' },
     },
     'choose-protection': {
       title: 'Choose how to go through the restart',

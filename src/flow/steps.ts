@@ -12,6 +12,7 @@ import { finish } from './steps/finish.ts'
 import { gateReseal } from './steps/gate-reseal.ts'
 import { nextDevice } from './steps/next-device.ts'
 import { planRestart } from './steps/plan-restart.ts'
+import { predict } from './steps/predict.ts'
 import { readSealOutcome } from './steps/read-seal-outcome.ts'
 import { recordBaseline } from './steps/record-baseline.ts'
 import { reseal } from './steps/reseal.ts'
@@ -25,6 +26,7 @@ export const STEPS: Steps = {
   'confirm-update': confirmUpdate,
   'check-boot-device': checkBootDevice,
   'record-baseline': recordBaseline,
+  predict,
   'choose-protection': chooseProtection,
   'plan-restart': planRestart,
   checkpoint,

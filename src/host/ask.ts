@@ -13,6 +13,7 @@ export async function askTerminal<V extends string>(question: Question<V>): Prom
       })),
       default: question.default,
       loop: false,
+      pageSize: 12,
     })
   } catch (error) {
     if ((error as Error).name === 'ExitPromptError' || (error as Error).name === 'AbortPromptError')

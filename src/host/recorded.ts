@@ -11,6 +11,7 @@ import { loadRecordedMachine, type RecordedMachine } from './recorded-format.ts'
 
 /** Files of a recorded machine come from strangers: none may be larger. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024
+const READ_CHUNK_BYTES = 1 << 20
 /** As the kernel: MAXSYMLINKS, path_resolution(7). */
 const MAX_LINKS = 40
 
@@ -42,6 +43,9 @@ export async function makeRecordedHost(directory: string, stateDir: string | nul
     listDirectory: (path) => listRecorded(machine, path),
     statFile: (path) => statRecorded(machine, path),
     digestFile: (path) => digestRecorded(machine, path),
+    async openFile(path) {
+      return openRecorded(machine, path)
+    },
     async openMedia({ uuid, mountPoint }) {
       if (mountPoint !== null) return seen({ root: mountPoint, close: async () => undefined })
       const place = await resolve(machine, `/run/aem-reseal/media/${uuid}`)
@@ -225,13 +229,23 @@ async function statRecorded(machine: RecordedMachine, path: string): Promise<See
 async function digestRecorded(machine: RecordedMachine, path: string): Promise<Seen<FileDigests>> {
   const listed = machine.digests[placeOf(path).key]
   if (listed) return seen(listed)
-  const content = await readRecorded(machine, path)
-  if (content.state !== 'seen') return content
-  return seen(await digestStream(oneChunk(content.value)))
+  const content = await openRecorded(machine, path)
+  return content.state === 'seen' ? seen(await digestStream(content.value)) : content
 }
 
-async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
+/** Streams a file of any size: an initramfs may be large, and is only hashed. */
+async function openRecorded(
+  machine: RecordedMachine,
+  path: string,
+): Promise<Seen<AsyncIterable<Uint8Array>>> {
+  const place = await resolve(machine, path)
+  if (place.state !== 'seen') return place
+  const file = await open(place.value, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  if (!(await file.stat()).isFile()) {
+    await file.close()
+    return unknown(`${path} is not a regular file in the recorded machine`)
+  }
+  return seen(file.createReadStream({ highWaterMark: READ_CHUNK_BYTES }))
 }
 
 async function lstatOrNull(path: string) {
