@@ -14,6 +14,7 @@ export function makeFakeHost(told: Partial<Host>): Host {
     run: (call) => refuse(call.argv.join(' '))(),
     readFile: (path) => refuse(`readFile ${path}`)(),
     readLink: (path) => refuse(`readLink ${path}`)(),
+    openFile: (path) => refuse(`openFile ${path}`)(),
     listDirectory: (path) => refuse(`listDirectory ${path}`)(),
     statFile: (path) => refuse(`statFile ${path}`)(),
     digestFile: (path) => refuse(`digestFile ${path}`)(),

@@ -155,6 +155,7 @@ export class RecordedDom0 {
   }
 
   withTrenchBoot(): this {
+    this.absent = this.absent.filter((path) => !path.includes('trenchboot'))
     return this.forgetting('19_linux_xen_tboot')
       .without('/etc/grub.d/19_linux_xen_tboot')
       .withFile('/etc/grub.d/19_linux_xen_trenchboot', '#! /bin/sh\n')
