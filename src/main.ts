@@ -4,7 +4,7 @@ import { EXIT, Failure } from './core/failure.ts'
 import type { Host } from './host/host.ts'
 import { makeFailure } from './messages.ts'
 import { renderFailure } from './ui/render-message.ts'
-import { sanitizeText, toAscii } from './ui/sanitize.ts'
+import { renderJson, sanitizeText, toAscii } from './ui/sanitize.ts'
 import { Interrupted } from './ui/ui.ts'
 
 declare const AEM_RESEAL_VERSION: string
@@ -255,7 +255,7 @@ function report(error: unknown, io: Io, isJson: boolean, isAscii: boolean): numb
   const { text: failure, exit } = toFailure(error)
   if (isJson) {
     const { code, what, why, next } = failure
-    io.stdout(`${JSON.stringify({ error: { code, what, why, next } }, null, 2)}\n`)
+    io.stdout(renderJson({ error: { code, what, why, next } }))
   } else {
     const lines = renderFailure(failure)
       .map((own) => sanitizeText(own.text))

@@ -13,6 +13,7 @@ import { makeUi, printJson, stateDirOf } from './world.ts'
 /** `aem-reseal record --out DIR`: everything the looks read, as a recorded machine without secrets. */
 export async function runRecord(io: Io, options: GlobalOptions, host: Host, out: string): Promise<number> {
   if (out === '') throw makeFailure('usage', { reason: '--out needs a directory' })
+  if (!host.writable) throw makeFailure('machine-is-read-only', { path: out })
   const { makeRecorder } = await import('../host/recorder.ts')
   const ui = makeUi(io, options)
   const recorder = await makeRecorder(host, out)

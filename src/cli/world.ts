@@ -1,6 +1,7 @@
 import type { Host } from '../host/host.ts'
 import { makeFailure } from '../messages.ts'
 import { DEFAULT_STATE_DIR } from '../paths.ts'
+import { renderJson } from '../ui/sanitize.ts'
 import { makeQuietUi, makeTerminalUi } from '../ui/terminal.ts'
 import type { Ui } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'
@@ -48,7 +49,7 @@ export function assertAnswerable(io: Io, options: GlobalOptions, missing: string
 }
 
 export function printJson(io: Io, value: unknown): void {
-  io.stdout(`${JSON.stringify(value, null, 2)}\n`)
+  io.stdout(renderJson(value))
 }
 
 /** The machine that the program runs on, for files the user named: bulletins and keys are never part of a recording. */

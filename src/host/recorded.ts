@@ -102,11 +102,11 @@ function placeOf(path: string): { base: string; inner: string; key: string } {
 async function resolve(machine: RecordedMachine, path: string, followLast = true): Promise<Seen<string>> {
   const { base, inner, key } = placeOf(path)
   const top = join(machine.directory, base)
-  if (isListedAbsent(machine, path)) return ABSENT
+  if (isListedAbsent(machine, key)) return ABSENT
   let pending = inner.split('/').filter(Boolean)
   let done: string[] = []
   let links = 0
-  if ((await lstatOrNull(top)) === null) return unknown(`the recorded machine has no ${base}`)
+  if (!(await isOwnFolder(machine.directory, base))) return unknown(`the recorded machine has no ${base}`)
   while (pending.length > 0) {
     const [name = '', ...rest] = pending
     pending = rest
@@ -125,7 +125,8 @@ async function resolve(machine: RecordedMachine, path: string, followLast = true
       if (target.startsWith('/')) done = []
       pending = [...target.split('/').filter(Boolean), ...rest]
       // A link may lead to a path that is known to be absent.
-      if (isListedAbsent(machine, `/${[...done, ...pending].join('/')}`)) return ABSENT
+      const aim = `/${[...done, ...pending].join('/')}`
+      if (isListedAbsent(machine, base === 'root' ? aim : `${base}${aim}`)) return ABSENT
       continue
     }
     done = [...done, name]
@@ -133,15 +134,28 @@ async function resolve(machine: RecordedMachine, path: string, followLast = true
   return seen(join(top, ...done))
 }
 
-function isListedAbsent(machine: RecordedMachine, path: string): boolean {
-  const { key } = placeOf(path)
+/** The folders that hold a tree are directories themselves: `root` could be a link to / of the user's machine. */
+async function isOwnFolder(directory: string, base: string): Promise<boolean> {
+  const names = base.split('/')
+  for (const [index] of names.entries()) {
+    const stat = await lstatOrNull(join(directory, ...names.slice(0, index + 1)))
+    if (!stat?.isDirectory()) return false
+  }
+  return true
+}
+
+/** @param key a path of dom0, or `devices/<uuid>/...` */
+function isListedAbsent(machine: RecordedMachine, key: string): boolean {
   return [...machine.absent].some((absent) => key === absent || key.startsWith(`${absent}/`))
 }
 
 async function readRecorded(machine: RecordedMachine, path: string): Promise<Seen<Uint8Array>> {
   const place = await resolve(machine, path)
   if (place.state !== 'seen') return place
-  const file = await open(place.value, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  // A socket or a device without a driver cannot even be opened.
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+  const file = await open(place.value, flags).catch(() => null)
+  if (!file) return unknown(`${path} cannot be read in the recorded machine`)
   try {
     const stat = await file.stat()
     if (!stat.isFile()) return unknown(`${path} is not a regular file in the recorded machine`)
@@ -186,7 +200,9 @@ async function listRecorded(machine: RecordedMachine, path: string): Promise<See
   if (place.state !== 'seen') return known.size > 0 ? seen([...known].sort()) : place
   const stat = await lstatOrNull(place.value)
   if (!stat?.isDirectory()) return unknown(`${path} is not a directory in the recorded machine`)
-  for (const name of await readdir(place.value)) if (name !== '.keep') known.add(name)
+  const names = await readdir(place.value).catch(() => null)
+  if (names === null) return unknown(`${path} cannot be listed in the recorded machine`)
+  for (const name of names) if (name !== '.keep') known.add(name)
   return seen([...known].sort())
 }
 
