@@ -58,7 +58,7 @@ export async function runStart(
   )
   const { bootId } = await observeMachine(host)
   const session = startSession({ id: io.makeId(), now: host.now(), bootId, flow: 'post-update' })
-  return runLocked(io, options, store, (ui) =>
+  return runLocked(io, options, store, null, (ui) =>
     runFlow(postUpdate, postUpdate.start, STEPS, {
       host,
       ui,
@@ -83,7 +83,7 @@ export async function runResume(io: Io, options: GlobalOptions, host: Host): Pro
     null,
     canAsk(io, options),
   )
-  return runLocked(io, options, store, (ui) =>
+  return runLocked(io, options, store, session, (ui) =>
     runFlow(flow, from, STEPS, { host, ui, store, options: run, session, simulateRestart: null }),
   )
 }
@@ -102,11 +102,15 @@ async function runLocked(
   io: Io,
   options: GlobalOptions,
   store: SessionStore,
+  known: Session | null,
   work: (ui: Ui) => Promise<FlowResult>,
 ): Promise<number> {
   const ui = makeUi(io, options)
   const lock = await store.lock()
   try {
+    // Another one may have worked on the session between the look and the lock.
+    if ((await store.load())?.updatedAt !== known?.updatedAt)
+      throw makeFailure('session-locked', { path: stateDirOf(options) })
     const result = await work(ui)
     if (options.json) printJson(io, result)
     return result.exit

@@ -7,6 +7,7 @@ import {
   open as openFileHandle,
   readdir,
   readlink,
+  realpath,
   rename,
   rm,
   statfs,
@@ -27,6 +28,8 @@ import { ABSENT, seen, unknown } from './host.ts'
 
 /** Files read whole are small; boot files go through digestFile, the Xen image (3 MB) is the largest. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024
+/** Trees that somebody with the machine or a stick in hand can have prepared. */
+const GUARDED_ROOTS = ['/boot', '/var/lib/anti-evil-maid', '/var/lib/tpms', '/run/anti-evil-maid']
 const READ_CHUNK_BYTES = 1 << 20
 
 export type RealHostOptions = {
@@ -47,6 +50,7 @@ export function makeRealHost(options: RealHostOptions): Host {
       pathAllowed(path, access, { stateDir: options.stateDir, mediaRoots: [...mounted] })
     if (!allowed) throw new Error(`path ${path} is not in src/paths.ts for ${access}`)
   }
+  const isGuarded = (path: string): boolean => isBelow(path, [...GUARDED_ROOTS, ...mounted])
   const host: Host = {
     kind: 'real',
     description: 'this machine',
@@ -65,7 +69,7 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async readFile(path) {
       check(path, 'read')
-      return readWhole(path)
+      return readWhole(path, isGuarded(path))
     },
     async readLink(path) {
       check(path, 'read')
@@ -73,20 +77,20 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async listDirectory(path) {
       check(path, 'read')
-      return look(async () => (await readdir(path)).sort())
+      return listGuarded(path, isGuarded(path))
     },
     async statFile(path) {
       check(path, 'read')
-      return look(async () => toFileStat(await lstat(path)))
+      return statGuarded(path, isGuarded(path))
     },
     async digestFile(path) {
       check(path, 'read')
-      return digestRealFile(path)
+      return digestRealFile(path, isGuarded(path))
     },
     async openFile(path) {
       check(path, 'read')
       return look(async () => {
-        const file = await openFileHandle(path, constants.O_RDONLY | constants.O_NOCTTY)
+        const file = await openGuarded(path, isGuarded(path))
         return file.createReadStream({ highWaterMark: READ_CHUNK_BYTES })
       })
     },
@@ -191,9 +195,26 @@ async function look<T>(read: () => Promise<T>): Promise<Seen<T>> {
   }
 }
 
-async function readWhole(path: string): Promise<Seen<Uint8Array>> {
+/**
+ * Opens a regular file. Below /boot, a stick or AEM's directories no link is followed, in no part of the path: GRUB
+ * and AEM's initrd read other files there than dom0 would by a link, and root could be led to any file of dom0.
+ *
+ * Where the descriptor really is stands in /proc/self/fd (proc(5)); opening first leaves nobody time to change it.
+ */
+async function openGuarded(path: string, guarded: boolean, flags = 0) {
+  const mode = constants.O_RDONLY | constants.O_NOCTTY | constants.O_NONBLOCK | flags
+  const file = await openFileHandle(path, guarded ? mode | constants.O_NOFOLLOW : mode)
+  const real = await readlink(`/proc/self/fd/${file.fd}`)
+  const stat = await file.stat()
+  const isWanted = flags & constants.O_DIRECTORY ? stat.isDirectory() : stat.isFile()
+  if (isWanted && (!guarded || real === path)) return file
+  await file.close()
+  throw Object.assign(new Error(`${path} is a link or not a regular file`), { code: 'ELOOP' })
+}
+
+async function readWhole(path: string, guarded: boolean): Promise<Seen<Uint8Array>> {
   return look(async () => {
-    const file = await openFileHandle(path, constants.O_RDONLY | constants.O_NOCTTY)
+    const file = await openGuarded(path, guarded)
     try {
       const { size } = await file.stat()
       if (size > MAX_FILE_BYTES)
@@ -205,9 +226,31 @@ async function readWhole(path: string): Promise<Seen<Uint8Array>> {
   })
 }
 
-async function digestRealFile(path: string): Promise<Seen<FileDigests>> {
+async function listGuarded(path: string, guarded: boolean): Promise<Seen<readonly string[]>> {
   return look(async () => {
-    const file = await openFileHandle(path, constants.O_RDONLY | constants.O_NOCTTY)
+    if (!guarded) return (await readdir(path)).sort()
+    const directory = await openGuarded(path, true, constants.O_DIRECTORY)
+    try {
+      return (await readdir(`/proc/self/fd/${directory.fd}`)).sort()
+    } finally {
+      await directory.close()
+    }
+  })
+}
+
+/** Of a path whose directory is reached without a link; the last part itself is never followed. */
+async function statGuarded(path: string, guarded: boolean): Promise<Seen<FileStat>> {
+  return look(async () => {
+    if (guarded && (await realpath(dirname(path))) !== dirname(path)) {
+      throw Object.assign(new Error(`${dirname(path)} is reached by a link`), { code: 'ELOOP' })
+    }
+    return toFileStat(await lstat(path))
+  })
+}
+
+async function digestRealFile(path: string, guarded: boolean): Promise<Seen<FileDigests>> {
+  return look(async () => {
+    const file = await openGuarded(path, guarded)
     try {
       return await digestStream(file.createReadStream({ autoClose: false, highWaterMark: READ_CHUNK_BYTES }))
     } finally {

@@ -12,7 +12,7 @@ export type Outcomes = {
   'confirm-update': 'confirmed' | 'nothing-pending' | 'unmet' | 'not-verified' | 'unknown'
   'check-boot-device': 'current' | 'stale' | 'changed' | 'absent' | 'unknown'
   'record-baseline': 'recorded' | 'incomplete'
-  predict: 'complete' | 'partial' | 'refused'
+  predict: 'complete' | 'partial' | 'refused' | 'unvouched'
   'choose-protection': 'plain' | 'not-available'
   'plan-restart': 'planned' | 'declined'
   checkpoint: 'saved'
