@@ -22,7 +22,7 @@ export type StartOptions = {
 }
 
 /** @throws Failure (exit 2) for an answer of another form */
-export function toRunOptions(start: StartOptions, dryRun: boolean): RunOptions {
+export function toRunOptions(start: StartOptions, dryRun: boolean, yes = false): RunOptions {
   const { bulletin, protect, restart } = start
   if (protect !== null && protect !== 'forward-seal' && protect !== 'hold' && protect !== 'plain') {
     throw makeFailure('usage', { reason: `--protect takes forward-seal, hold or plain, not ${protect}` })
@@ -30,7 +30,7 @@ export function toRunOptions(start: StartOptions, dryRun: boolean): RunOptions {
   if (restart !== null && parseRestartPlan(restart) === null) {
     throw makeFailure('usage', { reason: `--restart takes now, +MIN, HH:MM or manual, not ${restart}` })
   }
-  return { bulletin, protect, restart, dryRun }
+  return { bulletin, protect, restart, dryRun, yes }
 }
 
 /** `aem-reseal start`: the post-update wizard. */
@@ -40,7 +40,7 @@ export async function runStart(
   host: Host,
   start: StartOptions,
 ): Promise<number> {
-  const run = toRunOptions(start, false)
+  const run = toRunOptions(start, false, options.yes)
   if (run.protect === null || run.restart === null) assertAnswerable(io, options, '--protect and --restart')
   const store = makeDirectoryStore(host, stateDirOf(options))
   const open = await store.load()
@@ -63,11 +63,16 @@ export async function runStart(
 export async function runResume(io: Io, options: GlobalOptions, host: Host): Promise<number> {
   const store = makeDirectoryStore(host, stateDirOf(options))
   const session = await store.load()
-  if (session === null) throw makeFailure('no-session')
+  if (session === null) {
+    const note = await store.loadHeldNote()
+    const isOfNow = note !== null && note.bootId === (await observeMachine(host)).bootId
+    throw isOfNow ? makeFailure('held-without-session', { why: note.why }) : makeFailure('no-session')
+  }
   assertAnswerable(io, options, '')
   const { bootId } = await observeMachine(host)
   const { flow, from } = choosePlace(session, bootId)
-  const run = toRunOptions({ bulletin: null, protect: session.protection, restart: session.restart }, false)
+  const answers = { bulletin: null, protect: session.protection, restart: session.restart }
+  const run = toRunOptions(answers, false, options.yes)
   return runLocked(io, options, store, (ui) =>
     runFlow(flow, from, STEPS, { host, ui, store, options: run, session, simulateRestart: null }),
   )

@@ -8,6 +8,8 @@ export type RunOptions = {
   readonly bulletin: string | null
   readonly protect: 'forward-seal' | 'hold' | 'plain' | null
   readonly restart: string | null
+  /** --yes: no question is asked, and no drop-in is installed. */
+  readonly yes?: boolean
   /** A rehearsal on a real machine: reads are real, writes are shown and not done. */
   readonly dryRun: boolean
 }

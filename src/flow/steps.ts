@@ -10,6 +10,7 @@ import { detectAem } from './steps/detect-aem.ts'
 import { explain } from './steps/explain.ts'
 import { finish } from './steps/finish.ts'
 import { gateReseal } from './steps/gate-reseal.ts'
+import { installHoldStep } from './steps/install-hold.ts'
 import { nextDevice } from './steps/next-device.ts'
 import { planRestart } from './steps/plan-restart.ts'
 import { readSealOutcome } from './steps/read-seal-outcome.ts'
@@ -33,7 +34,7 @@ export const STEPS: Steps = {
   predict: missing,
   'gate-forward-seal': missing,
   'forward-seal': missing,
-  'install-hold': missing,
+  'install-hold': installHoldStep,
   'plan-restart': planRestart,
   checkpoint,
   restart,

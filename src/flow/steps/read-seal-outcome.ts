@@ -1,5 +1,6 @@
 import { labelOf } from '../../core/aem/devices.ts'
 import { decideSealOutcome } from '../../core/decide/seal-outcome.ts'
+import type { HeldNote } from '../../core/session/held-note.ts'
 import type { Host } from '../../host/host.ts'
 import { describeSealOutcome } from '../../messages/after-restart.ts'
 import { findBootedDevice, observeDevices } from '../../observe/devices.ts'
@@ -8,8 +9,8 @@ import { observeSealState, SEAL_UNIT, type SealState } from '../../observe/seal-
 import { observeSealedCopy, observeTpmId, type SealedCopy } from '../../observe/sealed.ts'
 import type { Step } from '../step.ts'
 
-export const readSealOutcome: Step<'read-seal-outcome'> = async ({ host }) => {
-  const observed = await observeSealOutcome(host)
+export const readSealOutcome: Step<'read-seal-outcome'> = async ({ host, store }) => {
+  const observed = await observeSealOutcome(host, await store.loadHeldNote())
   return {
     outcome: observed.outcome,
     facts: {
@@ -21,8 +22,14 @@ export const readSealOutcome: Step<'read-seal-outcome'> = async ({ host }) => {
       sealFailed: observed.state.journal?.sealFailed ?? null,
       waitingFor: observed.state.journal?.isWaitingForDevice ?? null,
       unit: observed.state.unit,
+      heldBecause: observed.heldNote?.why ?? null,
     },
-    message: describeSealOutcome(observed.outcome, observed.state, observed.sealedInThisBoot),
+    message: describeSealOutcome(
+      observed.outcome,
+      observed.state,
+      observed.sealedInThisBoot,
+      observed.heldNote,
+    ),
   }
 }
 
@@ -30,11 +37,17 @@ export type ObservedSeal = {
   readonly outcome: ReturnType<typeof decideSealOutcome>
   readonly state: SealState
   readonly sealedInThisBoot: boolean | null
+  /** The gate's note, when it is of this boot. */
+  readonly heldNote: HeldNote | null
 }
 
-/** What AEM did in this boot, with the facts behind it. */
-export async function observeSealOutcome(host: Host): Promise<ObservedSeal> {
+/**
+ * What AEM did in this boot, with the facts behind it.
+ * @param note the gate's note, of whatever boot
+ */
+export async function observeSealOutcome(host: Host, note: HeldNote | null = null): Promise<ObservedSeal> {
   const machine = await observeMachine(host)
+  const heldNote = note !== null && note.bootId === machine.bootId ? note : null
   const state = await observeSealState(host)
   const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
   const label = device?.label ?? (state.cachedSuffix === null ? null : labelOf(state.cachedSuffix))
@@ -48,8 +61,9 @@ export async function observeSealOutcome(host: Host): Promise<ObservedSeal> {
     unit: state.unit,
     sealedInThisBoot,
     heldByDropIn,
+    hasHeldNote: heldNote !== null,
   })
-  return { outcome, state, sealedInThisBoot }
+  return { outcome, state, sealedInThisBoot, heldNote }
 }
 
 /** The sealed freshness token is written last but one in every seal; its time tells the boot. */
