@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { signaturePlan } from './core/bulletin/gpg-calls.ts'
 import { RPM_FILES_FORMAT, RPM_QUERY_FORMAT } from './core/package/rpm-format.ts'
 
 /*
@@ -32,6 +33,8 @@ type Row = {
   readonly sample: string
 }
 
+/** gpg's argv stand beside the readers of its answers; here they get their parameters. */
+const GPG_PLAN = signaturePlan('{home}', ['{keys}'], '{text}', ['{signature}'])
 const none = z.object({})
 const SECOND = 1000
 const KIB = 1024
@@ -98,6 +101,54 @@ export const COMMANDS = {
     why: 'which boot files a package owns and their SHA-256 in the RPM database',
     source: 'rpm(8) --queryformat arrays; one line a file: name, epoch:version-release, path, digest',
     sample: 'xen-hypervisor\\t2001:4.17.4-4.fc37\\t/boot/xen-4.17.4.gz\\t0d7e8c...\\n   (rpm 4.18)',
+  },
+  'rpm-owner': {
+    program: '/usr/bin/rpm',
+    args: ['-q', '--qf', RPM_QUERY_FORMAT, '-f', '{path}'],
+    params: z.object({ path: absolutePath }),
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 256 * KIB,
+    why: 'which package a measured boot file belongs to',
+    source: 'rpm(8) -qf, with the format of rpm-query',
+    sample:
+      'xen-hypervisor\\t2001:4.17.4-4.fc37\\tx86_64\\t1721174400\\tRSA/SHA256, ..., Key ID e022e58f8e34d89f\\n   (rpm 4.18)',
+  },
+  'xl-dmesg': {
+    program: '/usr/sbin/xl',
+    args: ['dmesg'],
+    params: none,
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 20 * SECOND,
+    maxOutputBytes: 2048 * KIB,
+    why: "where TrenchBoot's event log lies in memory",
+    source: 'TrenchBoot/xen aem-4.17.4, xen/arch/x86/slaunch.c',
+    sample: '(XEN) SLAUNCH: reserving event log (0x7fe30000 - 0x7fe38000)\\n   (Xen 4.17)',
+  },
+  'memory-read': {
+    program: '/usr/bin/dd',
+    args: [
+      'if=/dev/mem',
+      'iflag=skip_bytes,count_bytes',
+      'skip={address}',
+      'count={sizeBytes}',
+      'bs=65536',
+      'status=none',
+    ],
+    params: z.object({
+      address: z.string().regex(/^[0-9]{1,16}$/),
+      sizeBytes: z.string().regex(/^[0-9]{1,8}$/),
+    }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 20 * SECOND,
+    maxOutputBytes: 16 * 1024 * KIB,
+    binary: true,
+    why: "TrenchBoot's event log, at the place Xen reserved for it",
+    source: 'dd(1); the log is TCG crypto-agile (TPM 2.0) or a TXT event container (TPM 1.2)',
+    sample: '(bytes)   (coreutils 9.1)',
   },
   'xl-info': {
     program: '/usr/sbin/xl',
@@ -204,6 +255,68 @@ export const COMMANDS = {
     why: "tboot's log of the measured launch",
     source: 'txt-stat(8), tboot 1.7 to 1.10',
     sample: 'Intel(r) TXT Configuration Registers:\\n...\\n TXT measured launch: TRUE\\n...   (tboot 1.10)',
+  },
+  'gpg-import': {
+    program: '/usr/bin/gpg',
+    args: GPG_PLAN.importKeys.argv.slice(1),
+    params: z.object({ home: absolutePath, keys: absolutePath }),
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 1024 * KIB,
+    why: 'puts the given keys into a key ring of its own, in a work directory',
+    source: 'gpg(1), GnuPG 2.2; doc/DETAILS for the status lines',
+    sample: '[GNUPG:] IMPORT_OK 1 427F11FD0FAA4B080123F01CDDFA1A3E36879494\\n   (GnuPG 2.2.40)',
+  },
+  'gpg-certifications': {
+    program: '/usr/bin/gpg',
+    args: GPG_PLAN.checkCertifications.argv.slice(1),
+    params: z.object({ home: absolutePath }),
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 4096 * KIB,
+    why: 'which keys the Qubes Master Signing Key vouches for',
+    source: 'gpg(1) --check-signatures --with-colons',
+    sample:
+      'sig:!::1:DDFA1A3E36879494:1270062498::::Qubes Master Signing Key:13x::427F...:::8:\\n   (GnuPG 2.2.40)',
+  },
+  'gpg-verify': {
+    program: '/usr/bin/gpg',
+    args: GPG_PLAN.verify[0]?.argv.slice(1) ?? [],
+    params: z.object({ home: absolutePath, signature: absolutePath, text: absolutePath }),
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 1024 * KIB,
+    why: 'who signed a bulletin',
+    source: 'gpg(1) --verify --status-fd',
+    sample: '[GNUPG:] VALIDSIG 2D1771FE4D767EDC76B089FAD655A4F21830E06A 2024-07-16 ...\\n   (GnuPG 2.2.40)',
+  },
+  'pci-devices': {
+    program: '/usr/bin/qvm-pci',
+    args: ['ls'],
+    params: none,
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 1024 * KIB,
+    why: 'which qube has which PCI device (exposure check of QSB-103)',
+    source: 'qvm-pci(1), Qubes 4.1 to 4.3',
+    sample:
+      'dom0:00_14.0  USB controller: Intel Corporation ...  sys-usb (no-strict-reset=True)\\n   (Qubes 4.2)',
+  },
+  'pci-details': {
+    program: '/usr/sbin/lspci',
+    args: ['-vvs', '{address}'],
+    params: z.object({ address: z.string().regex(/^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/) }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 20 * SECOND,
+    maxOutputBytes: 256 * KIB,
+    why: 'how many MSI vectors a device can use (exposure check of QSB-103)',
+    source: 'lspci(8), pciutils 3.9',
+    sample: '\\tCapabilities: [80] MSI: Enable+ Count=1/8 Maskable- 64bit+\\n   (pciutils 3.9)',
   },
   'mount-media': {
     program: '/usr/bin/mount',

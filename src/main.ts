@@ -66,8 +66,8 @@ function makeProgram(
     .exitOverride()
     .configureOutput({ writeOut: io.stdout, writeErr: () => undefined })
 
-  const add = (usage: string, description: string, need: Need, action: Action): Command =>
-    program
+  const add = (usage: string, description: string, need: Need, action: Action, parent = program): Command =>
+    parent
       .command(usage)
       .description(description)
       .exitOverride()
@@ -87,6 +87,7 @@ function makeProgram(
       })
 
   addCommands(add, io, running, argv)
+  addBulletinCommands(program, add, io, running)
   program.action(async () => {
     const options = toGlobalOptions(program.opts())
     if (options.machine === null && io.uid !== 0) setExit(await rerunAsRoot(io, 'status', argv))
@@ -134,6 +135,15 @@ function addCommands(
   add('status', 'one look at AEM, TPM, devices, Xen and the session', 'machine', (options) =>
     lookAtStatus(io, options, running),
   )
+  add(
+    'predict',
+    'the PCRs of the next boot, from the files that are on the boot device now',
+    'machine',
+    async (options) => {
+      const { runPredict } = await import('./cli/looks.ts')
+      return runPredict(io, options, await open(options))
+    },
+  )
   add('explain', 'what changed since the session began, and why', 'machine', async (options) => {
     const { runExplain } = await import('./cli/looks.ts')
     return runExplain(io, options, await open(options))
@@ -173,6 +183,53 @@ function addCommands(
     const { runPlan } = await import('./cli/tables.ts')
     return runPlan(io, options, args[0] ?? null, own.mermaid === true)
   }).option('--mermaid', 'as a Mermaid flowchart')
+}
+
+type Add = (usage: string, text: string, need: Need, action: Action, parent?: Command) => Command
+
+function addBulletinCommands(program: Command, add: Add, io: Io, running: Running): void {
+  const bulletin = program
+    .command('bulletin')
+    .description('what the Qubes Security Bulletins ask, and whether it is met here')
+    .exitOverride()
+    .configureOutput({ writeOut: io.stdout, writeErr: () => undefined })
+  const keysOf = (own: Record<string, unknown>): string[] =>
+    Array.isArray(own.keys) ? own.keys.filter((key): key is string => typeof key === 'string') : []
+  const open = async (options: GlobalOptions): Promise<Host> => {
+    const { makeHost } = await import('./cli/world.ts')
+    running.host = await makeHost(options)
+    return running.host
+  }
+  add(
+    'list',
+    'all bulletins for this release',
+    'machine',
+    async (options) => {
+      const { runBulletinList } = await import('./cli/bulletin.ts')
+      return runBulletinList(io, options, await open(options))
+    },
+    bulletin,
+  )
+  add(
+    'show <id-or-file...>',
+    'one bulletin in full, or several',
+    'none',
+    async (options, own, args) => {
+      const { runBulletinShow } = await import('./cli/bulletin.ts')
+      return runBulletinShow(io, options, args, keysOf(own))
+    },
+    bulletin,
+  ).option('--keys <path...>', 'key files or directories (default: beside the bulletin)')
+  add(
+    'check [id-or-file]',
+    'the one answer: met, not met, restart due',
+    'machine',
+    async (options, own, args) => {
+      const { runBulletinCheck } = await import('./cli/bulletin.ts')
+      return runBulletinCheck(io, options, await open(options), args[0] ?? null, keysOf(own))
+    },
+    bulletin,
+  ).option('--keys <path...>', 'key files or directories (default: beside the bulletin)')
 }
 
 async function lookAtStatus(io: Io, options: GlobalOptions, running: Running): Promise<number> {

@@ -137,6 +137,34 @@ export const FAILURES = {
       next: 'in dom0, run it as a user who may use sudo without a password, or in a root shell',
     }),
   },
+  'bulletin-unreadable': {
+    text: ({ path, reason }) => ({
+      what: `${path} cannot be read: ${reason}`,
+      why: null,
+      next: 'give the path of a bulletin (qsb-103-2024.txt with its .sig files beside it), or a number such as 103',
+    }),
+  },
+  'bulletin-not-verified': {
+    text: ({ id }) => ({
+      what: `QSB-${id} does not verify: a signature is bad, missing, or by a key nobody vouches for`,
+      why: 'a bulletin that does not verify is never used to decide anything',
+      next: `\`aem-reseal bulletin show FILE\` names each signature; give the keys with --keys`,
+    }),
+  },
+  'gpg-missing': {
+    text: ({ reason }) => ({
+      what: `/usr/bin/gpg could not be used: ${reason}`,
+      why: 'signatures are checked by the system’s gpg',
+      next: 'install gnupg, or name the bulletin by its number: the built-in catalogue needs no gpg',
+    }),
+  },
+  'release-unknown': {
+    text: () => ({
+      what: 'the Qubes release could not be found out: /etc/qubes-release cannot be read',
+      why: 'a bulletin asks for other versions in each release',
+      next: 'run this in dom0, or look at a bulletin with `aem-reseal bulletin show ID`',
+    }),
+  },
   'output-directory': {
     text: ({ path }) => ({
       what: `${path} exists and is not empty`,

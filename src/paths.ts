@@ -47,6 +47,7 @@ export const PATHS: readonly PathRow[] = [
   { pattern: '/proc/sys/kernel/osrelease', access: 'read', why: 'the running kernel' },
   { pattern: '/sys/hypervisor/properties/buildid', access: 'read', why: 'GNU build id of the running Xen' },
   { pattern: '/sys/hypervisor/version/{name}', access: 'read', why: 'version of the running Xen' },
+  { pattern: '/sys/firmware/efi', access: 'read', why: 'GRUB platform: pc or efi' },
   { pattern: '/sys/class/tpm/tpm0/{rest}', access: 'read', why: 'TPM version and PCR values' },
   { pattern: '/sys/class/tpm/tpm0', access: 'read', why: 'is there a TPM' },
   { pattern: '/run/anti-evil-maid', access: 'read', why: 'did AEM run in this boot' },

@@ -4,7 +4,7 @@ import { command } from '../commands.ts'
 import { parseRestartPlan } from '../core/decide/restart-plan.ts'
 import { type Session, startSession } from '../core/session/checkpoint.ts'
 import { type FlowResult, runFlow } from '../flow/runner.ts'
-import type { RunOptions } from '../flow/step.ts'
+import type { GivenBulletin, RunOptions } from '../flow/step.ts'
 import { STEPS } from '../flow/steps.ts'
 import { makeDirectoryStore, type SessionStore } from '../flow/store.ts'
 import type { Flow, StepId } from '../flow/types.ts'
@@ -12,6 +12,7 @@ import type { Host } from '../host/host.ts'
 import { makeFailure } from '../messages.ts'
 import { observeMachine } from '../observe/machine.ts'
 import { line, type Ui } from '../ui/ui.ts'
+import { findGiven } from './bulletin.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
 
@@ -22,15 +23,19 @@ export type StartOptions = {
 }
 
 /** @throws Failure (exit 2) for an answer of another form */
-export function toRunOptions(start: StartOptions, dryRun: boolean, yes = false): RunOptions {
-  const { bulletin, protect, restart } = start
+export function toRunOptions(
+  start: Omit<StartOptions, 'bulletin'>,
+  bulletin: GivenBulletin | null,
+  yes = false,
+): RunOptions {
+  const { protect, restart } = start
   if (protect !== null && protect !== 'forward-seal' && protect !== 'hold' && protect !== 'plain') {
     throw makeFailure('usage', { reason: `--protect takes forward-seal, hold or plain, not ${protect}` })
   }
   if (restart !== null && parseRestartPlan(restart) === null) {
     throw makeFailure('usage', { reason: `--restart takes now, +MIN, HH:MM or manual, not ${restart}` })
   }
-  return { bulletin, protect, restart, dryRun, yes }
+  return { bulletin, protect, restart, yes, dryRun: false }
 }
 
 /** `aem-reseal start`: the post-update wizard. */
@@ -40,11 +45,16 @@ export async function runStart(
   host: Host,
   start: StartOptions,
 ): Promise<number> {
-  const run = toRunOptions(start, false, options.yes)
-  if (run.protect === null || run.restart === null) assertAnswerable(io, options, '--protect and --restart')
+  const checked = toRunOptions(start, null)
+  if (checked.protect === null || checked.restart === null)
+    assertAnswerable(io, options, '--protect and --restart')
   const store = makeDirectoryStore(host, stateDirOf(options))
   const open = await store.load()
   if (open !== null) throw makeFailure('session-open', { since: open.since, step: open.step })
+  const run = toRunOptions(
+    start,
+    start.bulletin === null ? null : await findGiven(options, start.bulletin, []),
+  )
   const { bootId } = await observeMachine(host)
   const session = startSession({ id: io.makeId(), now: host.now(), bootId, flow: 'post-update' })
   return runLocked(io, options, store, (ui) =>
@@ -71,8 +81,8 @@ export async function runResume(io: Io, options: GlobalOptions, host: Host): Pro
   assertAnswerable(io, options, '')
   const { bootId } = await observeMachine(host)
   const { flow, from } = choosePlace(session, bootId)
-  const answers = { bulletin: null, protect: session.protection, restart: session.restart }
-  const run = toRunOptions(answers, false, options.yes)
+  const answers = { protect: session.protection, restart: session.restart }
+  const run = toRunOptions(answers, null, options.yes)
   return runLocked(io, options, store, (ui) =>
     runFlow(flow, from, STEPS, { host, ui, store, options: run, session, simulateRestart: null }),
   )

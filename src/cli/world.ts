@@ -10,13 +10,13 @@ export function stateDirOf(options: GlobalOptions): string {
 }
 
 /** The machine that the options name: recorded, or the real one. */
-export async function makeHost(options: GlobalOptions, userFiles: readonly string[] = []): Promise<Host> {
+export async function makeHost(options: GlobalOptions): Promise<Host> {
   if (options.machine !== null) {
     const { makeRecordedHost } = await import('../host/recorded.ts')
     return makeRecordedHost(options.machine, options.stateDir)
   }
   const { makeRealHost } = await import('../host/real.ts')
-  return makeRealHost({ stateDir: stateDirOf(options), userFiles })
+  return makeRealHost({ stateDir: stateDirOf(options), userDirectories: [] })
 }
 
 /** Can questions be put to a person? */
@@ -49,4 +49,13 @@ export function assertAnswerable(io: Io, options: GlobalOptions, missing: string
 
 export function printJson(io: Io, value: unknown): void {
   io.stdout(`${JSON.stringify(value, null, 2)}\n`)
+}
+
+/** The machine that the program runs on, for files the user named: bulletins and keys are never part of a recording. */
+export async function makeFileHost(
+  options: GlobalOptions,
+  userDirectories: readonly string[],
+): Promise<Host> {
+  const { makeRealHost } = await import('../host/real.ts')
+  return makeRealHost({ stateDir: stateDirOf(options), userDirectories })
 }

@@ -13,6 +13,7 @@ import { gateReseal } from './steps/gate-reseal.ts'
 import { installHoldStep } from './steps/install-hold.ts'
 import { nextDevice } from './steps/next-device.ts'
 import { planRestart } from './steps/plan-restart.ts'
+import { predict } from './steps/predict.ts'
 import { readSealOutcome } from './steps/read-seal-outcome.ts'
 import { recordBaseline } from './steps/record-baseline.ts'
 import { reseal } from './steps/reseal.ts'
@@ -30,8 +31,8 @@ export const STEPS: Steps = {
   'confirm-update': confirmUpdate,
   'check-boot-device': checkBootDevice,
   'record-baseline': recordBaseline,
+  predict,
   'choose-protection': chooseProtection,
-  predict: missing,
   'gate-forward-seal': missing,
   'forward-seal': missing,
   'install-hold': installHoldStep,

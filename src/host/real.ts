@@ -1,8 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { lstat, mkdir, mkdtemp, open, readdir, readlink, rename, rm, statfs, unlink } from 'node:fs/promises'
+import {
+  lstat,
+  mkdir,
+  mkdtemp,
+  open as openFileHandle,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  statfs,
+  unlink,
+} from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { basename, dirname } from 'node:path'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
 import type { CommandCall } from '../commands.ts'
 import { command } from '../commands.ts'
 import type { Failure } from '../core/failure.ts'
@@ -15,21 +27,23 @@ import { ABSENT, seen, unknown } from './host.ts'
 
 /** Files read whole are small; boot files go through digestFile, the Xen image (3 MB) is the largest. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024
+const READ_CHUNK_BYTES = 1 << 20
 
 export type RealHostOptions = {
   readonly stateDir: string
-  /** Files that the user named on the command line (bulletins, keys). */
-  readonly userFiles: readonly string[]
+  /** Directories of files that the user named on the command line (bulletins, keys); read only. */
+  readonly userDirectories: readonly string[]
 }
 
 /** The machine that the program runs on. */
 export function makeRealHost(options: RealHostOptions): Host {
   const mounted = new Set<string>()
-  const open = new Set<MountedMedia>()
+  const opened = new Set<MountedMedia>()
   const writing = new Set<Promise<unknown>>()
   const check = (path: string, access: 'read' | 'write'): void => {
     const allowed =
-      options.userFiles.includes(path) ||
+      (access === 'read' && isBelow(path, options.userDirectories)) ||
+      isBelow(path, [workRoot()]) ||
       pathAllowed(path, access, { stateDir: options.stateDir, mediaRoots: [...mounted] })
     if (!allowed) throw new Error(`path ${path} is not in src/paths.ts for ${access}`)
   }
@@ -69,10 +83,17 @@ export function makeRealHost(options: RealHostOptions): Host {
       check(path, 'read')
       return digestRealFile(path)
     },
+    async openFile(path) {
+      check(path, 'read')
+      return look(async () => {
+        const file = await openFileHandle(path, constants.O_RDONLY | constants.O_NOCTTY)
+        return file.createReadStream({ highWaterMark: READ_CHUNK_BYTES })
+      })
+    },
     async openMedia(media) {
-      const opened = await openRealMedia(media, host, mounted)
-      if (opened.state === 'seen') open.add(opened.value)
-      return opened
+      const look = await openRealMedia(media, host, mounted)
+      if (look.state === 'seen') opened.add(look.value)
+      return look
     },
     async writeFileAtomic(path, bytes, mode) {
       check(path, 'write')
@@ -107,16 +128,16 @@ export function makeRealHost(options: RealHostOptions): Host {
       })
     },
     async makeWorkDirectory() {
-      await mkdir(WORK_ROOT, { recursive: true, mode: 0o700 })
-      const root = await mkdtemp(`${WORK_ROOT}/work-`)
+      await mkdir(workRoot(), { recursive: true, mode: 0o700 })
+      const root = await mkdtemp(`${workRoot()}/work-`)
       const work = { root, close: () => rm(root, { recursive: true, force: true }) }
-      open.add(work)
+      opened.add(work)
       return work
     },
     randomBytes: (sizeBytes) => randomBytes(sizeBytes),
     async close() {
       await Promise.allSettled(writing)
-      await Promise.allSettled([...open].map((media) => media.close()))
+      await Promise.allSettled([...opened].map((media) => media.close()))
     },
     lockFile: holdLock,
   }
@@ -149,6 +170,16 @@ async function runProgram(call: CommandCall, input?: Uint8Array): Promise<Seen<R
   return seen({ exit: result.exitCode, stdout: result.stdout, stderr: result.stderr })
 }
 
+function isBelow(path: string, directories: readonly string[]): boolean {
+  return directories.some((directory) => path === directory || path.startsWith(`${directory}/`))
+}
+
+/** Under /run; somebody who is not root has no place of their own there but XDG_RUNTIME_DIR (systemd, pam_systemd(8)). */
+function workRoot(): string {
+  const uid = process.getuid?.() ?? 0
+  return uid === 0 ? WORK_ROOT : join(process.env.XDG_RUNTIME_DIR ?? tmpdir(), `aem-reseal-${uid}`)
+}
+
 async function look<T>(read: () => Promise<T>): Promise<Seen<T>> {
   try {
     return seen(await read())
@@ -162,7 +193,7 @@ async function look<T>(read: () => Promise<T>): Promise<Seen<T>> {
 
 async function readWhole(path: string): Promise<Seen<Uint8Array>> {
   return look(async () => {
-    const file = await open(path, constants.O_RDONLY | constants.O_NOCTTY)
+    const file = await openFileHandle(path, constants.O_RDONLY | constants.O_NOCTTY)
     try {
       const { size } = await file.stat()
       if (size > MAX_FILE_BYTES)
@@ -176,9 +207,9 @@ async function readWhole(path: string): Promise<Seen<Uint8Array>> {
 
 async function digestRealFile(path: string): Promise<Seen<FileDigests>> {
   return look(async () => {
-    const file = await open(path, constants.O_RDONLY | constants.O_NOCTTY)
+    const file = await openFileHandle(path, constants.O_RDONLY | constants.O_NOCTTY)
     try {
-      return await digestStream(file.createReadStream({ autoClose: false, highWaterMark: 1 << 20 }))
+      return await digestStream(file.createReadStream({ autoClose: false, highWaterMark: READ_CHUNK_BYTES }))
     } finally {
       await file.close()
     }
@@ -239,7 +270,7 @@ async function writeAtomically(path: string, bytes: Uint8Array, mode: number): P
   try {
     await unlink(temporary).catch(() => undefined)
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
-    const file = await open(temporary, flags, mode)
+    const file = await openFileHandle(temporary, flags, mode)
     try {
       // The umask is 077: a unit file that others may not read makes systemd complain.
       await file.chmod(mode)
@@ -257,7 +288,7 @@ async function writeAtomically(path: string, bytes: Uint8Array, mode: number): P
 }
 
 async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+  const directory = await openFileHandle(path, constants.O_RDONLY | constants.O_DIRECTORY)
   try {
     await directory.sync()
   } finally {

@@ -42,6 +42,10 @@ export async function makeRecordedHost(directory: string, stateDir: string | nul
     listDirectory: (path) => listRecorded(machine, path),
     statFile: (path) => statRecorded(machine, path),
     digestFile: (path) => digestRecorded(machine, path),
+    async openFile(path) {
+      const content = await read(path)
+      return content.state === 'seen' ? seen(oneChunk(content.value)) : content
+    },
     async openMedia({ uuid, mountPoint }) {
       if (mountPoint !== null) return seen({ root: mountPoint, close: async () => undefined })
       const place = await resolve(machine, `/run/aem-reseal/media/${uuid}`)

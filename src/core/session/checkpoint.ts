@@ -50,6 +50,18 @@ export const baselineSchema = z.object({
     }),
   ),
   launchLog: z.string().nullable(),
+  /** What this boot measured, one extend after the other; null without a readable log. */
+  components: z
+    .array(
+      z.object({
+        role: z.enum(['mle', 'xen', 'kernel', 'initramfs', 'module', 'platform', 'policy', 'other']),
+        path: z.string().nullable(),
+        commandLine: z.string().nullable(),
+        pcr: z.number().int(),
+        digests: z.record(z.string(), hexDigest),
+      }),
+    )
+    .nullable(),
 })
 
 export type Baseline = z.infer<typeof baselineSchema>
@@ -57,6 +69,8 @@ export type Baseline = z.infer<typeof baselineSchema>
 const expectation = z.object({
   /** Bulletin ids that asked for the update. */
   bulletins: z.array(z.number().int()),
+  /** Registers those bulletins name. */
+  bulletinPcrs: z.array(z.number().int()),
   /** Registers that the update may change; every other selected one must stay. */
   mayChange: z.array(z.number().int()),
   /** Names of the packages that changed since the boot before. */

@@ -1,14 +1,15 @@
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'
 import { describeAcceptance } from '../../messages/after-restart.ts'
+import type { Explanation } from '../../observe/explanation.ts'
 import { observeMachine } from '../../observe/machine.ts'
+import { observeSealOutcome } from '../../observe/seal-outcome.ts'
 import { observeTpm } from '../../observe/tpm.ts'
 import type { Step } from '../step.ts'
-import type { Explanation } from './explain.ts'
-import { observeSealOutcome } from './read-seal-outcome.ts'
+import { explanationOf } from './explain.ts'
 
 export const acceptChange: Step<'accept-change'> = async ({ host, ui, session, store }) => {
-  const explanation = session.findings.explain as Explanation
+  const explanation = explanationOf(session)
   const seal = await observeSealOutcome(host, await store.loadHeldNote())
   const machine = await observeMachine(host)
   const isSealed = seal.sealedInThisBoot === true && seal.outcome !== 'failed'

@@ -5,12 +5,12 @@ import type { Host } from '../../host/host.ts'
 import { describeReseal } from '../../messages/after-restart.ts'
 import { findBootedDevice, observeDevices } from '../../observe/devices.ts'
 import { observeMachine } from '../../observe/machine.ts'
+import { observeSealOutcome } from '../../observe/seal-outcome.ts'
 import { observeSealState } from '../../observe/seal-state.ts'
 import { observeSealedCopy, observeTpmId } from '../../observe/sealed.ts'
 import { observeTpm } from '../../observe/tpm.ts'
 import { line } from '../../ui/ui.ts'
 import type { Step } from '../step.ts'
-import { observeSealOutcome } from './read-seal-outcome.ts'
 
 /** Runs AEM's own seal; only the sealed files, read before and after, say whether it sealed. */
 export const reseal: Step<'reseal'> = async ({ host, ui, options, store }) => {

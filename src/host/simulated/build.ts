@@ -1,4 +1,10 @@
-import { makeGrubConfiguration, makeInitramfs, makeKernelImage, makeXenImage } from './boot-images.ts'
+import {
+  makeGrubConfiguration,
+  makeInitramfs,
+  makeKernelImage,
+  makeSinit,
+  makeXenImage,
+} from './boot-images.ts'
 import {
   bootFilesOf,
   sha256 as digest,
@@ -56,7 +62,7 @@ export function buildMachine(devices: readonly DeviceSpec[], bootDevice: DeviceS
     launchWorks: true,
     isAemInstalled: true,
     sealWorks: true,
-    sinit: Buffer.from('SINIT ACM of the built-in machine'),
+    sinit: makeSinit('built-in machine'),
     luksHeader: Buffer.from('LUKS header of the built-in machine'),
     pcrs: {},
     kernelCommandLine: '',

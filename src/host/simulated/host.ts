@@ -59,6 +59,10 @@ export function makeSimulatedHost(
       const file = fileAt(machine, path)
       return file ? seen(await digestStream(oneChunk(file.bytes))) : ABSENT
     },
+    async openFile(path) {
+      const file = fileAt(machine, path)
+      return file ? seen(oneChunk(file.bytes)) : ABSENT
+    },
     async openMedia({ uuid, mountPoint }) {
       const device = findDevice(machine, uuid)
       if (!device?.isPresent) return ABSENT

@@ -28,6 +28,11 @@ const PROGRAMS: Readonly<
     )
     return { stdout: `${lines.join('\n')}\n` }
   },
+  'rpm-owner': (machine, { path }) => {
+    const owner = machine.packages.find((item) => item.files.has(path ?? ''))
+    if (!owner) return { exit: 1, stdout: `file ${path} is not owned by any package\n` }
+    return PROGRAMS['rpm-query']?.(machine, { name: owner.name }) ?? null
+  },
   'rpm-files': (machine, { name }) => {
     const found = packagesOf(machine, name)
     if (found.length === 0) return { exit: 1, stdout: `package ${name} is not installed\n` }
@@ -68,6 +73,7 @@ const PROGRAMS: Readonly<
   'hold-show': (machine) => ({ stdout: renderLoadedUnit(machine) }),
   'daemon-reload': () => ({}),
   'gate-version': () => ({ stdout: '0.0.0\n' }),
+  'xl-dmesg': () => ({ stdout: '(XEN) Xen version 4.17.4\n' }),
   'flush-transient': () => ({}),
   seal: (machine) => runSeal(machine),
   'seal-suffix': (machine) => runSeal(machine),
