@@ -31,9 +31,11 @@ function planned(change: Partial<Session> = {}): Session {
       packages: [],
       sealedFiles: [],
       launchLog: null,
+      components: null,
     },
     expectation: {
       bulletins: [103],
+      bulletinPcrs: [18, 19],
       mayChange: [18, 19],
       changedPackages: ['xen-hypervisor'],
       xenBuildId: null,
