@@ -79,6 +79,22 @@ test('TPM 1.2: a second seal by hand without a terminal fails after it has overw
   expect(await terminal.finished).toBe(0)
 })
 
+test('TPM 1.2: with tcsd stopped a program can talk to /dev/tpm0 itself', async () => {
+  const { powerOn, run, pathOf } = await begin({ tpm: '1.2' })
+  await powerOn({ seal: false })
+  const registers = await readFile(pathOf('/sys/class/tpm/tpm0/pcrs'), 'utf8')
+  const pcr17 = /^PCR-17: (.*)$/m.exec(registers)?.[1]?.replace(/ /g, '').toLowerCase()
+  await run(['systemctl', 'stop', 'tcsd'])
+  // TPM_PCRRead of PCR 17, twice in one open, and again in another
+  const read = String.raw`printf '\000\301\000\000\000\016\000\000\000\025\000\000\000\021' >&3; head -c 30 <&3 | xxd -p -c 30`
+  const line = `00c40000001e00000000${pcr17}\n`
+  for (let n = 0; n < 2; n++) {
+    const answer = await run(['sh', '-c', `exec 3<>/dev/tpm0; ${read}; ${read}`], { timeoutMs: 20_000 })
+    expect(answer.stdout).toBe(line + line)
+  }
+  expect((await run(['systemctl', 'start', 'tcsd'])).exit).toBe(0)
+})
+
 test.each(['2.0', '1.2'] as const)('TPM %s: the SRK password is asked for and kept in clear', async (tpm) => {
   const made = await sealedOnce({ tpm, srkPassword: 'hunter2' })
   expect(await readFile(made.pathOf('/run/anti-evil-maid/srk-password'), 'utf8')).toBe('hunter2\n')

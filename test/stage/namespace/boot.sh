@@ -52,5 +52,6 @@ cd "$root"
 pivot_root . "$root/.outside"
 umount -l /.outside
 cd /
+[ "$phase $TPM" != 'dom0 1.2' ] || /usr/libexec/stage/tpm-device /dev/tpm0 "$TPM_PORT" </dev/null >/dev/null 2>&1 &
 echo "ready $pid"
 while read -r _ <&0; do :; done
