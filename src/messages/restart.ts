@@ -64,7 +64,8 @@ const NEXT_BOOT: {
   ],
   hold: (session) => [
     ...noSecret(session),
-    line("    AEM's automatic seal is held: what boots is not sealed to before you accept it."),
+    line("    AEM's automatic seal is held: nothing is sealed to what boots, unless every"),
+    line('    selected PCR is as predicted below, or you accept the change after the login.'),
     ...SOMETHING_ELSE,
   ],
   plain: (session) => [
@@ -77,15 +78,16 @@ const NEXT_BOOT: {
 function noSecret(session: Session): readonly Line[] {
   const pcrs = session.expectation?.mayChange.join(' and ') ?? ''
   return [
-    line(`    Your secret will NOT appear: PCR ${pcrs} differ, and it is sealed to the old values.`, 'bold'),
-    line('    AEM says "Freshness token unsealing failed!". That is expected this once, and it is'),
-    line('    also exactly what an attacker’s Xen would show: the passphrase is typed blind.'),
+    line('    Your secret will NOT appear: it is sealed to the values of now,', 'bold'),
+    line(`    and PCR ${pcrs} will differ. AEM says "Freshness token unsealing failed!".`),
+    line('    That is expected this once, and it is also exactly what an attacker’s Xen'),
+    line('    would show: the passphrase is typed blind.'),
   ]
 }
 
 const SOMETHING_ELSE: readonly Line[] = [
-  line('    If something else looks wrong (another prompt, no AEM text at all): type nothing,'),
-  line('    and power off.', 'bad'),
+  line('    If something else looks wrong (another prompt, no AEM text at all):'),
+  line('    type nothing, and power off.', 'bad'),
   ...CHECK_OFFLINE.map((text) => line(`    ${text}`)),
 ]
 
