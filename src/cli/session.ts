@@ -27,6 +27,7 @@ export function toRunOptions(
   start: Omit<StartOptions, 'bulletin'>,
   bulletin: GivenBulletin | null,
   canAsk: boolean,
+  yes = false,
 ): RunOptions {
   const { protect, restart } = start
   if (protect !== null && protect !== 'forward-seal' && protect !== 'hold' && protect !== 'plain') {
@@ -35,7 +36,7 @@ export function toRunOptions(
   if (restart !== null && parseRestartPlan(restart) === null) {
     throw makeFailure('usage', { reason: `--restart takes now, +MIN, HH:MM or manual, not ${restart}` })
   }
-  return { bulletin, protect, restart, canAsk, dryRun: false }
+  return { bulletin, protect, restart, canAsk, yes, dryRun: false }
 }
 
 /** `aem-reseal start`: the post-update wizard. */
@@ -55,6 +56,7 @@ export async function runStart(
     start,
     start.bulletin === null ? null : await findGiven(options, start.bulletin, []),
     canAsk(io, options),
+    options.yes,
   )
   const { bootId } = await observeMachine(host)
   const session = startSession({ id: io.makeId(), now: host.now(), bootId, flow: 'post-update' })
@@ -74,15 +76,16 @@ export async function runStart(
 export async function runResume(io: Io, options: GlobalOptions, host: Host): Promise<number> {
   const store = makeDirectoryStore(host, stateDirOf(options))
   const session = await store.load()
-  if (session === null) throw makeFailure('no-session')
+  if (session === null) {
+    const note = await store.loadHeldNote()
+    const isOfNow = note !== null && note.bootId === (await observeMachine(host)).bootId
+    throw isOfNow ? makeFailure('held-without-session', { why: note.why }) : makeFailure('no-session')
+  }
   assertAnswerable(io, options, '')
   const { bootId } = await observeMachine(host)
   const { flow, from } = choosePlace(session, bootId)
-  const run = toRunOptions(
-    { protect: session.protection, restart: session.restart },
-    null,
-    canAsk(io, options),
-  )
+  const answers = { protect: session.protection, restart: session.restart }
+  const run = toRunOptions(answers, null, canAsk(io, options), options.yes)
   return runLocked(io, options, store, session, (ui) =>
     runFlow(flow, from, STEPS, { host, ui, store, options: run, session, simulateRestart: null }),
   )

@@ -17,6 +17,8 @@ export type RunOptions = {
   readonly restart: string | null
   /** Somebody, or --yes, can answer; otherwise optional questions are left out. */
   readonly canAsk: boolean
+  /** --yes: no question is asked, and no drop-in is installed. */
+  readonly yes?: boolean
   /** A rehearsal on a real machine: reads are real, writes are shown and not done. */
   readonly dryRun: boolean
 }

@@ -272,6 +272,7 @@ function toFileStat(stat: Awaited<ReturnType<typeof lstat>>): FileStat {
     sizeBytes: Number(stat.size),
     mtimeMs: Number(stat.mtimeMs),
     mode: Number(stat.mode) & 0o7777,
+    ownerUid: Number(stat.uid),
   }
 }
 
@@ -314,6 +315,8 @@ async function writeAtomically(path: string, bytes: Uint8Array, mode: number): P
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
     const file = await openFileHandle(temporary, flags, mode)
     try {
+      // The umask is 077: a unit file that others may not read makes systemd complain.
+      await file.chmod(mode)
       await file.writeFile(bytes)
       await file.sync()
     } finally {
