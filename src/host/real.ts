@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import {
+  type FileHandle,
   lstat,
   mkdir,
   mkdtemp,
   open as openFileHandle,
   readdir,
   readlink,
+  realpath,
   rename,
   rm,
   statfs,
@@ -41,10 +43,12 @@ export function makeRealHost(options: RealHostOptions): Host {
   const opened = new Set<MountedMedia>()
   const writing = new Set<Promise<unknown>>()
   const check = (path: string, access: 'read' | 'write'): void => {
+    const isPlain = !path.split('/').includes('..') && !path.includes('\0')
     const allowed =
-      (access === 'read' && isBelow(path, options.userDirectories)) ||
-      isBelow(path, [workRoot()]) ||
-      pathAllowed(path, access, { stateDir: options.stateDir, mediaRoots: [...mounted] })
+      isPlain &&
+      ((access === 'read' && isBelow(path, options.userDirectories)) ||
+        isBelow(path, [workRoot()]) ||
+        pathAllowed(path, access, { stateDir: options.stateDir, mediaRoots: [...mounted] }))
     if (!allowed) throw new Error(`path ${path} is not in src/paths.ts for ${access}`)
   }
   const host: Host = {
@@ -65,7 +69,10 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async readFile(path) {
       check(path, 'read')
-      return readWhole(path)
+      return look(async () => {
+        await assertOnOwnMedia(path, mounted)
+        return readWhole(path)
+      })
     },
     async readLink(path) {
       check(path, 'read')
@@ -73,7 +80,10 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async listDirectory(path) {
       check(path, 'read')
-      return look(async () => (await readdir(path)).sort())
+      return look(async () => {
+        await assertOnOwnMedia(path, mounted)
+        return (await readdir(path)).sort()
+      })
     },
     async statFile(path) {
       check(path, 'read')
@@ -81,12 +91,16 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async digestFile(path) {
       check(path, 'read')
-      return digestRealFile(path)
+      return look(async () => {
+        await assertOnOwnMedia(path, mounted)
+        return digestRealFile(path)
+      })
     },
     async openFile(path) {
       check(path, 'read')
       return look(async () => {
-        const file = await openFileHandle(path, constants.O_RDONLY | constants.O_NOCTTY)
+        await assertOnOwnMedia(path, mounted)
+        const file = await openRegularFile(path)
         return file.createReadStream({ highWaterMark: READ_CHUNK_BYTES })
       })
     },
@@ -101,6 +115,7 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async makePrivateDirectory(path) {
       check(path, 'write')
+      // One that is there already keeps its mode: --state-dir may name a directory of the system.
       await mkdir(path, { recursive: true, mode: 0o700 }).catch((error) => {
         throw writeFailure(path, error)
       })
@@ -191,29 +206,47 @@ async function look<T>(read: () => Promise<T>): Promise<Seen<T>> {
   }
 }
 
-async function readWhole(path: string): Promise<Seen<Uint8Array>> {
-  return look(async () => {
-    const file = await openFileHandle(path, constants.O_RDONLY | constants.O_NOCTTY)
-    try {
-      const { size } = await file.stat()
-      if (size > MAX_FILE_BYTES)
-        throw Object.assign(new Error(`${path} has ${size} bytes`), { code: 'EFBIG' })
-      return await file.readFile()
-    } finally {
-      await file.close()
-    }
-  })
+function refusal(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code })
 }
 
-async function digestRealFile(path: string): Promise<Seen<FileDigests>> {
-  return look(async () => {
-    const file = await openFileHandle(path, constants.O_RDONLY | constants.O_NOCTTY)
-    try {
-      return await digestStream(file.createReadStream({ autoClose: false, highWaterMark: READ_CHUNK_BYTES }))
-    } finally {
-      await file.close()
-    }
-  })
+/**
+ * An AEM device could be anybody's: what a link on it leads to must lie on it too, or it would show, and `record` would
+ * copy, any file of dom0. Nothing changes on a device that is mounted read-only, so the path may be opened afterwards.
+ */
+async function assertOnOwnMedia(path: string, mounted: ReadonlySet<string>): Promise<void> {
+  const root = [...mounted].find((place) => isBelow(path, [place]))
+  if (root === undefined) return
+  const [target, top] = [await realpath(path), await realpath(root)]
+  if (!isBelow(target, [top])) throw refusal('EXDEV', `${path} leads out of the device, to ${target}`)
+}
+
+/** Only regular files are read: a pipe or a device in the place of one could keep the program waiting for ever. */
+async function openRegularFile(path: string): Promise<FileHandle> {
+  const file = await openFileHandle(path, constants.O_RDONLY | constants.O_NOCTTY | constants.O_NONBLOCK)
+  if ((await file.stat()).isFile()) return file
+  await file.close()
+  throw refusal('EINVAL', `${path} is not a regular file`)
+}
+
+async function readWhole(path: string): Promise<Uint8Array> {
+  const file = await openRegularFile(path)
+  try {
+    const { size } = await file.stat()
+    if (size > MAX_FILE_BYTES) throw refusal('EFBIG', `${path} has ${size} bytes`)
+    return await file.readFile()
+  } finally {
+    await file.close()
+  }
+}
+
+async function digestRealFile(path: string): Promise<FileDigests> {
+  const file = await openRegularFile(path)
+  try {
+    return await digestStream(file.createReadStream({ autoClose: false, highWaterMark: READ_CHUNK_BYTES }))
+  } finally {
+    await file.close()
+  }
 }
 
 function toFileStat(stat: Awaited<ReturnType<typeof lstat>>): FileStat {
@@ -244,7 +277,8 @@ async function openRealMedia(
   const mountPoint = mediaMountPoint(media.uuid)
   const device = await look(() => readlink(`/dev/disk/by-uuid/${media.uuid}`))
   if (device.state !== 'seen') return ABSENT
-  await mkdir(mountPoint, { recursive: true, mode: 0o700 })
+  const made = await look(() => mkdir(mountPoint, { recursive: true, mode: 0o700 }))
+  if (made.state !== 'seen') return unknown(`${mountPoint} could not be made`)
   const id = media.write ? 'mount-media-writable' : 'mount-media'
   const mount = await host.run(command(id, { uuid: media.uuid, mountPoint }))
   if (mount.state !== 'seen' || mount.value.exit !== 0) {
