@@ -3,7 +3,7 @@ import { makeFailure } from '../messages.ts'
 import { DEFAULT_STATE_DIR } from '../paths.ts'
 import { renderJson } from '../ui/sanitize.ts'
 import { makeQuietUi, makeTerminalUi } from '../ui/terminal.ts'
-import type { Ui } from '../ui/ui.ts'
+import type { Look, Question, Ui } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'
 
 export function stateDirOf(options: GlobalOptions): string {
@@ -26,15 +26,18 @@ export function isInteractive(io: Io, options: GlobalOptions): boolean {
 }
 
 export function makeUi(io: Io, options: GlobalOptions): Ui {
-  const askTerminal: Io['askTerminal'] = async (question) => {
+  const look: Look = {
+    color: options.color && io.stdoutIsTerminal && !io.environment.NO_COLOR,
+    ascii: options.ascii,
+  }
+  const askTerminal = async <V extends string>(question: Question<V>): Promise<V> => {
     if (!isInteractive(io, options)) throw makeFailure('question-needs-terminal', { options: '' })
-    return io.askTerminal(question)
+    return io.askTerminal(question, look)
   }
   if (options.json) return makeQuietUi({ yes: options.yes, askTerminal })
   return makeTerminalUi({
     write: io.stdout,
-    color: options.color && io.stdoutIsTerminal && !io.environment.NO_COLOR,
-    ascii: options.ascii,
+    ...look,
     isTerminal: io.stdoutIsTerminal,
     columns: io.columns,
     askTerminal,
