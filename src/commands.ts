@@ -398,19 +398,6 @@ export const COMMANDS = {
     sample:
       'anti-evil-maid-seal: Sealed /var/lib/anti-evil-maid/aem/secret.txt using --pcr 13 ...\\n   (anti-evil-maid 4.2.0)',
   },
-  'seal-suffix': {
-    program: '/usr/sbin/anti-evil-maid-seal',
-    args: ['{suffix}'],
-    params: z.object({ suffix }),
-    asRoot: true,
-    effect: 'write',
-    timeoutMs: 330 * SECOND,
-    maxOutputBytes: 1024 * KIB,
-    why: "AEM's own reseal where this boot's suffix cache is gone (TPM 1.2 removes it after a seal)",
-    source: 'anti-evil-maid 4.2.0; argument: the label suffix, may be empty',
-    sample:
-      'anti-evil-maid-seal: Sealed /var/lib/anti-evil-maid/aem/secret.txt using --pcr 13 ...\\n   (anti-evil-maid 4.2.0)',
-  },
   'flush-transient': {
     program: '/usr/bin/tpm2_flushcontext',
     args: ['-T', 'device:/dev/tpm0', '-t'],

@@ -83,7 +83,7 @@ async function runRehearsal(
 ): Promise<number> {
   const { bootId } = await observeMachine(host)
   const session = startSession({ id: io.makeId(), now: host.now(), bootId, flow: 'rehearsal' })
-  const run: RunOptions = { bulletin: null, protect: null, restart: null, dryRun }
+  const run: RunOptions = { bulletin: null, protect: null, restart: null, canAsk: true, dryRun }
   const store = makeMemoryStore(ui)
   const result = await runFlow(rehearsal, rehearsal.start, STEPS, {
     host,

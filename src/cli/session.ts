@@ -14,7 +14,7 @@ import { observeMachine } from '../observe/machine.ts'
 import { line, type Ui } from '../ui/ui.ts'
 import { findGiven } from './bulletin.ts'
 import type { GlobalOptions, Io } from './io.ts'
-import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
+import { assertAnswerable, canAsk, makeUi, printJson, stateDirOf } from './world.ts'
 
 export type StartOptions = {
   readonly bulletin: string | null
@@ -26,6 +26,7 @@ export type StartOptions = {
 export function toRunOptions(
   start: Omit<StartOptions, 'bulletin'>,
   bulletin: GivenBulletin | null,
+  canAsk: boolean,
 ): RunOptions {
   const { protect, restart } = start
   if (protect !== null && protect !== 'forward-seal' && protect !== 'hold' && protect !== 'plain') {
@@ -34,7 +35,7 @@ export function toRunOptions(
   if (restart !== null && parseRestartPlan(restart) === null) {
     throw makeFailure('usage', { reason: `--restart takes now, +MIN, HH:MM or manual, not ${restart}` })
   }
-  return { bulletin, protect, restart, dryRun: false }
+  return { bulletin, protect, restart, canAsk, dryRun: false }
 }
 
 /** `aem-reseal start`: the post-update wizard. */
@@ -44,7 +45,7 @@ export async function runStart(
   host: Host,
   start: StartOptions,
 ): Promise<number> {
-  const checked = toRunOptions(start, null)
+  const checked = toRunOptions(start, null, false)
   if (checked.protect === null || checked.restart === null)
     assertAnswerable(io, options, '--protect and --restart')
   const store = makeDirectoryStore(host, stateDirOf(options))
@@ -53,6 +54,7 @@ export async function runStart(
   const run = toRunOptions(
     start,
     start.bulletin === null ? null : await findGiven(options, start.bulletin, []),
+    canAsk(io, options),
   )
   const { bootId } = await observeMachine(host)
   const session = startSession({ id: io.makeId(), now: host.now(), bootId, flow: 'post-update' })
@@ -76,7 +78,11 @@ export async function runResume(io: Io, options: GlobalOptions, host: Host): Pro
   assertAnswerable(io, options, '')
   const { bootId } = await observeMachine(host)
   const { flow, from } = choosePlace(session, bootId)
-  const run = toRunOptions({ protect: session.protection, restart: session.restart }, null)
+  const run = toRunOptions(
+    { protect: session.protection, restart: session.restart },
+    null,
+    canAsk(io, options),
+  )
   return runLocked(io, options, store, (ui) =>
     runFlow(flow, from, STEPS, { host, ui, store, options: run, session, simulateRestart: null }),
   )

@@ -240,11 +240,11 @@ async function openRecorded(
 ): Promise<Seen<AsyncIterable<Uint8Array>>> {
   const place = await resolve(machine, path)
   if (place.state !== 'seen') return place
-  const file = await open(place.value, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  if (!(await file.stat()).isFile()) {
-    await file.close()
+  // A socket cannot be opened at all: what is no regular file is not opened.
+  if (!(await lstatOrNull(place.value))?.isFile()) {
     return unknown(`${path} is not a regular file in the recorded machine`)
   }
+  const file = await open(place.value, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   return seen(file.createReadStream({ highWaterMark: READ_CHUNK_BYTES }))
 }
 

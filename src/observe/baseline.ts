@@ -27,6 +27,7 @@ export async function observeBaseline(host: Host, selectedPcrs: readonly number[
   return {
     takenAt: host.now().toISOString(),
     bootId: machine.bootId,
+    bootTime: machine.bootTime,
     bank: tpm.bank,
     selectedPcrs: [...selectedPcrs],
     pcrs: { ...(sha1 ? { sha1 } : {}), ...(sha256 ? { sha256 } : {}) },

@@ -65,6 +65,7 @@ export async function observeExplanation(host: Host, session: Session): Promise<
     files: await observeFiles(host, device, launch, session),
     expectedPcrs: place.mayChange,
     alreadyResealed: sealedInThisBoot,
+    previousBootTime: place.previousBootTime,
   })
   const facts = await observeChange(host, session, baseline, machine, explained, device)
   return combine(explained, facts, session.expectation?.bulletinPcrs ?? [])
@@ -85,19 +86,27 @@ type Before = {
   readonly components: NonNullable<ExplanationInput['before']>['components']
   readonly prediction: Prediction['pcrs'] | null
   readonly mayChange: readonly number[]
+  readonly previousBootTime: string | null
 }
 
 /** Once a change was accepted, later boots are held against the accepted state and may change nothing. */
 function chooseBefore(session: Session, baseline: Baseline, machine: MachineFacts): Before {
   const { approved } = session
   if (approved !== null && approved.bootId !== machine.bootId) {
-    return { pcrs: toNumbers(approved.pcrs), components: null, prediction: null, mayChange: [] }
+    return {
+      pcrs: toNumbers(approved.pcrs),
+      components: null,
+      prediction: null,
+      mayChange: [],
+      previousBootTime: null,
+    }
   }
   return {
     pcrs: toNumbers(baseline.pcrs[baseline.bank] ?? {}),
     components: baseline.components,
     prediction: (session.prediction as Prediction | null)?.pcrs ?? null,
     mayChange: session.expectation?.mayChange ?? [],
+    previousBootTime: baseline.bootTime,
   }
 }
 

@@ -88,7 +88,7 @@ async function run(told: Told, session = aSession()) {
     host: makeFakeHost({}),
     ui,
     store,
-    options: { bulletin: null, protect: null, restart: null, dryRun: false },
+    options: { bulletin: null, protect: null, restart: null, canAsk: true, dryRun: false },
     session,
     simulateRestart: null,
   })
@@ -173,7 +173,7 @@ describe('runFlow', () => {
       host: makeFakeHost({}),
       ui: makeScriptedUi({}),
       store,
-      options: { bulletin: null, protect: null, restart: null, dryRun: false },
+      options: { bulletin: null, protect: null, restart: null, canAsk: true, dryRun: false },
       session: aSession(),
       simulateRestart: null,
     })

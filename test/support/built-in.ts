@@ -53,7 +53,7 @@ export async function rehearse(story: Story): Promise<Rehearsal> {
     host,
     ui,
     store: makeMemoryStore(ui),
-    options: { bulletin: null, protect: null, restart: null, dryRun: false },
+    options: { bulletin: null, protect: null, restart: null, canAsk: true, dryRun: false },
     session: startSession({ id: SESSION_ID, now: host.now(), bootId, flow: 'rehearsal' }),
     async simulateRestart() {
       if (boots === 0) story.whileOff?.(machine)

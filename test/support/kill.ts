@@ -128,7 +128,7 @@ async function runOnce(host: Host, restart: string, isDone: boolean): Promise<nu
     host,
     ui: makeScriptedUi({ '*': 'yes' }),
     store,
-    options: { bulletin: null, protect: null, restart, dryRun: false },
+    options: { bulletin: null, protect: null, restart, canAsk: true, dryRun: false },
     session,
     simulateRestart: null,
   })

@@ -1,4 +1,3 @@
-import { Buffer } from 'node:buffer'
 import { crc32, createInflateRaw } from 'node:zlib'
 
 /** RFC 1952, section 2.3.1; the flags GRUB refuses: GRUB 2.06, grub-core/io/gzio.c. */

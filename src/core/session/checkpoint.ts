@@ -32,6 +32,7 @@ const installedPackage = z.object({
 export const baselineSchema = z.object({
   takenAt: z.iso.datetime(),
   bootId: z.string().nullable(),
+  bootTime: z.string().nullable(),
   bank: z.enum(['sha1', 'sha256']),
   selectedPcrs: z.array(z.number().int().min(0).max(23)),
   pcrs: z.object({ sha1: pcrValues.optional(), sha256: pcrValues.optional() }),

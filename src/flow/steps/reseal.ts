@@ -1,4 +1,4 @@
-import { type CommandCall, command, isSuffix } from '../../commands.ts'
+import { command, isSuffix } from '../../commands.ts'
 import { labelOf } from '../../core/aem/devices.ts'
 import type { Host } from '../../host/host.ts'
 import { describeReseal } from '../../messages/after-restart.ts'
@@ -13,9 +13,7 @@ import type { Step } from '../step.ts'
 /** Runs AEM's own seal; only the sealed files, read before and after, say whether it sealed. */
 export const reseal: Step<'reseal'> = async ({ host, ui, options }) => {
   const suffix = await observeSuffix(host)
-  const isCached = (await observeSealState(host)).cachedSuffix !== null
-  const call: CommandCall =
-    isCached || suffix === null ? command('seal', {}) : command('seal-suffix', { suffix })
+  const call = command('seal', {})
   if (options.dryRun) {
     ui.say([line(`  would run: ${call.argv.join(' ')}`, 'dim')])
     return {

@@ -72,7 +72,6 @@ const PROGRAMS: Readonly<
   'xl-dmesg': () => ({ stdout: '(XEN) Xen version 4.17.4\n' }),
   'flush-transient': () => ({}),
   seal: (machine) => runSeal(machine),
-  'seal-suffix': (machine) => runSeal(machine),
   'restart-now': (machine) => requestRestart(machine, ['now']),
   'restart-in': (machine, { minutes }) => requestRestart(machine, [`+${minutes}`]),
   'restart-at': (machine, { clockTime }) => requestRestart(machine, [clockTime ?? '']),
