@@ -51,12 +51,42 @@ export const postUpdate = {
     predict: {
       title: 'Predict the next boot',
       observes: 'launch log, GRUB entry, boot files',
-      on: { complete: 'choose-protection', partial: 'choose-protection', refused: 'choose-protection' },
+      on: {
+        complete: 'choose-protection',
+        partial: 'choose-protection',
+        refused: 'choose-protection',
+        unvouched: ATTENTION,
+      },
     },
     'choose-protection': {
       title: 'Choose how to go through the restart',
-      observes: 'which ways this version offers',
-      on: { plain: 'plan-restart', 'not-available': ATTENTION },
+      observes: 'the prediction, the devices',
+      asks: 'Forward seal, hold, or plain?',
+      on: {
+        'forward-seal': 'gate-forward-seal',
+        hold: 'install-hold',
+        plain: 'plan-restart',
+        'not-available': ATTENTION,
+      },
+    },
+    'gate-forward-seal': {
+      title: 'Check that a forward seal can be made',
+      observes: 'device present, writable, with space; TPM ready',
+      on: { ready: 'forward-seal', blocked: ATTENTION },
+    },
+    'forward-seal': {
+      title: 'Seal to the predicted PCRs',
+      observes: 'the sealed files, after they were written',
+      does: 'seals the secrets to the predicted PCRs',
+      checkpoint: true,
+      on: { sealed: 'plan-restart', failed: ATTENTION },
+    },
+    'install-hold': {
+      title: "Hold AEM's automatic seal",
+      observes: 'the drop-in, after it was written',
+      does: 'installs a drop-in for anti-evil-maid-seal.service',
+      checkpoint: true,
+      on: { installed: 'plan-restart', failed: ATTENTION },
     },
     'plan-restart': {
       title: 'Plan the restart',

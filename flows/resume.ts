@@ -68,7 +68,7 @@ export const resume = {
     verify: {
       title: 'Verify the sealed copies',
       observes: "the device's own sealed files, dom0's copy, the PCR selection",
-      on: { verified: 'next-device', 'not-verified': 'next-device', failed: ATTENTION },
+      on: { verified: 'next-device', 'not-verified': ATTENTION, failed: ATTENTION },
     },
     'next-device': {
       title: 'Look for further AEM devices',

@@ -86,7 +86,7 @@ function makeProgram(
         setExit(await action(options, own, args))
       })
 
-  addCommands(add, io, running)
+  addCommands(add, io, running, argv)
   addBulletinCommands(program, add, io, running)
   program.action(async () => {
     const options = toGlobalOptions(program.opts())
@@ -100,6 +100,7 @@ function addCommands(
   add: (usage: string, text: string, need: Need, action: Action) => Command,
   io: Io,
   running: Running,
+  argv: readonly string[],
 ): void {
   const open = async (options: GlobalOptions): Promise<Host> => {
     const { makeHost } = await import('./cli/world.ts')
@@ -151,6 +152,21 @@ function addCommands(
     const { runVerify } = await import('./cli/looks.ts')
     return runVerify(io, options, await open(options), text(own.device))
   }).option('--device <suffix>', 'only this device')
+  add(
+    'gate [act]',
+    "for systemd: may AEM's automatic seal run now? (install, show, remove: the drop-in that asks it)",
+    'none',
+    async (options, _own, args) => {
+      const { isDropInAct, runDropIn, runGate } = await import('./cli/gate.ts')
+      const [act] = args
+      // Asked by systemd in early boot: no sudo, and every answer but yes is no.
+      if (act === undefined) return runGate(io, options, () => open(options))
+      if (!isDropInAct(act))
+        throw makeFailure('usage', { reason: `gate takes install, show or remove, not ${act}` })
+      if (options.machine === null && io.uid !== 0) return rerunAsRoot(io, `gate ${act}`, argv)
+      return runDropIn(io, options, await open(options), act)
+    },
+  )
   add('cancel', 'cancel a scheduled restart and the session', 'machine', async (options) => {
     const { runCancel } = await import('./cli/session.ts')
     return runCancel(io, options, await open(options))

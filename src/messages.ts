@@ -85,6 +85,20 @@ export const FAILURES = {
       next: '`aem-reseal start` after an update, before the restart',
     }),
   },
+  'held-without-session': {
+    text: ({ why }) => ({
+      what: `AEM's automatic seal was held in this boot: ${why}`,
+      why: 'no session was open before the restart, so nothing was recorded that the change could be held against',
+      next: 'decide by hand whether this change is yours (AEM README, "Xen/kernel/BIOS/firmware upgrades"); if it is, `sudo anti-evil-maid-seal` seals; next time run `aem-reseal start` before the restart',
+    }),
+  },
+  'drop-in-needs-person': {
+    text: ({ act, how }) => ({
+      what: `\`gate ${act}\` changes how AEM seals at every boot, and is done only when a person says so`,
+      why: '--yes answers no to drop-ins; nothing was changed',
+      next: `run \`aem-reseal gate ${act}\` in a terminal without --yes, or by hand: ${how}`,
+    }),
+  },
   'nothing-to-cancel': {
     text: () => ({
       what: 'nothing to cancel: no session is open',

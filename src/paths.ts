@@ -12,6 +12,21 @@ type PathRow = {
   readonly why: string
 }
 
+/** The opt-in drop-in of anti-evil-maid-seal.service. */
+export const HOLD_DROP_IN = '/etc/systemd/system/anti-evil-maid-seal.service.d/50-aem-reseal-hold.conf'
+
+/** Where the program may lie that systemd runs in early boot: /usr is there, and only root writes to it. */
+export const PROGRAM_PLACES: readonly string[] = [
+  '/usr/lib/aem-reseal/aem-reseal.mjs',
+  '/usr/local/lib/aem-reseal/aem-reseal.mjs',
+]
+
+/** Every directory on the way to a file, from / on, and the file. */
+export function listWay(path: string): readonly string[] {
+  const names = path.split('/').slice(1)
+  return ['/', ...names.map((_, at) => `/${names.slice(0, at + 1).join('/')}`)]
+}
+
 export const PATHS: readonly PathRow[] = [
   { pattern: '/etc/qubes-release', access: 'read', why: 'the Qubes release' },
   { pattern: '/etc/anti-evil-maid.conf', access: 'read', why: 'the PCR selection (SEAL)' },
@@ -101,9 +116,22 @@ export const PATHS: readonly PathRow[] = [
     secret: true,
     why: 'files of tools that only write files',
   },
-  { pattern: '{state}', access: 'write', why: 'session, reports (0700)' },
+  {
+    pattern: '/etc/systemd/system/anti-evil-maid-seal.service.d',
+    access: 'write',
+    why: "drop-ins of AEM's seal unit",
+  },
+  { pattern: HOLD_DROP_IN, access: 'write', why: "the drop-in that holds AEM's automatic seal" },
+  ...[...new Set(PROGRAM_PLACES.flatMap(listWay))].map(
+    (pattern): PathRow => ({
+      pattern,
+      access: 'read',
+      why: 'can only root change the program of the drop-in',
+    }),
+  ),
+  { pattern: '{state}', access: 'write', why: 'session, note of the gate, reports (0700)' },
   { pattern: '{state}/{rest}', access: 'write', why: 'session, reports (0600)' },
-] as const
+]
 
 export type PathPlaces = { readonly stateDir: string; readonly mediaRoots: readonly string[] }
 

@@ -23,11 +23,11 @@ export async function runPredict(io: Io, options: GlobalOptions, host: Host): Pr
   const ui = makeUi(io, options)
   const configuration = await readTextOrNull(host, '/etc/anti-evil-maid.conf')
   const selected = configuration === null ? null : parseSealSelection(configuration)
-  const { prediction, outcome } = await ui.progress('hashing what the next boot measures', () =>
+  const { prediction, outcome, unvouched } = await ui.progress('hashing what the next boot measures', () =>
     observePrediction(host, selected ?? [PCR.drtm, PCR.launched, PCR.modules]),
   )
-  if (options.json) printJson(io, prediction)
-  else ui.say(renderMessage(describePrediction(outcome, prediction)))
+  if (options.json) printJson(io, { ...prediction, unvouched })
+  else ui.say(renderMessage(describePrediction(outcome, prediction, unvouched)))
   return outcome === 'complete' ? EXIT.done : EXIT.attention
 }
 

@@ -14,7 +14,7 @@ import { observeMachine } from '../observe/machine.ts'
 import { line, type Ui } from '../ui/ui.ts'
 import { findGiven } from './bulletin.ts'
 import type { GlobalOptions, Io } from './io.ts'
-import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
+import { assertAnswerable, canAsk, makeUi, printJson, stateDirOf } from './world.ts'
 
 export type StartOptions = {
   readonly bulletin: string | null
@@ -26,6 +26,8 @@ export type StartOptions = {
 export function toRunOptions(
   start: Omit<StartOptions, 'bulletin'>,
   bulletin: GivenBulletin | null,
+  canAsk: boolean,
+  yes = false,
 ): RunOptions {
   const { protect, restart } = start
   if (protect !== null && protect !== 'forward-seal' && protect !== 'hold' && protect !== 'plain') {
@@ -34,7 +36,7 @@ export function toRunOptions(
   if (restart !== null && parseRestartPlan(restart) === null) {
     throw makeFailure('usage', { reason: `--restart takes now, +MIN, HH:MM or manual, not ${restart}` })
   }
-  return { bulletin, protect, restart, dryRun: false }
+  return { bulletin, protect, restart, canAsk, yes, dryRun: false }
 }
 
 /** `aem-reseal start`: the post-update wizard. */
@@ -44,7 +46,7 @@ export async function runStart(
   host: Host,
   start: StartOptions,
 ): Promise<number> {
-  const checked = toRunOptions(start, null)
+  const checked = toRunOptions(start, null, false)
   if (checked.protect === null || checked.restart === null)
     assertAnswerable(io, options, '--protect and --restart')
   const store = makeDirectoryStore(host, stateDirOf(options))
@@ -53,10 +55,12 @@ export async function runStart(
   const run = toRunOptions(
     start,
     start.bulletin === null ? null : await findGiven(options, start.bulletin, []),
+    canAsk(io, options),
+    options.yes,
   )
   const { bootId } = await observeMachine(host)
   const session = startSession({ id: io.makeId(), now: host.now(), bootId, flow: 'post-update' })
-  return runLocked(io, options, store, (ui) =>
+  return runLocked(io, options, store, null, (ui) =>
     runFlow(postUpdate, postUpdate.start, STEPS, {
       host,
       ui,
@@ -72,12 +76,17 @@ export async function runStart(
 export async function runResume(io: Io, options: GlobalOptions, host: Host): Promise<number> {
   const store = makeDirectoryStore(host, stateDirOf(options))
   const session = await store.load()
-  if (session === null) throw makeFailure('no-session')
+  if (session === null) {
+    const note = await store.loadHeldNote()
+    const isOfNow = note !== null && note.bootId === (await observeMachine(host)).bootId
+    throw isOfNow ? makeFailure('held-without-session', { why: note.why }) : makeFailure('no-session')
+  }
   assertAnswerable(io, options, '')
   const { bootId } = await observeMachine(host)
   const { flow, from } = choosePlace(session, bootId)
-  const run = toRunOptions({ protect: session.protection, restart: session.restart }, null)
-  return runLocked(io, options, store, (ui) =>
+  const answers = { protect: session.protection, restart: session.restart }
+  const run = toRunOptions(answers, null, canAsk(io, options), options.yes)
+  return runLocked(io, options, store, session, (ui) =>
     runFlow(flow, from, STEPS, { host, ui, store, options: run, session, simulateRestart: null }),
   )
 }
@@ -96,11 +105,15 @@ async function runLocked(
   io: Io,
   options: GlobalOptions,
   store: SessionStore,
+  known: Session | null,
   work: (ui: Ui) => Promise<FlowResult>,
 ): Promise<number> {
   const ui = makeUi(io, options)
   const lock = await store.lock()
   try {
+    // Another one may have worked on the session between the look and the lock.
+    if ((await store.load())?.updatedAt !== known?.updatedAt)
+      throw makeFailure('session-locked', { path: stateDirOf(options) })
     const result = await work(ui)
     if (options.json) printJson(io, result)
     return result.exit

@@ -45,9 +45,14 @@ export function makeUi(io: Io, options: GlobalOptions): Ui {
   })
 }
 
+/** Will a question get an answer: by a person, or by --yes? */
+export function canAsk(io: Io, options: GlobalOptions): boolean {
+  return options.yes || isInteractive(io, options)
+}
+
 /** @throws Failure (exit 2) before anything runs, when questions would come up and nobody could answer */
 export function assertAnswerable(io: Io, options: GlobalOptions, missing: string): void {
-  if (options.yes || isInteractive(io, options)) return
+  if (canAsk(io, options)) return
   throw makeFailure('question-needs-terminal', { options: missing })
 }
 

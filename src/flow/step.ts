@@ -15,6 +15,10 @@ export type RunOptions = {
   readonly bulletin: GivenBulletin | null
   readonly protect: 'forward-seal' | 'hold' | 'plain' | null
   readonly restart: string | null
+  /** Somebody, or --yes, can answer; otherwise optional questions are left out. */
+  readonly canAsk: boolean
+  /** --yes: no question is asked, and no drop-in is installed. */
+  readonly yes?: boolean
   /** A rehearsal on a real machine: reads are real, writes are shown and not done. */
   readonly dryRun: boolean
 }

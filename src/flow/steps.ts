@@ -10,6 +10,7 @@ import { detectAem } from './steps/detect-aem.ts'
 import { explain } from './steps/explain.ts'
 import { finish } from './steps/finish.ts'
 import { gateReseal } from './steps/gate-reseal.ts'
+import { installHoldStep } from './steps/install-hold.ts'
 import { nextDevice } from './steps/next-device.ts'
 import { planRestart } from './steps/plan-restart.ts'
 import { predict } from './steps/predict.ts'
@@ -20,6 +21,10 @@ import { restart } from './steps/restart.ts'
 import { simulateRestart } from './steps/simulate-restart.ts'
 import { verify } from './steps/verify.ts'
 
+async function missing(): Promise<never> {
+  throw new Error('this step is written on another branch')
+}
+
 /** The program behind each step id of the flows. */
 export const STEPS: Steps = {
   'detect-aem': detectAem,
@@ -28,6 +33,9 @@ export const STEPS: Steps = {
   'record-baseline': recordBaseline,
   predict,
   'choose-protection': chooseProtection,
+  'gate-forward-seal': missing,
+  'forward-seal': missing,
+  'install-hold': installHoldStep,
   'plan-restart': planRestart,
   checkpoint,
   restart,

@@ -18,6 +18,8 @@ export type FileStat = {
   readonly mtimeMs: number
   /** Permission bits only, e.g. 0o600. */
   readonly mode: number
+  /** Left out where it is not recorded. */
+  readonly ownerUid?: number | undefined
 }
 
 /** Digests in lower-case hex; `gunzipped` is there when the file is a gzip file. */

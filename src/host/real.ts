@@ -29,6 +29,8 @@ import { ABSENT, seen, unknown } from './host.ts'
 
 /** Files read whole are small; boot files go through digestFile, the Xen image (3 MB) is the largest. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024
+/** Trees that somebody with the machine or a stick in hand can have prepared. */
+const GUARDED_ROOTS = ['/boot', '/var/lib/anti-evil-maid', '/var/lib/tpms', '/run/anti-evil-maid']
 const READ_CHUNK_BYTES = 1 << 20
 
 export type RealHostOptions = {
@@ -51,6 +53,7 @@ export function makeRealHost(options: RealHostOptions): Host {
         pathAllowed(path, access, { stateDir: options.stateDir, mediaRoots: [...mounted] }))
     if (!allowed) throw new Error(`path ${path} is not in src/paths.ts for ${access}`)
   }
+  const isGuarded = (path: string): boolean => isBelow(path, [...GUARDED_ROOTS, ...mounted])
   const host: Host = {
     kind: 'real',
     description: 'this machine',
@@ -69,10 +72,7 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async readFile(path) {
       check(path, 'read')
-      return look(async () => {
-        await assertOnOwnMedia(path, mounted)
-        return readWhole(path)
-      })
+      return readWhole(path, isGuarded(path))
     },
     async readLink(path) {
       check(path, 'read')
@@ -80,27 +80,20 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async listDirectory(path) {
       check(path, 'read')
-      return look(async () => {
-        await assertOnOwnMedia(path, mounted)
-        return (await readdir(path)).sort()
-      })
+      return listGuarded(path, isGuarded(path))
     },
     async statFile(path) {
       check(path, 'read')
-      return look(async () => toFileStat(await lstat(path)))
+      return statGuarded(path, isGuarded(path))
     },
     async digestFile(path) {
       check(path, 'read')
-      return look(async () => {
-        await assertOnOwnMedia(path, mounted)
-        return digestRealFile(path)
-      })
+      return digestRealFile(path, isGuarded(path))
     },
     async openFile(path) {
       check(path, 'read')
       return look(async () => {
-        await assertOnOwnMedia(path, mounted)
-        const file = await openRegularFile(path)
+        const file = await openGuarded(path, isGuarded(path))
         return file.createReadStream({ highWaterMark: READ_CHUNK_BYTES })
       })
     },
@@ -206,47 +199,68 @@ async function look<T>(read: () => Promise<T>): Promise<Seen<T>> {
   }
 }
 
-function refusal(code: string, message: string): Error {
-  return Object.assign(new Error(message), { code })
-}
-
 /**
- * An AEM device could be anybody's: what a link on it leads to must lie on it too, or it would show, and `record` would
- * copy, any file of dom0. Nothing changes on a device that is mounted read-only, so the path may be opened afterwards.
+ * Opens a regular file. Below /boot, a stick or AEM's directories no link is followed, in no part of the path: GRUB
+ * and AEM's initrd read other files there than dom0 would by a link, and root could be led to any file of dom0.
+ *
+ * Where the descriptor really is stands in /proc/self/fd (proc(5)); opening first leaves nobody time to change it.
  */
-async function assertOnOwnMedia(path: string, mounted: ReadonlySet<string>): Promise<void> {
-  const root = [...mounted].find((place) => isBelow(path, [place]))
-  if (root === undefined) return
-  const [target, top] = [await realpath(path), await realpath(root)]
-  if (!isBelow(target, [top])) throw refusal('EXDEV', `${path} leads out of the device, to ${target}`)
-}
-
-/** Only regular files are read: a pipe or a device in the place of one could keep the program waiting for ever. */
-async function openRegularFile(path: string): Promise<FileHandle> {
-  const file = await openFileHandle(path, constants.O_RDONLY | constants.O_NOCTTY | constants.O_NONBLOCK)
-  if ((await file.stat()).isFile()) return file
+async function openGuarded(path: string, guarded: boolean, flags = 0) {
+  const mode = constants.O_RDONLY | constants.O_NOCTTY | constants.O_NONBLOCK | flags
+  const file = await openFileHandle(path, guarded ? mode | constants.O_NOFOLLOW : mode)
+  const real = await readlink(`/proc/self/fd/${file.fd}`)
+  const stat = await file.stat()
+  const isWanted = flags & constants.O_DIRECTORY ? stat.isDirectory() : stat.isFile()
+  if (isWanted && (!guarded || real === path)) return file
   await file.close()
-  throw refusal('EINVAL', `${path} is not a regular file`)
+  throw Object.assign(new Error(`${path} is a link or not a regular file`), { code: 'ELOOP' })
 }
 
-async function readWhole(path: string): Promise<Uint8Array> {
-  const file = await openRegularFile(path)
-  try {
-    const { size } = await file.stat()
-    if (size > MAX_FILE_BYTES) throw refusal('EFBIG', `${path} has ${size} bytes`)
-    return await file.readFile()
-  } finally {
-    await file.close()
-  }
+async function readWhole(path: string, guarded: boolean): Promise<Seen<Uint8Array>> {
+  return look(async () => {
+    const file = await openGuarded(path, guarded)
+    try {
+      const { size } = await file.stat()
+      if (size > MAX_FILE_BYTES)
+        throw Object.assign(new Error(`${path} has ${size} bytes`), { code: 'EFBIG' })
+      return await file.readFile()
+    } finally {
+      await file.close()
+    }
+  })
 }
 
-async function digestRealFile(path: string): Promise<FileDigests> {
-  const file = await openRegularFile(path)
-  try {
-    return await digestStream(file.createReadStream({ autoClose: false, highWaterMark: READ_CHUNK_BYTES }))
-  } finally {
-    await file.close()
-  }
+async function listGuarded(path: string, guarded: boolean): Promise<Seen<readonly string[]>> {
+  return look(async () => {
+    if (!guarded) return (await readdir(path)).sort()
+    const directory = await openGuarded(path, true, constants.O_DIRECTORY)
+    try {
+      return (await readdir(`/proc/self/fd/${directory.fd}`)).sort()
+    } finally {
+      await directory.close()
+    }
+  })
+}
+
+/** Of a path whose directory is reached without a link; the last part itself is never followed. */
+async function statGuarded(path: string, guarded: boolean): Promise<Seen<FileStat>> {
+  return look(async () => {
+    if (guarded && (await realpath(dirname(path))) !== dirname(path)) {
+      throw Object.assign(new Error(`${dirname(path)} is reached by a link`), { code: 'ELOOP' })
+    }
+    return toFileStat(await lstat(path))
+  })
+}
+
+async function digestRealFile(path: string, guarded: boolean): Promise<Seen<FileDigests>> {
+  return look(async () => {
+    const file = await openGuarded(path, guarded)
+    try {
+      return await digestStream(file.createReadStream({ autoClose: false, highWaterMark: READ_CHUNK_BYTES }))
+    } finally {
+      await file.close()
+    }
+  })
 }
 
 function toFileStat(stat: Awaited<ReturnType<typeof lstat>>): FileStat {
@@ -262,6 +276,7 @@ function toFileStat(stat: Awaited<ReturnType<typeof lstat>>): FileStat {
     sizeBytes: Number(stat.size),
     mtimeMs: Number(stat.mtimeMs),
     mode: Number(stat.mode) & 0o7777,
+    ownerUid: Number(stat.uid),
   }
 }
 
@@ -305,6 +320,8 @@ async function writeAtomically(path: string, bytes: Uint8Array, mode: number): P
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
     const file = await openFileHandle(temporary, flags, mode)
     try {
+      // The umask is 077: a unit file that others may not read makes systemd complain.
+      await file.chmod(mode)
       await file.writeFile(bytes)
       await file.sync()
     } finally {

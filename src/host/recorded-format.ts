@@ -22,6 +22,7 @@ const fileStat = z.object({
   sizeBytes: z.number().int().nonnegative(),
   mtimeMs: z.number(),
   mode: z.number().int().nonnegative(),
+  ownerUid: z.number().int().nonnegative().optional(),
 })
 
 /** machine.json (docs/contract.md, recorded machine); `stats` and `leftOut` are additions of this program. */

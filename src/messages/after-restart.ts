@@ -1,9 +1,11 @@
 import type { BootFacts } from '../core/decide/check-boot.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
+import type { HeldNote } from '../core/session/held-note.ts'
 import type { Message } from '../flow/step.ts'
 import type { GateCheck } from '../flow/steps/gate-reseal.ts'
 import type { SealState } from '../observe/seal-state.ts'
 import type { DeviceVerification } from '../observe/verify.ts'
+import { wrap } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
 
 /** What the steps after the restart say. None of them vouches for the Xen that runs. */
@@ -67,14 +69,20 @@ export function describeSealOutcome(
   outcome: Outcomes['read-seal-outcome'],
   state: SealState,
   sealedInThisBoot: boolean | null,
+  heldNote: HeldNote | null = null,
 ): Message {
   const unseal = UNSEAL[state.journal?.unseal ?? 'unknown']
   const sealed = sealedInThisBoot
     ? 'AEM has sealed the secrets to the PCRs of this boot already, without asking what changed'
     : 'the sealed files are not of this boot'
+  const held = heldNote === null ? [] : wrap(`the gate said: ${heldNote.why}`, 72).map((text) => line(text))
   return {
     ...SEAL[outcome](state),
-    details: [line(unseal), line(sealedInThisBoot === null ? 'when AEM sealed is not known' : sealed)],
+    details: [
+      line(unseal),
+      line(sealedInThisBoot === null ? 'when AEM sealed is not known' : sealed),
+      ...held,
+    ],
   }
 }
 
@@ -99,8 +107,9 @@ const SEAL: { readonly [O in Outcomes['read-seal-outcome']]: (state: SealState) 
   }),
   held: () => ({
     tone: 'info',
-    what: "AEM's automatic seal was held back",
-    next: 'every change is explained first',
+    what: "AEM's automatic seal was held: nothing was sealed in this boot",
+    why: 'the suffix and the SRK password of this boot are kept in /run/anti-evil-maid for a seal after you accept the change',
+    next: 'every change is explained first; until then an attacker’s change would still keep your secret away',
   }),
   failed: ({ journal, unit }) => ({
     tone: 'attention',

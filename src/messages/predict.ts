@@ -8,8 +8,13 @@ import { type Line, line } from '../ui/ui.ts'
 const TABLE_COLUMNS = 76
 
 /** What a prediction says: the registers, the entry, and each refusal in its own words. */
-export function describePrediction(outcome: Outcomes['predict'], prediction: Prediction): Message {
-  return { ...PREDICT[outcome](prediction), details: predictionLines(prediction) }
+export function describePrediction(
+  outcome: Outcomes['predict'],
+  prediction: Prediction,
+  unvouched: readonly string[],
+): Message {
+  const faults = unvouched.map((fault) => line(`✖ ${fault}`, 'bad'))
+  return { ...PREDICT[outcome](prediction), details: [...predictionLines(prediction), ...faults] }
 }
 
 const PREDICT: { readonly [O in Outcomes['predict']]: (prediction: Prediction) => Message } = {
@@ -24,6 +29,12 @@ const PREDICT: { readonly [O in Outcomes['predict']]: (prediction: Prediction) =
     what: `the next boot of “${entry?.title ?? '?'}” is predicted in part`,
     why: 'each register that cannot be predicted says why below; nothing is guessed',
     next: 'those registers must be explained from the launch log after the restart',
+  }),
+  unvouched: () => ({
+    tone: 'alarm',
+    what: 'the next boot would measure something that nobody vouches for',
+    why: 'it is on the boot device now, was not part of this boot, and no verified package brought it; it was changed by hand, or by somebody else',
+    next: 'do not restart into it. If you changed GRUB or the initramfs yourself, do it apart from updates: restart, reseal as the AEM README says, then run this after the next update',
   }),
   refused: ({ refusal }) => ({
     tone: 'attention',

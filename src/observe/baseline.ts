@@ -1,4 +1,5 @@
 import { labelOf } from '../core/aem/devices.ts'
+import { decideBootDevice } from '../core/decide/boot-device.ts'
 import { Failure } from '../core/failure.ts'
 import { listComponents } from '../core/launch/components.ts'
 import type { Baseline } from '../core/session/checkpoint.ts'
@@ -13,16 +14,19 @@ import { MEASURED_PACKAGES, observePackage } from './packages.ts'
 import { observeSealedCopy, observeTpmId } from './sealed.ts'
 import { observeTpm } from './tpm.ts'
 
-/** Everything that tells this boot from another one. @returns null when the selected registers cannot be read */
+/** Everything that tells this boot from another one. @returns null when the selected registers cannot be read, or the boot files are not (or no longer) current */
 export async function observeBaseline(host: Host, selectedPcrs: readonly number[]): Promise<Baseline | null> {
   const machine = await observeMachine(host)
   const tpm = await observeTpm(host)
   if (tpm.bank !== 'sha1' && tpm.bank !== 'sha256') return null
   const values = tpm.pcrs[tpm.bank] ?? {}
-  if (selectedPcrs.some((index) => values[index] === undefined)) return null
+  if (selectedPcrs.length === 0 || selectedPcrs.some((index) => values[index] === undefined)) return null
   const devices = await observeDevices(host, machine)
   const device = findBootedDevice(devices, machine.aemUuid)
   const boot = await observeBootDevice(host, device, machine.xen.buildId)
+  // The digests that are kept must be of the very files that were found current.
+  if (decideBootDevice({ present: device?.present ?? null, isOpen: boot.isOpen }, boot.checks) !== 'current')
+    return null
   const { sha1, sha256 } = tpm.pcrs
   return {
     takenAt: host.now().toISOString(),

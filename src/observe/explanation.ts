@@ -104,7 +104,8 @@ function chooseBefore(session: Session, baseline: Baseline, machine: MachineFact
   return {
     pcrs: toNumbers(baseline.pcrs[baseline.bank] ?? {}),
     components: baseline.components,
-    prediction: (session.prediction as Prediction | null)?.pcrs ?? null,
+    // What nobody vouched for before the restart is no prediction to lean on.
+    prediction: (session.prediction as Prediction | null)?.pcrs.filter((pcr) => pcr.vouched) ?? null,
     mayChange: session.expectation?.mayChange ?? [],
     previousBootTime: baseline.bootTime,
   }
@@ -185,6 +186,9 @@ async function observeChange(
       mayChange: change === 'expected',
     })),
     files: compareFiles(baseline, boot.files),
+    deviceProblems: boot.checks
+      .filter((check) => check.state !== 'current')
+      .map((check) => `${check.path} (${check.role}) is ${check.state}, held against the ${check.against}`),
     packages: (session.expectation?.changedPackages ?? []).map((name) => {
       const found = packages.find((item) => item.name === name)
       return { name, isVerified: found ? isVerifiedPackage(found) : null }

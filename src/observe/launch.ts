@@ -17,9 +17,10 @@ import { parseEventLogLocation } from '../core/launch/xl-dmesg.ts'
 import type { FileDigests, Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { type AemDevice, openDevice } from './devices.ts'
+import { observeGrub } from './grub.ts'
 import { observeLaunchLog } from './launch-log.ts'
 import type { MachineFacts } from './machine.ts'
-import { exists, readTextOrNull } from './read.ts'
+import { attempt } from './read.ts'
 
 export const LAUNCH_BANKS: readonly Bank[] = ['sha1', 'sha256']
 
@@ -41,15 +42,6 @@ export async function observeLog(host: Host): Promise<LaunchLog | Failure | null
 /** A log kept as text in a checkpoint. */
 export function parseKeptLog(text: string | null): LaunchLog | Failure | null {
   return text === null ? null : attempt(() => parseTbootLog(text))
-}
-
-function attempt<T>(read: () => T): T | Failure {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof Failure) return error
-    throw error
-  }
 }
 
 export type BootDeviceLaunch = {
@@ -98,24 +90,6 @@ async function observeOpened(host: Host, root: string, machine: MachineFacts): P
     tboot: launcher === null ? null : valueOrNull(await host.readFile(`${root}${launcher.path}`)),
     sinitUnchanged: await observeSinit(host, root, entries, machine.bootTime),
   }
-}
-
-async function observeGrub(host: Host, root: string): Promise<GrubConfig | Failure | null> {
-  for (const directory of ['grub2', 'grub']) {
-    const text = await readTextOrNull(host, `${root}/${directory}/grub.cfg`)
-    if (text === null) continue
-    const grubenv = await readTextOrNull(host, `${root}/${directory}/grubenv`)
-    const isEfi = await exists(host, '/sys/firmware/efi')
-    const hasAemDirectory = await exists(host, `${root}/aem`)
-    return attempt(() =>
-      parseGrubConfig(text, {
-        platform: isEfi === true ? 'efi' : 'pc',
-        grubenv: grubenv === null ? null : parseGrubEnvironment(grubenv),
-        existingPaths: hasAemDirectory === null ? {} : { '/aem/': hasAemDirectory },
-      }),
-    )
-  }
-  return null
 }
 
 function chooseBooted(config: GrubConfig, machine: MachineFacts): EntryChoice {

@@ -1,5 +1,6 @@
 import { labelOf } from '../core/aem/devices.ts'
 import { decideSealOutcome } from '../core/decide/seal-outcome.ts'
+import type { HeldNote } from '../core/session/held-note.ts'
 import type { Host } from '../host/host.ts'
 import { findBootedDevice, observeDevices } from './devices.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
@@ -10,11 +11,17 @@ export type ObservedSeal = {
   readonly outcome: ReturnType<typeof decideSealOutcome>
   readonly state: SealState
   readonly sealedInThisBoot: boolean | null
+  /** The gate's note, when it is of this boot. */
+  readonly heldNote: HeldNote | null
 }
 
-/** What AEM did in this boot, with the facts behind it. */
-export async function observeSealOutcome(host: Host): Promise<ObservedSeal> {
+/**
+ * What AEM did in this boot, with the facts behind it.
+ * @param note the gate's note, of whatever boot
+ */
+export async function observeSealOutcome(host: Host, note: HeldNote | null = null): Promise<ObservedSeal> {
   const machine = await observeMachine(host)
+  const heldNote = note !== null && note.bootId === machine.bootId ? note : null
   const state = await observeSealState(host)
   const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
   const label = device?.label ?? (state.cachedSuffix === null ? null : labelOf(state.cachedSuffix))
@@ -28,8 +35,9 @@ export async function observeSealOutcome(host: Host): Promise<ObservedSeal> {
     unit: state.unit,
     sealedInThisBoot,
     heldByDropIn,
+    hasHeldNote: heldNote !== null,
   })
-  return { outcome, state, sealedInThisBoot }
+  return { outcome, state, sealedInThisBoot, heldNote }
 }
 
 /** The sealed freshness token is written last but one in every seal; its time tells the boot. */

@@ -4,7 +4,7 @@ import { runFlow } from '../../src/flow/runner.ts'
 import type { AnyStepReport, StepContext, Steps } from '../../src/flow/step.ts'
 import type { SessionStore } from '../../src/flow/store.ts'
 import { ATTENTION, DONE, type Flow, UNEXPLAINED, WAITING } from '../../src/flow/types.ts'
-import { aSession } from '../support/built-in.ts'
+import { aSession, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
 
@@ -76,6 +76,9 @@ function makeLoggingStore(log: string[]): SessionStore & { kept: Session | null 
     close: async () => undefined,
     writeReport: async () => '',
     lock: async () => ({ release: async () => undefined }),
+    loadHeldNote: async () => null,
+    saveHeldNote: async () => undefined,
+    removeHeldNote: async () => undefined,
   }
   return store
 }
@@ -88,7 +91,7 @@ async function run(told: Told, session = aSession()) {
     host: makeFakeHost({}),
     ui,
     store,
-    options: { bulletin: null, protect: null, restart: null, dryRun: false },
+    options: { bulletin: null, protect: null, restart: null, canAsk: true, dryRun: false },
     session,
     simulateRestart: null,
   })
@@ -173,7 +176,7 @@ describe('runFlow', () => {
       host: makeFakeHost({}),
       ui: makeScriptedUi({}),
       store,
-      options: { bulletin: null, protect: null, restart: null, dryRun: false },
+      options: { bulletin: null, protect: null, restart: null, canAsk: true, dryRun: false },
       session: aSession(),
       simulateRestart: null,
     })

@@ -168,7 +168,7 @@ export async function dom0Layer(dist: ReleaseDist): Promise<string> {
       `NAME="Qubes OS"\nVERSION="${release.qubes} (R${release.qubes})"\nID=qubes\nVERSION_ID=${release.qubes}\n`,
     )
     await put(`boot/initramfs-${kernelName(dist)}.img`, initramfsImage(kernelName(dist)), 0o600)
-    await put(`boot/${SINIT_NAME}`, fillerBytes(SINIT_NAME, 32 * 1024))
+    await put(`boot/${SINIT_NAME}`, sinitModule())
     for (const folder of [
       '.outside',
       'anti-evil-maid',
@@ -178,4 +178,16 @@ export async function dom0Layer(dist: ReleaseDist): Promise<string> {
     ])
       await mkdir(path.join(layer, folder), { recursive: true })
   })
+}
+
+/**
+ * A SINIT module as far as tboot looks before it takes it out of its list: an ACM header of chipset type by Intel, with
+ * its size (tboot 1.10.5, include/txt/acmod.h); the rest is filler.
+ */
+function sinitModule(): Buffer {
+  const module = Buffer.from(fillerBytes(SINIT_NAME, 32 * 1024))
+  module.writeUInt16LE(2, 0)
+  module.writeUInt32LE(0x8086, 16)
+  module.writeUInt32LE(module.length / 4, 24)
+  return module
 }

@@ -26,7 +26,10 @@ export interface Holder extends Namespace {
   start: (argv: readonly string[], options?: RunOptions) => Running
 }
 
-async function begin(argv: readonly string[], enter: (pid: number) => readonly string[]): Promise<Namespace> {
+export async function begin(
+  argv: readonly string[],
+  enter: (pid: number) => readonly string[],
+): Promise<Namespace> {
   const [program, ...args] = argv
   // Standard input is held open for as long as this process lives: its end is what ends PID 1.
   const child: ChildProcess = spawn(program as string, args, {

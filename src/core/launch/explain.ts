@@ -50,6 +50,8 @@ function noBaseline(): Reason {
 }
 
 function decideVerdict(pcrs: readonly ExplainedPcr[]): Verdict {
+  // Nothing selected means nothing was compared.
+  if (pcrs.length === 0) return 'unexplained'
   if (pcrs.some((pcr) => pcr.change === 'unexpected')) return 'unexplained'
   return pcrs.some((pcr) => pcr.change === 'expected') ? 'explained' : 'unchanged'
 }

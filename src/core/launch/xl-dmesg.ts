@@ -10,12 +10,16 @@ const MAX_LOG_BYTES = 16 * 1024 * 1024
  *     (XEN) SLAUNCH: reserving event log (0x9d000000 - 0x9d008000)
  *     (XEN) SLAUNCH: reserving event log [0x9d000000, 0x9d008000)
  *
- * @returns null when no line names a usable range; the last line counts, as the ring holds one boot
+ * Only Xen's own lines count: a qube's console output carries another prefix, and must not name memory to be read.
+ *
+ * @returns null when no line of Xen names a usable range, or two lines name different ones
  */
 export function parseEventLogLocation(text: string): LogLocation | null {
-  const line = /SLAUNCH: reserving event log [([](0x[0-9a-f]{1,16}) ?[-,] ?(0x[0-9a-f]{1,16})\)/gi
-  const found = [...text.matchAll(line)].at(-1)
-  if (!found) return null
+  const line =
+    /^\(XEN\) (?:\[[^\]\n]*\] )?SLAUNCH: reserving event log [([](0x[0-9a-f]{1,16}) ?[-,] ?(0x[0-9a-f]{1,16})\)/gim
+  const all = [...text.matchAll(line)]
+  const [found] = all
+  if (!found || all.some((other) => other[1] !== found[1] || other[2] !== found[2])) return null
   const address = Number(found[1])
   const sizeBytes = Number(found[2]) - address
   const isUsable = Number.isSafeInteger(address) && address > 0 && sizeBytes > 0 && sizeBytes <= MAX_LOG_BYTES

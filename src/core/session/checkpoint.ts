@@ -32,9 +32,9 @@ const installedPackage = z.object({
 export const baselineSchema = z.object({
   takenAt: z.iso.datetime(),
   bootId: z.string().nullable(),
-  bootTime: z.string().nullable(),
+  bootTime: z.string().nullable().default(null),
   bank: z.enum(['sha1', 'sha256']),
-  selectedPcrs: z.array(z.number().int().min(0).max(23)),
+  selectedPcrs: z.array(z.number().int().min(0).max(23)).min(1),
   pcrs: z.object({ sha1: pcrValues.optional(), sha256: pcrValues.optional() }),
   kernelCommandLine: z.string().nullable(),
   xenCommandLine: z.string().nullable(),

@@ -8,9 +8,9 @@ import { observeTpm } from '../../observe/tpm.ts'
 import type { Step } from '../step.ts'
 import { explanationOf } from './explain.ts'
 
-export const acceptChange: Step<'accept-change'> = async ({ host, ui, session }) => {
+export const acceptChange: Step<'accept-change'> = async ({ host, ui, session, store }) => {
   const explanation = explanationOf(session)
-  const seal = await observeSealOutcome(host)
+  const seal = await observeSealOutcome(host, await store.loadHeldNote())
   const machine = await observeMachine(host)
   const isSealed = seal.sealedInThisBoot === true && seal.outcome !== 'failed'
   const isAcceptedNow = session.approved !== null && session.approved.bootId === machine.bootId
@@ -37,7 +37,7 @@ export const acceptChange: Step<'accept-change'> = async ({ host, ui, session })
     facts: { answer, asked: needsAnswer, sealedInThisBoot: seal.sealedInThisBoot },
     message: describeAcceptance(outcome, isSealed),
     ...(answer === 'yes'
-      ? { session: { approved: await observeApproved(host, session, isAcceptedNow) } }
+      ? { session: { approved: await observeApproved(host, session, isAcceptedNow, outcome) } }
       : {}),
   }
 }
@@ -62,8 +62,10 @@ async function observeApproved(
   host: Host,
   session: Session,
   isAcceptedNow: boolean,
+  outcome: string,
 ): Promise<Session['approved']> {
-  const isConfirmingBoot = session.approved !== null && !isAcceptedNow
+  // A later boot that still has to be sealed is accepted itself: the gate asks for this boot's acceptance.
+  const isConfirmingBoot = session.approved !== null && !isAcceptedNow && outcome !== 'accepted'
   if (isAcceptedNow || isConfirmingBoot) return session.approved
   const machine = await observeMachine(host)
   const tpm = await observeTpm(host)

@@ -26,7 +26,11 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
   )
   const states = await ui.progress('comparing with the bulletins', () => observeStates(context))
   const named = options.bulletin !== null
-  const chosen = named ? stateOf(options.bulletin, states) : await askBulletin(context, states)
+  const chosen = named
+    ? stateOf(options.bulletin, states)
+    : options.canAsk
+      ? await askBulletin(context, states)
+      : null
   const outcome = decideUpdate({
     packages: packages ?? [],
     rpmKnown: packages !== null,

@@ -8,6 +8,11 @@ import type { Step } from '../step.ts'
 
 export type GateCheck = { readonly id: string; readonly ok: boolean | null; readonly detail: string }
 
+/**
+ * Without the cache of this boot AEM's seal fails after it renewed the freshness slot, unless it has a terminal to ask
+ * on (seen with anti-evil-maid 4.2.0 on TPM 1.2).
+ */
+
 /** AEM writes the freshness slot in the TPM before it touches the device: what would fail must fail here. */
 export const gateReseal: Step<'gate-reseal'> = async ({ host }) => {
   const checks = await observeResealGate(host)
@@ -40,6 +45,14 @@ async function observeResealGate(host: Host): Promise<readonly GateCheck[]> {
         status.badPcrs.length > 0
           ? `never extended: ${status.badPcrs.join(', ')}`
           : 'no selected PCR is 00 or FF',
+    },
+    {
+      id: 'seal-cache',
+      ok: state.cachedSuffix !== null,
+      detail:
+        state.cachedSuffix !== null
+          ? "this boot's suffix is cached, as AEM's seal needs it"
+          : `gone (TPM 1.2 removes it after a seal): run \`sudo anti-evil-maid-seal ${device?.suffix ?? 'SUFFIX'}\` yourself, in a terminal`,
     },
     {
       id: 'aem-not-waiting',

@@ -2,8 +2,8 @@ import { describeSealOutcome } from '../../messages/after-restart.ts'
 import { observeSealOutcome } from '../../observe/seal-outcome.ts'
 import type { Step } from '../step.ts'
 
-export const readSealOutcome: Step<'read-seal-outcome'> = async ({ host }) => {
-  const observed = await observeSealOutcome(host)
+export const readSealOutcome: Step<'read-seal-outcome'> = async ({ host, store }) => {
+  const observed = await observeSealOutcome(host, await store.loadHeldNote())
   return {
     outcome: observed.outcome,
     facts: {
@@ -15,7 +15,13 @@ export const readSealOutcome: Step<'read-seal-outcome'> = async ({ host }) => {
       sealFailed: observed.state.journal?.sealFailed ?? null,
       waitingFor: observed.state.journal?.isWaitingForDevice ?? null,
       unit: observed.state.unit,
+      heldBecause: observed.heldNote?.why ?? null,
     },
-    message: describeSealOutcome(observed.outcome, observed.state, observed.sealedInThisBoot),
+    message: describeSealOutcome(
+      observed.outcome,
+      observed.state,
+      observed.sealedInThisBoot,
+      observed.heldNote,
+    ),
   }
 }

@@ -69,7 +69,7 @@ export function buildMachine(devices: readonly DeviceSpec[], bootDevice: DeviceS
     runningXenBuildId: '',
     launchLog: null,
     journal: [],
-    seal: { startedAtUs: 0, exit: 0, conditionMet: false },
+    seal: { startedAtUs: 0, exit: 0, conditionMet: false, isHeld: false },
     slots: new Map(),
     restartRequested: null,
   }
@@ -118,6 +118,7 @@ function writeConfiguration(machine: SimMachine, devices: readonly DeviceSpec[])
   put('/etc/qubes-release', 'Qubes release 4.2.2 (R4.2)\n')
   put('/etc/anti-evil-maid.conf', 'SEAL="--pcr 13 --pcr 17 --pcr 18 --pcr 19"\n')
   put('/etc/grub.d/19_linux_xen_tboot', '#! /bin/sh\n')
+  put('/usr/lib/aem-reseal/aem-reseal.mjs', 'this program')
   for (const { suffix, slot } of devices) {
     put(`/var/lib/anti-evil-maid/aem${suffix}/tpm-freshness-slot`, `${slot}\n`)
     put(`/var/lib/anti-evil-maid/aem${suffix}/secret.txt`, 'the sentence that only you know\n')
