@@ -19,6 +19,7 @@ export function makeDryRunHost(
     },
     host: {
       ...host,
+      writable: false,
       async run(call, input) {
         if (call.effect === 'read') return host.run(call, input)
         tell(`run ${call.argv.join(' ')}`)

@@ -55,19 +55,20 @@ export async function makeRecorder(
 }
 
 function watch(host: Host, recorded: Recorded): Host {
-  const mediaRoots: string[] = []
-  const places = { stateDir: '/nonexistent', mediaRoots }
+  const places = { stateDir: '/nonexistent', mediaRoots: [] }
   const isLarge = new Set<string>()
   const noteAbsent = (path: string, state: string): void => {
     if (state === 'absent') recorded.absent.add(keyOf(path))
   }
   return {
     ...host,
+    // Only looks are recorded: no trial unseal, whose answers would be secrets.
+    writable: false,
     async run(call, input) {
       const answer = await host.run(call, input)
       // What goes in by standard input is secret, and the answer may be too.
-      if (input !== undefined) recorded.leftOut.add(call.argv.join(' '))
-      else if (answer.state === 'seen')
+      if (call.secret || input !== undefined) return answer
+      if (answer.state === 'seen')
         recorded.commands.push({ argv: call.argv, result: redact(call, answer.value) })
       if (answer.state === 'absent') recorded.absent.add(call.argv[0] ?? '')
       return answer
@@ -79,12 +80,6 @@ function watch(host: Host, recorded: Recorded): Host {
       if (isSecretPath(path, places)) recorded.leftOut.add(path)
       else if (answer.value.length <= MAX_RECORDED_BYTES) recorded.files.set(path, answer.value)
       else isLarge.add(path)
-      return answer
-    },
-    async openMedia(media) {
-      const answer = await host.openMedia(media)
-      // A device that the user mounted somewhere has its secrets there.
-      if (answer.state === 'seen') mediaRoots.push(answer.value.root)
       return answer
     },
     async readLink(path) {

@@ -48,6 +48,7 @@ export type Story = {
   readonly afterBoot?: (machine: SimMachine) => void
   readonly answers?: Readonly<Record<string, string>>
   readonly steps?: Steps
+  readonly options?: Partial<RunOptions>
   readonly watch?: (host: Host) => Host
 }
 
@@ -63,7 +64,7 @@ export async function rehearse(story: Story): Promise<Rehearsal> {
     host,
     ui,
     store: makeMemoryStore(ui),
-    options: { bulletin: null, protect: null, restart: null, canAsk: true, dryRun: false },
+    options: { ...RUN_OPTIONS, ...story.options },
     session: startSession({ id: SESSION_ID, now: host.now(), bootId, flow: 'rehearsal' }),
     async simulateRestart() {
       if (boots === 0) story.whileOff?.(machine)
