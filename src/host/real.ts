@@ -232,9 +232,10 @@ async function readWhole(path: string, guarded: boolean): Promise<Seen<Uint8Arra
 async function listGuarded(path: string, guarded: boolean): Promise<Seen<readonly string[]>> {
   return look(async () => {
     if (!guarded) return (await readdir(path)).sort()
-    // O_DIRECTORY with O_NOFOLLOW says ENOTDIR of a link, which would read as absent.
-    if ((await lstat(path)).isSymbolicLink())
+    // O_DIRECTORY calls a link to a directory ENOTDIR, which would read as absent.
+    if ((await lstat(path)).isSymbolicLink()) {
       throw Object.assign(new Error(`${path} is a link`), { code: 'ELOOP' })
+    }
     const directory = await openGuarded(path, true, constants.O_DIRECTORY)
     try {
       return (await readdir(`/proc/self/fd/${directory.fd}`)).sort()

@@ -108,14 +108,14 @@ describe("an AEM device's own files", () => {
     expect((await host.listDirectory(join(device, 'grub'))).state).toBe('unknown')
   })
 
-  it('are no links inside the device either: GRUB may read them otherwise', async () => {
+  it('are no links at all: GRUB and the initrd would read other files than dom0', async () => {
     const device = temporaryDirectory()
     writeFileSync(join(device, 'xen-4.17.4.gz'), 'xen')
     symlinkSync('xen-4.17.4.gz', join(device, 'xen.gz'))
     const host = hostWith('/var/lib/aem-reseal')
     await host.openMedia({ uuid: 'aaaa-bbbb', mountPoint: device })
-    expect(await host.readFile(join(device, 'xen.gz'))).toMatchObject({ state: 'unknown' })
-    expect(await host.readFile(join(device, 'xen-4.17.4.gz'))).toMatchObject({ state: 'seen' })
+    expect((await host.readFile(join(device, 'xen.gz'))).state).toBe('unknown')
+    expect((await host.readFile(join(device, 'xen-4.17.4.gz'))).state).toBe('seen')
   })
 
   it('that is not plugged in is absent', async () => {
