@@ -13,6 +13,7 @@ const uuid = z.string().regex(/^[0-9A-Fa-f-]{4,36}$/)
 const unit = z.string().regex(/^[A-Za-z0-9@._-]{1,100}\.(service|target)$/)
 const suffix = z.string().regex(/^[0-9a-zA-Z=.-]{0,13}$/)
 const minutes = z.string().regex(/^[0-9]{1,4}$/)
+const selection = z.string().regex(/^sha256:[0-9]{1,2}(,[0-9]{1,2})*$/)
 const clockTime = z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/)
 
 type Row = {
@@ -27,6 +28,8 @@ type Row = {
   readonly maxOutputBytes: number
   /** Standard output is bytes, not text. */
   readonly binary?: true
+  /** Standard output is a secret: never recorded, never shown. */
+  readonly secret?: true
   readonly why: string
   readonly source: string
   /** A real answer, shortened; the version of the tool that printed it. */
@@ -472,6 +475,153 @@ export const COMMANDS = {
     source: 'anti-evil-maid 4.2.0 (TimeoutStartSec=300); a seal that was skipped again returns 0 too',
     sample: '(no output)   (systemd 252)',
   },
+  'tpm2-properties': {
+    program: '/usr/bin/tpm2_getcap',
+    args: ['-T', 'device:/dev/tpm0', 'properties-variable'],
+    params: none,
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'whether the TPM is in lockout, and how many wrong passwords it has counted',
+    source: 'tpm2_getcap(1), tpm2-tools 5',
+    sample:
+      'TPM2_PT_PERMANENT:\n  inLockout:                 0\nTPM2_PT_LOCKOUT_COUNTER: 0x0\n...   (tpm2-tools 5.4)',
+  },
+  'tpm2-load': {
+    program: '/usr/bin/tpm2_load',
+    args: [
+      '-Q',
+      '-T',
+      'device:/dev/tpm0',
+      '-C',
+      '0x81000001',
+      '-P',
+      'file:-',
+      '-u',
+      '{publicFile}',
+      '-r',
+      '{privateFile}',
+      '-c',
+      '{contextFile}',
+    ],
+    params: z.object({ publicFile: absolutePath, privateFile: absolutePath, contextFile: absolutePath }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: "loads AEM's sealing key for a trial; flushed afterwards. The SRK password goes by standard input; a wrong one costs a dictionary-attack try",
+    source: 'tpm2_load(1); as anti-evil-maid-lib-tpm2, tpmunsealdata',
+    sample: '(no output)   (tpm2-tools 5.4)',
+  },
+  'tpm2-unseal': {
+    program: '/usr/bin/tpm2_unseal',
+    args: ['-Q', '-T', 'device:/dev/tpm0', '-c', '{contextFile}', '-p', 'pcr:{selection}'],
+    params: z.object({ contextFile: absolutePath, selection }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    binary: true,
+    secret: true,
+    why: 'the trial: does the TPM release the key now? The answer stays in memory; a refusal by policy costs no try',
+    source: 'tpm2_unseal(1); as anti-evil-maid-lib-tpm2, tpmunsealdata',
+    sample: '(16 bytes)   (tpm2-tools 5.4)',
+  },
+  'tpm2-start-session': {
+    program: '/usr/bin/tpm2_startauthsession',
+    args: ['-T', 'device:/dev/tpm0', '-S', '{sessionFile}', '--policy-session'],
+    params: z.object({ sessionFile: absolutePath }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'a policy session to read the freshness slots; a plain tpm2_nvread would fail and cost a dictionary-attack try',
+    source: 'tpm2_startauthsession(1); as anti-evil-maid-lib-tpm2, checkfreshness',
+    sample: '(no output)   (tpm2-tools 5.4)',
+  },
+  'tpm2-policy-nv-read': {
+    program: '/usr/bin/tpm2_policycommandcode',
+    args: ['-Q', '-T', 'device:/dev/tpm0', '-S', '{sessionFile}', 'TPM2_CC_NV_Read'],
+    params: z.object({ sessionFile: absolutePath }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'the policy under which AEM lets the freshness slots be read',
+    source: 'tpm2_policycommandcode(1); anti-evil-maid-lib-tpm2, createtpmnvram',
+    sample: '(no output)   (tpm2-tools 5.4)',
+  },
+  'tpm2-nv-read': {
+    program: '/usr/bin/tpm2_nvread',
+    args: ['-T', 'device:/dev/tpm0', '0x454d', '-P', 'session:{sessionFile}', '--offset', '0', '-s', '256'],
+    params: z.object({ sessionFile: absolutePath }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    binary: true,
+    why: 'the 8 freshness slots, each the sha256 of a token; anybody may read them',
+    source: 'tpm2_nvread(1); anti-evil-maid-lib, TPM_FRESHNESS_INDEX and TPM_FRESHNESS_SLOTS',
+    sample: '(256 bytes)   (tpm2-tools 5.4)',
+  },
+  'tpm2-flush-session': {
+    program: '/usr/bin/tpm2_flushcontext',
+    args: ['-T', 'device:/dev/tpm0', '{sessionFile}'],
+    params: z.object({ sessionFile: absolutePath }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'takes our own session out of the TPM again',
+    source: 'tpm2_flushcontext(1)',
+    sample: '(no output)   (tpm2-tools 5.4)',
+  },
+  'tpm2-create': {
+    program: '/usr/bin/tpm2_create',
+    args: [
+      '-Q',
+      '-T',
+      'device:/dev/tpm0',
+      '-C',
+      '0x81000001',
+      '-P',
+      'file:{passwordFile}',
+      '-L',
+      '{policyFile}',
+      '-i',
+      '-',
+      '-u',
+      '{publicFile}',
+      '-r',
+      '{privateFile}',
+    ],
+    params: z.object({
+      passwordFile: absolutePath,
+      policyFile: absolutePath,
+      publicFile: absolutePath,
+      privateFile: absolutePath,
+    }),
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'forward seal: a sealing key bound to the predicted PCRs, its 16 bytes by standard input; it lives in the two files, nothing is kept in the TPM',
+    source: 'tpm2_create(1); as anti-evil-maid-lib-tpm2, tpmsealprepare',
+    sample: '(no output)   (tpm2-tools 5.4)',
+  },
+  'luks-header': {
+    program: '/usr/sbin/cryptsetup',
+    args: ['luksHeaderBackup', '/dev/disk/by-uuid/{uuid}', '--header-backup-file', '{headerFile}'],
+    params: z.object({ uuid, headerFile: absolutePath }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: "what AEM's initrd measures into PCR 13: hashed and deleted again",
+    source: 'cryptsetup(8) luksHeaderBackup; 90anti-evil-maid/anti-evil-maid-unseal (anti-evil-maid 4.2.0)',
+    sample: '(no output)   (cryptsetup 2.6)',
+  },
   'restart-now': {
     program: '/usr/sbin/shutdown',
     args: ['-r', 'now'],
@@ -538,6 +688,8 @@ export type CommandCall<I extends CommandId = CommandId> = {
   readonly timeoutMs: number
   readonly maxOutputBytes: number
   readonly binary: boolean
+  /** Its standard output must not be kept anywhere. */
+  readonly secret: boolean
 }
 
 /**
@@ -557,6 +709,7 @@ export function command<I extends CommandId>(id: I, params: CommandParams<I>): C
     timeoutMs: row.timeoutMs,
     maxOutputBytes: row.maxOutputBytes,
     binary: row.binary === true,
+    secret: row.secret === true,
   }
 }
 

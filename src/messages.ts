@@ -165,6 +165,20 @@ export const FAILURES = {
       next: 'run this in dom0, or look at a bulletin with `aem-reseal bulletin show ID`',
     }),
   },
+  'forward-seal-failed': {
+    text: ({ what, why }) => ({
+      what: `forward seal: ${what}`,
+      why: why ?? null,
+      next: 'mend the cause and run `aem-reseal resume`, or give it up with `aem-reseal cancel`',
+    }),
+  },
+  'forward-restore-failed': {
+    text: ({ what, why }) => ({
+      what: `the forward seal could not be taken back: ${what}`,
+      why: why ?? null,
+      next: 'plug the device in and run `aem-reseal cancel` again; or leave it as it is, restart with the AEM entry and run `aem-reseal resume`: in the predicted state the secret appears',
+    }),
+  },
   'output-directory': {
     text: ({ path }) => ({
       what: `${path} exists and is not empty`,

@@ -3,6 +3,7 @@ import { parseSealSelection } from '../core/aem/configuration.ts'
 import { parseAemLabel } from '../core/aem/devices.ts'
 import { EXIT } from '../core/failure.ts'
 import { PCR } from '../core/launch/pcr.ts'
+import { forwardValuesOf } from '../core/seal/forward-record.ts'
 import { startSession } from '../core/session/checkpoint.ts'
 import { makeDirectoryStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
@@ -59,7 +60,12 @@ export async function runVerify(
 ): Promise<number> {
   const suffix = device === null ? null : toSuffix(device)
   const ui = makeUi(io, options)
-  const results = await ui.progress('checking the sealed copies', () => observeVerification(host, suffix))
+  const session = await makeDirectoryStore(host, stateDirOf(options))
+    .load()
+    .catch(() => null)
+  const results = await ui.progress('checking the sealed copies', () =>
+    observeVerification(host, suffix, forwardValuesOf(session)),
+  )
   const isGood = results.length > 0 && results.every((result) => result.ok === true)
   const isBad = results.some((result) => result.ok === false)
   if (options.json) printJson(io, results)

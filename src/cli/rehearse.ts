@@ -99,7 +99,14 @@ async function runRehearsal(
 ): Promise<number> {
   const { bootId } = await observeMachine(host)
   const session = startSession({ id: io.makeId(), now: host.now(), bootId, flow: 'rehearsal' })
-  const run: RunOptions = { bulletin: null, protect: null, restart: null, canAsk: true, yes: options.yes, dryRun }
+  const run: RunOptions = {
+    bulletin: null,
+    protect: null,
+    restart: null,
+    canAsk: true,
+    yes: options.yes,
+    dryRun,
+  }
   const result = await runFlow(rehearsal, rehearsal.start, STEPS, {
     host,
     ui,

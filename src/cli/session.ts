@@ -4,11 +4,13 @@ import { command } from '../commands.ts'
 import { parseRestartPlan } from '../core/decide/restart-plan.ts'
 import { type Session, startSession } from '../core/session/checkpoint.ts'
 import { type FlowResult, runFlow } from '../flow/runner.ts'
+import { restoreSession } from '../flow/seal/restore.ts'
 import type { GivenBulletin, RunOptions } from '../flow/step.ts'
 import { STEPS } from '../flow/steps.ts'
 import { makeDirectoryStore, type SessionStore } from '../flow/store.ts'
 import type { Flow, StepId } from '../flow/types.ts'
 import type { Host } from '../host/host.ts'
+import { describeRestored } from '../messages/forward-seal.ts'
 import { makeFailure } from '../messages.ts'
 import { observeMachine } from '../observe/machine.ts'
 import { line, type Ui } from '../ui/ui.ts'
@@ -131,14 +133,17 @@ export async function runCancel(io: Io, options: GlobalOptions, host: Host): Pro
   try {
     const isScheduled = session.restart !== null && session.restart !== 'manual'
     if (isScheduled) await host.run(command('restart-cancel', {}))
+    const restored = await restoreSession(host, session)
     await store.close()
-    if (options.json) printJson(io, { cancelled: session.id, restartCancelled: isScheduled })
+    const forwardSeal = restored?.device ?? null
+    if (options.json) printJson(io, { cancelled: session.id, restartCancelled: isScheduled, forwardSeal })
     else {
       makeUi(io, options).say([
         line(
           `session ${session.id.slice(0, 8)} closed${isScheduled ? ', scheduled restart cancelled' : ''}`,
           'good',
         ),
+        ...(restored ? [line(describeRestored(restored))] : []),
         line('next: the update is still installed and the change will come with the next restart;'),
         line('      `aem-reseal start` begins anew'),
       ])

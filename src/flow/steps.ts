@@ -9,6 +9,8 @@ import { confirmUpdate } from './steps/confirm-update.ts'
 import { detectAem } from './steps/detect-aem.ts'
 import { explain } from './steps/explain.ts'
 import { finish } from './steps/finish.ts'
+import { forwardSeal } from './steps/forward-seal.ts'
+import { gateForwardSeal } from './steps/gate-forward-seal.ts'
 import { gateReseal } from './steps/gate-reseal.ts'
 import { installHoldStep } from './steps/install-hold.ts'
 import { nextDevice } from './steps/next-device.ts'
@@ -21,10 +23,6 @@ import { restart } from './steps/restart.ts'
 import { simulateRestart } from './steps/simulate-restart.ts'
 import { verify } from './steps/verify.ts'
 
-async function missing(): Promise<never> {
-  throw new Error('this step is written on another branch')
-}
-
 /** The program behind each step id of the flows. */
 export const STEPS: Steps = {
   'detect-aem': detectAem,
@@ -33,8 +31,8 @@ export const STEPS: Steps = {
   'record-baseline': recordBaseline,
   predict,
   'choose-protection': chooseProtection,
-  'gate-forward-seal': missing,
-  'forward-seal': missing,
+  'gate-forward-seal': gateForwardSeal,
+  'forward-seal': forwardSeal,
   'install-hold': installHoldStep,
   'plan-restart': planRestart,
   checkpoint,

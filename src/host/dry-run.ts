@@ -19,8 +19,9 @@ export function makeDryRunHost(
     },
     host: {
       ...host,
-      async run(call) {
-        if (call.effect === 'read') return host.run(call)
+      writable: false,
+      async run(call, input) {
+        if (call.effect === 'read') return host.run(call, input)
         tell(`run ${call.argv.join(' ')}`)
         return seen({ exit: 0, stdout: '', stderr: '' })
       },

@@ -62,8 +62,11 @@ function watch(host: Host, recorded: Recorded): Host {
   }
   return {
     ...host,
-    async run(call) {
-      const answer = await host.run(call)
+    // Only looks are recorded: no trial unseal, whose answers would be secrets.
+    writable: false,
+    async run(call, input) {
+      const answer = await host.run(call, input)
+      if (call.secret) return answer
       if (answer.state === 'seen')
         recorded.commands.push({ argv: call.argv, result: redact(call, answer.value) })
       if (answer.state === 'absent') recorded.absent.add(call.argv[0] ?? '')

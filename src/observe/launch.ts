@@ -1,12 +1,7 @@
 import { command } from '../commands.ts'
 import { Failure } from '../core/failure.ts'
 import type { BootEntry } from '../core/launch/boot-entry.ts'
-import {
-  type GrubConfig,
-  listAemEntries,
-  parseGrubConfig,
-  parseGrubEnvironment,
-} from '../core/launch/grub-cfg.ts'
+import { type GrubConfig, listAemEntries } from '../core/launch/grub-cfg.ts'
 import { decideBootedEntry, decideNextEntry, type EntryChoice } from '../core/launch/grub-choose.ts'
 import { digestImage, type ImageDigest } from '../core/launch/image-digest.ts'
 import type { LaunchLog } from '../core/launch/launch-log.ts'

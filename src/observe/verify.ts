@@ -4,13 +4,21 @@ import {
   checkPolicy,
   checkSelection,
   combineChecks,
+  isBoundTo,
 } from '../core/decide/verify-copies.ts'
+import { checkLuksPcr, checkSecrets } from '../core/decide/verify-unseal.ts'
+import { PCR } from '../core/launch/pcr.ts'
+import { checkFreshness, type SlotOwner } from '../core/seal/freshness.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { type AemDevice, observeDevices, openDevice } from './devices.ts'
+import { type LuksPcr, observeLuksPcr } from './luks-headers.ts'
 import { observeMachine } from './machine.ts'
-import { observeSealedCopy, observeTpmId } from './sealed.ts'
-import { observeStatus } from './status.ts'
+import { observePlainSecrets } from './plain-secrets.ts'
+import { observeSealedCopy, observeTpmId, type SealedCopy } from './sealed.ts'
+import { observeSelection } from './selection.ts'
+import { observeTpm, type TpmFacts } from './tpm.ts'
+import { makeSecretTrial, type SecretTrial } from './verify-trial.ts'
 
 export type DeviceVerification = {
   readonly device: string
@@ -18,41 +26,103 @@ export type DeviceVerification = {
   readonly checks: readonly Check[]
 }
 
+/** Register values an open session sealed forward to; null where none did. */
+export type ForwardValues = Readonly<Record<number, string>> | null
+
+type Common = {
+  readonly tpm: TpmFacts
+  readonly tpmId: string | null
+  readonly selected: readonly number[] | null
+  readonly luks: LuksPcr
+  readonly owners: readonly SlotOwner[]
+  readonly trial: SecretTrial
+  readonly forward: ForwardValues
+}
+
 /** Checks of every AEM device's own sealed copy; a device that is not plugged in comes back with nulls. */
 export async function observeVerification(
   host: Host,
   suffix: string | null,
+  forward: ForwardValues = null,
 ): Promise<readonly DeviceVerification[]> {
   const machine = await observeMachine(host)
-  const devices = (await observeDevices(host, machine)).filter(
-    (device) => suffix === null || device.suffix === suffix,
-  )
-  const results: DeviceVerification[] = []
-  for (const device of devices) results.push(await verifyDevice(host, device))
-  return results
+  const all = await observeDevices(host, machine)
+  const tpm = await observeTpm(host)
+  const bank = tpm.bank === 'sha1' ? 'sha1' : 'sha256'
+  const trial = await makeSecretTrial(host, tpm.version)
+  try {
+    const common: Common = {
+      tpm,
+      tpmId: await observeTpmId(host),
+      selected: await observeSelection(host),
+      luks: await observeLuksPcr(host, machine.kernelCommandLine, bank),
+      owners: all.map(({ label, slot }) => ({ label, slot })),
+      trial,
+      forward,
+    }
+    const results: DeviceVerification[] = []
+    for (const device of all.filter((one) => suffix === null || one.suffix === suffix))
+      results.push(await verifyDevice(host, device, common))
+    return results
+  } finally {
+    await trial.close()
+  }
 }
 
-async function verifyDevice(host: Host, device: AemDevice): Promise<DeviceVerification> {
-  const { aem, tpm } = await observeStatus(host)
-  const tpmId = await observeTpmId(host)
-  const values = tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {})
+async function verifyDevice(host: Host, device: AemDevice, common: Common): Promise<DeviceVerification> {
+  const { tpm, tpmId } = common
   const dom0 = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, device.label)
   const media = tpmId === null ? null : valueOrNull(await openDevice(host, device))
   try {
     const own =
       media && tpmId ? await observeSealedCopy(host, `${media.root}/aem`, tpmId, device.label) : null
-    const keyPub = own ? valueOrNull(await host.readFile(`${own.directory}/key.pub`)) : null
+    const copies = checkMediaCurrent(own?.files ?? null, dom0?.files ?? null)
+    const absent =
+      device.present === false ? { ...copies, detail: `${device.label} is not plugged in` } : copies
+    const binding = tpm.version === '1.2' ? NO_BINDING : await checkBinding(host, own, common)
     const checks: Check[] = [
-      checkMediaCurrent(own?.files ?? null, dom0?.files ?? null),
-      ...(tpm.version === '1.2'
-        ? []
-        : [
-            checkSelection(own?.keyPcrs ?? null, aem.selectedPcrs),
-            checkPolicy(keyPub, aem.selectedPcrs, values),
-          ]),
+      absent,
+      ...binding.checks,
+      ...(await checkContents(host, device, own, binding.isForward ? AFTER_RESTART : null, common)),
+      checkLuksPcr(
+        valuesOf(tpm)[PCR.luksHeaders] ?? null,
+        'value' in common.luks ? common.luks.value : null,
+        'why' in common.luks ? common.luks.why : null,
+      ),
     ]
     return { device: device.label, ok: combineChecks(checks), checks }
   } finally {
     await media?.close()
   }
+}
+
+function valuesOf(tpm: TpmFacts): Readonly<Record<number, string>> {
+  return tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {})
+}
+
+/** TPM 1.2 has no key.*: each blob carries its own registers. */
+const NO_BINDING = { checks: [], isForward: false } as const
+const AFTER_RESTART = 'sealed forward: the TPM releases it only after the restart'
+
+async function checkBinding(
+  host: Host,
+  own: SealedCopy | null,
+  { selected, tpm, forward }: Common,
+): Promise<{ readonly checks: readonly Check[]; readonly isForward: boolean }> {
+  const keyPub = own ? valueOrNull(await host.readFile(`${own.directory}/key.pub`)) : null
+  const policy = checkPolicy(keyPub, selected, valuesOf(tpm), forward)
+  const isForward = policy.ok !== true && isBoundTo(keyPub, selected, forward)
+  return { checks: [checkSelection(own?.keyPcrs ?? null, selected), policy], isForward }
+}
+
+async function checkContents(
+  host: Host,
+  device: AemDevice,
+  own: SealedCopy | null,
+  skip: string | null,
+  common: Common,
+): Promise<readonly Check[]> {
+  const plain = await observePlainSecrets(host, device.label)
+  const { secrets, tokenDigest, nv } = await common.trial.trySecrets(own, plain, skip)
+  return [...checkSecrets(secrets), checkFreshness(tokenDigest, nv, device.label, common.owners)]
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { readPolicyDigest } from '../seal/key-public.ts'
 
 export type CheckId =
   | 'media-current'
@@ -95,24 +96,35 @@ export function computePolicyPcr(
     .digest('hex')
 }
 
-/** Where AEM's key.pub carries its policy digest: TPM2B_PUBLIC of a sealed object, 80 bytes (tpm2-tools 5.4). */
-const POLICY_OFFSET = 12
-const POLICY_BYTES = 32
-
-/** key.pub on the device is bound to the registers as they are now. */
+/**
+ * key.pub on the device is bound to the registers as they are now.
+ * @param forward the values an open session sealed forward to, before their boot; null otherwise
+ */
 export function checkPolicy(
   keyPub: Uint8Array | null,
   selected: readonly number[] | null,
   values: Readonly<Record<number, string>>,
+  forward: Readonly<Record<number, string>> | null = null,
 ): Check {
   const id = 'policy'
-  if (keyPub === null || keyPub.length < POLICY_OFFSET + POLICY_BYTES) {
-    return { id, ok: null, detail: 'key.pub could not be read (TPM 1.2 has none)' }
-  }
+  const found = keyPub === null ? null : readPolicyDigest(keyPub)
+  if (found === null) return { id, ok: null, detail: 'key.pub could not be read (TPM 1.2 has none)' }
   const wanted = selected === null ? null : computePolicyPcr(selected, values)
-  if (wanted === null) return { id, ok: null, detail: 'a selected PCR could not be read' }
-  const found = Buffer.from(keyPub.subarray(POLICY_OFFSET, POLICY_OFFSET + POLICY_BYTES)).toString('hex')
-  return found === wanted
-    ? { id, ok: true, detail: 'bound to the PCR values of this boot' }
-    : { id, ok: false, detail: 'bound to other PCR values than those of this boot' }
+  if (wanted === null || selected === null)
+    return { id, ok: null, detail: 'a selected PCR could not be read' }
+  if (found === wanted) return { id, ok: true, detail: 'bound to the PCR values of this boot' }
+  if (isBoundTo(keyPub, selected, forward))
+    return { id, ok: null, detail: 'sealed forward: bound to the predicted PCR values of the next boot' }
+  return { id, ok: false, detail: 'bound to other PCR values than those of this boot' }
+}
+
+/** Does this key's policy name exactly these register values? */
+export function isBoundTo(
+  keyPub: Uint8Array | null,
+  selected: readonly number[] | null,
+  values: Readonly<Record<number, string>> | null,
+): boolean {
+  const found = keyPub === null ? null : readPolicyDigest(keyPub)
+  if (found === null || selected === null || values === null) return false
+  return found === computePolicyPcr(selected, values)
 }

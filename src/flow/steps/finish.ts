@@ -1,4 +1,5 @@
 import { renderReport } from '../../core/session/report.ts'
+import { removeLeftovers } from '../seal/restore.ts'
 import type { Step } from '../step.ts'
 
 /** Writes the report as Markdown and JSON, and closes the session. */
@@ -10,6 +11,7 @@ export const finish: Step<'finish'> = async ({ store, session, host }) => {
     await store.writeReport(`${name}.md`, renderReport(session, at)),
     await store.writeReport(`${name}.json`, json),
   ]
+  await removeLeftovers(host, session)
   await store.close()
   const hasLeft = session.devicesLeft.length > 0
   const outcome = hasLeft ? 'devices-left' : 'finished'

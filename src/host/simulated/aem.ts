@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 import { computePolicyPcr } from '../../core/decide/verify-copies.ts'
 import { isUnlaunched, isUnset } from '../../core/launch/pcr.ts'
+import { readPolicyDigest, renderSelection } from '../../core/seal/key-public.ts'
+import { decryptSecret, encryptSecret, SALT_BYTES, SEALED_KEY_BYTES } from '../../core/seal/sealed-blob.ts'
 import { findDevice, SELECTED_PCRS, type SimDevice, type SimMachine, sha256, TPM_ID } from './model.ts'
+import { makeKeyPrivate, makeKeyPublic, readSealedKey } from './tpm2.ts'
 
 /** AEM's two services as they act on files, TPM slots and journal (anti-evil-maid 4.2.0). */
 
@@ -15,10 +18,13 @@ export function unseal(machine: SimMachine, device: SimDevice): void {
     bytes: Buffer.from(`${device.suffix}\n`),
     mtimeMs: machine.nowMs,
   })
+  machine.dom0.set('/run/anti-evil-maid/srk-password', { bytes: Buffer.alloc(0), mtimeMs: machine.nowMs })
   say('Unsealing freshness token...')
+  const keyPriv = device.files.get(`${directory}/key.priv`)?.bytes
   const policy = computePolicyPcr(SELECTED_PCRS, machine.pcrs.sha256 ?? {})
-  const isReleased = keyPub && token && Buffer.from(keyPub.subarray(12, 44)).toString('hex') === policy
-  if (!isReleased) {
+  const isReleased = keyPub && keyPriv && token && readPolicyDigest(keyPub) === policy
+  const key = isReleased ? readSealedKey(keyPub, keyPriv) : null
+  if (!isReleased || key === null) {
     say('Freshness token unsealing failed!')
     say('This is expected during the first boot from a particular')
     say('AEM media or after updating any of the boot components or')
@@ -27,7 +33,7 @@ export function unseal(machine: SimMachine, device: SimDevice): void {
   }
   say('Freshness token unsealed.')
   machine.dom0.set('/run/anti-evil-maid/unseal-success', { bytes: Buffer.alloc(0), mtimeMs: machine.nowMs })
-  if (![...machine.slots.values()].includes(sha256(token.subarray(16)))) {
+  if (![...machine.slots.values()].includes(sha256(decryptSecret(token, key) ?? ''))) {
     say('Freshness token does not match any slot in TPM NVRAM!')
     say('Freshness token invalid!')
     return
@@ -54,7 +60,10 @@ export function seal(machine: SimMachine): number {
     say('Failed to seal secrets (error @ line 95)!')
     return 1
   }
-  for (const [name, bytes] of makeSealedFiles(machine, token)) {
+  machine.dom0.set(`/var/lib/anti-evil-maid/${label}/secret.fre`, { bytes: token, mtimeMs: machine.nowMs })
+  // AEM's own order: the old copies are taken off the device with all that lies beside them (synctpms).
+  for (const name of [...device.files.keys()]) if (name.startsWith('/aem/tpms/')) device.files.delete(name)
+  for (const [name, bytes] of makeSealedFiles(machine, label, token)) {
     machine.dom0.set(`/var/lib/tpms/${TPM_ID}/${label}/${name}`, { bytes, mtimeMs: machine.nowMs })
     device.files.set(`/aem/tpms/${TPM_ID}/${label}/${name}`, { bytes, mtimeMs: machine.nowMs })
   }
@@ -68,17 +77,23 @@ export function seal(machine: SimMachine): number {
   return 0
 }
 
-function makeSealedFiles(machine: SimMachine, token: Uint8Array): readonly (readonly [string, Uint8Array])[] {
-  const policy = computePolicyPcr(SELECTED_PCRS, machine.pcrs.sha256 ?? {})
-  const keyPub = Buffer.concat([Buffer.alloc(12), Buffer.from(policy ?? '', 'hex'), Buffer.alloc(36)])
-  const blob = (content: string | Uint8Array): Buffer =>
-    Buffer.concat([Buffer.from('Salted__'), Buffer.alloc(8), Buffer.from(content)])
+function makeSealedFiles(
+  machine: SimMachine,
+  label: string,
+  token: Uint8Array,
+): readonly (readonly [string, Uint8Array])[] {
+  const policy = computePolicyPcr(SELECTED_PCRS, machine.pcrs.sha256 ?? {}) ?? ''
+  const random = (name: string): Buffer => createHash('sha256').update(`${name} ${machine.nowMs}`).digest()
+  const key = random('key').subarray(0, SEALED_KEY_BYTES)
+  const text = machine.dom0.get(`/var/lib/anti-evil-maid/${label}/secret.txt`)?.bytes ?? Buffer.alloc(0)
+  const blob = (name: string, plain: Uint8Array): Uint8Array =>
+    encryptSecret(plain, key, random(name).subarray(0, SALT_BYTES))
   return [
-    ['key.pub', keyPub],
-    ['key.priv', createHash('sha512').update(token).digest()],
-    ['key.pcrs', Buffer.from(`sha256:${SELECTED_PCRS.join(',')}\n`)],
-    ['secret.txt.sealed2', blob(createHash('sha256').update(`text ${machine.bootCount}`).digest())],
-    ['secret.fre.sealed2', blob(token)],
+    ['key.pub', makeKeyPublic(policy, key)],
+    ['key.priv', makeKeyPrivate(key)],
+    ['key.pcrs', Buffer.from(`${renderSelection(SELECTED_PCRS)}\n`)],
+    ['secret.txt.sealed2', blob('txt', text)],
+    ['secret.fre.sealed2', blob('fre', token)],
   ]
 }
 

@@ -11,6 +11,41 @@ export function fileAt(machine: SimMachine, path: string): SimFile | undefined {
   return kernelFile(machine, path) ?? machine.dom0.get(path)
 }
 
+/** The files that a path belongs to, and its name among them. */
+function placeOf(machine: SimMachine, path: string): { files: Map<string, SimFile>; key: string } {
+  const media = mediaUuidOf(path)
+  const device = media ? findDevice(machine, media.uuid) : undefined
+  if (media && device) return { files: device.files, key: media.rest }
+  const internal = machine.devices.find((one) => one.isInternal)
+  if (path.startsWith('/boot/') && internal)
+    return { files: internal.files as Map<string, SimFile>, key: path.slice('/boot'.length) }
+  return { files: machine.dom0, key: path }
+}
+
+export function putFile(machine: SimMachine, path: string, bytes: Uint8Array): void {
+  const { files, key } = placeOf(machine, path)
+  files.set(key, { bytes: Uint8Array.from(bytes), mtimeMs: machine.nowMs })
+}
+
+/** A file, or a directory with all in it. */
+export function removeFiles(machine: SimMachine, path: string): void {
+  const { files, key } = placeOf(machine, path)
+  for (const name of [...files.keys()]) if (name === key || name.startsWith(`${key}/`)) files.delete(name)
+}
+
+/** Exchanges two directories of one file system. */
+export function exchangeDirectories(machine: SimMachine, first: string, second: string): void {
+  const { files, key } = placeOf(machine, first)
+  const other = placeOf(machine, second).key
+  const moved = [...files].flatMap(([name, file]): [string, SimFile][] => {
+    const from = [key, other].find((directory) => name.startsWith(`${directory}/`))
+    if (from === undefined) return []
+    files.delete(name)
+    return [[`${from === key ? other : key}${name.slice(from.length)}`, file]]
+  })
+  for (const [name, file] of moved) files.set(name, file)
+}
+
 /** Names in a directory, or null when there is no such directory. */
 export function namesIn(machine: SimMachine, path: string): readonly string[] | null {
   const names = new Set<string>()

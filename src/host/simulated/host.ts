@@ -1,9 +1,11 @@
 import { digestStream } from '../digest.ts'
 import { ABSENT, type Host, seen, unknown } from '../host.ts'
-import { fileAt, linkAt, namesIn } from './files.ts'
+import { fileAt, linkAt, namesIn, putFile, removeFiles } from './files.ts'
 import { findDevice, type SimMachine } from './model.ts'
 import { isSealAsked, startSeal } from './power.ts'
 import { answerProgram } from './programs.ts'
+
+const WORK = '/run/aem-reseal/work-0'
 
 /**
  * The built-in machine as a host: every read and every program is answered from the model.
@@ -22,12 +24,12 @@ export function makeSimulatedHost(
       machine.nowMs += 1000
       return new Date(machine.nowMs)
     },
-    async run(call) {
+    async run(call, input) {
       if (call.id === 'seal-held') {
         startSeal(machine, !isSealAsked(machine) || (await askGate()))
         return seen({ exit: machine.seal.exit, stdout: '', stderr: '' })
       }
-      const answer = answerProgram(machine, call)
+      const answer = answerProgram(machine, call, input)
       return answer === null ? ABSENT : seen(answer)
     },
     async readFile(path) {
@@ -70,13 +72,11 @@ export function makeSimulatedHost(
       return seen({ root: mountPoint ?? `/run/aem-reseal/media/${uuid}`, close: async () => undefined })
     },
     async writeFileAtomic(path, bytes) {
-      machine.dom0.set(path, { bytes: Uint8Array.from(bytes), mtimeMs: machine.nowMs })
+      putFile(machine, path, bytes)
     },
     makePrivateDirectory: async () => undefined,
     async removeFile(path) {
-      for (const file of machine.dom0.keys()) {
-        if (file === path || file.startsWith(`${path}/`)) machine.dom0.delete(file)
-      }
+      removeFiles(machine, path)
     },
     async renameFile(from, to) {
       const file = machine.dom0.get(from)
@@ -85,7 +85,10 @@ export function makeSimulatedHost(
       machine.dom0.delete(from)
     },
     freeBytes: async () => seen(512 * 1024 * 1024),
-    makeWorkDirectory: async () => ({ root: '/run/aem-reseal/work-0', close: async () => undefined }),
+    makeWorkDirectory: async () => ({
+      root: WORK,
+      close: async () => removeFiles(machine, WORK),
+    }),
     // Not random: the built-in machine has no secrets, and every rehearsal is the same.
     randomBytes: (sizeBytes) => Buffer.alloc(sizeBytes, machine.bootCount),
     close: async () => undefined,

@@ -59,6 +59,8 @@ export type SimMachine = {
 }
 
 export const TPM_ID = createHash('sha1').update('the TPM of the built-in machine').digest('hex')
+/** 8 slots of a sha256 each (anti-evil-maid-lib, TPM_FRESHNESS_SLOTS). */
+export const FRESHNESS_BYTES = 8 * 32
 export const SELECTED_PCRS = [13, 17, 18, 19] as const
 export const KERNEL_RELEASE = '6.6.36-1.qubes.fc37.x86_64'
 export const LUKS_UUID = '0c6a3b14-9df2-4a35-8e0a-7a1f0f9c5b21'

@@ -2,21 +2,26 @@ import type { CommandCall } from '../../commands.ts'
 import { HOLD_DROP_IN } from '../../paths.ts'
 import type { RunResult } from '../host.ts'
 import { seal } from './aem.ts'
+import { exchangeDirectories } from './files.ts'
 import { bootFilesOf, type SimMachine, sha256 } from './model.ts'
+import { TPM2_PROGRAMS } from './tpm2.ts'
 
 type Answer = Partial<RunResult> | null
 
 /** The built-in machine's answers, in the very form the programs print; null: the program is not installed. */
-export function answerProgram(machine: SimMachine, call: CommandCall): RunResult | null {
+export function answerProgram(machine: SimMachine, call: CommandCall, input?: Uint8Array): RunResult | null {
   const program = PROGRAMS[call.id]
   if (!program) throw new Error(`the built-in machine has no answer for ${call.argv.join(' ')}`)
-  const answer = program(machine, call.params)
+  const answer = program(machine, call.params, input)
   return answer === null ? null : { exit: 0, stdout: '', stderr: '', ...answer }
 }
 
 const PROGRAMS: Readonly<
   Partial<
-    Record<CommandCall['id'], (machine: SimMachine, params: Readonly<Record<string, string>>) => Answer>
+    Record<
+      CommandCall['id'],
+      (machine: SimMachine, params: Readonly<Record<string, string>>, input?: Uint8Array) => Answer
+    >
   >
 > = {
   'rpm-query': (machine, { name }) => {
@@ -74,7 +79,13 @@ const PROGRAMS: Readonly<
   'daemon-reload': () => ({}),
   'gate-version': () => ({ stdout: '0.0.0\n' }),
   'xl-dmesg': () => ({ stdout: '(XEN) Xen version 4.17.4\n' }),
+  ...TPM2_PROGRAMS,
   'flush-transient': () => ({}),
+  'sync-filesystem': () => ({}),
+  'exchange-directories': (machine, { first, second }) => {
+    exchangeDirectories(machine, first ?? '', second ?? '')
+    return {}
+  },
   seal: (machine) => runSeal(machine),
   'restart-now': (machine) => requestRestart(machine, ['now']),
   'restart-in': (machine, { minutes }) => requestRestart(machine, [`+${minutes}`]),

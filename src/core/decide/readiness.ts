@@ -1,0 +1,75 @@
+/** One condition of a reseal; null: could not be looked up, which is as good as no. */
+export type GateCheck = { readonly id: string; readonly ok: boolean | null; readonly detail: string }
+
+export function isReady(checks: readonly GateCheck[]): boolean {
+  return checks.every((check) => check.ok === true)
+}
+
+/**
+ * Mount options of a mount point in /proc/mounts (proc_pid_mounts(5)): the last line that names it counts.
+ *
+ * Sample: `/dev/sda1 /boot ext4 ro,relatime 0 0`
+ *
+ * @returns null when it is not mounted
+ */
+export function parseMountOptions(mounts: string, mountPoint: string): readonly string[] | null {
+  const escaped = mountPoint.replaceAll(' ', '\\040')
+  const fields = mounts.split('\n').map((line) => line.split(' '))
+  return fields.findLast(([, where]) => where === escaped)?.[3]?.split(',') ?? null
+}
+
+/** What the checks of the device look at. */
+export type DeviceFacts = {
+  readonly label: string
+  readonly uuid: string | null
+  readonly present: boolean | null
+  readonly isReadOnly: boolean | null
+}
+
+/** The device is plugged in, it is the one this boot came from, and no other carries its label. */
+export function checkDevice(
+  device: DeviceFacts | null,
+  sameLabel: readonly DeviceFacts[],
+  isMountedReadOnly: boolean | null,
+): readonly GateCheck[] {
+  const label = device?.label ?? 'the AEM device'
+  const others = sameLabel.filter((other) => other.uuid !== device?.uuid)
+  const readOnly = device?.isReadOnly === true || isMountedReadOnly === true
+  return [
+    {
+      id: 'device-present',
+      ok: device === null ? false : device.present,
+      detail: device
+        ? `${label} (UUID ${device.uuid})`
+        : 'the device this boot came from is not plugged in: plug it in, the very stick',
+    },
+    {
+      id: 'device-unique',
+      ok: device === null ? null : others.length === 0,
+      detail:
+        others.length === 0
+          ? `no other device is labelled ${label}`
+          : `another device is labelled ${label} too (UUID ${others.map((other) => other.uuid).join(', ')}): unplug it`,
+    },
+    {
+      id: 'device-writable',
+      ok: readOnly ? false : device === null || device.isReadOnly === null ? null : true,
+      detail: !readOnly
+        ? `${label} can be written`
+        : device?.isReadOnly
+          ? `${label} is read-only: flip its switch`
+          : `${label} is mounted read-only: \`mount -o remount,rw\` it, or see what its file system complains of`,
+    },
+  ]
+}
+
+/** The sealed files take a few KiB; ext4 blocks, directories and the copy beside the old one take more. */
+const NEEDED_BYTES = 512 * 1024
+
+export function checkSpace(id: string, where: string, freeBytes: number | null): GateCheck {
+  if (freeBytes === null) return { id, ok: null, detail: `free space on ${where} could not be read` }
+  const free = `${Math.floor(freeBytes / 1024)} KiB free on ${where}`
+  return freeBytes >= NEEDED_BYTES
+    ? { id, ok: true, detail: free }
+    : { id, ok: false, detail: `only ${free}, ${NEEDED_BYTES / 1024} KiB are needed: remove old kernels` }
+}

@@ -1,0 +1,46 @@
+import * as z from 'zod'
+import { type Bank, isUnlaunched, isUnset, normalizeDigest, PCR } from '../launch/pcr.ts'
+
+/** The part of the contract's `predict` answer that a forward seal needs (docs/contract.md). */
+const predictionSchema = z.object({
+  calibrated: z.boolean().nullable(),
+  refusal: z.object({ code: z.string(), why: z.string() }).nullish(),
+  pcrs: z.array(z.object({ index: z.number().int(), bank: z.string(), predicted: z.string().nullable() })),
+})
+
+export type ForwardTarget =
+  | { readonly values: Readonly<Record<number, string>> }
+  | { readonly problems: readonly string[] }
+
+/**
+ * The register values to seal to: the predicted ones, and for PCR 13 (LUKS headers, measured from the disk and not
+ * from the boot device) the present one. Never a guess: a register without a prediction is a problem.
+ *
+ * @param prediction the session's `predict` answer, as it was kept
+ * @param present the selected bank's values of this boot, lower-case hex
+ */
+export function decideForwardTarget(
+  prediction: unknown,
+  selected: readonly number[] | null,
+  bank: Bank | null,
+  present: Readonly<Record<number, string>>,
+): ForwardTarget {
+  const parsed = predictionSchema.safeParse(prediction)
+  if (!parsed.success) return { problems: ['the session holds no prediction'] }
+  if (selected === null || selected.length === 0 || bank === null)
+    return { problems: ['the PCR selection or the TPM is not known'] }
+  const { calibrated, refusal, pcrs } = parsed.data
+  const problems: string[] = []
+  if (refusal) problems.push(`the prediction was refused: ${refusal.why}`)
+  if (calibrated !== true) problems.push('the prediction does not reproduce the PCRs of this boot')
+  const values: Record<number, string> = {}
+  for (const index of selected) {
+    const row = pcrs.find((pcr) => pcr.index === index && pcr.bank === bank)
+    const foretold = index === PCR.luksHeaders ? (present[index] ?? null) : (row?.predicted ?? null)
+    const value = foretold === null ? null : normalizeDigest(bank, foretold)
+    if (value === null) problems.push(`PCR ${index} is not predicted`)
+    else if (isUnset(value) || isUnlaunched(value)) problems.push(`PCR ${index} would be unset`)
+    else values[index] = value
+  }
+  return problems.length > 0 ? { problems } : { values }
+}

@@ -1,0 +1,72 @@
+import type { Check } from '../decide/verify-copies.ts'
+
+/** anti-evil-maid-lib: TPM_FRESHNESS_SLOTS. Each slot holds the digest of one device's token. */
+export const FRESHNESS_SLOTS = 8
+
+/**
+ * The slots that hold a token's digest.
+ * @param nv the whole NV area 0x454d: 8 digests, sha256 on TPM 2.0, sha1 on TPM 1.2
+ * @param digestHex digest of the token, in the same algorithm
+ */
+export function findSlots(nv: Uint8Array, digestHex: string): readonly number[] {
+  const size = digestHex.length / 2
+  const slots: number[] = []
+  for (let slot = 0; slot < FRESHNESS_SLOTS; slot++) {
+    const held = Buffer.from(nv.subarray(slot * size, (slot + 1) * size)).toString('hex')
+    if (held === digestHex) slots.push(slot)
+  }
+  return slots
+}
+
+/** The slot files of all devices dom0 knows. */
+export type SlotOwner = { readonly label: string; readonly slot: number | null }
+
+/** The labels that name the same slot as this device: AEM 4.2.0 gives 0 to each (assignslottosuffix, a quoted glob). */
+export function findSlotSharers(label: string, owners: readonly SlotOwner[]): readonly string[] {
+  const own = owners.find((owner) => owner.label === label)?.slot ?? null
+  if (own === null) return []
+  return owners.filter((owner) => owner.label !== label && owner.slot === own).map((owner) => owner.label)
+}
+
+/**
+ * Is the unsealed token the one that the TPM expects of this device?
+ * AEM's initrd takes it from any slot; a token that lies in another device's slot is gone with that device's next seal.
+ */
+export function checkFreshness(
+  digestHex: string | null,
+  nv: Uint8Array | null,
+  label: string,
+  owners: readonly SlotOwner[],
+): Check {
+  const id = 'freshness'
+  if (digestHex === null) return { id, ok: null, detail: 'the token was not unsealed' }
+  if (nv === null)
+    return { id, ok: null, detail: 'the freshness slots of the TPM (0x454d) could not be read' }
+  const own = owners.find((owner) => owner.label === label)?.slot ?? null
+  const found = findSlots(nv, digestHex)
+  const sharers = findSlotSharers(label, owners)
+  const shared =
+    sharers.length === 0
+      ? ''
+      : `; ${sharers.join(', ')} uses the same slot: a seal there invalidates this device`
+  if (found.length === 0) {
+    const by = sharers.length === 0 ? '' : `, which ${sharers.join(', ')} uses too`
+    return {
+      id,
+      ok: false,
+      detail: `its slot was overwritten: no slot holds this token (own slot: ${own ?? 'none'}${by})`,
+    }
+  }
+  if (own === null)
+    return { id, ok: true, detail: `slot ${found.join(', ')} holds this token; dom0 has no slot file` }
+  if (found.includes(own)) return { id, ok: true, detail: `slot ${own} holds this token${shared}` }
+  const others = owners
+    .filter((owner) => owner.slot !== null && found.includes(owner.slot))
+    .map((owner) => owner.label)
+  const whose = others.length === 0 ? '' : ` (of ${others.join(', ')})`
+  return {
+    id,
+    ok: false,
+    detail: `the token lies in slot ${found.join(', ')}${whose}, not in its own, ${own}`,
+  }
+}

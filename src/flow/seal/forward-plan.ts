@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto'
+import { checkSpace, type GateCheck } from '../../core/decide/readiness.ts'
+import { decideForwardTarget } from '../../core/seal/forward-target.ts'
+import { findSlots } from '../../core/seal/freshness.ts'
+import type { Session } from '../../core/session/checkpoint.ts'
+import type { Host } from '../../host/host.ts'
+import { valueOrNull } from '../../host/host.ts'
+import { type AemDevice, openDevice } from '../../observe/devices.ts'
+import { observePlainSecrets, plainSecretPath } from '../../observe/plain-secrets.ts'
+import { observeSealReadiness } from '../../observe/seal-readiness.ts'
+import { isSealed, observeSealedCopy, observeTpmId } from '../../observe/sealed.ts'
+import { observeSelection } from '../../observe/selection.ts'
+import { observeSrkPassword } from '../../observe/srk-password.ts'
+import { observeTpm } from '../../observe/tpm.ts'
+import { openTpm2Trial } from '../../observe/tpm2-trial.ts'
+
+/** Everything a forward seal is made from. */
+export type ForwardPlan = {
+  readonly device: AemDevice
+  readonly uuid: string
+  readonly tpmId: string
+  readonly tpmVersion: '1.2' | '2.0'
+  readonly bank: 'sha1' | 'sha256'
+  readonly selected: readonly number[]
+  readonly values: Readonly<Record<number, string>>
+}
+
+export type ForwardReadiness = { readonly checks: readonly GateCheck[]; readonly plan: ForwardPlan | null }
+
+/** All conditions of a forward seal, and the plan where they could be put together. */
+export async function observeForwardReadiness(host: Host, session: Session): Promise<ForwardReadiness> {
+  const tpm = await observeTpm(host)
+  const selected = await observeSelection(host)
+  const { device, checks } = await observeSealReadiness(host, tpm, selected)
+  const tpmId = await observeTpmId(host)
+  const bank = tpm.bank === 'sha1' || tpm.bank === 'sha256' ? tpm.bank : null
+  const present = bank === null ? {} : (tpm.pcrs[bank] ?? {})
+  const target = decideForwardTarget(session.prediction, selected, bank, present)
+  const all: GateCheck[] = [
+    ...checks,
+    {
+      id: 'prediction',
+      ok: 'values' in target,
+      detail:
+        'values' in target
+          ? `predicted: PCR ${Object.keys(target.values).join(', ')}`
+          : target.problems.join('; '),
+    },
+    await checkSecretsThere(host, device),
+    ...(await checkCopies(host, device, tpmId)),
+    checkSpace('dom0-space', 'dom0', valueOrNull(await host.freeBytes('/var/lib/tpms'))),
+    await checkPassword(host),
+    await checkToken(host, device, tpm.version),
+  ]
+  const { version } = tpm
+  const isKnown = device?.uuid && tpmId && bank && selected && (version === '1.2' || version === '2.0')
+  if (!isKnown || !device?.uuid || !('values' in target)) return { checks: all, plan: null }
+  return {
+    checks: all,
+    plan: { device, uuid: device.uuid, tpmId, tpmVersion: version, bank, selected, values: target.values },
+  }
+}
+
+async function checkSecretsThere(host: Host, device: AemDevice | null): Promise<GateCheck> {
+  const found = device ? Object.keys(await observePlainSecrets(host, device.label)) : []
+  const shown = found.filter((kind) => kind !== 'fre')
+  const ok = found.includes('fre') && shown.length > 0
+  return {
+    id: 'secrets-in-dom0',
+    ok,
+    detail: ok
+      ? `to be sealed: ${found.map((kind) => `secret.${kind}`).join(', ')}`
+      : 'dom0 keeps no freshness token or no secret for this device: let AEM seal once first',
+  }
+}
+
+/** Both homes of the sealed files are real directories with a sealed token: a link on a stick could lead anywhere. */
+async function checkCopies(
+  host: Host,
+  device: AemDevice | null,
+  tpmId: string | null,
+): Promise<readonly GateCheck[]> {
+  const media = device ? valueOrNull(await openDevice(host, device)) : null
+  try {
+    const label = device?.label ?? ''
+    const own = media === null || tpmId === null ? null : `${media.root}/aem`
+    const look = async (root: string | null): Promise<boolean | null> => {
+      if (root === null || tpmId === null) return null
+      const parts = [root, `${root}/tpms`, `${root}/tpms/${tpmId}`, `${root}/tpms/${tpmId}/${label}`]
+      // dom0's /var/lib is the system's own.
+      for (const path of root === '/var/lib' ? parts.slice(3) : parts)
+        if (valueOrNull(await host.statFile(path))?.kind !== 'directory') return false
+      return isSealed(await observeSealedCopy(host, root, tpmId, label))
+    }
+    const [onDevice, inDom0] = [await look(own), await look('/var/lib')]
+    const detail = (ok: boolean | null): string =>
+      ok
+        ? 'sealed before; the old files are kept beside the new ones'
+        : 'not sealed before: let AEM seal once first'
+    return [
+      { id: 'device-sealed', ok: onDevice, detail: detail(onDevice) },
+      { id: 'dom0-sealed', ok: inDom0, detail: detail(inDom0) },
+    ]
+  } finally {
+    await media?.close()
+  }
+}
+
+async function checkPassword(host: Host): Promise<GateCheck> {
+  const password = await observeSrkPassword(host)
+  const ok = password.state === 'known'
+  return {
+    id: 'srk-password',
+    ok,
+    detail: !ok
+      ? 'the SRK password of this boot is not cached any more: restart once with the AEM entry, then try again'
+      : password.bytes.length === 0
+        ? 'the SRK has no password'
+        : 'cached by this boot',
+  }
+}
+
+/** The token is sealed anew as it is: it must be one that the TPM still expects. */
+async function checkToken(host: Host, device: AemDevice | null, version: string | null): Promise<GateCheck> {
+  const id = 'freshness'
+  if (version !== '2.0') return { id, ok: null, detail: 'not looked up on this TPM' }
+  const token = device ? valueOrNull(await host.readFile(plainSecretPath(device.label, 'fre'))) : null
+  const trial = await openTpm2Trial(host)
+  if ('why' in trial) return { id, ok: null, detail: trial.why }
+  try {
+    const nv = await trial.readFreshness()
+    if (nv === null || token === null)
+      return { id, ok: null, detail: 'the freshness token or its slots could not be read' }
+    const slots = findSlots(nv, createHash('sha256').update(token).digest('hex'))
+    return slots.length > 0
+      ? { id, ok: true, detail: `slot ${slots.join(', ')} holds the token that is sealed anew` }
+      : {
+          id,
+          ok: false,
+          detail: 'no slot of the TPM holds this token (another device took it): let AEM seal once first',
+        }
+  } finally {
+    await trial.close()
+  }
+}

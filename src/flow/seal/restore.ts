@@ -1,0 +1,112 @@
+import { type ForwardRecord, forwardRecordOf, isSameSet } from '../../core/seal/forward-record.ts'
+import type { Session } from '../../core/session/checkpoint.ts'
+import type { Host } from '../../host/host.ts'
+import { makeFailure } from '../../messages.ts'
+import { observeDevices } from '../../observe/devices.ts'
+import { observeMachine } from '../../observe/machine.ts'
+import { observeTpm } from '../../observe/tpm.ts'
+import { exchangePlace, type Place, placeOf, readDigests } from './places.ts'
+
+/**
+ * - restored: the old files are in place again
+ * - was-old: they never left
+ * - superseded: AEM sealed since, or the predicted state runs: nothing to go back to
+ * - absent: the device is not plugged in
+ * - stuck: the forward files are in place and the old ones are not there
+ */
+export type Restored = 'restored' | 'was-old' | 'superseded' | 'absent' | 'stuck'
+
+export type RestoreResult = { readonly device: Restored; readonly dom0: Restored }
+
+/**
+ * Takes a forward seal back, on both copies: which files lie where is told by digest, so it may be run at any time and
+ * again. The device comes first: the other order could leave a device that no copy in dom0 explains.
+ *
+ * @param keep the machine runs the predicted state: only what lies beside is removed
+ * @throws Failure when a write fails
+ */
+export async function restoreForwardSeal(
+  host: Host,
+  record: ForwardRecord,
+  mountPoint: string | null,
+  keep: boolean,
+): Promise<RestoreResult> {
+  const { label, uuid, tpmId } = record
+  const dom0 = placeOf('dom0', '/var/lib', tpmId, label)
+  const media = await host.openMedia({ uuid, mountPoint, write: true })
+  if (media.state !== 'seen') {
+    const isForward = isSameSet(await readDigests(host, dom0.live), record.next)
+    // Without the device dom0 stays as the device is; only what is not in use is removed.
+    if (isForward && !keep) return { device: 'absent', dom0: 'absent' }
+    return { device: 'absent', dom0: await restorePlace(host, dom0, record, keep) }
+  }
+  try {
+    const device = placeOf('device', `${media.value.root}/aem`, tpmId, label)
+    return {
+      device: await restorePlace(host, device, record, keep),
+      dom0: await restorePlace(host, dom0, record, keep),
+    }
+  } finally {
+    await media.value.close()
+  }
+}
+
+async function restorePlace(
+  host: Host,
+  place: Place,
+  record: ForwardRecord,
+  keep: boolean,
+): Promise<Restored> {
+  const previous = record.previous[place.name]
+  const live = await readDigests(host, place.live)
+  const isForward = isSameSet(live, record.next)
+  if (isForward && !keep) {
+    if (!isSameSet(await readDigests(host, place.aside), previous)) return 'stuck'
+    await exchangePlace(host, place)
+  }
+  await host.removeFile(place.aside)
+  if (isForward) return keep ? 'superseded' : 'restored'
+  return isSameSet(live, previous) ? 'was-old' : 'superseded'
+}
+
+/** Where the device is mounted now, or null. */
+export async function observeMountPoint(host: Host, uuid: string): Promise<string | null> {
+  const devices = await observeDevices(host, await observeMachine(host))
+  return devices.find((device) => device.uuid === uuid)?.mountPoint ?? null
+}
+
+/** Do the selected registers hold what the record sealed to? Then the forward files are the right ones now. */
+export async function isPredictedState(host: Host, record: ForwardRecord): Promise<boolean> {
+  const values = (await observeTpm(host)).pcrs[record.bank] ?? {}
+  return Object.entries(record.values).every(([index, value]) => values[Number(index)] === value)
+}
+
+/**
+ * What `cancel` does with a session's forward seal: puts the old files back, or, where the predicted state runs already,
+ * removes what lies beside.
+ * @returns null where the session made none
+ * @throws Failure `forward-restore-failed`; the session must stay open then
+ */
+export async function restoreSession(host: Host, session: Session): Promise<RestoreResult | null> {
+  const record = forwardRecordOf(session)
+  if (record === null) return null
+  const keep = await isPredictedState(host, record)
+  const result = await restoreForwardSeal(host, record, await observeMountPoint(host, record.uuid), keep)
+  if (result.device === 'absent' && result.dom0 === 'absent') {
+    const what = `${record.label} is not plugged in and carries it`
+    throw makeFailure('forward-restore-failed', { what })
+  }
+  if (result.device === 'stuck' || result.dom0 === 'stuck')
+    throw makeFailure('forward-restore-failed', { what: 'the old sealed files are not beside the new ones' })
+  return result
+}
+
+/**
+ * The old files that a forward seal kept in dom0, once nobody goes back to them. On the device AEM's next seal removes
+ * theirs with all of aem/tpms.
+ */
+export async function removeLeftovers(host: Host, session: Session): Promise<void> {
+  const record = forwardRecordOf(session)
+  if (record === null) return
+  await host.removeFile(placeOf('dom0', '/var/lib', record.tpmId, record.label).aside)
+}

@@ -1,0 +1,42 @@
+import { isReady } from '../../core/decide/readiness.ts'
+import { Failure } from '../../core/failure.ts'
+import { type ForwardRecord, forwardRecordOf } from '../../core/seal/forward-record.ts'
+import { describeForwardFailure, describeForwardSeal } from '../../messages/forward-seal.ts'
+import { makeFailure } from '../../messages.ts'
+import { observeForwardReadiness } from '../seal/forward-plan.ts'
+import { observeMountPoint, restoreForwardSeal } from '../seal/restore.ts'
+import { sealForward, takeBack } from '../seal/seal-forward.ts'
+import type { Step } from '../step.ts'
+
+/** Seals to the predicted registers beside the old files, then switches; a failure takes everything back. */
+export const forwardSeal: Step<'forward-seal'> = async (context) => {
+  const { host, ui, options, session } = context
+  if (options.dryRun)
+    return { outcome: 'sealed', facts: { dryRun: true }, message: describeForwardSeal('rehearsed', null) }
+  const before = forwardRecordOf(session)
+  // A run that ended half-way: first everything as it was, then anew.
+  if (before !== null)
+    await restoreForwardSeal(host, before, await observeMountPoint(host, before.uuid), false)
+  const { plan, checks } = await observeForwardReadiness(host, session)
+  if (plan === null || !isReady(checks)) {
+    const failed = checks.filter((check) => check.ok !== true).map((check) => check.detail)
+    return fail(makeFailure('forward-seal-failed', { what: failed.join('; ') }), null)
+  }
+  try {
+    const record = await ui.progress('sealing to the predicted registers', () => sealForward(context, plan))
+    return { outcome: 'sealed', facts: { record }, message: describeForwardSeal('sealed', record) }
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    return fail(error, await takeBack(context, plan))
+  }
+}
+
+/** @param left the record of what could not be taken back, kept in the session for `cancel` */
+function fail({ text }: Failure, left: ForwardRecord | null) {
+  const takenBack = left === null
+  return {
+    outcome: 'failed' as const,
+    facts: { what: text.what, takenBack, ...(takenBack ? {} : { record: left }) },
+    message: describeForwardFailure(text, takenBack),
+  }
+}

@@ -1,0 +1,86 @@
+import type { Outcomes } from '../core/decide/outcomes.ts'
+import type { GateCheck } from '../core/decide/readiness.ts'
+import type { FailureText } from '../core/failure.ts'
+import type { ForwardRecord } from '../core/seal/forward-record.ts'
+import type { RestoreResult } from '../flow/seal/restore.ts'
+import type { Message } from '../flow/step.ts'
+import { type Line, line } from '../ui/ui.ts'
+
+/** What the steps of a forward seal say. */
+
+function checkLine(check: GateCheck): Line {
+  const mark = check.ok === true ? '✔' : check.ok === false ? '✖' : '?'
+  return line(`${mark} ${check.id}: ${check.detail}`, check.ok ? 'dim' : 'bad')
+}
+
+export function describeForwardGate(
+  outcome: Outcomes['gate-forward-seal'],
+  checks: readonly GateCheck[],
+): Message {
+  const details = checks.map(checkLine)
+  if (outcome === 'ready') {
+    return {
+      tone: 'good',
+      what: 'a forward seal can be made: prediction complete, device there and writable, TPM ready',
+      next: 'the secrets are sealed to the predicted registers',
+      details,
+    }
+  }
+  return {
+    tone: 'attention',
+    what: 'a forward seal cannot be made now',
+    why: 'nothing was changed; what is missing is marked below',
+    next: 'mend it and run `aem-reseal resume`; or `aem-reseal cancel`, then `aem-reseal start --protect hold`',
+    details,
+  }
+}
+
+const WRONG_PREDICTION =
+  'if the prediction is wrong, the secret does not appear and AEM seals anew by itself: the same as after any update without this step'
+
+export function describeForwardSeal(outcome: 'sealed' | 'rehearsed', record: ForwardRecord | null): Message {
+  if (outcome === 'rehearsed' || record === null) {
+    return {
+      tone: 'info',
+      what: 'a rehearsal seals nothing: here the secrets would be sealed to the predicted registers',
+      why: WRONG_PREDICTION,
+      next: 'the restart is planned',
+    }
+  }
+  return {
+    tone: 'good',
+    what: `sealed to the predicted registers: the next boot from ${record.label} must show your secret before the passphrase`,
+    why: `${WRONG_PREDICTION}. Until the restart the old files lie beside the new ones`,
+    next: 'the restart is planned; `aem-reseal cancel` puts the old files back',
+  }
+}
+
+export function describeForwardFailure(failure: FailureText, takenBack: boolean): Message {
+  return {
+    tone: 'attention',
+    what: failure.what,
+    why: [
+      failure.why,
+      takenBack
+        ? 'the sealed files are as they were before'
+        : 'it is not certain that the sealed files are as they were before',
+    ]
+      .filter((text) => text !== null)
+      .join('; '),
+    next: takenBack
+      ? failure.next
+      : 'plug the device in, then `aem-reseal cancel` puts the old files back; `aem-reseal verify` says what is there',
+    details: (failure.verbatim ?? '')
+      .split('\n')
+      .filter(Boolean)
+      .map((text) => line(`| ${text}`, 'dim')),
+  }
+}
+
+/** One line for `cancel`. */
+export function describeRestored({ device, dom0 }: RestoreResult): string {
+  if (device === 'restored' || dom0 === 'restored')
+    return 'the forward seal was taken back: the old sealed files are in place again'
+  if (device === 'was-old') return 'the sealed files are those from before'
+  return 'the forward seal is history: AEM sealed since, or the predicted state runs'
+}

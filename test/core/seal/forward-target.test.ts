@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest'
+import { decideForwardTarget } from '../../../src/core/seal/forward-target.ts'
+
+const hex = (byte: string): string => byte.repeat(32)
+const selected = [13, 17, 18, 19]
+const present = { 13: hex('13'), 17: hex('17'), 18: hex('18'), 19: hex('19') }
+const row = (index: number, predicted: string | null, bank = 'sha256') => ({ index, bank, predicted })
+const good = {
+  calibrated: true,
+  refusal: null,
+  pcrs: [row(17, hex('17')), row(18, hex('ee')), row(19, hex('19')), row(18, '11'.repeat(20), 'sha1')],
+}
+
+describe('decideForwardTarget', () => {
+  it('takes the predicted values, and PCR 13 as it is', () => {
+    expect(decideForwardTarget(good, selected, 'sha256', present)).toEqual({
+      values: { 13: hex('13'), 17: hex('17'), 18: hex('ee'), 19: hex('19') },
+    })
+  })
+
+  it.each([
+    ['no prediction', null],
+    ['another form', { pcrs: 'all' }],
+    ['refused', { ...good, refusal: { code: 'details-map', why: 'the map is another one' } }],
+    ['not calibrated', { ...good, calibrated: false }],
+    ['calibrated null', { ...good, calibrated: null }],
+    ['a register is left out', { ...good, pcrs: good.pcrs.slice(1) }],
+    ['a register is null', { ...good, pcrs: [row(17, null), ...good.pcrs.slice(1)] }],
+    [
+      'a register of the other bank only',
+      { ...good, pcrs: [row(17, hex('17'), 'sha1'), ...good.pcrs.slice(1)] },
+    ],
+    ['a value of another size', { ...good, pcrs: [row(17, 'abcd'), ...good.pcrs.slice(1)] }],
+    ['a register would be unset', { ...good, pcrs: [row(17, hex('00')), ...good.pcrs.slice(1)] }],
+  ])('seals to nothing: %s', (_, prediction) => {
+    expect(decideForwardTarget(prediction, selected, 'sha256', present)).toHaveProperty('problems')
+  })
+
+  it('seals to nothing without the selection, the bank or PCR 13', () => {
+    expect(decideForwardTarget(good, null, 'sha256', present)).toHaveProperty('problems')
+    expect(decideForwardTarget(good, [], 'sha256', present)).toHaveProperty('problems')
+    expect(decideForwardTarget(good, selected, null, present)).toHaveProperty('problems')
+    expect(decideForwardTarget(good, selected, 'sha256', { ...present, 13: hex('00') })).toHaveProperty(
+      'problems',
+    )
+    expect(decideForwardTarget(good, selected, 'sha256', {})).toHaveProperty('problems')
+  })
+})

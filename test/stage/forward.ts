@@ -1,0 +1,100 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { chooseEntry, measureLaunch, replay } from './launch.ts'
+import type { Finished } from './process.ts'
+import { signerFingerprint } from './rpm.ts'
+import type { Stage } from './stage.ts'
+
+export const SESSION = '/var/lib/aem-reseal/session.json'
+
+export type SessionJson = Record<string, unknown> & { findings: Record<string, Record<string, unknown>> }
+
+export async function readSession(stage: Stage): Promise<SessionJson> {
+  return JSON.parse(await readFile(stage.pathOf(SESSION), 'utf8')) as SessionJson
+}
+
+/**
+ * What the registers will be at the next boot from the device as it is now, by the harness's own measuring, which
+ * shares no code with the program's prediction. In the form of the contract's `predict` answer.
+ */
+export async function predictNextBoot(stage: Stage, boot = '/boot') {
+  const folder = stage.pathOf(boot)
+  const launch = await measureLaunch(folder, chooseEntry(folder, 'default'), 'whole')
+  const bank = stage.tpm.version === '2.0' ? 'sha256' : 'sha1'
+  const row = (index: number, predicted: string | null) => ({
+    index,
+    bank,
+    now: null,
+    predicted,
+    reason: 'measured by the stage',
+    components: [],
+  })
+  return {
+    calibrated: true,
+    variant: { map: 'legacy', commandLine: 'whole' },
+    entry: null,
+    refusal: null,
+    pcrs: [row(13, null), ...[17, 18, 19].map((index) => row(index, replay(launch.events, index, bank)))],
+  }
+}
+
+/** A session after an update, confirmed by the program itself, about to seal forward to a prediction. */
+export async function beginForward(stage: Stage, prediction?: unknown): Promise<void> {
+  await stage.run(['mkdir', '-p', '/etc/aem-reseal'])
+  await writeFile(stage.pathOf('/etc/aem-reseal/trusted-keys'), `${await signerFingerprint()} Stage\n`)
+  await stage.aemReseal(['start', '--protect', 'plain', '--restart', 'manual', '--yes'])
+  const session = await readSession(stage)
+  const changed = {
+    ...session,
+    flow: 'post-update',
+    step: 'gate-forward-seal',
+    protection: 'forward-seal',
+    restart: null,
+    prediction: prediction ?? (await predictNextBoot(stage)),
+  }
+  await writeFile(stage.pathOf(SESSION), JSON.stringify(changed))
+}
+
+/** Goes on with the session: seals forward and plans a restart by hand. */
+export function sealForward(stage: Stage): Promise<Finished> {
+  return stage.aemReseal(['resume', '--yes'])
+}
+
+export type Verified = {
+  device: string
+  ok: boolean | null
+  checks: { id: string; ok: boolean | null; detail: string }[]
+}[]
+
+export async function verify(stage: Stage, ...args: string[]): Promise<{ exit: number; devices: Verified }> {
+  const run = await stage.aemReseal(['verify', '--json', ...args])
+  return { exit: run.exit, devices: JSON.parse(run.stdout) as Verified }
+}
+
+/** `{ 'unseal-txt': true, ... }` of one device. */
+export function checksOf(devices: Verified, label = 'aem'): Record<string, boolean | null> {
+  const found = devices.find((device) => device.device === label)
+  return Object.fromEntries((found?.checks ?? []).map((check) => [check.id, check.ok]))
+}
+
+export function detailOf(devices: Verified, id: string, label = 'aem'): string {
+  return (
+    devices.find((device) => device.device === label)?.checks.find((check) => check.id === id)?.detail ?? ''
+  )
+}
+
+/** Handles and sessions in the TPM, wrong passwords counted, and files of ours: what a run left behind. */
+export async function leftBehind(stage: Stage): Promise<string> {
+  const commands = [
+    ...(stage.tpm.version === '2.0'
+      ? [
+          'tpm2_getcap -T device:/dev/tpm0 handles-transient',
+          'tpm2_getcap -T device:/dev/tpm0 handles-loaded-session',
+          'tpm2_getcap -T device:/dev/tpm0 properties-variable | grep LOCKOUT_COUNTER | grep -v 0x0 || :',
+        ]
+      : []),
+    'find /run/aem-reseal /dev/shm /tmp -mindepth 1 -type f 2>/dev/null || :',
+    'find /run/aem-reseal -mindepth 1 -name "work-*" || :',
+    'grep /run/aem-reseal /proc/mounts || :',
+  ]
+  return (await stage.run(['bash', '-c', commands.join('\n')])).stdout
+}
