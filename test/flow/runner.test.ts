@@ -75,6 +75,9 @@ function makeLoggingStore(log: string[]): SessionStore & { kept: Session | null 
     },
     close: async () => undefined,
     writeReport: async () => '',
+    loadHeldNote: async () => null,
+    saveHeldNote: async () => undefined,
+    removeHeldNote: async () => undefined,
     lock: async () => ({ release: async () => undefined }),
   }
   return store
