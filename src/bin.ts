@@ -15,7 +15,7 @@ const io: Io = {
   columns: process.stdout.columns ?? 80,
   environment: process.env,
   uid: process.getuid?.() ?? -1,
-  askTerminal: async (question) => (await import('./host/ask.ts')).askTerminal(question),
+  askTerminal: async (question, look) => (await import('./host/ask.ts')).askTerminal(question, look),
   runAsRoot: async (argv) => (await import('./host/become-root.ts')).becomeRoot(argv),
   makeId: randomUUID,
 }

@@ -460,8 +460,8 @@ export const COMMANDS = {
     timeoutMs: 20 * SECOND,
     maxOutputBytes: 4 * KIB,
     why: 'whether the program that systemd would ask can be run at all, before the drop-in is written',
-    source: 'docs/contract.md, --version',
-    sample: '0.1.0   (aem-reseal 0.1.0)',
+    source: 'this program',
+    sample: '0.1.0\\n   (aem-reseal 0.1.0)',
   },
   'seal-held': {
     program: '/usr/bin/systemctl',

@@ -23,7 +23,7 @@ unit=(
 )
 
 # npm run test:stage: software TPMs with the tools that AEM uses, a LUKS disk, an ext4 device, Xen's real image, a
-# compiler for the small library that leads TPM tools to the software TPM, and what the AEM scripts call.
+# compiler for the small library that leads TPM tools to the software TPM, and what the AEM scripts and the program call.
 stage=(
   cryptsetup-bin
   e2fsprogs
@@ -36,6 +36,7 @@ stage=(
   libtss2-tcti-swtpm0
   openssl
   psmisc
+  python3
   socat
   swtpm
   swtpm-tools

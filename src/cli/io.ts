@@ -1,4 +1,4 @@
-import type { Question } from '../ui/ui.ts'
+import type { Look, Question } from '../ui/ui.ts'
 
 /** The process as the program sees it; tests bring their own. */
 export type Io = {
@@ -9,7 +9,7 @@ export type Io = {
   readonly columns: number
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly uid: number
-  readonly askTerminal: <V extends string>(question: Question<V>) => Promise<V>
+  readonly askTerminal: <V extends string>(question: Question<V>, look: Look) => Promise<V>
   /** Runs this program once more as root with the same arguments. @returns its exit code */
   readonly runAsRoot: (argv: readonly string[]) => Promise<{ exit: number } | { failed: string }>
   /** A new UUID. */

@@ -44,10 +44,12 @@ export function makeRealHost(options: RealHostOptions): Host {
   const opened = new Set<MountedMedia>()
   const writing = new Set<Promise<unknown>>()
   const check = (path: string, access: 'read' | 'write'): void => {
+    const isPlain = !path.split('/').includes('..') && !path.includes('\0')
     const allowed =
-      (access === 'read' && isBelow(path, options.userDirectories)) ||
-      isBelow(path, [workRoot()]) ||
-      pathAllowed(path, access, { stateDir: options.stateDir, mediaRoots: [...mounted] })
+      isPlain &&
+      ((access === 'read' && isBelow(path, options.userDirectories)) ||
+        isBelow(path, [workRoot()]) ||
+        pathAllowed(path, access, { stateDir: options.stateDir, mediaRoots: [...mounted] }))
     if (!allowed) throw new Error(`path ${path} is not in src/paths.ts for ${access}`)
   }
   const isGuarded = (path: string): boolean => isBelow(path, [...GUARDED_ROOTS, ...mounted])
@@ -105,6 +107,7 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async makePrivateDirectory(path) {
       check(path, 'write')
+      // One that is there already keeps its mode: --state-dir may name a directory of the system.
       await mkdir(path, { recursive: true, mode: 0o700 }).catch((error) => {
         throw writeFailure(path, error)
       })
@@ -229,6 +232,10 @@ async function readWhole(path: string, guarded: boolean): Promise<Seen<Uint8Arra
 async function listGuarded(path: string, guarded: boolean): Promise<Seen<readonly string[]>> {
   return look(async () => {
     if (!guarded) return (await readdir(path)).sort()
+    // O_DIRECTORY calls a link to a directory ENOTDIR, which would read as absent.
+    if ((await lstat(path)).isSymbolicLink()) {
+      throw Object.assign(new Error(`${path} is a link`), { code: 'ELOOP' })
+    }
     const directory = await openGuarded(path, true, constants.O_DIRECTORY)
     try {
       return (await readdir(`/proc/self/fd/${directory.fd}`)).sort()
@@ -288,7 +295,8 @@ async function openRealMedia(
   const mountPoint = mediaMountPoint(media.uuid)
   const device = await look(() => readlink(`/dev/disk/by-uuid/${media.uuid}`))
   if (device.state !== 'seen') return ABSENT
-  await mkdir(mountPoint, { recursive: true, mode: 0o700 })
+  const made = await look(() => mkdir(mountPoint, { recursive: true, mode: 0o700 }))
+  if (made.state !== 'seen') return unknown(`${mountPoint} could not be made`)
   const id = media.write ? 'mount-media-writable' : 'mount-media'
   const mount = await host.run(command(id, { uuid: media.uuid, mountPoint }))
   if (mount.state !== 'seen' || mount.value.exit !== 0) {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { lstat, open, readdir, readlink } from 'node:fs/promises'
+import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CommandCall } from '../commands.ts'
 import { makeFailure } from '../messages.ts'
@@ -11,6 +11,8 @@ import { loadRecordedMachine, type RecordedMachine } from './recorded-format.ts'
 
 /** Files of a recorded machine come from strangers: none may be larger. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024
+/** The largest initramfs seen in a dom0 has some 100 MB. */
+const MAX_STREAMED_BYTES = 1024 * 1024 * 1024
 const READ_CHUNK_BYTES = 1 << 20
 /** As the kernel: MAXSYMLINKS, path_resolution(7). */
 const MAX_LINKS = 40
@@ -152,17 +154,12 @@ function isListedAbsent(machine: RecordedMachine, key: string): boolean {
 async function readRecorded(machine: RecordedMachine, path: string): Promise<Seen<Uint8Array>> {
   const place = await resolve(machine, path)
   if (place.state !== 'seen') return place
-  // A socket or a device without a driver cannot even be opened.
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-  const file = await open(place.value, flags).catch(() => null)
-  if (!file) return unknown(`${path} cannot be read in the recorded machine`)
+  const file = await openRegular(place.value, MAX_FILE_BYTES)
+  if ('why' in file) return unknown(`${path} ${file.why}`)
   try {
-    const stat = await file.stat()
-    if (!stat.isFile()) return unknown(`${path} is not a regular file in the recorded machine`)
-    if (stat.size > MAX_FILE_BYTES) return unknown(`${path} has ${stat.size} bytes, more than are read`)
-    return seen(await file.readFile())
+    return seen(await file.handle.readFile())
   } finally {
-    await file.close()
+    await file.handle.close()
   }
 }
 
@@ -233,19 +230,37 @@ async function digestRecorded(machine: RecordedMachine, path: string): Promise<S
   return content.state === 'seen' ? seen(await digestStream(content.value)) : content
 }
 
-/** Streams a file of any size: an initramfs may be large, and is only hashed. */
+/** Streams a file, as an initramfs may be large and is only hashed; a sparse file without end is not. */
 async function openRecorded(
   machine: RecordedMachine,
   path: string,
 ): Promise<Seen<AsyncIterable<Uint8Array>>> {
   const place = await resolve(machine, path)
   if (place.state !== 'seen') return place
-  // A socket cannot be opened at all: what is no regular file is not opened.
-  if (!(await lstatOrNull(place.value))?.isFile()) {
-    return unknown(`${path} is not a regular file in the recorded machine`)
+  const file = await openRegular(place.value, MAX_STREAMED_BYTES)
+  return 'why' in file
+    ? unknown(`${path} ${file.why}`)
+    : seen(file.handle.createReadStream({ highWaterMark: READ_CHUNK_BYTES }))
+}
+
+/** Pipes, sockets, devices and links are never read: they come from strangers, and some never end. */
+async function openRegular(
+  place: string,
+  maxBytes: number,
+): Promise<{ handle: FileHandle } | { why: string }> {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+  const handle = await open(place, flags).catch(() => null)
+  if (!handle) return { why: 'cannot be read in the recorded machine' }
+  const { size, isRegular } = await handle
+    .stat()
+    .then((stat) => ({ size: stat.size, isRegular: stat.isFile() }))
+  if (isRegular && size <= maxBytes) return { handle }
+  await handle.close()
+  return {
+    why: isRegular
+      ? `has ${size} bytes, more than are read`
+      : 'is not a regular file in the recorded machine',
   }
-  const file = await open(place.value, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  return seen(file.createReadStream({ highWaterMark: READ_CHUNK_BYTES }))
 }
 
 async function lstatOrNull(path: string) {

@@ -16,6 +16,7 @@ const GOOD: Readonly<Record<string, string>> = {
   suffix: '.stick',
   minutes: '5',
   clockTime: '23:30',
+  address: '0000:00:14.0',
   node: '/usr/bin/node',
   program: '/usr/lib/aem-reseal/aem-reseal.mjs',
   arguments: 'status',

@@ -4,7 +4,7 @@ import { runFlow } from '../../src/flow/runner.ts'
 import type { AnyStepReport, StepContext, Steps } from '../../src/flow/step.ts'
 import type { SessionStore } from '../../src/flow/store.ts'
 import { ATTENTION, DONE, type Flow, UNEXPLAINED, WAITING } from '../../src/flow/types.ts'
-import { aSession } from '../support/built-in.ts'
+import { aSession, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
 
@@ -79,6 +79,9 @@ function makeLoggingStore(log: string[]): SessionStore & { kept: Session | null 
     saveHeldNote: async () => undefined,
     removeHeldNote: async () => undefined,
     lock: async () => ({ release: async () => undefined }),
+    loadHeldNote: async () => null,
+    saveHeldNote: async () => undefined,
+    removeHeldNote: async () => undefined,
   }
   return store
 }

@@ -2,7 +2,7 @@ import { rehearsal } from '../../flows/rehearsal.ts'
 import { makeMemoryStore } from '../../src/cli/rehearse.ts'
 import { type Session, startSession } from '../../src/core/session/checkpoint.ts'
 import { type FlowResult, runFlow } from '../../src/flow/runner.ts'
-import type { Steps } from '../../src/flow/step.ts'
+import type { RunOptions, Steps } from '../../src/flow/step.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import type { Host } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
@@ -11,6 +11,16 @@ import { restartMachine } from '../../src/host/simulated/power.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { makeScriptedUi, type ScriptedUi } from './scripted-ui.ts'
+
+/** A user at a terminal who named nothing on the command line. */
+export const RUN_OPTIONS: RunOptions = {
+  bulletin: null,
+  protect: null,
+  restart: null,
+  canAsk: true,
+  yes: false,
+  dryRun: false,
+}
 
 export const SESSION_ID = '3f0d4a52-6f4b-4f8a-9d0e-0c1a2b3c4d5e'
 
@@ -38,6 +48,7 @@ export type Story = {
   readonly afterBoot?: (machine: SimMachine) => void
   readonly answers?: Readonly<Record<string, string>>
   readonly steps?: Steps
+  readonly options?: Partial<RunOptions>
   readonly watch?: (host: Host) => Host
 }
 
@@ -53,7 +64,7 @@ export async function rehearse(story: Story): Promise<Rehearsal> {
     host,
     ui,
     store: makeMemoryStore(ui),
-    options: { bulletin: null, protect: null, restart: null, canAsk: true, dryRun: false },
+    options: { ...RUN_OPTIONS, ...story.options },
     session: startSession({ id: SESSION_ID, now: host.now(), bootId, flow: 'rehearsal' }),
     async simulateRestart() {
       if (boots === 0) story.whileOff?.(machine)

@@ -45,6 +45,7 @@ export const statusShape = z.strictObject({
       protection: z.enum(['forward-seal', 'hold', 'plain']).nullable(),
     })
     .nullable(),
+  held: z.strictObject({ at: time, why: z.string() }).nullable(),
   next: z.strictObject({ command: z.string().nullable(), why: z.string().min(1) }),
 })
 
