@@ -51,7 +51,12 @@ export const postUpdate = {
     predict: {
       title: 'Predict the next boot',
       observes: 'launch log, GRUB entry, boot files',
-      on: { complete: 'choose-protection', partial: 'choose-protection', refused: 'choose-protection' },
+      on: {
+        complete: 'choose-protection',
+        partial: 'choose-protection',
+        refused: 'choose-protection',
+        unvouched: ATTENTION,
+      },
     },
     'choose-protection': {
       title: 'Choose how to go through the restart',

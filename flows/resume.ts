@@ -86,7 +86,7 @@ export const resume = {
       observes: 'the report, after it was written',
       does: 'writes the report and closes the session',
       checkpoint: true,
-      on: { finished: DONE, 'devices-left': WAITING },
+      on: { finished: DONE, 'not-verified': ATTENTION, 'devices-left': WAITING },
     },
   },
 } as const satisfies Flow

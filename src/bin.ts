@@ -15,8 +15,8 @@ const io: Io = {
   columns: process.stdout.columns ?? 80,
   environment: process.env,
   uid: process.getuid?.() ?? -1,
-  askTerminal: async (question) => (await import('./host/ask.ts')).askTerminal(question),
-  askSecret: async (message) => (await import('./host/ask.ts')).askSecret(message),
+  askTerminal: async (question, look) => (await import('./host/ask.ts')).askTerminal(question, look),
+  askSecret: async (message, look) => (await import('./host/ask.ts')).askSecret(message, look),
   runAsRoot: async (argv) => (await import('./host/become-root.ts')).becomeRoot(argv),
   makeId: randomUUID,
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { signaturePlan } from './core/bulletin/gpg-calls.ts'
 import { RPM_FILES_FORMAT, RPM_QUERY_FORMAT } from './core/package/rpm-format.ts'
 
 /*
@@ -40,6 +41,8 @@ type Row = {
   readonly sample: string
 }
 
+/** gpg's argv stand beside the readers of its answers; here they get their parameters. */
+const GPG_PLAN = signaturePlan('{home}', ['{keys}'], '{text}', ['{signature}'])
 const none = z.object({})
 const SECOND = 1000
 const KIB = 1024
@@ -106,6 +109,54 @@ export const COMMANDS = {
     why: 'which boot files a package owns and their SHA-256 in the RPM database',
     source: 'rpm(8) --queryformat arrays; one line a file: name, epoch:version-release, path, digest',
     sample: 'xen-hypervisor\\t2001:4.17.4-4.fc37\\t/boot/xen-4.17.4.gz\\t0d7e8c...\\n   (rpm 4.18)',
+  },
+  'rpm-owner': {
+    program: '/usr/bin/rpm',
+    args: ['-q', '--qf', RPM_QUERY_FORMAT, '-f', '{path}'],
+    params: z.object({ path: absolutePath }),
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 256 * KIB,
+    why: 'which package a measured boot file belongs to',
+    source: 'rpm(8) -qf, with the format of rpm-query',
+    sample:
+      'xen-hypervisor\\t2001:4.17.4-4.fc37\\tx86_64\\t1721174400\\tRSA/SHA256, ..., Key ID e022e58f8e34d89f\\n   (rpm 4.18)',
+  },
+  'xl-dmesg': {
+    program: '/usr/sbin/xl',
+    args: ['dmesg'],
+    params: none,
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 20 * SECOND,
+    maxOutputBytes: 2048 * KIB,
+    why: "where TrenchBoot's event log lies in memory",
+    source: 'TrenchBoot/xen aem-4.17.4, xen/arch/x86/slaunch.c',
+    sample: '(XEN) SLAUNCH: reserving event log (0x7fe30000 - 0x7fe38000)\\n   (Xen 4.17)',
+  },
+  'memory-read': {
+    program: '/usr/bin/dd',
+    args: [
+      'if=/dev/mem',
+      'iflag=skip_bytes,count_bytes',
+      'skip={address}',
+      'count={sizeBytes}',
+      'bs=65536',
+      'status=none',
+    ],
+    params: z.object({
+      address: z.string().regex(/^[0-9]{1,16}$/),
+      sizeBytes: z.string().regex(/^[0-9]{1,8}$/),
+    }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 20 * SECOND,
+    maxOutputBytes: 16 * 1024 * KIB,
+    binary: true,
+    why: "TrenchBoot's event log, at the place Xen reserved for it",
+    source: 'dd(1); the log is TCG crypto-agile (TPM 2.0) or a TXT event container (TPM 1.2)',
+    sample: '(bytes)   (coreutils 9.1)',
   },
   'xl-info': {
     program: '/usr/sbin/xl',
@@ -213,6 +264,68 @@ export const COMMANDS = {
     source: 'txt-stat(8), tboot 1.7 to 1.10',
     sample: 'Intel(r) TXT Configuration Registers:\\n...\\n TXT measured launch: TRUE\\n...   (tboot 1.10)',
   },
+  'gpg-import': {
+    program: '/usr/bin/gpg',
+    args: GPG_PLAN.importKeys.argv.slice(1),
+    params: z.object({ home: absolutePath, keys: absolutePath }),
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 1024 * KIB,
+    why: 'puts the given keys into a key ring of its own, in a work directory',
+    source: 'gpg(1), GnuPG 2.2; doc/DETAILS for the status lines',
+    sample: '[GNUPG:] IMPORT_OK 1 427F11FD0FAA4B080123F01CDDFA1A3E36879494\\n   (GnuPG 2.2.40)',
+  },
+  'gpg-certifications': {
+    program: '/usr/bin/gpg',
+    args: GPG_PLAN.checkCertifications.argv.slice(1),
+    params: z.object({ home: absolutePath }),
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 4096 * KIB,
+    why: 'which keys the Qubes Master Signing Key vouches for',
+    source: 'gpg(1) --check-signatures --with-colons',
+    sample:
+      'sig:!::1:DDFA1A3E36879494:1270062498::::Qubes Master Signing Key:13x::427F...:::8:\\n   (GnuPG 2.2.40)',
+  },
+  'gpg-verify': {
+    program: '/usr/bin/gpg',
+    args: GPG_PLAN.verify[0]?.argv.slice(1) ?? [],
+    params: z.object({ home: absolutePath, signature: absolutePath, text: absolutePath }),
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 1024 * KIB,
+    why: 'who signed a bulletin',
+    source: 'gpg(1) --verify --status-fd',
+    sample: '[GNUPG:] VALIDSIG 2D1771FE4D767EDC76B089FAD655A4F21830E06A 2024-07-16 ...\\n   (GnuPG 2.2.40)',
+  },
+  'pci-devices': {
+    program: '/usr/bin/qvm-pci',
+    args: ['ls'],
+    params: none,
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 60 * SECOND,
+    maxOutputBytes: 1024 * KIB,
+    why: 'which qube has which PCI device (exposure check of QSB-103)',
+    source: 'qvm-pci(1), Qubes 4.1 to 4.3',
+    sample:
+      'dom0:00_14.0  USB controller: Intel Corporation ...  sys-usb (no-strict-reset=True)\\n   (Qubes 4.2)',
+  },
+  'pci-details': {
+    program: '/usr/sbin/lspci',
+    args: ['-vvs', '{address}'],
+    params: z.object({ address: z.string().regex(/^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/) }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 20 * SECOND,
+    maxOutputBytes: 256 * KIB,
+    why: 'how many MSI vectors a device can use (exposure check of QSB-103)',
+    source: 'lspci(8), pciutils 3.9',
+    sample: '\\tCapabilities: [80] MSI: Enable+ Count=1/8 Maskable- 64bit+\\n   (pciutils 3.9)',
+  },
   'mount-media': {
     program: '/usr/bin/mount',
     args: ['-t', 'ext4', '-o', 'ro,noload,nosuid,nodev,noexec', '/dev/disk/by-uuid/{uuid}', '{mountPoint}'],
@@ -293,19 +406,6 @@ export const COMMANDS = {
     sample:
       'anti-evil-maid-seal: Sealed /var/lib/anti-evil-maid/aem/secret.txt using --pcr 13 ...\\n   (anti-evil-maid 4.2.0)',
   },
-  'seal-suffix': {
-    program: '/usr/sbin/anti-evil-maid-seal',
-    args: ['{suffix}'],
-    params: z.object({ suffix }),
-    asRoot: true,
-    effect: 'write',
-    timeoutMs: 330 * SECOND,
-    maxOutputBytes: 1024 * KIB,
-    why: "AEM's own reseal where this boot's suffix cache is gone (TPM 1.2 removes it after a seal)",
-    source: 'anti-evil-maid 4.2.0; argument: the label suffix, may be empty',
-    sample:
-      'anti-evil-maid-seal: Sealed /var/lib/anti-evil-maid/aem/secret.txt using --pcr 13 ...\\n   (anti-evil-maid 4.2.0)',
-  },
   'flush-transient': {
     program: '/usr/bin/tpm2_flushcontext',
     args: ['-T', 'device:/dev/tpm0', '-t'],
@@ -317,6 +417,68 @@ export const COMMANDS = {
     why: 'a failed unseal leaves two transient objects in the TPM; later loads would fail with 0x902',
     source: 'tpm2_flushcontext(1); seen with anti-evil-maid 4.2.0',
     sample: '(no output)   (tpm2-tools 5.4)',
+  },
+  'hold-show': {
+    program: '/usr/bin/systemctl',
+    args: ['show', '--property=LoadState,DropInPaths,ExecCondition', '{unit}'],
+    params: z.object({ unit }),
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 20 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: "what systemd has loaded of the drop-in that holds AEM's automatic seal: a misspelt key is ignored in silence",
+    source: 'systemctl(1) show, systemd.service(5) ExecCondition= (systemd 243)',
+    sample:
+      'LoadState=loaded\nDropInPaths=/etc/systemd/system/anti-evil-maid-seal.service.d/50-aem-reseal-hold.conf\nExecCondition={ path=/usr/bin/node ; argv[]=/usr/bin/node /usr/lib/aem-reseal/aem-reseal.mjs gate ; ignore_errors=no ; start_time=[n/a] ; ...   (systemd 252)',
+  },
+  'daemon-reload': {
+    program: '/usr/bin/systemctl',
+    args: ['daemon-reload'],
+    params: none,
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 90 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'makes systemd read the drop-in that was written or taken away',
+    source: 'systemctl(1)',
+    sample: '(no output)   (systemd 252)',
+  },
+  'gate-asked': {
+    program: '/usr/bin/node',
+    args: ['{program}', 'gate'],
+    params: z.object({ program: absolutePath }),
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 120 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: "systemd, not this program, runs it before AEM's automatic seal, where the drop-in is installed: whether that seal may run",
+    source: 'systemd.service(5), ExecCondition=; docs/contract.md, gate',
+    sample:
+      "aem-reseal: AEM's automatic seal is held: PCR 18 is not as it was predicted. After the login: aem-reseal resume\n   (exit 1)",
+  },
+  'gate-version': {
+    program: '/usr/bin/node',
+    args: ['{program}', '--version'],
+    params: z.object({ program: absolutePath }),
+    asRoot: false,
+    effect: 'read',
+    timeoutMs: 20 * SECOND,
+    maxOutputBytes: 4 * KIB,
+    why: 'whether the program that systemd would ask can be run at all, before the drop-in is written',
+    source: 'this program',
+    sample: '0.1.0\\n   (aem-reseal 0.1.0)',
+  },
+  'seal-held': {
+    program: '/usr/bin/systemctl',
+    args: ['start', 'anti-evil-maid-seal.service'],
+    params: none,
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 330 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: "AEM's own seal where it was held: systemd asks the gate again, with the suffix and SRK password of this boot in place",
+    source: 'anti-evil-maid 4.2.0 (TimeoutStartSec=300); a seal that was skipped again returns 0 too',
+    sample: '(no output)   (systemd 252)',
   },
   'tpm2-properties': {
     program: '/usr/bin/tpm2_getcap',

@@ -4,7 +4,7 @@ import { EXIT, Failure } from './core/failure.ts'
 import type { Host } from './host/host.ts'
 import { makeFailure } from './messages.ts'
 import { renderFailure } from './ui/render-message.ts'
-import { sanitizeText, toAscii } from './ui/sanitize.ts'
+import { renderJson, sanitizeText, toAscii } from './ui/sanitize.ts'
 import { Interrupted } from './ui/ui.ts'
 
 declare const AEM_RESEAL_VERSION: string
@@ -62,12 +62,12 @@ function makeProgram(
     .option('--yes', 'ask nothing; take the safe answers (docs/contract.md, questions)')
     .option('--no-color', 'no colours (also NO_COLOR)')
     .option('--ascii', 'only ASCII characters')
-    .option('--verbose', 'more detail')
+    .option('--verbose', 'each program that is run, on standard error')
     .exitOverride()
     .configureOutput({ writeOut: io.stdout, writeErr: () => undefined })
 
-  const add = (usage: string, description: string, need: Need, action: Action): Command =>
-    program
+  const add = (usage: string, description: string, need: Need, action: Action, parent = program): Command =>
+    parent
       .command(usage)
       .description(description)
       .exitOverride()
@@ -86,8 +86,12 @@ function makeProgram(
         setExit(await action(options, own, args))
       })
 
-  addCommands(add, io, running)
-  program.action(async () => {
+  addCommands(add, io, running, argv)
+  addBulletinCommands(program, add, io, running)
+  program.allowExcessArguments(true).action(async () => {
+    const [unknownCommand] = program.args
+    if (unknownCommand !== undefined)
+      throw makeFailure('usage', { reason: `there is no command ${unknownCommand}` })
     const options = toGlobalOptions(program.opts())
     if (options.machine === null && io.uid !== 0) setExit(await rerunAsRoot(io, 'status', argv))
     else setExit(await lookAtStatus(io, options, running))
@@ -99,10 +103,11 @@ function addCommands(
   add: (usage: string, text: string, need: Need, action: Action) => Command,
   io: Io,
   running: Running,
+  argv: readonly string[],
 ): void {
   const open = async (options: GlobalOptions): Promise<Host> => {
     const { makeHost } = await import('./cli/world.ts')
-    running.host = await makeHost(options)
+    running.host = await makeHost(io, options)
     return running.host
   }
   add('start', 'the wizard after an update, before the restart', 'machine', async (options, own) => {
@@ -126,12 +131,26 @@ function addCommands(
     const scenario = text(own.scenario)
     if (scenario !== null) return rehearseBuiltIn(io, options, scenario)
     const host = await open(options)
-    return (await hasAem(host)) ? rehearseHere(io, options, host) : rehearseBuiltIn(io, options, null)
+    if (!(await hasAem(host))) return rehearseBuiltIn(io, options, null)
+    // On a real dom0 the rehearsal reads the TPM and AEM's files: only root can.
+    const mustBeRoot = options.machine === null && io.uid !== 0
+    return mustBeRoot
+      ? rerunAsRoot(io, 'rehearse', rehearseArguments(options))
+      : rehearseHere(io, options, host)
   })
     .option('--scenario <name>', 'on the built-in machine, with this story')
     .option('--list', 'the scenarios')
   add('status', 'one look at AEM, TPM, devices, Xen and the session', 'machine', (options) =>
     lookAtStatus(io, options, running),
+  )
+  add(
+    'predict',
+    'the PCRs of the next boot, from the files that are on the boot device now',
+    'machine',
+    async (options) => {
+      const { runPredict } = await import('./cli/looks.ts')
+      return runPredict(io, options, await open(options))
+    },
   )
   add('explain', 'what changed since the session began, and why', 'machine', async (options) => {
     const { runExplain } = await import('./cli/looks.ts')
@@ -141,6 +160,21 @@ function addCommands(
     const { runVerify } = await import('./cli/looks.ts')
     return runVerify(io, options, await open(options), text(own.device))
   }).option('--device <suffix>', 'only this device')
+  add(
+    'gate [act]',
+    "for systemd: may AEM's automatic seal run now? (install, show, remove: the drop-in that asks it)",
+    'none',
+    async (options, _own, args) => {
+      const { isDropInAct, runDropIn, runGate } = await import('./cli/gate.ts')
+      const [act] = args
+      // Asked by systemd in early boot: no sudo, and every answer but yes is no.
+      if (act === undefined) return runGate(io, options, () => open(options))
+      if (!isDropInAct(act))
+        throw makeFailure('usage', { reason: `gate takes install, show or remove, not ${act}` })
+      if (options.machine === null && io.uid !== 0) return rerunAsRoot(io, `gate ${act}`, argv)
+      return runDropIn(io, options, await open(options), act)
+    },
+  )
   add('cancel', 'cancel a scheduled restart and the session', 'machine', async (options) => {
     const { runCancel } = await import('./cli/session.ts')
     return runCancel(io, options, await open(options))
@@ -159,11 +193,70 @@ function addCommands(
   }).option('--mermaid', 'as a Mermaid flowchart')
 }
 
+type Add = (usage: string, text: string, need: Need, action: Action, parent?: Command) => Command
+
+function addBulletinCommands(program: Command, add: Add, io: Io, running: Running): void {
+  const bulletin = program
+    .command('bulletin')
+    .description('what the Qubes Security Bulletins ask, and whether it is met here')
+    .exitOverride()
+    .configureOutput({ writeOut: io.stdout, writeErr: () => undefined })
+  const keysOf = (own: Record<string, unknown>): string[] =>
+    Array.isArray(own.keys) ? own.keys.filter((key): key is string => typeof key === 'string') : []
+  const open = async (options: GlobalOptions): Promise<Host> => {
+    const { makeHost } = await import('./cli/world.ts')
+    running.host = await makeHost(io, options)
+    return running.host
+  }
+  add(
+    'list',
+    'all bulletins for this release',
+    'machine',
+    async (options) => {
+      const { runBulletinList } = await import('./cli/bulletin.ts')
+      return runBulletinList(io, options, await open(options))
+    },
+    bulletin,
+  )
+  add(
+    'show <id-or-file...>',
+    'one bulletin in full, or several',
+    'none',
+    async (options, own, args) => {
+      const { runBulletinShow } = await import('./cli/bulletin.ts')
+      return runBulletinShow(io, options, args, keysOf(own))
+    },
+    bulletin,
+  ).option('--keys <path...>', 'key files or directories (default: beside the bulletin)')
+  add(
+    'check [id-or-file]',
+    'the one answer: met, not met, restart due',
+    'machine',
+    async (options, own, args) => {
+      const { runBulletinCheck } = await import('./cli/bulletin.ts')
+      return runBulletinCheck(io, options, await open(options), args[0] ?? null, keysOf(own))
+    },
+    bulletin,
+  ).option('--keys <path...>', 'key files or directories (default: beside the bulletin)')
+}
+
 async function lookAtStatus(io: Io, options: GlobalOptions, running: Running): Promise<number> {
   const { runStatus } = await import('./cli/status.ts')
   const { makeHost } = await import('./cli/world.ts')
-  running.host = await makeHost(options)
+  running.host = await makeHost(io, options)
   return runStatus(io, options, running.host)
+}
+
+/** The options of `rehearse` in dom0, given again to the run as root. */
+function rehearseArguments(options: GlobalOptions): readonly string[] {
+  const flags = {
+    '--json': options.json,
+    '--yes': options.yes,
+    '--ascii': options.ascii,
+    '--no-color': !options.color,
+  }
+  const set = Object.entries(flags).filter(([, isSet]) => isSet)
+  return ['rehearse', ...set.map(([flag]) => flag)]
 }
 
 async function rerunAsRoot(io: Io, usage: string, argv: readonly string[]): Promise<number> {
@@ -198,7 +291,7 @@ function report(error: unknown, io: Io, isJson: boolean, isAscii: boolean): numb
   const { text: failure, exit } = toFailure(error)
   if (isJson) {
     const { code, what, why, next } = failure
-    io.stdout(`${JSON.stringify({ error: { code, what, why, next } }, null, 2)}\n`)
+    io.stdout(renderJson({ error: { code, what, why, next } }))
   } else {
     const lines = renderFailure(failure)
       .map((own) => sanitizeText(own.text))

@@ -85,6 +85,20 @@ export const FAILURES = {
       next: '`aem-reseal start` after an update, before the restart',
     }),
   },
+  'held-without-session': {
+    text: ({ why }) => ({
+      what: `AEM's automatic seal was held in this boot: ${why}`,
+      why: 'no session was open before the restart, so nothing was recorded that the change could be held against',
+      next: 'decide by hand whether this change is yours (AEM README, "Xen/kernel/BIOS/firmware upgrades"); if it is, `sudo anti-evil-maid-seal` seals; next time run `aem-reseal start` before the restart',
+    }),
+  },
+  'drop-in-needs-person': {
+    text: ({ act, how }) => ({
+      what: `\`gate ${act}\` changes how AEM seals at every boot, and is done only when a person says so`,
+      why: '--yes answers no to drop-ins; nothing was changed',
+      next: `run \`aem-reseal gate ${act}\` in a terminal without --yes, or by hand: ${how}`,
+    }),
+  },
   'nothing-to-cancel': {
     text: () => ({
       what: 'nothing to cancel: no session is open',
@@ -121,6 +135,34 @@ export const FAILURES = {
       what: `\`aem-reseal ${command}\` needs root, and sudo did not give it: ${reason}`,
       why: 'it reads the TPM, /var/lib/tpm and the journal',
       next: 'in dom0, run it as a user who may use sudo without a password, or in a root shell',
+    }),
+  },
+  'bulletin-unreadable': {
+    text: ({ path, reason }) => ({
+      what: `${path} cannot be read: ${reason}`,
+      why: null,
+      next: 'give the path of a bulletin (qsb-103-2024.txt with its .sig files beside it), or a number such as 103',
+    }),
+  },
+  'bulletin-not-verified': {
+    text: ({ id }) => ({
+      what: `QSB-${id} does not verify: a signature is bad, missing, or by a key nobody vouches for`,
+      why: 'a bulletin that does not verify is never used to decide anything',
+      next: `\`aem-reseal bulletin show FILE\` names each signature; give the keys with --keys`,
+    }),
+  },
+  'gpg-missing': {
+    text: ({ reason }) => ({
+      what: `/usr/bin/gpg could not be used: ${reason}`,
+      why: 'signatures are checked by the system’s gpg',
+      next: 'install gnupg, or name the bulletin by its number: the built-in catalogue needs no gpg',
+    }),
+  },
+  'release-unknown': {
+    text: () => ({
+      what: 'the Qubes release could not be found out: /etc/qubes-release cannot be read',
+      why: 'a bulletin asks for other versions in each release',
+      next: 'run this in dom0, or look at a bulletin with `aem-reseal bulletin show ID`',
     }),
   },
   'forward-seal-failed': {

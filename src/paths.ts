@@ -12,6 +12,21 @@ type PathRow = {
   readonly why: string
 }
 
+/** The opt-in drop-in of anti-evil-maid-seal.service. */
+export const HOLD_DROP_IN = '/etc/systemd/system/anti-evil-maid-seal.service.d/50-aem-reseal-hold.conf'
+
+/** Where the program may lie that systemd runs in early boot: /usr is there, and only root writes to it. */
+export const PROGRAM_PLACES: readonly string[] = [
+  '/usr/lib/aem-reseal/aem-reseal.mjs',
+  '/usr/local/lib/aem-reseal/aem-reseal.mjs',
+]
+
+/** Every directory on the way to a file, from / on, and the file. */
+export function listWay(path: string): readonly string[] {
+  const names = path.split('/').slice(1)
+  return ['/', ...names.map((_, at) => `/${names.slice(0, at + 1).join('/')}`)]
+}
+
 export const PATHS: readonly PathRow[] = [
   { pattern: '/etc/qubes-release', access: 'read', why: 'the Qubes release' },
   { pattern: '/etc/anti-evil-maid.conf', access: 'read', why: 'the PCR selection (SEAL)' },
@@ -33,6 +48,7 @@ export const PATHS: readonly PathRow[] = [
   { pattern: '/proc/sys/kernel/osrelease', access: 'read', why: 'the running kernel' },
   { pattern: '/sys/hypervisor/properties/buildid', access: 'read', why: 'GNU build id of the running Xen' },
   { pattern: '/sys/hypervisor/version/{name}', access: 'read', why: 'version of the running Xen' },
+  { pattern: '/sys/firmware/efi', access: 'read', why: 'GRUB platform: pc or efi' },
   { pattern: '/sys/class/tpm/tpm0/{rest}', access: 'read', why: 'TPM version and PCR values' },
   { pattern: '/sys/class/tpm/tpm0', access: 'read', why: 'is there a TPM' },
   { pattern: '/run/anti-evil-maid', access: 'read', why: 'did AEM run in this boot' },
@@ -126,9 +142,22 @@ export const PATHS: readonly PathRow[] = [
     secret: true,
     why: 'files of tools that only write files',
   },
-  { pattern: '{state}', access: 'write', why: 'session, reports (0700)' },
+  {
+    pattern: '/etc/systemd/system/anti-evil-maid-seal.service.d',
+    access: 'write',
+    why: "drop-ins of AEM's seal unit",
+  },
+  { pattern: HOLD_DROP_IN, access: 'write', why: "the drop-in that holds AEM's automatic seal" },
+  ...[...new Set(PROGRAM_PLACES.flatMap(listWay))].map(
+    (pattern): PathRow => ({
+      pattern,
+      access: 'read',
+      why: 'can only root change the program of the drop-in',
+    }),
+  ),
+  { pattern: '{state}', access: 'write', why: 'session, note of the gate, reports (0700)' },
   { pattern: '{state}/{rest}', access: 'write', why: 'session, reports (0600)' },
-] as const
+]
 
 export type PathPlaces = { readonly stateDir: string; readonly mediaRoots: readonly string[] }
 
@@ -155,8 +184,12 @@ export function pathAllowed(path: string, access: 'read' | 'write', places: Path
   return rowsOf(path, places).some((row) => access === 'read' || row.access === 'write')
 }
 
+const SEALED_FILE = /\/(secret\.[a-z0-9.]+|key\.(pub|priv)|srk-password)$/
+
 /** Must its contents stay out of recorded machines and reports? */
 export function isSecretPath(path: string, places: PathPlaces): boolean {
+  // An AEM device can be mounted anywhere: its sealed files are known by their names alone.
+  if (SEALED_FILE.test(path)) return true
   const [first] = rowsOf(path, places)
   return first?.secret === true
 }

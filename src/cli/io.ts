@@ -1,4 +1,4 @@
-import type { Question } from '../ui/ui.ts'
+import type { Look, Question } from '../ui/ui.ts'
 
 /** The process as the program sees it; tests bring their own. */
 export type Io = {
@@ -9,9 +9,9 @@ export type Io = {
   readonly columns: number
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly uid: number
-  readonly askTerminal: <V extends string>(question: Question<V>) => Promise<V>
+  readonly askTerminal: <V extends string>(question: Question<V>, look: Look) => Promise<V>
   /** Asks for a password, unseen. */
-  readonly askSecret?: (message: string) => Promise<Uint8Array>
+  readonly askSecret?: (message: string, look: Look) => Promise<Uint8Array>
   /** Runs this program once more as root with the same arguments. @returns its exit code */
   readonly runAsRoot: (argv: readonly string[]) => Promise<{ exit: number } | { failed: string }>
   /** A new UUID. */

@@ -1,17 +1,36 @@
 import { isSuffix } from '../commands.ts'
+import { parseSealSelection } from '../core/aem/configuration.ts'
 import { parseAemLabel } from '../core/aem/devices.ts'
 import { EXIT } from '../core/failure.ts'
+import { PCR } from '../core/launch/pcr.ts'
 import { forwardValuesOf } from '../core/seal/forward-record.ts'
 import { startSession } from '../core/session/checkpoint.ts'
-import { observeExplanation } from '../flow/steps/explain.ts'
 import { makeDirectoryStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
-import { describeExplanation, describeVerification } from '../messages/after-restart.ts'
+import { describeVerification } from '../messages/after-restart.ts'
+import { describeExplanation } from '../messages/explain.ts'
+import { describePrediction } from '../messages/predict.ts'
 import { makeFailure } from '../messages.ts'
+import { observeExplanation } from '../observe/explanation.ts'
+import { observePrediction } from '../observe/prediction.ts'
+import { readTextOrNull } from '../observe/read.ts'
 import { observeVerification } from '../observe/verify.ts'
 import { renderMessage } from '../ui/render-message.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { makeUi, printJson, stateDirOf } from './world.ts'
+
+/** `aem-reseal predict`: the launch registers of the next boot. */
+export async function runPredict(io: Io, options: GlobalOptions, host: Host): Promise<number> {
+  const ui = makeUi(io, options)
+  const configuration = await readTextOrNull(host, '/etc/anti-evil-maid.conf')
+  const selected = configuration === null ? null : parseSealSelection(configuration)
+  const { prediction, outcome, unvouched } = await ui.progress('hashing what the next boot measures', () =>
+    observePrediction(host, selected ?? [PCR.drtm, PCR.launched, PCR.modules]),
+  )
+  if (options.json) printJson(io, { ...prediction, unvouched })
+  else ui.say(renderMessage(describePrediction(outcome, prediction, unvouched)))
+  return outcome === 'complete' ? EXIT.done : EXIT.attention
+}
 
 /** `aem-reseal explain`: what changed since the baseline of the open session. */
 export async function runExplain(io: Io, options: GlobalOptions, host: Host): Promise<number> {

@@ -1,8 +1,8 @@
-import { observeConfirmedPackages } from '../flow/steps/confirm-update.ts'
 import { makeDirectoryStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
 import { makeFailure } from '../messages.ts'
 import { observeBaseline } from '../observe/baseline.ts'
+import { observeConfirmedPackages } from '../observe/confirmed-packages.ts'
 import { observeSealState } from '../observe/seal-state.ts'
 import { observeStatus } from '../observe/status.ts'
 import { observeVerification } from '../observe/verify.ts'
@@ -13,6 +13,7 @@ import { makeUi, printJson, stateDirOf } from './world.ts'
 /** `aem-reseal record --out DIR`: everything the looks read, as a recorded machine without secrets. */
 export async function runRecord(io: Io, options: GlobalOptions, host: Host, out: string): Promise<number> {
   if (out === '') throw makeFailure('usage', { reason: '--out needs a directory' })
+  if (!host.writable) throw makeFailure('machine-is-read-only', { path: out })
   const { makeRecorder } = await import('../host/recorder.ts')
   const ui = makeUi(io, options)
   const recorder = await makeRecorder(host, out)

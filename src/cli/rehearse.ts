@@ -1,5 +1,6 @@
 import { rehearsal } from '../../flows/rehearsal.ts'
 import { type Session, startSession } from '../core/session/checkpoint.ts'
+import { type HeldNote, makeHeldNote } from '../core/session/held-note.ts'
 import { runFlow } from '../flow/runner.ts'
 import type { RunOptions } from '../flow/step.ts'
 import { STEPS } from '../flow/steps.ts'
@@ -7,9 +8,11 @@ import type { SessionStore } from '../flow/store.ts'
 import { makeDryRunHost } from '../host/dry-run.ts'
 import type { Host } from '../host/host.ts'
 import { makeSimulatedHost } from '../host/simulated/host.ts'
-import { restartMachine } from '../host/simulated/power.ts'
+import { bootMachine, isSealAsked, startSeal } from '../host/simulated/power.ts'
 import { SCENARIOS, type Scenario } from '../host/simulated/scenarios.ts'
+import { explainGate } from '../messages/hold.ts'
 import { makeFailure } from '../messages.ts'
+import { observeGate } from '../observe/gate.ts'
 import { observeMachine } from '../observe/machine.ts'
 import { observeStatus } from '../observe/status.ts'
 import { line, type Ui } from '../ui/ui.ts'
@@ -46,12 +49,16 @@ export async function rehearseBuiltIn(io: Io, options: GlobalOptions, name: stri
   ])
   const machine = scenario.make()
   let boots = 0
+  const store = makeMemoryStore(ui)
+  const askGate = (): Promise<boolean> => answerGate(host, store)
+  const host = makeSimulatedHost(machine, askGate)
   const simulateRestart = async (): Promise<void> => {
     if (boots === 0) scenario.whileOff(machine)
     boots += 1
-    restartMachine(machine)
+    bootMachine(machine)
+    startSeal(machine, !isSealAsked(machine) || (await askGate()))
   }
-  return runRehearsal(io, options, ui, makeSimulatedHost(machine), simulateRestart, false)
+  return runRehearsal(io, options, ui, host, store, simulateRestart, false)
 }
 
 /** `aem-reseal rehearse` in a dom0 with AEM: reads are real, each write is shown and not done. */
@@ -65,7 +72,15 @@ export async function rehearseHere(io: Io, options: GlobalOptions, host: Host): 
     ),
   ])
   const dry = makeDryRunHost(host, (text) => ui.say([line(`  would ${text}`, 'dim')]))
-  return runRehearsal(io, options, ui, dry.host, async () => dry.restart(io.makeId()), true)
+  return runRehearsal(
+    io,
+    options,
+    ui,
+    dry.host,
+    makeMemoryStore(ui),
+    async () => dry.restart(io.makeId()),
+    true,
+  )
 }
 
 /** Does this dom0 have AEM, so that a rehearsal means something here? */
@@ -78,13 +93,20 @@ async function runRehearsal(
   options: GlobalOptions,
   ui: Ui,
   host: Host,
+  store: SessionStore,
   simulateRestart: () => Promise<void>,
   dryRun: boolean,
 ): Promise<number> {
   const { bootId } = await observeMachine(host)
   const session = startSession({ id: io.makeId(), now: host.now(), bootId, flow: 'rehearsal' })
-  const run: RunOptions = { bulletin: null, protect: null, restart: null, dryRun }
-  const store = makeMemoryStore(ui)
+  const run: RunOptions = {
+    bulletin: null,
+    protect: null,
+    restart: null,
+    canAsk: true,
+    yes: options.yes,
+    dryRun,
+  }
   const result = await runFlow(rehearsal, rehearsal.start, STEPS, {
     host,
     ui,
@@ -97,9 +119,20 @@ async function runRehearsal(
   return result.exit
 }
 
+/** The gate of the built-in machine: the same decision, with the rehearsal's session. */
+async function answerGate(host: Host, store: SessionStore): Promise<boolean> {
+  const { bootId, ...decision } = await observeGate(host, () => store.load())
+  if (decision.mayRun) return true
+  const { reason, pcrs } = decision
+  const held = { at: host.now().toISOString(), bootId, reason, pcrs: [...pcrs], why: explainGate(decision) }
+  await store.saveHeldNote(makeHeldNote(held))
+  return false
+}
+
 /** Keeps the session in memory; the report is shown where it would be written. */
 export function makeMemoryStore(ui: Ui): SessionStore {
   let kept: Session | null = null
+  let note: HeldNote | null = null
   return {
     load: async () => kept,
     async save(session) {
@@ -111,6 +144,13 @@ export function makeMemoryStore(ui: Ui): SessionStore {
     async writeReport(name) {
       ui.say([line(`  would write the report ${name}`, 'dim')])
       return `(not written: rehearsal) ${name}`
+    },
+    loadHeldNote: async () => note,
+    async saveHeldNote(held) {
+      note = held
+    },
+    async removeHeldNote() {
+      note = null
     },
     lock: async () => ({ release: async () => undefined }),
   }

@@ -5,7 +5,7 @@ import { parseRestartPlan } from '../core/decide/restart-plan.ts'
 import { type Session, startSession } from '../core/session/checkpoint.ts'
 import { type FlowResult, runFlow } from '../flow/runner.ts'
 import { restoreSession } from '../flow/seal/restore.ts'
-import type { RunOptions } from '../flow/step.ts'
+import type { GivenBulletin, RunOptions } from '../flow/step.ts'
 import { STEPS } from '../flow/steps.ts'
 import { makeDirectoryStore, type SessionStore } from '../flow/store.ts'
 import type { Flow, StepId } from '../flow/types.ts'
@@ -14,8 +14,9 @@ import { describeRestored } from '../messages/forward-seal.ts'
 import { makeFailure } from '../messages.ts'
 import { observeMachine } from '../observe/machine.ts'
 import { line, type Ui } from '../ui/ui.ts'
+import { findGiven } from './bulletin.ts'
 import type { GlobalOptions, Io } from './io.ts'
-import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
+import { assertAnswerable, canAsk, makeUi, printJson, stateDirOf } from './world.ts'
 
 export type StartOptions = {
   readonly bulletin: string | null
@@ -24,15 +25,20 @@ export type StartOptions = {
 }
 
 /** @throws Failure (exit 2) for an answer of another form */
-export function toRunOptions(start: StartOptions, dryRun: boolean): RunOptions {
-  const { bulletin, protect, restart } = start
+export function toRunOptions(
+  start: Omit<StartOptions, 'bulletin'>,
+  bulletin: GivenBulletin | null,
+  canAsk: boolean,
+  yes = false,
+): RunOptions {
+  const { protect, restart } = start
   if (protect !== null && protect !== 'forward-seal' && protect !== 'hold' && protect !== 'plain') {
     throw makeFailure('usage', { reason: `--protect takes forward-seal, hold or plain, not ${protect}` })
   }
   if (restart !== null && parseRestartPlan(restart) === null) {
     throw makeFailure('usage', { reason: `--restart takes now, +MIN, HH:MM or manual, not ${restart}` })
   }
-  return { bulletin, protect, restart, dryRun }
+  return { bulletin, protect, restart, canAsk, yes, dryRun: false }
 }
 
 /** `aem-reseal start`: the post-update wizard. */
@@ -42,14 +48,21 @@ export async function runStart(
   host: Host,
   start: StartOptions,
 ): Promise<number> {
-  const run = toRunOptions(start, false)
-  if (run.protect === null || run.restart === null) assertAnswerable(io, options, '--protect and --restart')
+  const checked = toRunOptions(start, null, false)
+  if (checked.protect === null || checked.restart === null)
+    assertAnswerable(io, options, '--protect and --restart')
   const store = makeDirectoryStore(host, stateDirOf(options))
   const open = await store.load()
   if (open !== null) throw makeFailure('session-open', { since: open.since, step: open.step })
+  const run = toRunOptions(
+    start,
+    start.bulletin === null ? null : await findGiven(options, start.bulletin, []),
+    canAsk(io, options),
+    options.yes,
+  )
   const { bootId } = await observeMachine(host)
   const session = startSession({ id: io.makeId(), now: host.now(), bootId, flow: 'post-update' })
-  return runLocked(io, options, store, (ui) =>
+  return runLocked(io, options, store, null, (ui) =>
     runFlow(postUpdate, postUpdate.start, STEPS, {
       host,
       ui,
@@ -65,12 +78,17 @@ export async function runStart(
 export async function runResume(io: Io, options: GlobalOptions, host: Host): Promise<number> {
   const store = makeDirectoryStore(host, stateDirOf(options))
   const session = await store.load()
-  if (session === null) throw makeFailure('no-session')
+  if (session === null) {
+    const note = await store.loadHeldNote()
+    const isOfNow = note !== null && note.bootId === (await observeMachine(host)).bootId
+    throw isOfNow ? makeFailure('held-without-session', { why: note.why }) : makeFailure('no-session')
+  }
   assertAnswerable(io, options, '')
   const { bootId } = await observeMachine(host)
   const { flow, from } = choosePlace(session, bootId)
-  const run = toRunOptions({ bulletin: null, protect: session.protection, restart: session.restart }, false)
-  return runLocked(io, options, store, (ui) =>
+  const answers = { protect: session.protection, restart: session.restart }
+  const run = toRunOptions(answers, null, canAsk(io, options), options.yes)
+  return runLocked(io, options, store, session, (ui) =>
     runFlow(flow, from, STEPS, { host, ui, store, options: run, session, simulateRestart: null }),
   )
 }
@@ -89,11 +107,15 @@ async function runLocked(
   io: Io,
   options: GlobalOptions,
   store: SessionStore,
+  known: Session | null,
   work: (ui: Ui) => Promise<FlowResult>,
 ): Promise<number> {
   const ui = makeUi(io, options)
   const lock = await store.lock()
   try {
+    // Another one may have worked on the session between the look and the lock.
+    if ((await store.load())?.updatedAt !== known?.updatedAt)
+      throw makeFailure('session-locked', { path: stateDirOf(options) })
     const result = await work(ui)
     if (options.json) printJson(io, result)
     return result.exit

@@ -1,7 +1,10 @@
 import type { Session } from '../core/session/checkpoint.ts'
+import type { HeldNote } from '../core/session/held-note.ts'
 import { makeDirectoryStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
+import { observeSealOutcome } from '../observe/seal-outcome.ts'
 import { observeStatus, type StatusFacts } from '../observe/status.ts'
+import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { makeUi, printJson, stateDirOf } from './world.ts'
@@ -10,17 +13,26 @@ import { makeUi, printJson, stateDirOf } from './world.ts'
 export async function runStatus(io: Io, options: GlobalOptions, host: Host): Promise<number> {
   const ui = makeUi(io, options)
   const facts = await ui.progress('looking at the machine', () => observeStatus(host))
-  const session = await makeDirectoryStore(host, stateDirOf(options)).load()
-  const answer = toStatusAnswer(facts, session)
+  const store = makeDirectoryStore(host, stateDirOf(options))
+  const session = await store.load()
+  const held = await observeHeld(host, await store.loadHeldNote())
+  const answer = toStatusAnswer(facts, session, held)
   if (options.json) printJson(io, answer)
   else ui.say(renderStatus(answer, facts))
   return 0
 }
 
+/** The gate's note, while it is true: of this boot, and AEM has not sealed since. */
+async function observeHeld(host: Host, note: HeldNote | null): Promise<HeldNote | null> {
+  if (note === null) return null
+  const { heldNote, outcome } = await observeSealOutcome(host, note)
+  return outcome === 'held' ? heldNote : null
+}
+
 export type StatusAnswer = ReturnType<typeof toStatusAnswer>
 
 /** The contract's JSON of `status`. */
-export function toStatusAnswer(facts: StatusFacts, session: Session | null) {
+export function toStatusAnswer(facts: StatusFacts, session: Session | null, held: HeldNote | null = null) {
   const { machine, tpm, aem, devices, installedXen } = facts
   return {
     qubes: { release: machine.release },
@@ -57,7 +69,8 @@ export function toStatusAnswer(facts: StatusFacts, session: Session | null) {
             since: session.since,
             protection: session.protection,
           },
-    next: decideNext(facts, session),
+    held: held === null ? null : { at: held.at, why: held.why },
+    next: decideNext(facts, session, held),
   }
 }
 
@@ -65,6 +78,7 @@ export function toStatusAnswer(facts: StatusFacts, session: Session | null) {
 export function decideNext(
   facts: StatusFacts,
   session: Session | null,
+  held: HeldNote | null = null,
 ): { command: string | null; why: string } {
   if (session !== null) {
     const isSameBoot = session.baseline?.bootId != null && session.baseline.bootId === facts.machine.bootId
@@ -73,6 +87,12 @@ export function decideNext(
       why: isSameBoot
         ? `a session is open at the step ${session.step}; dom0 has not been restarted since`
         : `a session is open at the step ${session.step}, and dom0 was restarted`,
+    }
+  }
+  if (held !== null) {
+    return {
+      command: null,
+      why: "AEM's automatic seal was held, and no session is open that could explain the change: decide by hand; `sudo anti-evil-maid-seal` seals",
     }
   }
   if (facts.aem.installed === false) {
@@ -139,9 +159,14 @@ function renderStatus(answer: StatusAnswer, facts: StatusFacts): readonly Line[]
       `${xen.installed.evr ?? 'not known'}  build ${xen.installed.buildId?.slice(0, 16) ?? 'not known'}`,
     ),
     row('restart pending', word(xen.pendingRestart), xen.pendingRestart ? 'warn' : undefined),
+    ...(answer.held === null
+      ? []
+      : wrap(`AEM's automatic seal was held: ${answer.held.why}`, 58).map((text, at) =>
+          row(at === 0 ? 'held' : '', text, 'warn'),
+        )),
     row('session', session ? `open since ${session.since}, step ${session.step}` : 'none'),
     line(''),
     line(next.command ? `next: ${next.command}` : 'next: nothing to run', 'bold'),
-    line(`      ${next.why}`),
+    ...wrap(next.why, 70).map((text) => line(`      ${text}`)),
   ]
 }

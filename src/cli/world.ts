@@ -1,8 +1,9 @@
 import type { Host } from '../host/host.ts'
 import { makeFailure } from '../messages.ts'
 import { DEFAULT_STATE_DIR } from '../paths.ts'
+import { renderJson, sanitizeLine } from '../ui/sanitize.ts'
 import { makeQuietUi, makeTerminalUi } from '../ui/terminal.ts'
-import type { Ui } from '../ui/ui.ts'
+import type { Look, Question, Ui } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'
 
 export function stateDirOf(options: GlobalOptions): string {
@@ -10,13 +11,29 @@ export function stateDirOf(options: GlobalOptions): string {
 }
 
 /** The machine that the options name: recorded, or the real one. */
-export async function makeHost(options: GlobalOptions, userFiles: readonly string[] = []): Promise<Host> {
+export async function makeHost(io: Io, options: GlobalOptions): Promise<Host> {
+  const host = await openHost(options)
+  return options.verbose ? tellPrograms(host, io) : host
+}
+
+/** --verbose: what is run, as it is run; the secrets that go by standard input are not part of it. */
+function tellPrograms(host: Host, io: Io): Host {
+  return {
+    ...host,
+    async run(call, input) {
+      io.stderr(`run: ${sanitizeLine(call.argv.join(' '))}\n`)
+      return host.run(call, input)
+    },
+  }
+}
+
+async function openHost(options: GlobalOptions): Promise<Host> {
   if (options.machine !== null) {
     const { makeRecordedHost } = await import('../host/recorded.ts')
     return makeRecordedHost(options.machine, options.stateDir)
   }
   const { makeRealHost } = await import('../host/real.ts')
-  return makeRealHost({ stateDir: stateDirOf(options), userFiles })
+  return makeRealHost({ stateDir: stateDirOf(options), userDirectories: [] })
 }
 
 /** Can questions be put to a person? */
@@ -25,29 +42,47 @@ export function isInteractive(io: Io, options: GlobalOptions): boolean {
 }
 
 export function makeUi(io: Io, options: GlobalOptions): Ui {
-  const askTerminal: Io['askTerminal'] = async (question) => {
-    if (!isInteractive(io, options)) throw makeFailure('question-needs-terminal', { options: '' })
-    return io.askTerminal(question)
-  }
-  if (options.json) return makeQuietUi({ yes: options.yes, askTerminal })
-  return makeTerminalUi({
-    write: io.stdout,
+  const look: Look = {
     color: options.color && io.stdoutIsTerminal && !io.environment.NO_COLOR,
     ascii: options.ascii,
+  }
+  const askTerminal = async <V extends string>(question: Question<V>): Promise<V> => {
+    if (!isInteractive(io, options)) throw makeFailure('question-needs-terminal', { options: '' })
+    return io.askTerminal(question, look)
+  }
+  if (options.json) return makeQuietUi({ yes: options.yes, askTerminal })
+  const secret = io.askSecret
+  return makeTerminalUi({
+    write: io.stdout,
+    ...look,
     isTerminal: io.stdoutIsTerminal,
     columns: io.columns,
     askTerminal,
-    askSecret: isInteractive(io, options) ? io.askSecret : undefined,
+    askSecret: secret && isInteractive(io, options) ? (message) => secret(message, look) : undefined,
     yes: options.yes,
   })
 }
 
+/** Will a question get an answer: by a person, or by --yes? */
+export function canAsk(io: Io, options: GlobalOptions): boolean {
+  return options.yes || isInteractive(io, options)
+}
+
 /** @throws Failure (exit 2) before anything runs, when questions would come up and nobody could answer */
 export function assertAnswerable(io: Io, options: GlobalOptions, missing: string): void {
-  if (options.yes || isInteractive(io, options)) return
+  if (canAsk(io, options)) return
   throw makeFailure('question-needs-terminal', { options: missing })
 }
 
 export function printJson(io: Io, value: unknown): void {
-  io.stdout(`${JSON.stringify(value, null, 2)}\n`)
+  io.stdout(renderJson(value))
+}
+
+/** The machine that the program runs on, for files the user named: bulletins and keys are never part of a recording. */
+export async function makeFileHost(
+  options: GlobalOptions,
+  userDirectories: readonly string[],
+): Promise<Host> {
+  const { makeRealHost } = await import('../host/real.ts')
+  return makeRealHost({ stateDir: stateDirOf(options), userDirectories })
 }

@@ -60,7 +60,7 @@ export async function runFlow(
     )
     const target = nextTarget(flow, id, report.outcome)
     if (typeof target !== 'string') {
-      await saveAtEnd(context, session, target, id)
+      await saveAtEnd(context, session, id)
       return { flow: flow.id, outcome: report.outcome, steps: done, exit: EXIT_OF_END[target.end] }
     }
     id = target
@@ -73,7 +73,7 @@ function recordStep(session: Session, flow: Flow, step: StepId, outcome: string,
 }
 
 /** An open session keeps its step; a finished one is already closed by the step `finish`. */
-async function saveAtEnd(context: StepContext, session: Session, end: End, step: StepId): Promise<void> {
-  if (session.baseline === null || (step === 'finish' && end.end === 'done')) return
+async function saveAtEnd(context: StepContext, session: Session, step: StepId): Promise<void> {
+  if (session.baseline === null || step === 'finish') return
   await context.store.save(session)
 }

@@ -1,13 +1,24 @@
+import type { Bulletin } from '../core/bulletin/bulletin.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { Host } from '../host/host.ts'
 import type { Line, Ui } from '../ui/ui.ts'
 import type { SessionStore } from './store.ts'
 import type { Outcomes, StepId } from './types.ts'
 
+/** A bulletin the user named, with what its signatures are worth. */
+export type GivenBulletin = {
+  readonly bulletin: Bulletin
+  readonly approval: 'built-in' | 'approved' | 'single' | 'refused'
+}
+
 export type RunOptions = {
-  readonly bulletin: string | null
+  readonly bulletin: GivenBulletin | null
   readonly protect: 'forward-seal' | 'hold' | 'plain' | null
   readonly restart: string | null
+  /** Somebody, or --yes, can answer; otherwise optional questions are left out. */
+  readonly canAsk: boolean
+  /** --yes: no question is asked, and no drop-in is installed. */
+  readonly yes?: boolean
   /** A rehearsal on a real machine: reads are real, writes are shown and not done. */
   readonly dryRun: boolean
 }

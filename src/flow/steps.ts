@@ -12,8 +12,10 @@ import { finish } from './steps/finish.ts'
 import { forwardSeal } from './steps/forward-seal.ts'
 import { gateForwardSeal } from './steps/gate-forward-seal.ts'
 import { gateReseal } from './steps/gate-reseal.ts'
+import { installHoldStep } from './steps/install-hold.ts'
 import { nextDevice } from './steps/next-device.ts'
 import { planRestart } from './steps/plan-restart.ts'
+import { predict } from './steps/predict.ts'
 import { readSealOutcome } from './steps/read-seal-outcome.ts'
 import { recordBaseline } from './steps/record-baseline.ts'
 import { reseal } from './steps/reseal.ts'
@@ -21,21 +23,17 @@ import { restart } from './steps/restart.ts'
 import { simulateRestart } from './steps/simulate-restart.ts'
 import { verify } from './steps/verify.ts'
 
-async function missing(): Promise<never> {
-  throw new Error('this step is written on another branch')
-}
-
 /** The program behind each step id of the flows. */
 export const STEPS: Steps = {
   'detect-aem': detectAem,
   'confirm-update': confirmUpdate,
   'check-boot-device': checkBootDevice,
   'record-baseline': recordBaseline,
+  predict,
   'choose-protection': chooseProtection,
-  predict: missing,
   'gate-forward-seal': gateForwardSeal,
   'forward-seal': forwardSeal,
-  'install-hold': missing,
+  'install-hold': installHoldStep,
   'plan-restart': planRestart,
   checkpoint,
   restart,

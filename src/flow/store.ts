@@ -1,4 +1,5 @@
 import { parseSession, type Session } from '../core/session/checkpoint.ts'
+import { type HeldNote, parseHeldNote } from '../core/session/held-note.ts'
 import type { Host } from '../host/host.ts'
 import { makeFailure } from '../messages.ts'
 
@@ -10,6 +11,10 @@ export type SessionStore = {
   close(): Promise<void>
   /** Writes a file beside the session. @returns its path */
   writeReport(name: string, text: string): Promise<string>
+  /** The gate's note, when it held AEM's automatic seal; the caller looks whether it is of this boot. */
+  loadHeldNote(): Promise<HeldNote | null>
+  saveHeldNote(note: HeldNote): Promise<void>
+  removeHeldNote(): Promise<void>
   lock(): Promise<{ release(): Promise<void> }>
 }
 
@@ -19,6 +24,7 @@ export type SessionStore = {
  */
 export function makeDirectoryStore(host: Host, directory: string): SessionStore {
   const path = `${directory}/session.json`
+  const notePath = `${directory}/held.json`
   const write = (target: string, text: string): Promise<void> =>
     host.writeFileAtomic(target, Buffer.from(text), 0o600)
   return {
@@ -45,6 +51,15 @@ export function makeDirectoryStore(host: Host, directory: string): SessionStore 
       await write(`${reports}/${name}`, text)
       return `${reports}/${name}`
     },
+    async loadHeldNote() {
+      const bytes = await host.readFile(notePath)
+      return bytes.state === 'seen' ? parseHeldNote(Buffer.from(bytes.value).toString('utf8')) : null
+    },
+    async saveHeldNote(note) {
+      await host.makePrivateDirectory(directory)
+      await write(notePath, `${JSON.stringify(note, null, 2)}\n`)
+    },
+    removeHeldNote: () => host.removeFile(notePath),
     async lock() {
       await host.makePrivateDirectory(directory)
       return host.lockFile(`${directory}/session.lock`)

@@ -14,7 +14,7 @@ export async function digestStream(chunks: AsyncIterable<Uint8Array>): Promise<F
   const outer = startDigest()
   let gunzip: ReturnType<typeof startGunzip> | null = null
   let isFirst = true
-  for await (const chunk of chunks) {
+  for await (const chunk of joinHead(chunks)) {
     if (isFirst && chunk[0] === GZIP_MAGIC[0] && chunk[1] === GZIP_MAGIC[1]) gunzip = startGunzip()
     isFirst = false
     outer.update(chunk)
@@ -32,15 +32,35 @@ export async function digestStream(chunks: AsyncIterable<Uint8Array>): Promise<F
   }
 }
 
+/** The same bytes, with a first piece that is long enough to tell what they are. */
+async function* joinHead(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let head: Uint8Array | null = new Uint8Array(0)
+  for await (const chunk of chunks) {
+    if (head === null) {
+      yield chunk
+      continue
+    }
+    head = head.length === 0 ? chunk : Buffer.concat([head, chunk])
+    if (head.length < ELF_MAGIC.length) continue
+    yield head
+    head = null
+  }
+  if (head !== null && head.length > 0) yield head
+}
+
 function startDigest() {
   const sha1 = createHash('sha1')
   const sha256 = createHash('sha256')
   let sizeBytes = 0
   // Only an ELF image is kept in memory: an initramfs of 100 MB must not be.
-  let image: Uint8Array[] | null = null
+  let image: Uint8Array[] | null = []
+  let head = Buffer.alloc(0)
   return {
     update(chunk: Uint8Array) {
-      if (sizeBytes === 0 && Buffer.from(chunk.subarray(0, 4)).equals(ELF_MAGIC)) image = []
+      if (head.length < ELF_MAGIC.length) {
+        head = Buffer.concat([head, chunk.subarray(0, ELF_MAGIC.length - head.length)])
+        if (!ELF_MAGIC.subarray(0, head.length).equals(head)) image = null
+      }
       sha1.update(chunk)
       sha256.update(chunk)
       sizeBytes += chunk.length

@@ -18,6 +18,8 @@ export type FileStat = {
   readonly mtimeMs: number
   /** Permission bits only, e.g. 0o600. */
   readonly mode: number
+  /** Left out where it is not recorded. */
+  readonly ownerUid?: number | undefined
 }
 
 /** Digests in lower-case hex; `gunzipped` is there when the file is a gzip file. */
@@ -63,6 +65,8 @@ export type Host = {
   listDirectory(path: string): Promise<Seen<readonly string[]>>
   statFile(path: string): Promise<Seen<FileStat>>
   digestFile(path: string): Promise<Seen<FileDigests>>
+  /** The bytes of a file in order, for streaming hashes; a recorded machine may know digests without bytes. */
+  openFile(path: string): Promise<Seen<AsyncIterable<Uint8Array>>>
   /** The files of an AEM device: where it is mounted, else mounted for the time of the look, read-only unless `write`. */
   openMedia(media: MediaRequest): Promise<Seen<MountedMedia>>
   /** Free bytes for root on the file system of a path. */

@@ -1,8 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { lstat, mkdir, mkdtemp, open, readdir, readlink, rename, rm, statfs, unlink } from 'node:fs/promises'
+import {
+  lstat,
+  mkdir,
+  mkdtemp,
+  open as openFileHandle,
+  readdir,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  statfs,
+  unlink,
+} from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { basename, dirname } from 'node:path'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
 import type { CommandCall } from '../commands.ts'
 import { command } from '../commands.ts'
 import type { Failure } from '../core/failure.ts'
@@ -15,24 +28,31 @@ import { ABSENT, seen, unknown } from './host.ts'
 
 /** Files read whole are small; boot files go through digestFile, the Xen image (3 MB) is the largest. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024
+/** Trees that somebody with the machine or a stick in hand can have prepared. */
+const GUARDED_ROOTS = ['/boot', '/var/lib/anti-evil-maid', '/var/lib/tpms', '/run/anti-evil-maid']
+const READ_CHUNK_BYTES = 1 << 20
 
 export type RealHostOptions = {
   readonly stateDir: string
-  /** Files that the user named on the command line (bulletins, keys). */
-  readonly userFiles: readonly string[]
+  /** Directories of files that the user named on the command line (bulletins, keys); read only. */
+  readonly userDirectories: readonly string[]
 }
 
 /** The machine that the program runs on. */
 export function makeRealHost(options: RealHostOptions): Host {
   const mounted = new Set<string>()
-  const open = new Set<MountedMedia>()
+  const opened = new Set<{ close(): Promise<void> }>()
   const writing = new Set<Promise<unknown>>()
   const check = (path: string, access: 'read' | 'write'): void => {
+    const isPlain = !path.split('/').includes('..') && !path.includes('\0')
     const allowed =
-      options.userFiles.includes(path) ||
-      pathAllowed(path, access, { stateDir: options.stateDir, mediaRoots: [...mounted] })
+      isPlain &&
+      ((access === 'read' && isBelow(path, options.userDirectories)) ||
+        isBelow(path, [workRoot()]) ||
+        pathAllowed(path, access, { stateDir: options.stateDir, mediaRoots: [...mounted] }))
     if (!allowed) throw new Error(`path ${path} is not in src/paths.ts for ${access}`)
   }
+  const isGuarded = (path: string): boolean => isBelow(path, [...GUARDED_ROOTS, ...mounted])
   const host: Host = {
     kind: 'real',
     description: 'this machine',
@@ -51,7 +71,7 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async readFile(path) {
       check(path, 'read')
-      return readWhole(path)
+      return readWhole(path, isGuarded(path))
     },
     async readLink(path) {
       check(path, 'read')
@@ -59,20 +79,27 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async listDirectory(path) {
       check(path, 'read')
-      return look(async () => (await readdir(path)).sort())
+      return listGuarded(path, isGuarded(path))
     },
     async statFile(path) {
       check(path, 'read')
-      return look(async () => toFileStat(await lstat(path)))
+      return statGuarded(path, isGuarded(path))
     },
     async digestFile(path) {
       check(path, 'read')
-      return digestRealFile(path)
+      return digestRealFile(path, isGuarded(path))
+    },
+    async openFile(path) {
+      check(path, 'read')
+      return look(async () => {
+        const file = await openGuarded(path, isGuarded(path))
+        return file.createReadStream({ highWaterMark: READ_CHUNK_BYTES })
+      })
     },
     async openMedia(media) {
-      const opened = await openRealMedia(media, host, mounted)
-      if (opened.state === 'seen') open.add(opened.value)
-      return opened
+      const look = await openRealMedia(media, host, mounted)
+      if (look.state === 'seen') opened.add(look.value)
+      return look
     },
     async writeFileAtomic(path, bytes, mode) {
       check(path, 'write')
@@ -80,6 +107,7 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async makePrivateDirectory(path) {
       check(path, 'write')
+      // One that is there already keeps its mode: --state-dir may name a directory of the system.
       await mkdir(path, { recursive: true, mode: 0o700 }).catch((error) => {
         throw writeFailure(path, error)
       })
@@ -107,10 +135,10 @@ export function makeRealHost(options: RealHostOptions): Host {
       })
     },
     async makeWorkDirectory() {
-      await mkdir(WORK_ROOT, { recursive: true, mode: 0o700 })
-      const root = await mkdtemp(`${WORK_ROOT}/work-`)
+      await mkdir(workRoot(), { recursive: true, mode: 0o700 })
+      const root = await mkdtemp(`${workRoot()}/work-`)
       const work = { root, close: () => rm(root, { recursive: true, force: true }) }
-      open.add(work)
+      opened.add(work)
       return work
     },
     randomBytes: (sizeBytes) => randomBytes(sizeBytes),
@@ -118,17 +146,17 @@ export function makeRealHost(options: RealHostOptions): Host {
       const { openPcrRelay } = await import('./pcr-relay.ts')
       const startTcsd = (signal: AbortSignal) => runProgram(command('tcsd-relayed', {}), undefined, signal)
       const relay = await openPcrRelay(values, startTcsd, (call) => host.run(call))
-      open.add(relay)
+      opened.add(relay)
       try {
         return await work()
       } finally {
         await relay.close()
-        open.delete(relay)
+        opened.delete(relay)
       }
     },
     async close() {
       await Promise.allSettled(writing)
-      await Promise.allSettled([...open].map((media) => media.close()))
+      await Promise.allSettled([...opened].map((media) => media.close()))
     },
     lockFile: holdLock,
   }
@@ -167,6 +195,16 @@ async function runProgram(
   return seen({ exit: result.exitCode, stdout: result.stdout, stderr: result.stderr })
 }
 
+function isBelow(path: string, directories: readonly string[]): boolean {
+  return directories.some((directory) => path === directory || path.startsWith(`${directory}/`))
+}
+
+/** Under /run; somebody who is not root has no place of their own there but XDG_RUNTIME_DIR (systemd, pam_systemd(8)). */
+function workRoot(): string {
+  const uid = process.getuid?.() ?? 0
+  return uid === 0 ? WORK_ROOT : join(process.env.XDG_RUNTIME_DIR ?? tmpdir(), `aem-reseal-${uid}`)
+}
+
 async function look<T>(read: () => Promise<T>): Promise<Seen<T>> {
   try {
     return seen(await read())
@@ -178,9 +216,26 @@ async function look<T>(read: () => Promise<T>): Promise<Seen<T>> {
   }
 }
 
-async function readWhole(path: string): Promise<Seen<Uint8Array>> {
+/**
+ * Opens a regular file. Below /boot, a stick or AEM's directories no link is followed, in no part of the path: GRUB
+ * and AEM's initrd read other files there than dom0 would by a link, and root could be led to any file of dom0.
+ *
+ * Where the descriptor really is stands in /proc/self/fd (proc(5)); opening first leaves nobody time to change it.
+ */
+async function openGuarded(path: string, guarded: boolean, flags = 0) {
+  const mode = constants.O_RDONLY | constants.O_NOCTTY | constants.O_NONBLOCK | flags
+  const file = await openFileHandle(path, guarded ? mode | constants.O_NOFOLLOW : mode)
+  const real = await readlink(`/proc/self/fd/${file.fd}`)
+  const stat = await file.stat()
+  const isWanted = flags & constants.O_DIRECTORY ? stat.isDirectory() : stat.isFile()
+  if (isWanted && (!guarded || real === path)) return file
+  await file.close()
+  throw Object.assign(new Error(`${path} is a link or not a regular file`), { code: 'ELOOP' })
+}
+
+async function readWhole(path: string, guarded: boolean): Promise<Seen<Uint8Array>> {
   return look(async () => {
-    const file = await open(path, constants.O_RDONLY | constants.O_NOCTTY)
+    const file = await openGuarded(path, guarded)
     try {
       const { size } = await file.stat()
       if (size > MAX_FILE_BYTES)
@@ -192,11 +247,37 @@ async function readWhole(path: string): Promise<Seen<Uint8Array>> {
   })
 }
 
-async function digestRealFile(path: string): Promise<Seen<FileDigests>> {
+async function listGuarded(path: string, guarded: boolean): Promise<Seen<readonly string[]>> {
   return look(async () => {
-    const file = await open(path, constants.O_RDONLY | constants.O_NOCTTY)
+    if (!guarded) return (await readdir(path)).sort()
+    // O_DIRECTORY calls a link to a directory ENOTDIR, which would read as absent.
+    if ((await lstat(path)).isSymbolicLink()) {
+      throw Object.assign(new Error(`${path} is a link`), { code: 'ELOOP' })
+    }
+    const directory = await openGuarded(path, true, constants.O_DIRECTORY)
     try {
-      return await digestStream(file.createReadStream({ autoClose: false, highWaterMark: 1 << 20 }))
+      return (await readdir(`/proc/self/fd/${directory.fd}`)).sort()
+    } finally {
+      await directory.close()
+    }
+  })
+}
+
+/** Of a path whose directory is reached without a link; the last part itself is never followed. */
+async function statGuarded(path: string, guarded: boolean): Promise<Seen<FileStat>> {
+  return look(async () => {
+    if (guarded && (await realpath(dirname(path))) !== dirname(path)) {
+      throw Object.assign(new Error(`${dirname(path)} is reached by a link`), { code: 'ELOOP' })
+    }
+    return toFileStat(await lstat(path))
+  })
+}
+
+async function digestRealFile(path: string, guarded: boolean): Promise<Seen<FileDigests>> {
+  return look(async () => {
+    const file = await openGuarded(path, guarded)
+    try {
+      return await digestStream(file.createReadStream({ autoClose: false, highWaterMark: READ_CHUNK_BYTES }))
     } finally {
       await file.close()
     }
@@ -216,6 +297,7 @@ function toFileStat(stat: Awaited<ReturnType<typeof lstat>>): FileStat {
     sizeBytes: Number(stat.size),
     mtimeMs: Number(stat.mtimeMs),
     mode: Number(stat.mode) & 0o7777,
+    ownerUid: Number(stat.uid),
   }
 }
 
@@ -231,7 +313,8 @@ async function openRealMedia(
   const mountPoint = mediaMountPoint(media.uuid)
   const device = await look(() => readlink(`/dev/disk/by-uuid/${media.uuid}`))
   if (device.state !== 'seen') return ABSENT
-  await mkdir(mountPoint, { recursive: true, mode: 0o700 })
+  const made = await look(() => mkdir(mountPoint, { recursive: true, mode: 0o700 }))
+  if (made.state !== 'seen') return unknown(`${mountPoint} could not be made`)
   const id = media.write ? 'mount-media-writable' : 'mount-media'
   const mount = await host.run(command(id, { uuid: media.uuid, mountPoint }))
   if (mount.state !== 'seen' || mount.value.exit !== 0) {
@@ -256,8 +339,10 @@ async function writeAtomically(path: string, bytes: Uint8Array, mode: number): P
   try {
     await unlink(temporary).catch(() => undefined)
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
-    const file = await open(temporary, flags, mode)
+    const file = await openFileHandle(temporary, flags, mode)
     try {
+      // The umask is 077: a unit file that others may not read makes systemd complain.
+      await file.chmod(mode)
       await file.writeFile(bytes)
       await file.sync()
     } finally {
@@ -272,7 +357,7 @@ async function writeAtomically(path: string, bytes: Uint8Array, mode: number): P
 }
 
 async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+  const directory = await openFileHandle(path, constants.O_RDONLY | constants.O_DIRECTORY)
   try {
     await directory.sync()
   } finally {

@@ -22,6 +22,7 @@ const fileStat = z.object({
   sizeBytes: z.number().int().nonnegative(),
   mtimeMs: z.number(),
   mode: z.number().int().nonnegative(),
+  ownerUid: z.number().int().nonnegative().optional(),
 })
 
 /** machine.json (docs/contract.md, recorded machine); `stats` and `leftOut` are additions of this program. */
@@ -116,7 +117,8 @@ async function readOutput(directory: string, text: string | { file: string }): P
 async function readJson(directory: string, name: string, fallback: unknown): Promise<unknown> {
   const bytes = await readBounded(join(directory, name))
   if (!bytes) {
-    if (fallback !== null) return fallback
+    const isMissing = (await lstat(join(directory, name)).catch(() => null)) === null
+    if (isMissing && fallback !== null) return fallback
     throw makeFailure('machine-invalid', { directory, file: name, reason: 'it is missing or cannot be read' })
   }
   try {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { lstat, open, readdir, readlink } from 'node:fs/promises'
+import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CommandCall } from '../commands.ts'
 import { makeFailure } from '../messages.ts'
@@ -11,6 +11,9 @@ import { loadRecordedMachine, type RecordedMachine } from './recorded-format.ts'
 
 /** Files of a recorded machine come from strangers: none may be larger. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024
+/** The largest initramfs seen in a dom0 has some 100 MB. */
+const MAX_STREAMED_BYTES = 1024 * 1024 * 1024
+const READ_CHUNK_BYTES = 1 << 20
 /** As the kernel: MAXSYMLINKS, path_resolution(7). */
 const MAX_LINKS = 40
 
@@ -42,6 +45,9 @@ export async function makeRecordedHost(directory: string, stateDir: string | nul
     listDirectory: (path) => listRecorded(machine, path),
     statFile: (path) => statRecorded(machine, path),
     digestFile: (path) => digestRecorded(machine, path),
+    async openFile(path) {
+      return openRecorded(machine, path)
+    },
     async openMedia({ uuid, mountPoint }) {
       if (mountPoint !== null) return seen({ root: mountPoint, close: async () => undefined })
       const place = await resolve(machine, `/run/aem-reseal/media/${uuid}`)
@@ -98,11 +104,11 @@ function placeOf(path: string): { base: string; inner: string; key: string } {
 async function resolve(machine: RecordedMachine, path: string, followLast = true): Promise<Seen<string>> {
   const { base, inner, key } = placeOf(path)
   const top = join(machine.directory, base)
-  if (isListedAbsent(machine, path)) return ABSENT
+  if (isListedAbsent(machine, key)) return ABSENT
   let pending = inner.split('/').filter(Boolean)
   let done: string[] = []
   let links = 0
-  if ((await lstatOrNull(top)) === null) return unknown(`the recorded machine has no ${base}`)
+  if (!(await isOwnFolder(machine.directory, base))) return unknown(`the recorded machine has no ${base}`)
   while (pending.length > 0) {
     const [name = '', ...rest] = pending
     pending = rest
@@ -121,7 +127,8 @@ async function resolve(machine: RecordedMachine, path: string, followLast = true
       if (target.startsWith('/')) done = []
       pending = [...target.split('/').filter(Boolean), ...rest]
       // A link may lead to a path that is known to be absent.
-      if (isListedAbsent(machine, `/${[...done, ...pending].join('/')}`)) return ABSENT
+      const aim = `/${[...done, ...pending].join('/')}`
+      if (isListedAbsent(machine, base === 'root' ? aim : `${base}${aim}`)) return ABSENT
       continue
     }
     done = [...done, name]
@@ -129,22 +136,30 @@ async function resolve(machine: RecordedMachine, path: string, followLast = true
   return seen(join(top, ...done))
 }
 
-function isListedAbsent(machine: RecordedMachine, path: string): boolean {
-  const { key } = placeOf(path)
+/** The folders that hold a tree are directories themselves: `root` could be a link to / of the user's machine. */
+async function isOwnFolder(directory: string, base: string): Promise<boolean> {
+  const names = base.split('/')
+  for (const [index] of names.entries()) {
+    const stat = await lstatOrNull(join(directory, ...names.slice(0, index + 1)))
+    if (!stat?.isDirectory()) return false
+  }
+  return true
+}
+
+/** @param key a path of dom0, or `devices/<uuid>/...` */
+function isListedAbsent(machine: RecordedMachine, key: string): boolean {
   return [...machine.absent].some((absent) => key === absent || key.startsWith(`${absent}/`))
 }
 
 async function readRecorded(machine: RecordedMachine, path: string): Promise<Seen<Uint8Array>> {
   const place = await resolve(machine, path)
   if (place.state !== 'seen') return place
-  const file = await open(place.value, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  const file = await openRegular(place.value, MAX_FILE_BYTES)
+  if ('why' in file) return unknown(`${path} ${file.why}`)
   try {
-    const stat = await file.stat()
-    if (!stat.isFile()) return unknown(`${path} is not a regular file in the recorded machine`)
-    if (stat.size > MAX_FILE_BYTES) return unknown(`${path} has ${stat.size} bytes, more than are read`)
-    return seen(await file.readFile())
+    return seen(await file.handle.readFile())
   } finally {
-    await file.close()
+    await file.handle.close()
   }
 }
 
@@ -182,7 +197,9 @@ async function listRecorded(machine: RecordedMachine, path: string): Promise<See
   if (place.state !== 'seen') return known.size > 0 ? seen([...known].sort()) : place
   const stat = await lstatOrNull(place.value)
   if (!stat?.isDirectory()) return unknown(`${path} is not a directory in the recorded machine`)
-  for (const name of await readdir(place.value)) if (name !== '.keep') known.add(name)
+  const names = await readdir(place.value).catch(() => null)
+  if (names === null) return unknown(`${path} cannot be listed in the recorded machine`)
+  for (const name of names) if (name !== '.keep') known.add(name)
   return seen([...known].sort())
 }
 
@@ -209,13 +226,41 @@ async function statRecorded(machine: RecordedMachine, path: string): Promise<See
 async function digestRecorded(machine: RecordedMachine, path: string): Promise<Seen<FileDigests>> {
   const listed = machine.digests[placeOf(path).key]
   if (listed) return seen(listed)
-  const content = await readRecorded(machine, path)
-  if (content.state !== 'seen') return content
-  return seen(await digestStream(oneChunk(content.value)))
+  const content = await openRecorded(machine, path)
+  return content.state === 'seen' ? seen(await digestStream(content.value)) : content
 }
 
-async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
+/** Streams a file, as an initramfs may be large and is only hashed; a sparse file without end is not. */
+async function openRecorded(
+  machine: RecordedMachine,
+  path: string,
+): Promise<Seen<AsyncIterable<Uint8Array>>> {
+  const place = await resolve(machine, path)
+  if (place.state !== 'seen') return place
+  const file = await openRegular(place.value, MAX_STREAMED_BYTES)
+  return 'why' in file
+    ? unknown(`${path} ${file.why}`)
+    : seen(file.handle.createReadStream({ highWaterMark: READ_CHUNK_BYTES }))
+}
+
+/** Pipes, sockets, devices and links are never read: they come from strangers, and some never end. */
+async function openRegular(
+  place: string,
+  maxBytes: number,
+): Promise<{ handle: FileHandle } | { why: string }> {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+  const handle = await open(place, flags).catch(() => null)
+  if (!handle) return { why: 'cannot be read in the recorded machine' }
+  const { size, isRegular } = await handle
+    .stat()
+    .then((stat) => ({ size: stat.size, isRegular: stat.isFile() }))
+  if (isRegular && size <= maxBytes) return { handle }
+  await handle.close()
+  return {
+    why: isRegular
+      ? `has ${size} bytes, more than are read`
+      : 'is not a regular file in the recorded machine',
+  }
 }
 
 async function lstatOrNull(path: string) {

@@ -66,7 +66,8 @@ function watch(host: Host, recorded: Recorded): Host {
     writable: false,
     async run(call, input) {
       const answer = await host.run(call, input)
-      if (call.secret) return answer
+      // What goes in by standard input is secret, and the answer may be too.
+      if (call.secret || input !== undefined) return answer
       if (answer.state === 'seen')
         recorded.commands.push({ argv: call.argv, result: redact(call, answer.value) })
       if (answer.state === 'absent') recorded.absent.add(call.argv[0] ?? '')

@@ -1,12 +1,12 @@
 import type { BootFacts } from '../core/decide/check-boot.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
+import type { HeldNote } from '../core/session/held-note.ts'
 import type { Message } from '../flow/step.ts'
-import type { Explanation } from '../flow/steps/explain.ts'
 import type { GateCheck } from '../flow/steps/gate-reseal.ts'
 import type { SealState } from '../observe/seal-state.ts'
 import type { DeviceVerification } from '../observe/verify.ts'
-import { pcrTable } from '../ui/pcr-table.ts'
-import { type Line, line } from '../ui/ui.ts'
+import { wrap } from '../ui/render-message.ts'
+import { line } from '../ui/ui.ts'
 
 /** What the steps after the restart say. None of them vouches for the Xen that runs. */
 
@@ -18,7 +18,7 @@ export function describeBoot(
   return BOOT[outcome](facts, version ?? 'of unknown version')
 }
 
-const RUNS_ON_WHAT_IT_JUDGES =
+export const RUNS_ON_WHAT_IT_JUDGES =
   'this program runs on the Xen it looks at: a malicious one could fake every answer; it finds mistakes and simple attacks, it proves nothing'
 
 const BOOT: { readonly [O in Outcomes['check-boot']]: (facts: BootFacts, version: string) => Message } = {
@@ -69,14 +69,20 @@ export function describeSealOutcome(
   outcome: Outcomes['read-seal-outcome'],
   state: SealState,
   sealedInThisBoot: boolean | null,
+  heldNote: HeldNote | null = null,
 ): Message {
   const unseal = UNSEAL[state.journal?.unseal ?? 'unknown']
   const sealed = sealedInThisBoot
     ? 'AEM has sealed the secrets to the PCRs of this boot already, without asking what changed'
     : 'the sealed files are not of this boot'
+  const held = heldNote === null ? [] : wrap(`the gate said: ${heldNote.why}`, 72).map((text) => line(text))
   return {
     ...SEAL[outcome](state),
-    details: [line(unseal), line(sealedInThisBoot === null ? 'when AEM sealed is not known' : sealed)],
+    details: [
+      line(unseal),
+      line(sealedInThisBoot === null ? 'when AEM sealed is not known' : sealed),
+      ...held,
+    ],
   }
 }
 
@@ -101,8 +107,9 @@ const SEAL: { readonly [O in Outcomes['read-seal-outcome']]: (state: SealState) 
   }),
   held: () => ({
     tone: 'info',
-    what: "AEM's automatic seal was held back",
-    next: 'every change is explained first',
+    what: "AEM's automatic seal was held: nothing was sealed in this boot",
+    why: 'the suffix and the SRK password of this boot are kept in /run/anti-evil-maid for a seal after you accept the change',
+    next: 'every change is explained first; until then an attacker’s change would still keep your secret away',
   }),
   failed: ({ journal, unit }) => ({
     tone: 'attention',
@@ -125,49 +132,6 @@ const SEAL: { readonly [O in Outcomes['read-seal-outcome']]: (state: SealState) 
     tone: 'attention',
     what: 'it could not be found out whether AEM sealed in this boot',
     next: 'every change is explained; the sealed copies are checked afterwards',
-  }),
-}
-
-export function describeExplanation(explanation: Explanation): Message {
-  const table = pcrTable(explanation.pcrs)
-  const reasons: readonly Line[] = explanation.reasons.map((reason) => line(`✖ ${reason.what}`, 'bad'))
-  return { ...EXPLAIN[explanation.verdict](explanation), details: [...table, ...reasons] }
-}
-
-const BY_FILES =
-  'judged by the set of PCRs, the packages, the boot files on the device and the build id of Xen; a file that was put back after the boot cannot be seen this way'
-
-const EXPLAIN: { readonly [O in Outcomes['explain']]: (explanation: Explanation) => Message } = {
-  unchanged: () => ({
-    tone: 'good',
-    what: 'no selected PCR changed, and the boot files are those that were recorded',
-    why: RUNS_ON_WHAT_IT_JUDGES,
-    next: 'nothing has to be accepted',
-  }),
-  explained: () => ({
-    tone: 'good',
-    what: 'every change is consistent with the update that was confirmed',
-    why: BY_FILES,
-    next: 'you decide whether this becomes the new good state',
-  }),
-  unexplained: ({ alreadyResealed }) => ({
-    tone: 'alarm',
-    what: 'UNEXPLAINED CHANGE: what booted is not accounted for by the confirmed update',
-    why: alreadyResealed
-      ? 'AEM has sealed to it by itself already: from now on your secret may be shown to whoever controls this boot chain, so it vouches for nothing until you change it from a trusted state'
-      : 'the sealed secret was not given to this state',
-    next: [
-      '1. type no further secrets into this system, and do not reseal',
-      '2. compare: restart from another AEM device or an older backup of this one and see whether your secret appears',
-      '3. check the boot device offline, from a live system: hash its xen, kernel and initramfs against the packages',
-      '4. if the change stays unexplained, treat the disk passphrase as known and the machine as lost: reinstall from a trusted medium',
-    ].join('\n'),
-  }),
-  'no-baseline': () => ({
-    tone: 'attention',
-    what: 'cannot explain: nothing was recorded before the restart',
-    why: 'without the old measurements there is nothing to compare with',
-    next: 'decide by hand (AEM README, "Xen/kernel/BIOS/firmware upgrades"); next time run `aem-reseal start` before the restart',
   }),
 }
 

@@ -3,6 +3,7 @@ import type { ConfirmedPackage } from '../core/decide/confirm-update.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { Message } from '../flow/step.ts'
 import type { StatusFacts } from '../observe/status.ts'
+import { mediaUuidOf } from '../paths.ts'
 import { type Line, line } from '../ui/ui.ts'
 
 /** What each outcome of the steps before the restart says. */
@@ -67,7 +68,7 @@ const AEM: { readonly [O in Outcomes['detect-aem']]: (status: StatusFacts) => Me
       .filter(Boolean)
       .join(', ')}`,
     why: 'a fact that cannot be looked up is never taken for good',
-    next: 'run `aem-reseal status --verbose` as root and mend what it names',
+    next: 'run `aem-reseal status --json --verbose` as root and mend what it names',
   }),
 }
 
@@ -213,7 +214,12 @@ const BOOT_DEVICE: {
 function fileLine(file: CheckedFile): Line {
   const isFine = file.state === 'current'
   return line(
-    `${file.role.padEnd(9)} ${file.state.padEnd(7)} ${file.path}  (${file.against})`,
+    `${file.role.padEnd(9)} ${file.state.padEnd(7)} ${ownPath(file.path)}  (${file.against})`,
     isFine ? 'dim' : 'bad',
   )
+}
+
+/** On a stick that is mounted for the look, the place of the mount says nothing. */
+function ownPath(path: string): string {
+  return mediaUuidOf(path)?.rest ?? path
 }

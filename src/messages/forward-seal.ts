@@ -77,24 +77,6 @@ export function describeForwardFailure(failure: FailureText, takenBack: boolean)
   }
 }
 
-/** The screen before the restart, to be photographed: what must come, and what to do if it does not. */
-export function forwardExpectation(record: ForwardRecord): readonly Line[] {
-  return [
-    line('  What the next boot shows (take a photograph)', 'bold'),
-    line('    Choose the AEM entry in the GRUB menu.'),
-    line('    Your secret MUST appear BEFORE you type the disk passphrase.', 'bold'),
-    line('    AEM says "Freshness token unsealed." and "Freshness token valid".'),
-    line('    If your secret does NOT appear: type nothing and power off. Either the', 'warn'),
-    line('    prediction was wrong, or something else than the checked files booted.', 'warn'),
-    line('    Then hash xen, kernel and initramfs of the device on another machine and', 'warn'),
-    line('    compare them with the list of `aem-reseal start`, or boot another AEM device.', 'warn'),
-    line(`    Predicted registers (${record.bank}):`, 'dim'),
-    ...Object.entries(record.values).map(([index, value]) =>
-      line(`    ${index.padStart(2)} ${value}`, 'dim'),
-    ),
-  ]
-}
-
 /** One line for `cancel`. */
 export function describeRestored({ device, dom0 }: RestoreResult): string {
   if (device === 'restored' || dom0 === 'restored')

@@ -1,9 +1,8 @@
+import { listExpectedRegisters } from '../core/decide/approved-state.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
-import { forwardRecordOf } from '../core/seal/forward-record.ts'
 import type { Baseline, Session } from '../core/session/checkpoint.ts'
 import type { Message } from '../flow/step.ts'
 import { type Line, line } from '../ui/ui.ts'
-import { forwardExpectation } from './forward-seal.ts'
 
 /** What the steps around the restart say. */
 
@@ -31,23 +30,7 @@ export function describeBaseline(outcome: Outcomes['record-baseline'], baseline:
   }
 }
 
-export function describeProtection(outcome: Outcomes['choose-protection'], wanted: string): Message {
-  if (outcome === 'not-available') {
-    return {
-      tone: 'attention',
-      what: `this version cannot go through the restart by ${wanted}`,
-      next: 'use `--protect plain`',
-    }
-  }
-  return {
-    tone: 'info',
-    what: 'plain: AEM itself seals to whatever the next boot measures; this program explains the change afterwards',
-    why: 'the next boot will not show your secret, and nothing vouches for it before you type the passphrase',
-    next: 'the restart is planned',
-  }
-}
-
-/** Said before the question: what is lost, and what the next boot will and will not show. */
+/** Said before the question, on one screen to be photographed: what is lost, and what the next boot must show. */
 export function restartWarning(qubes: readonly string[] | null, session: Session): readonly Line[] {
   const running =
     qubes === null
@@ -55,19 +38,68 @@ export function restartWarning(qubes: readonly string[] | null, session: Session
       : qubes.length === 0
         ? 'no qubes are running'
         : `unsaved work is lost in: ${qubes.join(', ')}`
-  const pcrs = session.expectation?.mayChange.join(' and ') ?? ''
-  const forward = forwardRecordOf(session)
-  const head = [line(`  ▲ ${running}`, qubes?.length === 0 ? undefined : 'warn'), line('')]
-  if (forward !== null) return [...head, ...forwardExpectation(forward)]
+  const protection = session.protection ?? 'plain'
   return [
-    ...head,
-    line('  What the next boot shows', 'bold'),
+    line(`  ▲ ${running}`, qubes?.length === 0 ? undefined : 'warn'),
+    line(''),
+    line('  What the next boot shows (take a photograph of this screen)', 'bold'),
     line('    Choose the AEM entry in the GRUB menu.'),
-    line(`    Your secret will NOT appear: PCR ${pcrs} differ, so the TPM refuses.`),
-    line('    AEM says "Freshness token unsealing failed!". That is expected this once, and it is'),
-    line('    also exactly what an attacker’s Xen would show: the passphrase is typed blind.'),
-    line('    If something else looks wrong (another prompt, no AEM text at all): type nothing,'),
-    line('    power off, and compare the boot device on another machine.'),
+    ...NEXT_BOOT[protection](session),
+    ...renderExpectedRegisters(session),
+  ]
+}
+
+const CHECK_OFFLINE = [
+  'Start it from a live system instead and hash xen, kernel and initramfs of',
+  'the boot device against the packages, or boot another AEM device.',
+] as const
+
+const NEXT_BOOT: {
+  readonly [P in NonNullable<Session['protection']>]: (session: Session) => readonly Line[]
+} = {
+  'forward-seal': () => [
+    line('    Your secret MUST appear, before you type the disk passphrase.', 'bold'),
+    line('    If it does not: type nothing, and power off.', 'bad'),
+    ...CHECK_OFFLINE.map((text) => line(`    ${text}`)),
+  ],
+  hold: (session) => [
+    ...noSecret(session),
+    line("    AEM's automatic seal is held: nothing is sealed to what boots, unless every"),
+    line('    selected PCR is as predicted below, or you accept the change after the login.'),
+    ...SOMETHING_ELSE,
+  ],
+  plain: (session) => [
+    ...noSecret(session),
+    line('    AEM then seals by itself to whatever booted.'),
+    ...SOMETHING_ELSE,
+  ],
+}
+
+function noSecret(session: Session): readonly Line[] {
+  const pcrs = session.expectation?.mayChange.join(' and ') ?? ''
+  return [
+    line('    Your secret will NOT appear: it is sealed to the values of now,', 'bold'),
+    line(`    and PCR ${pcrs} will differ. AEM says "Freshness token unsealing failed!".`),
+    line('    That is expected this once, and it is also exactly what an attacker’s Xen'),
+    line('    would show: the passphrase is typed blind.'),
+  ]
+}
+
+const SOMETHING_ELSE: readonly Line[] = [
+  line('    If something else looks wrong (another prompt, no AEM text at all):'),
+  line('    type nothing, and power off.', 'bad'),
+  ...CHECK_OFFLINE.map((text) => line(`    ${text}`)),
+]
+
+/** The values that the next boot is held against, whole: a photograph of them cannot be changed by that boot. */
+function renderExpectedRegisters(session: Session): readonly Line[] {
+  const registers = listExpectedRegisters(session)
+  if (registers === null) return [line('    The registers of the next boot could not be predicted.', 'dim')]
+  return [
+    line(`  Predicted registers (${session.baseline?.bank})`, 'bold'),
+    ...registers.map(({ index, value }) =>
+      line(`    PCR ${String(index).padStart(2)}  ${value ?? 'not predicted'}`),
+    ),
   ]
 }
 

@@ -1,28 +1,37 @@
-import { command } from '../commands.ts'
 import { labelOf } from '../core/aem/devices.ts'
+import { decideBootDevice } from '../core/decide/boot-device.ts'
+import { Failure } from '../core/failure.ts'
+import { listComponents } from '../core/launch/components.ts'
 import type { Baseline } from '../core/session/checkpoint.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { observeBootDevice } from './boot-device.ts'
 import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './devices.ts'
-import { observeMachine } from './machine.ts'
+import { observeBootDeviceLaunch, observeLog } from './launch.ts'
+import { observeLaunchLog } from './launch-log.ts'
+import { type MachineFacts, observeMachine } from './machine.ts'
 import { MEASURED_PACKAGES, observePackage } from './packages.ts'
 import { observeSealedCopy, observeTpmId } from './sealed.ts'
 import { observeTpm } from './tpm.ts'
 
-/** Everything that tells this boot from another one. @returns null when the selected registers cannot be read */
+/** Everything that tells this boot from another one. @returns null when the selected registers cannot be read, or the boot files are not (or no longer) current */
 export async function observeBaseline(host: Host, selectedPcrs: readonly number[]): Promise<Baseline | null> {
   const machine = await observeMachine(host)
   const tpm = await observeTpm(host)
   if (tpm.bank !== 'sha1' && tpm.bank !== 'sha256') return null
   const values = tpm.pcrs[tpm.bank] ?? {}
-  if (selectedPcrs.some((index) => values[index] === undefined)) return null
+  if (selectedPcrs.length === 0 || selectedPcrs.some((index) => values[index] === undefined)) return null
   const devices = await observeDevices(host, machine)
-  const boot = await observeBootDevice(host, findBootedDevice(devices, machine.aemUuid), machine.xen.buildId)
+  const device = findBootedDevice(devices, machine.aemUuid)
+  const boot = await observeBootDevice(host, device, machine.xen.buildId)
+  // The digests that are kept must be of the very files that were found current.
+  if (decideBootDevice({ present: device?.present ?? null, isOpen: boot.isOpen }, boot.checks) !== 'current')
+    return null
   const { sha1, sha256 } = tpm.pcrs
   return {
     takenAt: host.now().toISOString(),
     bootId: machine.bootId,
+    bootTime: machine.bootTime,
     bank: tpm.bank,
     selectedPcrs: [...selectedPcrs],
     pcrs: { ...(sha1 ? { sha1 } : {}), ...(sha256 ? { sha256 } : {}) },
@@ -33,7 +42,19 @@ export async function observeBaseline(host: Host, selectedPcrs: readonly number[
     packages: await observeMeasuredPackages(host),
     sealedFiles: await observeSealedFiles(host, devices),
     launchLog: await observeLaunchLog(host),
+    components: await observeComponents(host, device, machine),
   }
+}
+
+async function observeComponents(
+  host: Host,
+  device: AemDevice | null,
+  machine: MachineFacts,
+): Promise<Baseline['components']> {
+  const log = await observeLog(host)
+  if (log === null || log instanceof Failure) return null
+  const { booted } = await observeBootDeviceLaunch(host, device, machine)
+  return listComponents(log, booted.entry).map((item) => ({ ...item, digests: { ...item.digests } }))
 }
 
 async function observeMeasuredPackages(host: Host): Promise<Baseline['packages']> {
@@ -59,10 +80,4 @@ async function observeSealedFiles(
     await media.value.close()
   }
   return sealed
-}
-
-/** The raw launch log, or null: without it the program says less, never more. */
-export async function observeLaunchLog(host: Host): Promise<string | null> {
-  const log = valueOrNull(await host.run(command('launch-log', {})))
-  return log?.exit === 0 && log.stdout !== '' ? log.stdout : null
 }

@@ -1,12 +1,15 @@
 import type { CheckedFile } from '../core/decide/boot-device.ts'
 import { decideImage } from '../core/decide/boot-device.ts'
+import { Failure } from '../core/failure.ts'
+import { listAemEntries } from '../core/launch/grub-cfg.ts'
 import type { PackageFile } from '../core/package/rpm.ts'
 import type { FileDigests, Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
 import { type AemDevice, openDevice } from './devices.ts'
+import { observeGrub } from './grub.ts'
 import { observeNewest, observePackage, observePackageFiles } from './packages.ts'
-import { exists, readTextOrNull } from './read.ts'
+import { exists } from './read.ts'
 
 export type DeviceBootFile = {
   readonly path: string
@@ -20,7 +23,6 @@ export type BootDeviceFacts = {
   readonly checks: readonly CheckedFile[]
   /** Digests of all boot files on the device, for the baseline. */
   readonly files: readonly DeviceBootFile[]
-  readonly grubConfiguration: string | null
 }
 
 /** Packages whose update must be followed by a new initramfs. */
@@ -32,26 +34,19 @@ export async function observeBootDevice(
   device: AemDevice | null,
   runningBuildId: string | null,
 ): Promise<BootDeviceFacts> {
-  const closed = { device, isOpen: false, checks: [], files: [], grubConfiguration: null }
+  const closed = { device, isOpen: false, checks: [], files: [] }
   if (device === null) return closed
   const media = await openDevice(host, device)
   if (media.state !== 'seen') return closed
   try {
     const { root } = media.value
     const files = await digestBootFiles(host, root)
-    const grubConfiguration = await readGrubConfiguration(host, root)
     const checks = [
       ...(await checkPackaged(host, root, files, runningBuildId)),
       ...(await checkInitramfs(host, root, files)),
-      await checkGrub(host, grubConfiguration, root),
+      await checkGrub(host, root, device),
     ]
-    return {
-      device,
-      isOpen: true,
-      checks,
-      files: [...files, ...(await digestGrub(host, root))],
-      grubConfiguration,
-    }
+    return { device, isOpen: true, checks, files: [...files, ...(await digestGrub(host, root))] }
   } finally {
     await media.value.close()
   }
@@ -73,14 +68,6 @@ async function digestBootFiles(host: Host, root: string): Promise<readonly Devic
 
 const GRUB_PATHS = ['grub2/grub.cfg', 'grub/grub.cfg'] as const
 
-async function readGrubConfiguration(host: Host, root: string): Promise<string | null> {
-  for (const path of GRUB_PATHS) {
-    const text = await readTextOrNull(host, `${root}/${path}`)
-    if (text !== null) return text
-  }
-  return null
-}
-
 async function digestGrub(host: Host, root: string): Promise<readonly DeviceBootFile[]> {
   for (const path of GRUB_PATHS) {
     const digests = valueOrNull(await host.digestFile(`${root}/${path}`))
@@ -97,7 +84,7 @@ async function checkPackaged(
   runningBuildId: string | null,
 ): Promise<readonly CheckedFile[]> {
   const wanted = await listWanted(host)
-  return wanted.map(({ name, role, sha256 }): CheckedFile => {
+  return wanted.map(({ name, role, sha256, isUnknown }): CheckedFile => {
     const path = `${root}/${name}`
     const there = files.find((file) => file.path === path)
     const image = {
@@ -105,7 +92,7 @@ async function checkPackaged(
       sha256: there?.digests?.sha256 ?? null,
       buildId: there?.digests?.buildId ?? null,
     }
-    const state = decideImage(image, sha256, runningBuildId)
+    const state = isUnknown ? 'unknown' : decideImage(image, sha256, runningBuildId)
     return { role, path, state, sha256: image.sha256, expected: sha256, against: 'RPM database' }
   })
 }
@@ -114,6 +101,7 @@ type Wanted = {
   readonly name: string
   readonly role: 'tboot' | 'xen' | 'kernel'
   readonly sha256: string | null
+  readonly isUnknown?: true
 }
 
 async function listWanted(host: Host): Promise<readonly Wanted[]> {
@@ -128,10 +116,13 @@ async function listWanted(host: Host): Promise<readonly Wanted[]> {
     const newest = valueOrNull(await observePackage(host, kernelPackage))?.at(-1)
     if (!newest) continue
     const files = await observePackageFiles(host, kernelPackage)
-    wanted.push(...listPackaged(files, newest.evr, 'kernel'))
+    wanted.push(...listPackaged(files, newest.evr, 'kernel', kernelPackage))
   }
   const tboot = await observeNewest(host, 'tboot')
-  if (tboot) wanted.push(...listPackaged(await observePackageFiles(host, 'tboot'), tboot.evr, 'tboot'))
+  if (tboot) {
+    const files = await observePackageFiles(host, 'tboot')
+    wanted.push(...listPackaged(files, tboot.evr, 'tboot', 'tboot'))
+  }
   return wanted
 }
 
@@ -139,11 +130,16 @@ function listPackaged(
   files: readonly PackageFile[] | null,
   evr: string,
   role: 'kernel' | 'tboot',
+  packageName: string,
 ): readonly Wanted[] {
-  return (files ?? [])
+  const listed = (files ?? [])
     .filter((file) => file.evr === evr && file.path.startsWith('/boot/'))
     .map((file) => ({ name: file.path.slice('/boot/'.length), role, sha256: file.sha256 }))
     .filter((file) => bootFileRole(file.name) === role)
+  // A package whose boot file cannot be told is not a package without one.
+  return listed.length > 0
+    ? listed
+    : [{ name: `(boot file of ${packageName})`, role, sha256: null, isUnknown: true }]
 }
 
 /** RPM keeps no digest of an initramfs: it must be there, and not older than the packages it is made from. */
@@ -152,48 +148,45 @@ async function checkInitramfs(
   root: string,
   files: readonly DeviceBootFile[],
 ): Promise<readonly CheckedFile[]> {
-  const kernels = files.filter((file) => file.role === 'kernel')
+  const kernels = (await listWanted(host)).filter((file) => file.role === 'kernel' && !file.isUnknown)
   const installs = (await Promise.all(INITRAMFS_INPUTS.map((name) => observeNewest(host, name)))).flatMap(
     (item) => (item ? [{ name: item.name, at: Date.parse(item.installedAt) }] : []),
   )
   const checks: CheckedFile[] = []
   for (const kernel of kernels) {
-    const path = `${root}/initramfs-${kernel.path.slice(kernel.path.lastIndexOf('/vmlinuz-') + 9)}.img`
+    const path = `${root}/initramfs-${kernel.name.slice('vmlinuz-'.length)}.img`
     const file = files.find((other) => other.path === path)
     const stat = valueOrNull(await host.statFile(path))
-    const newer = installs.filter((item) => stat !== null && item.at > stat.mtimeMs)
-    const state: CheckedFile['state'] = !file ? 'absent' : newer.length > 0 ? 'stale' : 'current'
+    const sha256 = file?.digests?.sha256 ?? null
+    const isTimed = stat !== null && Number.isFinite(stat.mtimeMs)
+    const newer = installs.filter((item) => isTimed && item.at > stat.mtimeMs)
+    const isKnown = sha256 !== null && isTimed && installs.length > 0
+    const state = !file ? 'absent' : newer.length > 0 ? 'stale' : isKnown ? 'current' : 'unknown'
     const against = newer.length > 0 ? `older than ${newer.map((item) => item.name).join(', ')}` : 'its date'
-    checks.push({
-      role: 'initramfs',
-      path,
-      state,
-      sha256: file?.digests?.sha256 ?? null,
-      expected: null,
-      against,
-    })
+    checks.push({ role: 'initramfs', path, state, sha256, expected: null, against })
   }
   return checks
 }
 
-/** grub.cfg must have an AEM entry that loads the installed Xen. */
-async function checkGrub(host: Host, text: string | null, root: string): Promise<CheckedFile> {
+/** grub.cfg must have an AEM entry of this device that loads the installed Xen, as GRUB would read it. */
+async function checkGrub(host: Host, root: string, device: AemDevice): Promise<CheckedFile> {
   const xen = await observeNewest(host, 'xen-hypervisor')
+  const config = await observeGrub(host, root)
   const path = `${root}/grub2/grub.cfg`
   const base = { role: 'grub.cfg', path, sha256: null, expected: null } as const
-  if (text === null) {
-    const isThere = await exists(host, path)
-    return { ...base, state: isThere === false ? 'absent' : 'unknown', against: 'AEM entry' }
+  if (config === null) {
+    return {
+      ...base,
+      state: (await exists(host, path)) === false ? 'absent' : 'unknown',
+      against: 'AEM entry',
+    }
   }
-  if (xen === null) return { ...base, state: 'unknown', against: 'installed Xen' }
+  if (config instanceof Failure || xen === null)
+    return { ...base, state: 'unknown', against: 'installed Xen' }
   const name = xenImageName(xen.evr)
-  const loadsXen = text
-    .split('\n')
-    .some((own) => /^\s*(module2?|multiboot2?)\s/.test(own) && own.includes(`/${name} `))
-  const hasAemEntry = text.includes('aem.uuid=')
-  return {
-    ...base,
-    state: loadsXen && hasAemEntry ? 'current' : 'stale',
-    against: `an AEM entry with ${name}`,
-  }
+  const isWanted = listAemEntries(config).some((entry) => {
+    const loads = [entry.launcher, ...entry.modules].some((file) => file?.path === `/${name}`)
+    return loads && entry.modules.some((file) => file.commandLine.includes(`aem.uuid=${device.uuid}`))
+  })
+  return { ...base, state: isWanted ? 'current' : 'stale', against: `an AEM entry with ${name}` }
 }

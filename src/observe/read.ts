@@ -1,3 +1,4 @@
+import { Failure } from '../core/failure.ts'
 import type { Host, RunResult, Seen } from '../host/host.ts'
 import { ABSENT, seen, unknown } from '../host/host.ts'
 
@@ -27,4 +28,14 @@ export function parsed<T>(
   if (run.state !== 'seen') return run.state === 'absent' ? ABSENT : run
   const value = parse(run.value)
   return value === null ? unknown(`${what} answered in a form that is not known`) : seen(value)
+}
+
+/** A reader's result, or its own refusal as a value. */
+export function attempt<T>(read: () => T): T | Failure {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof Failure) return error
+    throw error
+  }
 }

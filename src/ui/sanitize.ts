@@ -41,3 +41,12 @@ export function toAscii(text: string): string {
     .map((character) => NON_ASCII[character] ?? (character.charCodeAt(0) < 128 ? character : '?'))
     .join('')
 }
+
+/**
+ * A value as one JSON document in ASCII: JSON itself escapes only C0 controls, and C1 controls or bidirectional marks
+ * of foreign text would reach the terminal of who looks at the answer.
+ */
+export function renderJson(value: unknown): string {
+  const toEscape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return `${JSON.stringify(value, null, 2).replace(/[\u007f-\uffff]/g, toEscape)}\n`
+}

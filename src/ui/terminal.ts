@@ -1,3 +1,4 @@
+import { wrap } from './render-message.ts'
 import { sanitizeLine, toAscii } from './sanitize.ts'
 import type { Line, Question, Ui } from './ui.ts'
 
@@ -30,8 +31,10 @@ export function makeTerminalUi(options: TerminalOptions): Ui {
     const text = options.ascii ? toAscii(clean) : clean
     return options.color && line.style ? `\x1b[${SGR[line.style]}m${text}\x1b[0m` : text
   }
+  // Into a file or a pipe a line stays whole: who reads it there looks for words in it.
+  const fit = (line: Line): readonly Line[] => (options.isTerminal ? fold(line, options.columns) : [line])
   const say = (lines: readonly Line[]): void => {
-    if (lines.length > 0) options.write(`${lines.map(render).join('\n')}\n`)
+    if (lines.length > 0) options.write(`${lines.flatMap(fit).map(render).join('\n')}\n`)
   }
   return {
     say,
@@ -70,4 +73,28 @@ export function makeQuietUi(options: Pick<TerminalOptions, 'yes' | 'askTerminal'
     progress: (_label, work) => work(),
     ask: async (question) => (options.yes ? question.withYes : options.askTerminal(question)),
   }
+}
+
+/** A line in as many as it needs, the later ones indented like its first word after marks such as `✖`. */
+export function fold(line: Line, columns: number): readonly Line[] {
+  const text = sanitizeLine(line.text)
+  if (text.length <= columns) return [line]
+  const indent = /^ *(?:[^\p{L}\p{N}\s/"'`(-]+ )?/u.exec(text)?.[0].length ?? 0
+  const head = text.slice(0, indent)
+  return wrap(text.slice(indent), columns - indent)
+    .flatMap((part) => cutAtSlashes(part, columns - indent))
+    .map((part, index) => ({ ...line, text: `${index === 0 ? head : ' '.repeat(indent)}${part}` }))
+}
+
+/** A path that is longer than the terminal is wide goes on in the next line, after a slash where there is one. */
+function cutAtSlashes(word: string, width: number): readonly string[] {
+  const parts: string[] = []
+  let rest = word
+  while (rest.length > width) {
+    const slash = rest.lastIndexOf('/', width - 1)
+    const end = slash > 0 ? slash + 1 : width
+    parts.push(rest.slice(0, end))
+    rest = rest.slice(end)
+  }
+  return [...parts, rest]
 }

@@ -21,6 +21,9 @@ export type Question<V extends string> = {
   readonly withYes: V
 }
 
+/** What a question may use on the terminal. */
+export type Look = { readonly color: boolean; readonly ascii: boolean }
+
 /** What the program says and asks. Three makers: terminal, quiet (--json), scripted (tests). */
 export type Ui = {
   say(lines: readonly Line[]): void

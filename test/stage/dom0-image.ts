@@ -67,10 +67,13 @@ async function tbootPackage(dist: ReleaseDist): Promise<PackageSpec> {
   }
 }
 
-/** Builds the TCTI that leads device:/dev/tpm0 to the software TPM. */
-async function tctiLibrary(): Promise<Buffer> {
-  const source = path.join(here, 'native/tcti-device.c')
-  const folder = await cached('tcti', [await readFile(source)], async (draft) => {
+/** Builds what leads /dev/tpm0 to the software TPM: a TCTI for tpm2-tools, a device for TPM 1.2. */
+async function nativeParts(): Promise<{ tcti: Buffer; device: Buffer }> {
+  const [tcti, device] = ['tcti-device.c', 'tpm-device.c'].map((name) => path.join(here, 'native', name)) as [
+    string,
+    string,
+  ]
+  const folder = await cached('native', [await readFile(tcti), await readFile(device)], async (draft) => {
     await must([
       'cc',
       '-shared',
@@ -78,11 +81,15 @@ async function tctiLibrary(): Promise<Buffer> {
       '-O1',
       '-o',
       path.join(draft, 'tcti.so'),
-      source,
+      tcti,
       '-ltss2-tcti-swtpm',
     ])
+    await must(['cc', '-O1', '-o', path.join(draft, 'tpm-device'), device])
   })
-  return readFile(path.join(folder, 'tcti.so'))
+  return {
+    tcti: await readFile(path.join(folder, 'tcti.so')),
+    device: await readFile(path.join(folder, 'tpm-device')),
+  }
 }
 
 /** Where AEM's real programs are, when AEM_SCRIPTS names their checkouts (colon between them). */
@@ -118,13 +125,14 @@ export async function dom0Layer(dist: ReleaseDist): Promise<string> {
   for (const spec of specs) packages.push(await buildPackage(spec))
   const stubs = path.join(here, 'dom0')
   const stubFiles = await filesUnder(stubs)
-  const tcti = await tctiLibrary()
+  const native = await nativeParts()
   const key = path.join(await signingKey(), 'public.asc')
   const inputs = [
     ...packages,
     ...stubFiles,
     ...(await Promise.all(stubFiles.map((file) => readFile(path.join(stubs, file))))),
-    tcti,
+    native.tcti,
+    native.device,
     await readFile(key),
     await readFile(import.meta.filename),
   ]
@@ -147,7 +155,8 @@ export async function dom0Layer(dist: ReleaseDist): Promise<string> {
     await put('usr/lib/aem-reseal/aem-reseal.mjs', '', 0o755)
     await symlink('../lib/aem-reseal/aem-reseal.mjs', path.join(layer, 'usr/bin/aem-reseal'))
     await put('usr/libexec/stage/real/tcsd', await readFile('/usr/sbin/tcsd'), 0o755)
-    await put(await realpath('/usr/lib/x86_64-linux-gnu/libtss2-tcti-device.so.0'), tcti)
+    await put(await realpath('/usr/lib/x86_64-linux-gnu/libtss2-tcti-device.so.0'), native.tcti)
+    await put('usr/libexec/stage/tpm-device', native.device, 0o755)
     // in a real machine this one is in the initramfs only
     const unseal = path.join(layer, 'usr/lib/dracut/modules.d/90anti-evil-maid/anti-evil-maid-unseal')
     await put('usr/sbin/anti-evil-maid-unseal', await readFile(unseal), 0o755)
@@ -159,7 +168,7 @@ export async function dom0Layer(dist: ReleaseDist): Promise<string> {
       `NAME="Qubes OS"\nVERSION="${release.qubes} (R${release.qubes})"\nID=qubes\nVERSION_ID=${release.qubes}\n`,
     )
     await put(`boot/initramfs-${kernelName(dist)}.img`, initramfsImage(kernelName(dist)), 0o600)
-    await put(`boot/${SINIT_NAME}`, fillerBytes(SINIT_NAME, 32 * 1024))
+    await put(`boot/${SINIT_NAME}`, sinitModule())
     for (const folder of [
       '.outside',
       'anti-evil-maid',
@@ -169,4 +178,16 @@ export async function dom0Layer(dist: ReleaseDist): Promise<string> {
     ])
       await mkdir(path.join(layer, folder), { recursive: true })
   })
+}
+
+/**
+ * A SINIT module as far as tboot looks before it takes it out of its list: an ACM header of chipset type by Intel, with
+ * its size (tboot 1.10.5, include/txt/acmod.h); the rest is filler.
+ */
+function sinitModule(): Buffer {
+  const module = Buffer.from(fillerBytes(SINIT_NAME, 32 * 1024))
+  module.writeUInt16LE(2, 0)
+  module.writeUInt32LE(0x8086, 16)
+  module.writeUInt32LE(module.length / 4, 24)
+  return module
 }

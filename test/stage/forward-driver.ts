@@ -42,7 +42,7 @@ function makeMortalHost(host: Host, cut: Cut, written: string[]): Host {
 
 const [mode, when, at] = process.argv.slice(2)
 const written: string[] = []
-const real = makeRealHost({ stateDir: STATE, userFiles: [] })
+const real = makeRealHost({ stateDir: STATE, userDirectories: [] })
 const host = makeMortalHost(
   real,
   { when: when === 'before' ? 'before' : 'after', at: Number(at ?? 0) },
@@ -55,7 +55,7 @@ if (session === null) throw new Error('no session')
 if (mode === 'restore') {
   console.log(JSON.stringify(await restoreSession(real, session)))
 } else {
-  const options = { bulletin: null, protect: null, restart: null, dryRun: false }
+  const options = { bulletin: null, protect: null, restart: null, canAsk: false, yes: false, dryRun: false }
   const askTerminal = async (): Promise<never> => {
     throw new Error('nobody is asked')
   }

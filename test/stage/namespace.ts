@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type Finished, hostEnvironment, must, type Running, type RunOptions, run, start } from './process.ts'
@@ -26,7 +26,10 @@ export interface Holder extends Namespace {
   start: (argv: readonly string[], options?: RunOptions) => Running
 }
 
-async function begin(argv: readonly string[], enter: (pid: number) => readonly string[]): Promise<Namespace> {
+export async function begin(
+  argv: readonly string[],
+  enter: (pid: number) => readonly string[],
+): Promise<Namespace> {
   const [program, ...args] = argv
   // Standard input is held open for as long as this process lives: its end is what ends PID 1.
   const child: ChildProcess = spawn(program as string, args, {
@@ -65,7 +68,10 @@ async function begin(argv: readonly string[], enter: (pid: number) => readonly s
 }
 
 export async function openHolder(): Promise<Holder> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'aem-stage-'))
+  // The same folder for every stage: each mounts its own tmpfs there, in its own mount namespace. It is never
+  // removed, as that would take the mounts of other stages with it.
+  const folder = path.join(tmpdir(), 'aem-reseal-stage')
+  await mkdir(folder, { recursive: true, mode: 0o700 })
   const script = path.join(here, 'namespace/holder.sh')
   const namespace = await begin(
     ['unshare', '--mount', '--net', '--uts', '--pid', '--fork', '--kill-child', 'bash', script, folder],
@@ -78,10 +84,6 @@ export async function openHolder(): Promise<Holder> {
     must: (argv, options) => must([...namespace.enter, ...argv], options),
     run: (argv, options) => run([...namespace.enter, ...argv], options),
     start: (argv, options) => start([...namespace.enter, ...argv], options),
-    end: async () => {
-      await namespace.end()
-      await rm(folder, { recursive: true, force: true })
-    },
   }
 }
 

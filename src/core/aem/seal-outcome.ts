@@ -28,11 +28,13 @@ export function parseAemJournal(text: string): AemJournal {
   })
   const messages = lines.map((line) => line.message)
   const has = (part: string): boolean => messages.some((message) => message.includes(part))
+  const unsealSays = (part: string): boolean =>
+    lines.some((line) => line.program === 'anti-evil-maid-unseal' && line.message.includes(part))
   const capture = (pattern: RegExp): readonly string[] =>
     messages.flatMap((message) => pattern.exec(message)?.[1] ?? [])
   const sealLines = lines.filter((line) => line.program === 'anti-evil-maid-seal')
   return {
-    unseal: decideUnseal(has),
+    unseal: decideUnseal(unsealSays),
     sealedFiles: capture(/^Sealed (\S+) using/),
     failedFiles: capture(/^Failed (\/\S+)$/),
     isWaitingForDevice: decideWaiting(messages),
@@ -47,7 +49,8 @@ function decideUnseal(has: (part: string) => boolean): AemJournal['unseal'] {
   // The order matters: a token can unseal and still be the wrong one.
   if (has('Freshness token invalid!') || has('does not match any slot')) return 'wrong-token'
   if (has('Freshness token unsealing failed!')) return 'mismatch'
-  if (has('Freshness token valid')) return 'unsealed'
+  // Both lines: the file unseal-success is there after an invalid token too (anti-evil-maid-unseal 4.2.0).
+  if (has('Freshness token unsealed.') && has('Freshness token valid')) return 'unsealed'
   return null
 }
 

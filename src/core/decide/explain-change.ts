@@ -20,6 +20,8 @@ export type FileComparison = {
 export type ChangeFacts = {
   readonly pcrs: readonly PcrChange[]
   readonly files: readonly FileComparison[]
+  /** Files on the device that are not those of the installed packages now, in words. */
+  readonly deviceProblems?: readonly string[]
   /** Packages behind the change: verified now, after the restart. */
   readonly packages: readonly { readonly name: string; readonly isVerified: boolean | null }[]
   readonly xen: { readonly runningBuildId: string | null; readonly installedBuildId: string | null }
@@ -31,6 +33,7 @@ export type ChangeReason = {
     | 'pcr-outside-update'
     | 'boot-file-changed'
     | 'boot-file-unreadable'
+    | 'boot-file-not-packaged'
     | 'package-not-verified'
     | 'xen-not-installed-one'
     | 'nothing-behind-change'
@@ -61,6 +64,8 @@ export function decideChange(facts: ChangeFacts | null): ChangeVerdict {
         reason('pcr-outside-update', `PCR ${index} changed, and the update does not touch it`),
       ),
     ...listFileReasons(facts.files),
+    ...(facts.files.length === 0 ? [reason('boot-file-unreadable', 'no boot file could be compared')] : []),
+    ...(facts.deviceProblems ?? []).map((what) => reason('boot-file-not-packaged', what)),
   ]
   if (changed.length > 0) reasons.push(...listCauseReasons(facts))
   if (reasons.length > 0) return { verdict: 'unexplained', reasons }

@@ -12,7 +12,7 @@ export type Outcomes = {
   'confirm-update': 'confirmed' | 'nothing-pending' | 'unmet' | 'not-verified' | 'unknown'
   'check-boot-device': 'current' | 'stale' | 'changed' | 'absent' | 'unknown'
   'record-baseline': 'recorded' | 'incomplete'
-  predict: 'complete' | 'partial' | 'refused'
+  predict: 'complete' | 'partial' | 'refused' | 'unvouched'
   'choose-protection': 'forward-seal' | 'hold' | 'plain' | 'not-available'
   'gate-forward-seal': 'ready' | 'blocked'
   'forward-seal': 'sealed' | 'failed'
@@ -36,6 +36,6 @@ export type Outcomes = {
   verify: 'verified' | 'not-verified' | 'failed'
   'next-device': 'none-left' | 'devices-left'
   'confirm-secret': 'shown' | 'next-boot' | 'not-shown'
-  finish: 'finished' | 'devices-left'
+  finish: 'finished' | 'not-verified' | 'devices-left'
   'simulate-restart': 'restarted'
 }

@@ -8,6 +8,8 @@ export type SealFacts = {
   readonly sealedInThisBoot: boolean | null
   /** Drop-ins of the seal unit that may hold it. */
   readonly heldByDropIn: boolean
+  /** The gate left a note in this boot: it said no. */
+  readonly hasHeldNote?: boolean
 }
 
 /**
@@ -25,8 +27,20 @@ export function decideSealOutcome(facts: SealFacts): Outcomes['read-seal-outcome
   if (hasFailed) return 'failed'
   if (journal?.unseal === 'unsealed') return 'unsealed'
   if (sealedInThisBoot === true) return 'sealed'
+  if (isHeld(facts)) return 'held'
   if (sealedInThisBoot === null) return 'unknown'
   if (unit === null) return 'unknown'
-  if (unit.startedAtUs === 0) return facts.heldByDropIn && unit.conditionMet !== false ? 'held' : 'not-sealed'
-  return 'failed'
+  return unit.startedAtUs === 0 ? 'not-sealed' : 'failed'
+}
+
+/**
+ * Seen with systemd 252: a seal that ExecCondition= skipped has Result=exec-condition and ConditionResult=no, one
+ * whose condition crashed or ran out of time has Result=signal, exit-code or timeout; neither has a start time.
+ * A unit that nothing refers to any more forgets it all (Result=success), and only the gate's note is left.
+ */
+function isHeld({ unit, heldByDropIn, hasHeldNote }: SealFacts): boolean {
+  if (unit !== null && unit.startedAtUs > 0) return false
+  if (unit?.result === 'exec-condition') return true
+  const isGateBroken = unit !== null && heldByDropIn && unit.result !== 'success' && unit.result !== ''
+  return isGateBroken || (heldByDropIn && hasHeldNote === true)
 }

@@ -36,6 +36,8 @@ export function parseRpmQuery(stdout: string): readonly InstalledPackage[] | nul
       signatureKeyId: KEY_ID.exec(signature)?.[1]?.toLowerCase() ?? null,
     })
   }
+  // rpm always says something: silence is a failure of its own.
+  if (packages.length === 0) return null
   return packages.sort((a, b) => a.installedAt.localeCompare(b.installedAt))
 }
 

@@ -32,8 +32,9 @@ const installedPackage = z.object({
 export const baselineSchema = z.object({
   takenAt: z.iso.datetime(),
   bootId: z.string().nullable(),
+  bootTime: z.string().nullable().default(null),
   bank: z.enum(['sha1', 'sha256']),
-  selectedPcrs: z.array(z.number().int().min(0).max(23)),
+  selectedPcrs: z.array(z.number().int().min(0).max(23)).min(1),
   pcrs: z.object({ sha1: pcrValues.optional(), sha256: pcrValues.optional() }),
   kernelCommandLine: z.string().nullable(),
   xenCommandLine: z.string().nullable(),
@@ -50,6 +51,18 @@ export const baselineSchema = z.object({
     }),
   ),
   launchLog: z.string().nullable(),
+  /** What this boot measured, one extend after the other; null without a readable log. */
+  components: z
+    .array(
+      z.object({
+        role: z.enum(['mle', 'xen', 'kernel', 'initramfs', 'module', 'platform', 'policy', 'other']),
+        path: z.string().nullable(),
+        commandLine: z.string().nullable(),
+        pcr: z.number().int(),
+        digests: z.record(z.string(), hexDigest),
+      }),
+    )
+    .nullable(),
 })
 
 export type Baseline = z.infer<typeof baselineSchema>
@@ -57,6 +70,8 @@ export type Baseline = z.infer<typeof baselineSchema>
 const expectation = z.object({
   /** Bulletin ids that asked for the update. */
   bulletins: z.array(z.number().int()),
+  /** Registers those bulletins name. */
+  bulletinPcrs: z.array(z.number().int()),
   /** Registers that the update may change; every other selected one must stay. */
   mayChange: z.array(z.number().int()),
   /** Names of the packages that changed since the boot before. */

@@ -1,15 +1,16 @@
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'
 import { describeAcceptance } from '../../messages/after-restart.ts'
+import type { Explanation } from '../../observe/explanation.ts'
 import { observeMachine } from '../../observe/machine.ts'
+import { observeSealOutcome } from '../../observe/seal-outcome.ts'
 import { observeTpm } from '../../observe/tpm.ts'
 import type { Step } from '../step.ts'
-import type { Explanation } from './explain.ts'
-import { observeSealOutcome } from './read-seal-outcome.ts'
+import { explanationOf } from './explain.ts'
 
-export const acceptChange: Step<'accept-change'> = async ({ host, ui, session }) => {
-  const explanation = session.findings.explain as Explanation
-  const seal = await observeSealOutcome(host)
+export const acceptChange: Step<'accept-change'> = async ({ host, ui, session, store }) => {
+  const explanation = explanationOf(session)
+  const seal = await observeSealOutcome(host, await store.loadHeldNote())
   const machine = await observeMachine(host)
   const isSealed = seal.sealedInThisBoot === true && seal.outcome !== 'failed'
   const isAcceptedNow = session.approved !== null && session.approved.bootId === machine.bootId
@@ -36,7 +37,7 @@ export const acceptChange: Step<'accept-change'> = async ({ host, ui, session })
     facts: { answer, asked: needsAnswer, sealedInThisBoot: seal.sealedInThisBoot },
     message: describeAcceptance(outcome, isSealed),
     ...(answer === 'yes'
-      ? { session: { approved: await observeApproved(host, session, isAcceptedNow) } }
+      ? { session: { approved: await observeApproved(host, session, isAcceptedNow, outcome) } }
       : {}),
   }
 }
@@ -61,8 +62,10 @@ async function observeApproved(
   host: Host,
   session: Session,
   isAcceptedNow: boolean,
+  outcome: string,
 ): Promise<Session['approved']> {
-  const isConfirmingBoot = session.approved !== null && !isAcceptedNow
+  // A later boot that still has to be sealed is accepted itself: the gate asks for this boot's acceptance.
+  const isConfirmingBoot = session.approved !== null && !isAcceptedNow && outcome !== 'accepted'
   if (isAcceptedNow || isConfirmingBoot) return session.approved
   const machine = await observeMachine(host)
   const tpm = await observeTpm(host)

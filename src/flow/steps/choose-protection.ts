@@ -1,16 +1,46 @@
-import { describeProtection } from '../../messages/restart.ts'
+import { isStateExpected, listExpectedRegisters } from '../../core/decide/approved-state.ts'
+import { decideProtection, type Protection, type ProtectionChoice } from '../../core/decide/protection.ts'
+import type { Session } from '../../core/session/checkpoint.ts'
+import type { Host } from '../../host/host.ts'
+import { describeProtection, explainWays, protectionQuestion } from '../../messages/protection.ts'
+import { observeHold } from '../../observe/hold.ts'
+import { observeTpm } from '../../observe/tpm.ts'
 import type { Step } from '../step.ts'
 
-/** The ways through the restart that this version can go. */
-const AVAILABLE: readonly string[] = ['plain']
-
-export const chooseProtection: Step<'choose-protection'> = async ({ options }) => {
-  const wanted = options.protect ?? 'plain'
-  const outcome = AVAILABLE.includes(wanted) ? 'plain' : 'not-available'
+/** Explains the three ways and asks for one; --protect answers it, --yes takes the best that installs no drop-in. */
+export const chooseProtection: Step<'choose-protection'> = async ({ host, ui, options, session }) => {
+  const choice = await observeProtection(host, session)
+  if (options.protect === null) ui.say(explainWays(choice))
+  const wanted = options.protect ?? (await ui.ask<Protection>(protectionQuestion(choice)))
+  const way = refuseDropIn(choice, wanted, options.yes === true)
+  const outcome = way.available ? wanted : 'not-available'
   return {
     outcome,
-    facts: { wanted, available: AVAILABLE },
-    message: describeProtection(outcome, wanted),
-    ...(outcome === 'plain' ? { session: { protection: 'plain' as const } } : {}),
+    facts: { wanted, recommended: choice.recommended, ways: choice.ways },
+    message: describeProtection(outcome, wanted, way),
+    ...(way.available ? { session: { protection: wanted } } : {}),
   }
+}
+
+/** What each way needs, looked up. */
+export async function observeProtection(host: Host, session: Session): Promise<ProtectionChoice> {
+  const hold = await observeHold(host)
+  const refusal = (session.prediction as { refusal?: { why?: unknown } | null } | null)?.refusal?.why
+  return decideProtection({
+    isPredicted: isStateExpected(listExpectedRegisters(session)),
+    refusal: typeof refusal === 'string' ? refusal : null,
+    tpm: (await observeTpm(host)).version,
+    program: hold.program,
+    isUnitLoaded: hold.unit === null ? null : hold.unit.isLoaded,
+    isHoldInstalled: hold.isInstalled,
+  })
+}
+
+function refuseDropIn(choice: ProtectionChoice, wanted: Protection, yes: boolean) {
+  const way = choice.ways[wanted]
+  if (!yes || wanted !== 'hold' || !way.available || choice.isHoldInstalled) return way
+  return {
+    available: false,
+    why: '--yes installs no drop-in; install it first, in a terminal: `aem-reseal gate install`',
+  } as const
 }

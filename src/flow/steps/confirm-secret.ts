@@ -1,11 +1,23 @@
 import { describeSecret } from '../../messages/after-restart.ts'
+import { observeMachine } from '../../observe/machine.ts'
 import { observeSealState } from '../../observe/seal-state.ts'
 import type { Step } from '../step.ts'
+import { explanationOf } from './explain.ts'
 
 /** Only the user knows whether it was their own sentence; the journal says whether the TPM released one. */
-export const confirmSecret: Step<'confirm-secret'> = async ({ host, ui }) => {
+export const confirmSecret: Step<'confirm-secret'> = async ({ host, ui, session }) => {
   const { journal } = await observeSealState(host)
   const unseal = journal?.unseal ?? null
+  const isFirstBoot =
+    session.approved !== null && session.approved.bootId === (await observeMachine(host)).bootId
+  if (isFirstBoot && explanationOf(session).verdict === 'explained') {
+    // Registers that changed cannot release what was sealed before: somebody else shows a secret here.
+    const isImpossible = unseal === 'unsealed' && session.protection !== 'forward-seal'
+    const outcome = isImpossible ? 'not-shown' : 'next-boot'
+    if (isImpossible || session.protection !== 'forward-seal') {
+      return { outcome, facts: { unseal, answer: null, isImpossible }, message: describeSecret(outcome) }
+    }
+  }
   if (unseal === 'mismatch' || unseal === 'wrong-token') {
     return { outcome: 'next-boot', facts: { unseal, answer: null }, message: describeSecret('next-boot') }
   }

@@ -1,94 +1,149 @@
+import { addToCatalogue } from '../../core/bulletin/catalogue.ts'
+import { CATALOGUE } from '../../core/bulletin/catalogue-data.ts'
+import { type BulletinState, pcrsThatMayChange } from '../../core/bulletin/decide-bulletins.ts'
 import {
   type ConfirmedPackage,
   decideUpdate,
   listChangedPackages,
   listMayChange,
 } from '../../core/decide/confirm-update.ts'
-import type { Host } from '../../host/host.ts'
 import { describeUpdate } from '../../messages/before-restart.ts'
-import {
-  MEASURED_PACKAGES,
-  observeIntegrity,
-  observePackage,
-  observeTrustedKeys,
-} from '../../observe/packages.ts'
-import { decidePendingRestart, observeInstalledXen, observeStatus } from '../../observe/status.ts'
-import type { Step } from '../step.ts'
+import { qsb } from '../../messages/bulletins.ts'
+import { observeBulletins } from '../../observe/bulletins.ts'
+import { observeConfirmedPackages } from '../../observe/confirmed-packages.ts'
+import { observeStatus, type StatusFacts } from '../../observe/status.ts'
+import { line } from '../../ui/ui.ts'
+import type { GivenBulletin, Step, StepContext } from '../step.ts'
 
-export const confirmUpdate: Step<'confirm-update'> = async ({ host, ui }) => {
+/** Questions with more bulletins than fit a screen help nobody; older ones can be named by number. */
+const MAX_OFFERED = 6
+
+export const confirmUpdate: Step<'confirm-update'> = async (context) => {
+  const { host, ui, options } = context
   const status = await observeStatus(host)
-  const { machine } = status
   const packages = await ui.progress('verifying packages and their signatures', () =>
-    observeConfirmedPackages(host, machine.bootTime),
+    observeConfirmedPackages(host, status.machine.bootTime),
   )
-  const { installedXen } = await observeInstalledXen(host)
-  const pendingXen = decidePendingRestart(machine, installedXen)
+  const states = await ui.progress('comparing with the bulletins', () => observeStates(context))
+  const named = options.bulletin !== null
+  const chosen = named
+    ? stateOf(options.bulletin, states)
+    : options.canAsk
+      ? await askBulletin(context, states)
+      : null
   const outcome = decideUpdate({
     packages: packages ?? [],
     rpmKnown: packages !== null,
-    pendingXen,
-    demandMet: null,
-    bulletinNamed: false,
-    bulletinVerified: false,
+    pendingXen: status.pendingRestart,
+    demandMet: chosen?.met ?? null,
+    bulletinNamed: named || chosen !== null,
+    bulletinVerified: options.bulletin?.approval !== 'refused',
   })
-  const changed = listChangedPackages(packages ?? [])
-  const moved = pendingXen
-    ? [...changed, ...(packages ?? []).filter((item) => item.component === 'xen')]
-    : changed
-  const mayChange = listMayChange(moved, [], status.aem.flavour)
+  const answered = listAnswered(states, chosen)
+  const moved = listMoved(status, packages ?? [])
+  const bulletinPcrs = pcrsOf(answered, options.bulletin)
+  const mayChange = listMayChange(moved, bulletinPcrs, status.aem.flavour)
   return {
     outcome,
     facts: {
-      bulletin: null,
+      bulletin: chosen,
+      answers: answered.map((state) => state.id),
       packages,
-      xen: { running: machine.xen, installed: installedXen },
-      pendingRestart: pendingXen,
+      xen: { running: status.machine.xen, installed: status.installedXen },
+      pendingRestart: status.pendingRestart,
       mayChange,
     },
     message: describeUpdate(outcome, {
       packages: packages ?? [],
-      bulletin: null,
-      missing: [],
-      pendingXen,
+      bulletin:
+        answered.length > 0
+          ? answered.map((state) => qsb(state.id)).join(', ')
+          : chosen
+            ? qsb(chosen.id)
+            : null,
+      missing: chosen?.missing ?? [],
+      pendingXen: status.pendingRestart,
       mayChange,
     }),
     session: {
       expectation: {
-        bulletins: [],
+        bulletins: answered.map((state) => state.id),
+        bulletinPcrs: [...bulletinPcrs],
         mayChange: [...mayChange],
         changedPackages: [...new Set(moved.map((item) => item.name))],
-        xenBuildId: installedXen.buildId,
-        deviceUuid: machine.aemUuid,
+        xenBuildId: status.installedXen.buildId,
+        deviceUuid: status.machine.aemUuid,
       },
     },
   }
 }
 
-/** Newest version of each measured package, with signature and integrity; null when rpm does not answer at all. */
-export async function observeConfirmedPackages(
-  host: Host,
-  bootTime: string | null,
-): Promise<readonly ConfirmedPackage[] | null> {
-  const trusted = await observeTrustedKeys(host)
-  const confirmed: ConfirmedPackage[] = []
-  let isRpmKnown = false
-  for (const { name, component } of MEASURED_PACKAGES) {
-    const installed = await observePackage(host, name)
-    if (installed.state !== 'seen') continue
-    isRpmKnown = true
-    const newest = installed.value.at(-1)
-    if (!newest) continue
-    const integrity = await observeIntegrity(host, newest, trusted)
-    confirmed.push({
-      name,
-      component,
-      evr: newest.evr,
-      installedAt: newest.installedAt,
-      changedSinceBoot: bootTime === null ? null : newest.installedAt > bootTime,
-      signer: integrity.signer?.name ?? null,
-      signature: integrity.signature,
-      changedFiles: integrity.changedFiles?.map((file) => file.path) ?? null,
-    })
+async function observeStates({ host, options }: StepContext): Promise<readonly BulletinState[]> {
+  const catalogue =
+    options.bulletin === null ? CATALOGUE : addToCatalogue(CATALOGUE, options.bulletin.bulletin)
+  return (await observeBulletins(host, catalogue))?.bulletins ?? []
+}
+
+function stateOf(given: GivenBulletin | null, states: readonly BulletinState[]): BulletinState | null {
+  return states.find((state) => state.id === given?.bulletin.id) ?? null
+}
+
+/** Bulletins whose packages are installed and wait for this restart; the unmet ones are named below. */
+async function askBulletin(
+  { ui }: StepContext,
+  states: readonly BulletinState[],
+): Promise<BulletinState | null> {
+  const due = states.filter((state) => state.met === true && state.restartDue === true)
+  const unmet = states.filter((state) => state.met === false)
+  const offered = [...due, ...unmet].slice(0, MAX_OFFERED)
+  if (offered.length === 0) return null
+  if (unmet.length > 0) {
+    ui.say([
+      line(`  • ${unmet.length} newer or other bulletins for this release are not met here;`, 'dim'),
+      line('    `aem-reseal bulletin list` names them', 'dim'),
+    ])
   }
-  return isRpmKnown ? confirmed : null
+  const [first] = due
+  const none = { value: 'none', label: 'none of them', hint: 'work from what changed since this boot' }
+  const answer = await ui.ask<string>({
+    id: 'bulletin',
+    message: 'Which bulletin is this update for?',
+    choices: [
+      ...offered.map((state) => ({
+        value: String(state.id),
+        label: qsb(state.id),
+        hint: `${state.date}, ${state.met ? 'installed, waits for the restart' : 'not met here'}`,
+      })),
+      none,
+    ],
+    default: first ? String(first.id) : 'none',
+    withYes: first ? String(first.id) : 'none',
+  })
+  return offered.find((state) => String(state.id) === answer) ?? null
+}
+
+/** Every bulletin that this restart puts into effect: the chosen one and all that are met and wait for it. */
+function listAnswered(
+  states: readonly BulletinState[],
+  chosen: BulletinState | null,
+): readonly BulletinState[] {
+  return states.filter(
+    (state) => state.met === true && (state.restartDue === true || state.id === chosen?.id),
+  )
+}
+
+/** What the next boot measures anew; a Xen that was replaced without a newer package counts too. */
+function listMoved(status: StatusFacts, packages: readonly ConfirmedPackage[]): readonly ConfirmedPackage[] {
+  const changed = listChangedPackages(packages)
+  if (status.pendingRestart !== true) return changed
+  return [...changed, ...packages.filter((item) => item.component === 'xen' && !changed.includes(item))]
+}
+
+function pcrsOf(answered: readonly BulletinState[], given: GivenBulletin | null): readonly number[] {
+  const all = [...CATALOGUE.bulletins, ...(given ? [given.bulletin] : [])]
+  const ids = answered.map((state) => state.id)
+  const pcrs = all
+    .filter((bulletin) => ids.includes(bulletin.id))
+    .flatMap((bulletin) => pcrsThatMayChange(bulletin) ?? [])
+  return [...new Set(pcrs)].sort((a, b) => a - b)
 }

@@ -1,9 +1,11 @@
 import { type CommandCall, command, isSuffix } from '../../commands.ts'
 import { labelOf } from '../../core/aem/devices.ts'
+import type { HeldNote } from '../../core/session/held-note.ts'
 import type { Host } from '../../host/host.ts'
 import { describeReseal } from '../../messages/after-restart.ts'
 import { findBootedDevice, observeDevices } from '../../observe/devices.ts'
 import { observeMachine } from '../../observe/machine.ts'
+import { observeSealOutcome } from '../../observe/seal-outcome.ts'
 import { observeSealState } from '../../observe/seal-state.ts'
 import { observeSealedCopy, observeTpmId } from '../../observe/sealed.ts'
 import { observeTpm } from '../../observe/tpm.ts'
@@ -11,11 +13,9 @@ import { line } from '../../ui/ui.ts'
 import type { Step } from '../step.ts'
 
 /** Runs AEM's own seal; only the sealed files, read before and after, say whether it sealed. */
-export const reseal: Step<'reseal'> = async ({ host, ui, options }) => {
+export const reseal: Step<'reseal'> = async ({ host, ui, options, store }) => {
   const suffix = await observeSuffix(host)
-  const isCached = (await observeSealState(host)).cachedSuffix !== null
-  const call: CommandCall =
-    isCached || suffix === null ? command('seal', {}) : command('seal-suffix', { suffix })
+  const call = await chooseCall(host, await store.loadHeldNote())
   if (options.dryRun) {
     ui.say([line(`  would run: ${call.argv.join(' ')}`, 'dim')])
     return {
@@ -34,6 +34,7 @@ export const reseal: Step<'reseal'> = async ({ host, ui, options }) => {
   const said =
     run.state === 'seen' ? run.value.stderr : run.state === 'unknown' ? run.why : `${call.argv[0]} is missing`
   const outcome = isSealed ? 'sealed' : 'failed'
+  if (isSealed) await store.removeHeldNote()
   return {
     outcome,
     facts: {
@@ -41,8 +42,22 @@ export const reseal: Step<'reseal'> = async ({ host, ui, options }) => {
       exit: run.state === 'seen' ? run.value.exit : null,
       tokenRenewed: after !== before,
     },
-    message: describeReseal(outcome, said.trim()),
+    message: describeReseal(outcome, isSealed ? said.trim() : await explainFailure(host, call, said.trim())),
   }
+}
+
+/** A held seal is started as its unit: systemd asks the gate again, and suffix and SRK password are as they were. */
+async function chooseCall(host: Host, note: HeldNote | null): Promise<CommandCall> {
+  const seal = await observeSealOutcome(host, note)
+  if (seal.outcome === 'held' && seal.state.cachedSuffix !== null) return command('seal-held', {})
+  return command('seal', {})
+}
+
+/** `systemctl start` returns 0 for a seal that was held again. */
+async function explainFailure(host: Host, call: CommandCall, said: string): Promise<string> {
+  const { unit } = await observeSealState(host)
+  if (call.id !== 'seal-held' || unit?.result !== 'exec-condition') return said
+  return ['the gate held the seal again; ask it why: sudo aem-reseal gate', said].filter(Boolean).join('\n')
 }
 
 async function observeSuffix(host: Host): Promise<string | null> {

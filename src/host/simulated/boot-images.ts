@@ -21,6 +21,19 @@ export function changeOneByte(image: Uint8Array): Uint8Array {
   return gzipSync(plain)
 }
 
+/** ACM header fields: Intel TXT Software Development Guide, revision 017, appendix A (offsets in bytes). */
+const ACM = { type: 2, vendor: 0x8086, vendorAt: 16, sizeAt: 24, sizeBytes: 128, textAt: 64 } as const
+
+/** A SINIT module as far as anybody looks into it: an ACM header, then a text that tells one from another. */
+export function makeSinit(text: string): Uint8Array {
+  const module = Buffer.alloc(ACM.sizeBytes)
+  module.writeUInt16LE(ACM.type, 0)
+  module.writeUInt32LE(ACM.vendor, ACM.vendorAt)
+  module.writeUInt32LE(ACM.sizeBytes / 4, ACM.sizeAt)
+  module.write(text, ACM.textAt, 'latin1')
+  return module
+}
+
 export function makeKernelImage(release: string): Uint8Array {
   return Buffer.from(`MZ kernel ${release}\n`.repeat(32))
 }

@@ -1,4 +1,10 @@
-import { makeGrubConfiguration, makeInitramfs, makeKernelImage, makeXenImage } from './boot-images.ts'
+import {
+  makeGrubConfiguration,
+  makeInitramfs,
+  makeKernelImage,
+  makeSinit,
+  makeXenImage,
+} from './boot-images.ts'
 import {
   bootFilesOf,
   sha256 as digest,
@@ -56,14 +62,14 @@ export function buildMachine(devices: readonly DeviceSpec[], bootDevice: DeviceS
     launchWorks: true,
     isAemInstalled: true,
     sealWorks: true,
-    sinit: Buffer.from('SINIT ACM of the built-in machine'),
+    sinit: makeSinit('built-in machine'),
     luksHeader: Buffer.from('LUKS header of the built-in machine'),
     pcrs: {},
     kernelCommandLine: '',
     runningXenBuildId: '',
     launchLog: null,
     journal: [],
-    seal: { startedAtUs: 0, exit: 0, conditionMet: false },
+    seal: { startedAtUs: 0, exit: 0, conditionMet: false, isHeld: false },
     slots: new Map(),
     restartRequested: null,
   }
@@ -112,6 +118,7 @@ function writeConfiguration(machine: SimMachine, devices: readonly DeviceSpec[])
   put('/etc/qubes-release', 'Qubes release 4.2.2 (R4.2)\n')
   put('/etc/anti-evil-maid.conf', 'SEAL="--pcr 13 --pcr 17 --pcr 18 --pcr 19"\n')
   put('/etc/grub.d/19_linux_xen_tboot', '#! /bin/sh\n')
+  put('/usr/lib/aem-reseal/aem-reseal.mjs', 'this program')
   for (const { suffix, slot } of devices) {
     put(`/var/lib/anti-evil-maid/aem${suffix}/tpm-freshness-slot`, `${slot}\n`)
     put(`/var/lib/anti-evil-maid/aem${suffix}/secret.txt`, 'the sentence that only you know\n')

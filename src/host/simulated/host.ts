@@ -2,12 +2,19 @@ import { digestStream } from '../digest.ts'
 import { ABSENT, type Host, seen, unknown } from '../host.ts'
 import { fileAt, linkAt, namesIn, putFile, removeFiles } from './files.ts'
 import { findDevice, type SimMachine } from './model.ts'
+import { isSealAsked, startSeal } from './power.ts'
 import { answerProgram } from './programs.ts'
 
 const WORK = '/run/aem-reseal/work-0'
 
-/** The built-in machine as a host: every read and every program is answered from the model. */
-export function makeSimulatedHost(machine: SimMachine): Host {
+/**
+ * The built-in machine as a host: every read and every program is answered from the model.
+ * @param askGate what systemd asks before it starts a seal that has the drop-in
+ */
+export function makeSimulatedHost(
+  machine: SimMachine,
+  askGate: () => Promise<boolean> = async () => true,
+): Host {
   return {
     kind: 'simulated',
     description: 'the built-in machine',
@@ -18,6 +25,10 @@ export function makeSimulatedHost(machine: SimMachine): Host {
       return new Date(machine.nowMs)
     },
     async run(call, input) {
+      if (call.id === 'seal-held') {
+        startSeal(machine, !isSealAsked(machine) || (await askGate()))
+        return seen({ exit: machine.seal.exit, stdout: '', stderr: '' })
+      }
       const answer = answerProgram(machine, call, input)
       return answer === null ? ABSENT : seen(answer)
     },
@@ -36,13 +47,23 @@ export function makeSimulatedHost(machine: SimMachine): Host {
     async statFile(path) {
       const file = fileAt(machine, path)
       if (file)
-        return seen({ kind: 'file', sizeBytes: file.bytes.length, mtimeMs: file.mtimeMs, mode: 0o600 })
-      if (namesIn(machine, path) === null) return ABSENT
-      return seen({ kind: 'directory', sizeBytes: 0, mtimeMs: machine.bootTimeMs, mode: 0o700 })
+        return seen({
+          kind: 'file',
+          sizeBytes: file.bytes.length,
+          mtimeMs: file.mtimeMs,
+          mode: 0o600,
+          ownerUid: 0,
+        })
+      if (path !== '/' && namesIn(machine, path) === null) return ABSENT
+      return seen({ kind: 'directory', sizeBytes: 0, mtimeMs: machine.bootTimeMs, mode: 0o700, ownerUid: 0 })
     },
     async digestFile(path) {
       const file = fileAt(machine, path)
       return file ? seen(await digestStream(oneChunk(file.bytes))) : ABSENT
+    },
+    async openFile(path) {
+      const file = fileAt(machine, path)
+      return file ? seen(oneChunk(file.bytes)) : ABSENT
     },
     async openMedia({ uuid, mountPoint }) {
       const device = findDevice(machine, uuid)

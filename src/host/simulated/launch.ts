@@ -117,6 +117,8 @@ function renderLog(events: readonly LoggedEvent[], modules: readonly Module[], m
     'TBOOT: *********************** TBOOT ***********************',
     'TBOOT:    2022-05-04 12:00 +0200 1.10.5',
     'TBOOT: *****************************************************',
+    'TBOOT: reading Verified Launch Policy from TPM NV...',
+    'TBOOT: failed to read policy from TPM NV, using default',
     'TBOOT: measured launch succeeded',
     'TBOOT: \t os_sinit_data (@0xb8f2017e, 0x9c):',
     'TBOOT: \t     capabilities: 0x00000002',

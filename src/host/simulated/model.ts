@@ -52,7 +52,7 @@ export type SimMachine = {
   runningXenBuildId: string
   launchLog: string | null
   journal: string[]
-  seal: { startedAtUs: number; exit: number; conditionMet: boolean }
+  seal: { startedAtUs: number; exit: number; conditionMet: boolean; isHeld: boolean }
   /** SHA-256 of the freshness token of each NV slot. */
   readonly slots: Map<number, string>
   restartRequested: readonly string[] | null

@@ -1,5 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { findBuildId } from '../../core/xen/build-id.ts'
+import { HOLD_DROP_IN } from '../../paths.ts'
 import { seal, unseal } from './aem.ts'
 import { launch, measureLuksHeader, resetAllPcrs } from './launch.ts'
 import { findDevice, LUKS_UUID, type SimMachine } from './model.ts'
@@ -7,8 +8,32 @@ import { findDevice, LUKS_UUID, type SimMachine } from './model.ts'
 /** A boot takes this long on the simulated clock. */
 const BOOT_MS = 90_000
 
-/** Power cycle: everything of the last boot is gone, and what lies on the boot device is measured anew. */
+/** Power cycle with AEM as it comes: it seals by itself to whatever booted. */
 export function restartMachine(machine: SimMachine): void {
+  bootMachine(machine)
+  startSeal(machine, true)
+}
+
+/** Is there a drop-in, so that systemd asks the gate before AEM's automatic seal? */
+export function isSealAsked(machine: SimMachine): boolean {
+  return machine.dom0.has(HOLD_DROP_IN)
+}
+
+/** AEM's seal unit as systemd starts it. @param mayRun the gate's answer; true where nobody is asked */
+export function startSeal(machine: SimMachine, mayRun: boolean): void {
+  if (!machine.choosesAemEntry) return
+  machine.nowMs += BOOT_MS
+  if (!mayRun) {
+    machine.seal = { startedAtUs: 0, exit: 0, conditionMet: false, isHeld: true }
+    return
+  }
+  const exit = seal(machine)
+  machine.seal = { startedAtUs: 2 * BOOT_MS * 1000, exit, conditionMet: true, isHeld: false }
+  machine.nowMs += BOOT_MS
+}
+
+/** Everything of the last boot is gone, and what lies on the boot device is measured anew; up to AEM's seal. */
+export function bootMachine(machine: SimMachine): void {
   const device = findDevice(machine, machine.bootDevice)
   if (!device) throw new Error('the built-in machine has no boot device')
   machine.nowMs += BOOT_MS
@@ -17,7 +42,7 @@ export function restartMachine(machine: SimMachine): void {
   machine.journal = []
   machine.launchLog = null
   machine.restartRequested = null
-  machine.seal = { startedAtUs: 0, exit: 0, conditionMet: false }
+  machine.seal = { startedAtUs: 0, exit: 0, conditionMet: false, isHeld: false }
   for (const path of machine.dom0.keys()) if (path.startsWith('/run/')) machine.dom0.delete(path)
   resetAllPcrs(machine)
   const common = `placeholder root=/dev/mapper/qubes_dom0-root ro rd.luks.uuid=luks-${LUKS_UUID} rhgb quiet`
@@ -30,10 +55,6 @@ export function restartMachine(machine: SimMachine): void {
   measureLuksHeader(machine)
   machine.nowMs += BOOT_MS
   unseal(machine, device)
-  machine.nowMs += BOOT_MS
-  const exit = seal(machine)
-  machine.seal = { startedAtUs: 2 * BOOT_MS * 1000, exit, conditionMet: true }
-  machine.nowMs += BOOT_MS
 }
 
 function readBuildId(image: Uint8Array | undefined): string | null {

@@ -1,4 +1,5 @@
 import type { CommandCall } from '../../commands.ts'
+import { HOLD_DROP_IN } from '../../paths.ts'
 import type { RunResult } from '../host.ts'
 import { seal } from './aem.ts'
 import { exchangeDirectories } from './files.ts'
@@ -31,6 +32,11 @@ const PROGRAMS: Readonly<
       [item.name, item.evr, 'x86_64', Math.floor(item.installedAtMs / 1000), signed(item.keyId)].join('\t'),
     )
     return { stdout: `${lines.join('\n')}\n` }
+  },
+  'rpm-owner': (machine, { path }) => {
+    const owner = machine.packages.find((item) => item.files.has(path ?? ''))
+    if (!owner) return { exit: 1, stdout: `file ${path} is not owned by any package\n` }
+    return PROGRAMS['rpm-query']?.(machine, { name: owner.name }) ?? null
   },
   'rpm-files': (machine, { name }) => {
     const found = packagesOf(machine, name)
@@ -69,6 +75,10 @@ const PROGRAMS: Readonly<
   'unit-show': (machine) => ({ stdout: renderUnit(machine) }),
   'running-qubes': () => ({ stdout: 'dom0\nsys-net\nsys-firewall\nwork\n' }),
   'launch-log': (machine) => ({ stdout: machine.launchLog ?? '\t TXT measured launch: FALSE\n' }),
+  'hold-show': (machine) => ({ stdout: renderLoadedUnit(machine) }),
+  'daemon-reload': () => ({}),
+  'gate-version': () => ({ stdout: '0.0.0\n' }),
+  'xl-dmesg': () => ({ stdout: '(XEN) Xen version 4.17.4\n' }),
   ...TPM2_PROGRAMS,
   'flush-transient': () => ({}),
   'sync-filesystem': () => ({}),
@@ -77,7 +87,6 @@ const PROGRAMS: Readonly<
     return {}
   },
   seal: (machine) => runSeal(machine),
-  'seal-suffix': (machine) => runSeal(machine),
   'restart-now': (machine) => requestRestart(machine, ['now']),
   'restart-in': (machine, { minutes }) => requestRestart(machine, [`+${minutes}`]),
   'restart-at': (machine, { clockTime }) => requestRestart(machine, [clockTime ?? '']),
@@ -107,18 +116,31 @@ function toBlock(device: SimMachine['devices'][number], index: number) {
   }
 }
 
-function renderUnit({ seal: unit }: SimMachine): string {
+function renderLoadedUnit({ dom0 }: SimMachine): string {
+  const text = Buffer.from(dom0.get(HOLD_DROP_IN)?.bytes ?? []).toString('utf8')
+  const argv = /^ExecCondition=(.*)$/m.exec(text)?.[1]
+  return [
+    'LoadState=loaded',
+    ...(argv === undefined
+      ? []
+      : [`ExecCondition={ path=/usr/bin/node ; argv[]=${argv} ; ignore_errors=no ; }`]),
+    `DropInPaths=${argv === undefined ? '' : HOLD_DROP_IN}`,
+    '',
+  ].join('\n')
+}
+
+function renderUnit({ seal: unit, dom0 }: SimMachine): string {
   const endedAtUs = unit.startedAtUs === 0 ? 0 : unit.startedAtUs + 4_000_000
   return [
     'LoadState=loaded',
     `ActiveState=${unit.exit === 0 ? 'inactive' : 'failed'}`,
     `SubState=${unit.exit === 0 ? 'dead' : 'failed'}`,
-    `Result=${unit.exit === 0 ? 'success' : 'exit-code'}`,
+    `Result=${unit.isHeld ? 'exec-condition' : unit.exit === 0 ? 'success' : 'exit-code'}`,
     `ConditionResult=${unit.conditionMet ? 'yes' : 'no'}`,
     `ExecMainStatus=${unit.exit}`,
     `ExecMainStartTimestampMonotonic=${unit.startedAtUs}`,
     `ExecMainExitTimestampMonotonic=${endedAtUs}`,
-    'DropInPaths=',
+    `DropInPaths=${dom0.has(HOLD_DROP_IN) ? HOLD_DROP_IN : ''}`,
     '',
   ].join('\n')
 }

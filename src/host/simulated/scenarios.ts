@@ -1,4 +1,4 @@
-import { changeOneByte } from './boot-images.ts'
+import { changeOneByte, makeSinit } from './boot-images.ts'
 import { buildMachine, copyBootFiles, INTERNAL, installXen, NEW_XEN, STICK, XEN_IMAGE } from './build.ts'
 import { bootFilesOf, type SimMachine } from './model.ts'
 import { restartMachine } from './power.ts'
@@ -54,7 +54,7 @@ export const SCENARIOS: readonly Scenario[] = [
     tells: 'the SINIT module is another one at the next boot: PCR 17 moves, and the update does not touch it',
     make: updatedMachine,
     whileOff: (machine) => {
-      machine.sinit = Buffer.from('another SINIT ACM')
+      machine.sinit = makeSinit('another module')
     },
   },
   {

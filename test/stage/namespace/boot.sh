@@ -52,12 +52,6 @@ cd "$root"
 pivot_root . "$root/.outside"
 umount -l /.outside
 cd /
-# For TPM 1.2 a pseudo-terminal in raw mode is the character device: whoever opens it has the TPM to himself until he
-# closes it, as with the real one.
-if [ "$TPM" = 1.2 ] && [ "$phase" = dom0 ]; then
-  while :; do
-    socat PTY,link=/dev/tpm0,raw,echo=0,wait-slave "TCP:127.0.0.1:$TPM_PORT" || sleep 0.2
-  done >/dev/null 2>&1 </dev/null &
-fi
+[ "$phase $TPM" != 'dom0 1.2' ] || /usr/libexec/stage/tpm-device /dev/tpm0 "$TPM_PORT" </dev/null >/dev/null 2>&1 &
 echo "ready $pid"
 while read -r _ <&0; do :; done

@@ -1,0 +1,122 @@
+import { dirname, resolve } from 'node:path'
+import type { Bulletin } from '../core/bulletin/bulletin.ts'
+import { addToCatalogue, findBulletin, parseBulletinId } from '../core/bulletin/catalogue.ts'
+import { CATALOGUE } from '../core/bulletin/catalogue-data.ts'
+import { decideCheck } from '../core/bulletin/decide-bulletins.ts'
+import { EXPOSURE_CHECKS, type ExposureRow } from '../core/bulletin/exposure.ts'
+import { type BulletinSignature, decideApproval, needAttention } from '../core/bulletin/signatures.ts'
+import { EXIT, Failure } from '../core/failure.ts'
+import type { Host } from '../host/host.ts'
+import { bulletinLines, checkLines, exposureLines, listLines } from '../messages/bulletins.ts'
+import { makeFailure } from '../messages.ts'
+import { keyDirectoriesOf, observeBulletinFile } from '../observe/bulletin-file.ts'
+import { observeBulletins, observeMsiExposure } from '../observe/bulletins.ts'
+import { renderFailure } from '../ui/render-message.ts'
+import { line } from '../ui/ui.ts'
+import type { GlobalOptions, Io } from './io.ts'
+import { makeFileHost, makeUi, printJson } from './world.ts'
+
+export type FoundBulletin = {
+  readonly bulletin: Bulletin
+  /** null: a fact of the built-in catalogue, whose signatures were checked when it was made. */
+  readonly signatures: readonly BulletinSignature[] | null
+  readonly approval: 'built-in' | 'approved' | 'single' | 'refused'
+}
+
+/** A bulletin by number (built-in catalogue) or by file (signatures checked first). */
+export async function findGiven(
+  options: GlobalOptions,
+  given: string,
+  keys: readonly string[],
+): Promise<FoundBulletin> {
+  const id = parseBulletinId(given)
+  if (id !== null) return { bulletin: findBulletin(CATALOGUE, id), signatures: null, approval: 'built-in' }
+  const path = resolve(given)
+  const keyPaths = keys.map((key) => resolve(key))
+  const places = [
+    ...keyDirectoriesOf(path).map((place) => resolve(place)),
+    ...keyPaths,
+    ...keyPaths.map(dirname),
+  ]
+  const host = await makeFileHost(options, [dirname(path), ...places])
+  try {
+    const { bulletin, signatures } = await observeBulletinFile(host, path, keyPaths)
+    return { bulletin, signatures, approval: decideApproval(signatures) }
+  } finally {
+    await host.close()
+  }
+}
+
+/** `aem-reseal bulletin show ID|FILE...` */
+export async function runBulletinShow(
+  io: Io,
+  options: GlobalOptions,
+  given: readonly string[],
+  keys: readonly string[],
+): Promise<number> {
+  const ui = makeUi(io, options)
+  const answers: unknown[] = []
+  let exit: number = EXIT.done
+  for (const one of given) {
+    try {
+      const found = await findGiven(options, one, keys)
+      answers.push({
+        ...found.bulletin,
+        signatures: found.signatures ?? [],
+        source: found.signatures ? 'file' : 'catalogue',
+      })
+      if (found.signatures !== null && needAttention(found.signatures)) exit = EXIT.attention
+      if (!options.json) ui.say([...bulletinLines(found), line('')])
+    } catch (error) {
+      if (!(error instanceof Failure) || given.length === 1) throw error
+      const { code, what, why, next } = error.text
+      answers.push({ error: { code, what, why, next } })
+      exit = EXIT.attention
+      if (!options.json) ui.say([...renderFailure(error.text), line('')])
+    }
+  }
+  if (options.json) printJson(io, answers)
+  return exit
+}
+
+/** `aem-reseal bulletin list`: every bulletin for this release, newest first. */
+export async function runBulletinList(io: Io, options: GlobalOptions, host: Host): Promise<number> {
+  const ui = makeUi(io, options)
+  const list = await ui.progress('looking up packages', () => observeBulletins(host, CATALOGUE))
+  if (list === null) throw makeFailure('release-unknown')
+  if (options.json) printJson(io, list)
+  else ui.say(listLines(list))
+  return EXIT.done
+}
+
+/** `aem-reseal bulletin check [ID|FILE]`: the one answer. */
+export async function runBulletinCheck(
+  io: Io,
+  options: GlobalOptions,
+  host: Host,
+  given: string | null,
+  keys: readonly string[],
+): Promise<number> {
+  const ui = makeUi(io, options)
+  const found = given === null ? null : await findGiven(options, given, keys)
+  if (found?.approval === 'refused')
+    throw makeFailure('bulletin-not-verified', { id: String(found.bulletin.id) })
+  const catalogue = found === null ? CATALOGUE : addToCatalogue(CATALOGUE, found.bulletin)
+  const list = await ui.progress('looking up packages', () => observeBulletins(host, catalogue))
+  if (list === null) throw makeFailure('release-unknown')
+  const bulletins =
+    found === null ? list.bulletins : list.bulletins.filter((item) => item.id === found.bulletin.id)
+  const check = decideCheck(bulletins)
+  const exposure = await observeExposure(host, found?.bulletin ?? null)
+  if (options.json) printJson(io, { ...list, bulletins, verdict: check.verdict, exposure })
+  else ui.say([...checkLines({ ...list, bulletins }, check), ...exposureLines(exposure)])
+  return check.exit
+}
+
+async function observeExposure(
+  host: Host,
+  bulletin: Bulletin | null,
+): Promise<readonly ExposureRow[] | null> {
+  if (bulletin === null || !EXPOSURE_CHECKS.has(bulletin.id)) return null
+  return observeMsiExposure(host)
+}

@@ -1,0 +1,96 @@
+import { EXIT, type ExitCode } from '../failure.ts'
+import type { Bulletin } from './bulletin.ts'
+import type { Catalogue } from './catalogue.ts'
+import {
+  decideDemands,
+  demandsFor,
+  type InstalledPackage,
+  type MissingPackage,
+  mainRelease,
+} from './demand.ts'
+import { decideRestartDue, type RunningSystem } from './restart-due.ts'
+
+/** What is known of this dom0. */
+export type Dom0Facts = {
+  /** Qubes release, `4.2`. */
+  readonly release: string
+  /** All packages; null where they could not be listed. */
+  readonly installed: readonly InstalledPackage[] | null
+  readonly running: RunningSystem
+}
+
+export type BulletinState = {
+  readonly id: number
+  readonly date: string
+  /** null: could not be found out. */
+  readonly met: boolean | null
+  readonly restartDue: boolean | null
+  readonly missing: readonly MissingPackage[]
+}
+
+/** The contract of `bulletin list` and `bulletin check`. */
+export type BulletinList = {
+  readonly release: string
+  readonly catalogue: { readonly newest: number; readonly date: string }
+  /** Newest first; only those that ask something of dom0 in this release. */
+  readonly bulletins: readonly BulletinState[]
+}
+
+/**
+ * How one bulletin stands on this dom0.
+ * @returns null where the bulletin asks nothing of dom0 in this release.
+ */
+export const decideBulletin = (bulletin: Bulletin, facts: Dom0Facts): BulletinState | null => {
+  const demands = demandsFor(bulletin, facts.release)
+  if (!demands) return null
+  const { met, missing, satisfied } = decideDemands(demands, facts.installed)
+  const { id, date } = bulletin
+  // Without the update no restart is due for it: the update comes first.
+  if (met === false) return { id, date, met, restartDue: false, missing }
+  const restartDue = met === null ? null : decideRestartDue(bulletin.restart, satisfied, facts.running)
+  return { id, date, met, restartDue, missing }
+}
+
+/** How all bulletins of a catalogue stand on this dom0. */
+export const decideBulletins = (catalogue: Catalogue, facts: Dom0Facts): BulletinList => ({
+  release: mainRelease(facts.release),
+  catalogue: { newest: catalogue.newest, date: catalogue.date },
+  bulletins: catalogue.bulletins
+    .flatMap((bulletin) => decideBulletin(bulletin, facts) ?? [])
+    .toSorted((a, b) => b.id - a.id),
+})
+
+export type BulletinCheck = {
+  readonly verdict: 'met' | 'unmet' | 'unknown' | 'restart-due' | 'restart-perhaps-due' | 'nothing-asked'
+  readonly exit: ExitCode
+  /** The bulletins the verdict rests on, newest first. */
+  readonly because: readonly number[]
+}
+
+/**
+ * The one answer of `bulletin check`: met 0, unmet 1, met but a restart is due 3 (contract).
+ *
+ * What could not be found out is never 0: unknown packages end with 1 as unmet ones do, a restart
+ * that may be due with 3 as one that is. A bulletin that asks nothing of this release is 0.
+ */
+export const decideCheck = (states: readonly BulletinState[]): BulletinCheck => {
+  const where = (matches: (state: BulletinState) => boolean): number[] =>
+    states.filter(matches).map(({ id }) => id)
+  const steps: readonly [BulletinCheck['verdict'], ExitCode, number[]][] = [
+    ['unmet', EXIT.attention, where(({ met }) => met === false)],
+    ['unknown', EXIT.attention, where(({ met }) => met === null)],
+    ['restart-due', EXIT.waitingForRestart, where(({ restartDue }) => restartDue === true)],
+    ['restart-perhaps-due', EXIT.waitingForRestart, where(({ restartDue }) => restartDue === null)],
+    ['met', EXIT.done, where(({ met }) => met === true)],
+  ]
+  const [verdict, exit, because] = steps.find(([, , ids]) => ids.length > 0) ?? [
+    'nothing-asked',
+    EXIT.done,
+    [],
+  ]
+  return { verdict, exit, because }
+}
+
+/** PCRs that may change by the bulletin's own word, ascending; null where it says nothing of Anti Evil Maid. */
+export const pcrsThatMayChange = (bulletin: Bulletin): readonly number[] | null =>
+  bulletin.reseal?.pcrs ?? null

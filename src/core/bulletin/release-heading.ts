@@ -1,0 +1,57 @@
+/** Where the packages of a list belong; `unsaid` where the heading does not tell. */
+export type Place = 'dom0' | 'vms' | 'unsaid'
+
+export type ReleaseHeading = {
+  readonly releases: readonly string[]
+  readonly place: Place
+  /** Text after the colon: empty, `not affected` (65), or a package. */
+  readonly rest: string
+  /** A markdown heading (37) holds for all that follows, one with a colon only for its list. */
+  readonly lasting: boolean
+}
+
+const START = /^(?:For )?Qubes (?:OS )?R?(\d{1,2}(?:\.\d{1,2})?)/
+const FURTHER = /(?:, (?:and )?| and )R?(\d{1,2}\.\d{1,2})/y
+const MARKDOWN = /^#{1,6} Qubes (?:OS )?R?(\d{1,2}(?:\.\d{1,2})?)$/
+
+/** Which machines a phrase such as `in templates, standalones and dom0` means; dom0 wins (87). */
+export const placeOf = (phrase: string): Place => {
+  if (/\bdom0\b/i.test(phrase)) return 'dom0'
+  return /\b(?:templates?|template\(s\)|standalones?|domUs?|qubes|[A-Za-z]*VMs?)\b/i.test(phrase)
+    ? 'vms'
+    : 'unsaid'
+}
+
+/**
+ * The line above a package list.
+ *
+ *     For Qubes 4.2, in dom0:
+ *     For Qubes OS 4.2 and 4.3, in dom0:
+ *     For Qubes 4.1, in dom0 and the template(s) of any GUI qube(s) [1]:
+ *     For Qubes 4.1: not affected
+ *     ## Qubes 4.0
+ */
+export const parseReleaseHeading = (line: string): ReleaseHeading | null => {
+  const text = line.trim()
+  const markdown = MARKDOWN.exec(text)
+  if (markdown) return { releases: [markdown[1]!], place: 'unsaid', rest: '', lasting: true }
+  const start = START.exec(text)
+  if (!start) return null
+  const releases = [start[1]!]
+  let at = start[0].length
+  for (;;) {
+    FURTHER.lastIndex = at
+    const further = FURTHER.exec(text)
+    if (!further) break
+    releases.push(further[1]!)
+    at += further[0].length
+  }
+  const colon = text.indexOf(':', at)
+  if (colon === -1 || !/^(?:,? .*)?$/.test(text.slice(at, colon))) return null
+  return {
+    releases,
+    place: placeOf(text.slice(at, colon)),
+    rest: text.slice(colon + 1).trim(),
+    lasting: false,
+  }
+}

@@ -1,0 +1,69 @@
+import type { BulletinPackage, Component } from './bulletin.ts'
+import { bareName } from './components.ts'
+
+/**
+ * Packages built from Qubes' Xen source, one version for all (QubesOS/qubes-vmm-xen, xen.spec.in).
+ * xen-hypervisor comes first: it owns /boot/xen-*.gz, which is what is measured. The stub domains
+ * (xen-hvm-stubdom-*) have sources and versions of their own.
+ */
+const XEN = [
+  'xen-hypervisor',
+  'xen',
+  'xen-libs',
+  'xen-runtime',
+  'xen-licenses',
+  'python3-xen',
+  'xen-hypervisor-debug',
+  'xen-devel',
+]
+
+/** Kernels that dom0 boots, and those that dom0 lends to qubes (QubesOS/qubes-linux-kernel, kernel.spec.in). */
+const KERNEL = ['kernel', 'kernel-qubes-vm']
+const KERNEL_LATEST = ['kernel-latest', 'kernel-latest-qubes-vm']
+const VM_KERNELS = ['kernel-qubes-vm', 'kernel-latest-qubes-vm']
+
+/** Loose names as bulletins print them, without the words bareName drops; first match wins. */
+const LOOSE_NAMES: readonly (readonly [RegExp, readonly string[]])[] = [
+  [/^xen$/i, XEN],
+  // `Linux kernel packages (kernel*-qubes-vm)` (82, 92)
+  [/^(?:linux )?kernel packages? \(kernel\*-qubes-vm\)$/i, VM_KERNELS],
+  // `kernel-latest packages` (42)
+  [/^kernel-latest packages$/i, KERNEL_LATEST],
+  // `Linux kernel packages` (63, 64, 69) and `Kernel packages` (31, 32, 78) list the versions of both flavours.
+  [/^(?:linux )?kernel packages$/i, [...KERNEL, ...KERNEL_LATEST]],
+  [/^lvm2$/i, ['lvm2', 'lvm2-libs']],
+  [/^qrexec$/i, ['qubes-core-qrexec', 'qubes-core-qrexec-libs', 'qubes-core-qrexec-dom0']],
+  // Misprint of 20; the body has the right name.
+  [/^qubes-core-dom-linux$/, ['qubes-core-dom0-linux']],
+]
+
+const RPM_NAME = /^[A-Za-z0-9][\w.+-]*$/
+
+/**
+ * RPM names a printed name stands for, the one that matters most first; those that are installed must
+ * meet the demand. Empty where the name cannot be told: then nothing may be claimed about it.
+ */
+export const rpmNamesOf = (printed: string): readonly string[] => {
+  const bare = bareName(printed)
+  const loose = LOOSE_NAMES.find(([pattern]) => pattern.test(printed) || pattern.test(bare))
+  if (loose) return loose[1]
+  return RPM_NAME.test(bare) ? [bare] : []
+}
+
+/**
+ * What it means that none of the packages is installed. Without Xen in the list, the list is not that
+ * of a dom0: nothing can be said. Microcode, firmware and dracut are asked for on every machine.
+ * Anything else is a package this dom0 does not use, which cannot be vulnerable.
+ */
+const WHEN_ABSENT: Readonly<Record<Component, 'unknown' | 'unmet' | 'not-used'>> = {
+  xen: 'unknown',
+  microcode: 'unmet',
+  firmware: 'unmet',
+  'initramfs-tool': 'unmet',
+  kernel: 'not-used',
+  lvm: 'not-used',
+  other: 'not-used',
+}
+
+export const whenAbsent = (wanted: BulletinPackage): 'unknown' | 'unmet' | 'not-used' =>
+  WHEN_ABSENT[wanted.component]

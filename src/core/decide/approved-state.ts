@@ -1,0 +1,50 @@
+import * as z from 'zod'
+import type { Session } from '../session/checkpoint.ts'
+
+/** One register and the value it must have at the next boot; null: nothing says what it will be. */
+export type ExpectedRegister = { readonly index: number; readonly value: string | null }
+
+/** What is read of the contract's `predict` answer (docs/contract.md); the rest of it is not needed here. */
+const predictionSchema = z.object({
+  calibrated: z.boolean(),
+  refusal: z.unknown(),
+  pcrs: z.array(
+    z.object({
+      index: z.number().int(),
+      bank: z.string(),
+      predicted: z
+        .string()
+        .regex(/^[0-9a-f]+$/)
+        .nullable(),
+    }),
+  ),
+})
+
+/**
+ * The state that the user went into the restart with: each selected register with its predicted value. A register
+ * that the prediction does not speak of, and that the update does not touch, keeps the value of the baseline; one
+ * that it speaks of without a value has none.
+ *
+ * @returns null when the session has no baseline or no calibrated prediction
+ */
+export function listExpectedRegisters(
+  session: Pick<Session, 'baseline' | 'expectation' | 'prediction'>,
+): readonly ExpectedRegister[] | null {
+  const { baseline, expectation } = session
+  const parsed = predictionSchema.safeParse(session.prediction)
+  if (baseline === null || !parsed.success) return null
+  const { calibrated, refusal, pcrs } = parsed.data
+  if (!calibrated || (refusal !== null && refusal !== undefined)) return null
+  return baseline.selectedPcrs.map((index) => {
+    const found = pcrs.filter((pcr) => pcr.index === index && pcr.bank === baseline.bank)
+    if (found.length > 0) return { index, value: found.length === 1 ? (found[0]?.predicted ?? null) : null }
+    // Without the confirmed update nothing says which registers stay.
+    const mayChange = expectation === null || expectation.mayChange.includes(index)
+    return { index, value: mayChange ? null : (baseline.pcrs[baseline.bank]?.[index] ?? null) }
+  })
+}
+
+/** Is every selected register known beforehand? */
+export function isStateExpected(registers: readonly ExpectedRegister[] | null): boolean {
+  return registers !== null && registers.length > 0 && registers.every(({ value }) => value !== null)
+}

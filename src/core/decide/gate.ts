@@ -1,0 +1,87 @@
+import type { AemJournal } from '../aem/seal-outcome.ts'
+import type { Session } from '../session/checkpoint.ts'
+import { type ExpectedRegister, isStateExpected, listExpectedRegisters } from './approved-state.ts'
+
+/** What the gate knows when systemd asks whether AEM's automatic seal may run. */
+export type GateFacts = {
+  readonly bootId: string | null
+  /** What AEM's initrd said in this boot; null: the journal does not say. */
+  readonly unseal: AemJournal['unseal']
+  /** The registers that a seal would take now (anti-evil-maid.conf). */
+  readonly selectedPcrs: readonly number[] | null
+  readonly bank: string | null
+  /** Hex by index, of that bank. */
+  readonly pcrs: Readonly<Record<number, string>>
+  readonly session: Session | null
+}
+
+/** Why a seal may run. */
+export type GateRule = 'unsealed' | 'approved' | 'predicted'
+
+export type HoldReason =
+  | 'no-session'
+  | 'selection-unreadable'
+  | 'registers-unreadable'
+  | 'no-baseline'
+  | 'selection-changed'
+  | 'not-planned'
+  | 'not-predicted'
+  | 'wrong-token'
+  | 'other-state'
+  | 'not-root'
+  | 'error'
+
+export type GateDecision =
+  | { readonly mayRun: true; readonly rule: GateRule }
+  | { readonly mayRun: false; readonly reason: HoldReason; readonly pcrs: readonly number[] }
+
+/**
+ * May the automatic seal run? It may when nothing changed (the TPM released the freshness token, and it was the
+ * current one), when the user accepted this very state in this boot, or when every selected register is what the
+ * user was told before the restart. Whatever is not known counts against it.
+ */
+export function decideGate(facts: GateFacts): GateDecision {
+  if (facts.unseal === 'unsealed') return { mayRun: true, rule: 'unsealed' }
+  const { session, selectedPcrs } = facts
+  if (session === null) return hold('no-session')
+  if (selectedPcrs === null || selectedPcrs.length === 0) return hold('selection-unreadable')
+  const unreadable = selectedPcrs.filter((index) => facts.pcrs[index] === undefined)
+  if (facts.bank === null || unreadable.length > 0) return hold('registers-unreadable', unreadable)
+  if (session.baseline === null) return hold('no-baseline')
+  const isSameSelection =
+    facts.bank === session.baseline.bank &&
+    [...selectedPcrs].sort().join() === [...session.baseline.selectedPcrs].sort().join()
+  if (!isSameSelection) return hold('selection-changed')
+  const { approved } = session
+  if (approved !== null && approved.bootId !== null && approved.bootId === facts.bootId) {
+    const values = selectedPcrs.map((index) => ({ index, value: approved.pcrs[index] ?? null }))
+    return compare(facts, values, 'approved')
+  }
+  return decideByPrediction(facts, session)
+}
+
+function decideByPrediction(facts: GateFacts, session: Session): GateDecision {
+  const expected = listExpectedRegisters(session)
+  if (expected === null || !isStateExpected(expected)) {
+    return hold(
+      'not-predicted',
+      (expected ?? []).filter(({ value }) => value === null).map(({ index }) => index),
+    )
+  }
+  // Only a planned restart makes a prediction the user's: before it, they have not seen the screen that shows it.
+  if (session.protection === null || session.restart === null) return hold('not-planned')
+  // A token that unsealed and is not the current one is an old copy of the device.
+  if (facts.unseal === 'wrong-token') return hold('wrong-token')
+  return compare(facts, expected, 'predicted')
+}
+
+function compare(facts: GateFacts, wanted: readonly ExpectedRegister[], rule: GateRule): GateDecision {
+  const others = wanted
+    .filter(({ index, value }) => value === null || value !== facts.pcrs[index])
+    .map(({ index }) => index)
+  return others.length === 0 && wanted.length > 0 ? { mayRun: true, rule } : hold('other-state', others)
+}
+
+function hold(reason: HoldReason, pcrs: readonly number[] = []): GateDecision {
+  return { mayRun: false, reason, pcrs }
+}

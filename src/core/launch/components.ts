@@ -1,0 +1,36 @@
+import type { BootEntry } from './boot-entry.ts'
+import { listMeasuredFiles, type ModuleRole } from './boot-entry.ts'
+import type { MeasuredComponent } from './explain-types.ts'
+import type { LaunchEvent, LaunchLog } from './launch-log.ts'
+import { roleOf } from './match-module.ts'
+
+/**
+ * Everything a boot extended, in order, with the file each digest stands for where the entry tells.
+ * Kept as the baseline before a restart, and compared with the same list afterwards.
+ * @param booted the entry of that boot; without it paths are null and roles go by AEM's load order
+ */
+export function listComponents(log: LaunchLog, booted: BootEntry | null): MeasuredComponent[] {
+  const files = booted === null ? [] : listMeasuredFiles(booted, {})
+  return log.events.map((event): MeasuredComponent => {
+    const { pcr, digests, origin } = event
+    const base = { pcr, digests }
+    if (origin.kind === 'module') {
+      const file = files[origin.moduleIndex] ?? null
+      const logged = log.modules[origin.moduleIndex]?.commandLine ?? null
+      const role =
+        file?.role ?? roleOf(log.kind === 'trenchboot' ? origin.moduleIndex + 1 : origin.moduleIndex)
+      return { ...base, role, path: file?.path ?? null, commandLine: logged ?? file?.commandLine ?? null }
+    }
+    if (origin.kind === 'mle') return { ...base, ...describeLauncher(log, booted) }
+    return { ...base, role: originRole(event), path: null, commandLine: null }
+  })
+}
+
+function describeLauncher(log: LaunchLog, booted: BootEntry | null) {
+  const role: ModuleRole = log.kind === 'trenchboot' ? 'xen' : 'mle'
+  return { role, path: booted?.launcher?.path ?? null, commandLine: booted?.launcher?.commandLine ?? null }
+}
+
+function originRole(event: LaunchEvent): 'platform' | 'policy' | 'other' {
+  return event.origin.kind === 'platform' || event.origin.kind === 'policy' ? event.origin.kind : 'other'
+}

@@ -1,0 +1,139 @@
+import type { ExplanationInput, FileFact, MeasuredComponent, Reason, ReasonCode } from './explain-types.ts'
+import { launchDigests } from './match-module.ts'
+
+const ROLE_WORDS: Readonly<Record<MeasuredComponent['role'], string>> = {
+  mle: 'tboot',
+  xen: 'the Xen image',
+  kernel: 'the dom0 kernel',
+  initramfs: 'the initramfs',
+  module: 'a further module',
+  platform: 'a platform value (SINIT, CPU, firmware)',
+  policy: "tboot's policy",
+  other: 'an entry of unknown origin',
+}
+
+/** The same place in the list of before the restart and of now. */
+export type Pair = { readonly before: MeasuredComponent | null; readonly now: MeasuredComponent | null }
+
+export function blocking(code: ReasonCode, pcr: number, what: string, next: string): Reason {
+  return { code, pcr, what, next, isBlocking: true }
+}
+
+export const LOOK_AT_GRUB = 'Look at the AEM entry in grub.cfg on the boot device'
+const NO_RESEAL = 'Do not reseal'
+
+/** Words for messages: what it is and its file. */
+export function describe(component: MeasuredComponent): string {
+  const words = ROLE_WORDS[component.role]
+  const named = component.path === null ? words : `${words} ${component.path}`
+  return named.charAt(0).toUpperCase() + named.slice(1)
+}
+
+/** The file the entry loads for the component; where no entry is known, one that gives its digest. */
+export function findFile(input: ExplanationInput, component: MeasuredComponent): FileFact | null {
+  if (component.path !== null) return input.files.find((file) => file.path === component.path) ?? null
+  return input.files.find((file) => isOf(input, component, file)) ?? null
+}
+
+function isOf(input: ExplanationInput, component: MeasuredComponent, file: FileFact): boolean {
+  const digest = component.digests[input.bank]
+  if (file.image === null || file.image.problem !== null || digest === undefined) return false
+  const isPlain = component.role === 'xen' && input.rule === null
+  if (isPlain) return false
+  const made = launchDigests(component.commandLine ?? '', input.rule, file.image.digests)
+  return made[input.bank] === digest
+}
+
+/** What stands against the file: missing, other than measured, or not vouched for by its package. */
+export function checkFile(
+  input: ExplanationInput,
+  now: MeasuredComponent,
+  file: FileFact | null,
+  index: number,
+): Reason[] {
+  const name = describe(now)
+  if (file === null || file.image === null)
+    return [
+      blocking(
+        'file-missing',
+        index,
+        `${name}: no file on the boot device gives what was measured`,
+        NO_RESEAL,
+      ),
+    ]
+  if (!isOf(input, now, file))
+    return [
+      blocking(
+        'file-differs-from-launch',
+        index,
+        `${name}: ${file.path} is not what this boot measured`,
+        NO_RESEAL,
+      ),
+    ]
+  return checkPackage(file, name, index, input.previousBootTime ?? null)
+}
+
+function checkPackage(file: FileFact, name: string, index: number, lastBoot: string | null): Reason[] {
+  const owner = file.package
+  if (owner === null)
+    return [
+      blocking(
+        'no-package',
+        index,
+        `${name}: ${file.path} belongs to no package`,
+        `Check: rpm -qf /boot${file.path}`,
+      ),
+    ]
+  const label = `${owner.name} ${owner.evr}`
+  const verify = `Check: rpm -V ${owner.name}`
+  if (owner.unmodified === false)
+    return [
+      blocking('package-modified', index, `${name}: ${file.path} is not as ${label} installed it`, verify),
+    ]
+  if (owner.unmodified === null)
+    return [blocking('package-unchecked', index, `${name}: ${label} could not be verified`, verify)]
+  if (!owner.signerKnown)
+    return [
+      blocking(
+        'signer-unknown',
+        index,
+        `${name}: ${label} has no good signature of a known key`,
+        `Check: rpm -qvv ${owner.name}`,
+      ),
+    ]
+  if (isOlder(owner.installTime, lastBoot))
+    return [
+      blocking(
+        'package-older-than-last-boot',
+        index,
+        `${name}: ${label} was installed before the last boot, which measured something else in its place`,
+        LOOK_AT_GRUB,
+      ),
+    ]
+  return []
+}
+
+/** A change that a package made since the last boot comes from a package installed since then. */
+function isOlder(installTime: string | null, lastBoot: string | null): boolean {
+  if (installTime === null || lastBoot === null) return false
+  return Date.parse(installTime) < Date.parse(lastBoot)
+}
+
+/** Packages vouch for files, nobody vouches for a command line: a changed one must have been predicted. */
+export function checkCommandLine(
+  input: ExplanationInput,
+  pair: Pair,
+  file: FileFact | null,
+  index: number,
+): Reason[] {
+  const { before, now } = pair
+  if (input.rule === null || before === null || now === null || before.role !== now.role) return []
+  const hasSameImage =
+    file !== null &&
+    file.image !== null &&
+    launchDigests(before.commandLine ?? '', input.rule, file.image.digests)[input.bank] ===
+      before.digests[input.bank]
+  if (before.commandLine === now.commandLine && !hasSameImage) return []
+  const what = `${describe(now)}: its command line changed`
+  return [blocking('command-line-changed', index, what, LOOK_AT_GRUB)]
+}

@@ -1,0 +1,125 @@
+import type { Failure } from '../failure.ts'
+import type { BootEntry, ModuleRole } from './boot-entry.ts'
+import type { ImageDigest } from './image-digest.ts'
+import type { Digests, LaunchLog } from './launch-log.ts'
+import type { CommandLineRule } from './module-digest.ts'
+import type { Bank, PcrBanks } from './pcr.ts'
+
+/** What a boot measured, one extend after the other: kept in the checkpoint before the restart. */
+export type MeasuredComponent = {
+  readonly role: ModuleRole | 'platform' | 'policy' | 'other'
+  readonly path: string | null
+  readonly commandLine: string | null
+  readonly pcr: number
+  readonly digests: Digests
+}
+
+/** The package a file belongs to, as rpm and the keyring say it. */
+export type PackageFact = {
+  readonly name: string
+  readonly evr: string
+  readonly signer: string | null
+  /** The signature is good and the key is one we know. */
+  readonly signerKnown: boolean
+  readonly installTime: string | null
+  /** `rpm -V` finds the file as packaged; null when it could not be asked. */
+  readonly unmodified: boolean | null
+}
+
+/** A file on the boot device now. */
+export type FileFact = {
+  /** As GRUB names it. */
+  readonly path: string
+  readonly image: ImageDigest | null
+  readonly package: PackageFact | null
+  /** Id of the bulletin that asked for this package, such as `103`. */
+  readonly bulletin: string | null
+}
+
+export type ExplanationInput = {
+  /** The values of before the restart; null when there is no baseline. */
+  readonly before: {
+    readonly pcrs: PcrBanks
+    readonly components: readonly MeasuredComponent[] | null
+  } | null
+  readonly pcrsNow: PcrBanks
+  readonly log: LaunchLog | Failure | null
+  readonly booted: BootEntry | null
+  readonly rule: CommandLineRule | null
+  readonly bank: Bank
+  readonly selected: readonly number[]
+  readonly prediction:
+    | readonly { readonly index: number; readonly bank: Bank; readonly predicted: string | null }[]
+    | null
+  readonly files: readonly FileFact[]
+  /** Registers the installed updates may change; null when no bulletin or prediction names any. */
+  readonly expectedPcrs: readonly number[] | null
+  readonly alreadyResealed: boolean | null
+  /** When the boot before this one began, ISO 8601; lets an older package in place of a newer one be told. */
+  readonly previousBootTime?: string | null
+}
+
+export type ReasonCode =
+  | 'no-baseline'
+  | 'pcr-unreadable'
+  | 'pcr-not-expected'
+  | 'unmeasured'
+  | 'log-missing'
+  | 'log-unfaithful'
+  | 'not-in-log'
+  | 'luks-header-changed'
+  | 'platform-changed'
+  | 'policy-changed'
+  | 'tboot-changed'
+  | 'module-added'
+  | 'module-removed'
+  | 'module-order-changed'
+  | 'command-line-changed'
+  | 'file-missing'
+  | 'file-differs-from-launch'
+  | 'no-package'
+  | 'package-modified'
+  | 'package-unchecked'
+  | 'signer-unknown'
+  | 'package-older-than-last-boot'
+  | 'differs-from-prediction'
+
+/** A finding about one register: what it is and what to do. `isBlocking` ones make the verdict unexplained. */
+export type Reason = {
+  readonly code: ReasonCode
+  readonly pcr: number | null
+  readonly what: string
+  readonly next: string
+  readonly isBlocking: boolean
+}
+
+export type Cause = {
+  readonly role: ModuleRole
+  readonly path: string | null
+  readonly digestBefore: string | null
+  readonly digestNow: string | null
+  readonly package: PackageFact | null
+  readonly bulletin: string | null
+}
+
+export type ExplainedPcr = {
+  readonly index: number
+  readonly bank: Bank
+  readonly before: string | null
+  readonly now: string | null
+  readonly predicted: string | null
+  readonly change: 'none' | 'expected' | 'unexpected'
+  readonly causes: readonly Cause[]
+}
+
+export type Verdict = 'unchanged' | 'explained' | 'unexplained' | 'no-baseline'
+
+/** The `explain` document of the contract; `reasons` and `advice` are additions. */
+export type Explanation = {
+  readonly verdict: Verdict
+  readonly alreadyResealed: boolean | null
+  readonly pcrs: readonly ExplainedPcr[]
+  readonly reasons: readonly Reason[]
+  /** In this order, for a tired reader; empty unless the verdict is unexplained. */
+  readonly advice: readonly string[]
+}

@@ -1,0 +1,164 @@
+import { Failure } from '../failure.ts'
+import { listComponents } from './components.ts'
+import { listAdvice } from './explain-advice.ts'
+import { traceRegister } from './explain-trace.ts'
+import type {
+  Cause,
+  ExplainedPcr,
+  Explanation,
+  ExplanationInput,
+  Reason,
+  ReasonCode,
+  Verdict,
+} from './explain-types.ts'
+import { isUnlaunched, PCR } from './pcr.ts'
+import { isListed, replayPcr } from './replay.ts'
+
+/**
+ * Holds the registers of this boot against those of before the restart. The verdict is `explained` only if every selected
+ * register is unchanged, or equal to its prediction, or fully traced: a faithful log of this boot, each changed module
+ * found in its file, each file unmodified from a package with a known signer, in a register an update may change.
+ */
+export function explainChange(input: ExplanationInput): Explanation {
+  const { alreadyResealed } = input
+  if (input.before === null) {
+    const pcrs = input.selected.map((index) => bare(input, index, 'none'))
+    const reasons = [noBaseline()]
+    return { verdict: 'no-baseline', alreadyResealed, pcrs, reasons, advice: [] }
+  }
+  const explained = input.selected.map((index) => explainRegister(input, index))
+  const pcrs = explained.map((one) => one.pcr)
+  const reasons = explained.flatMap((one) => one.reasons)
+  const verdict = decideVerdict(pcrs)
+  return {
+    verdict,
+    alreadyResealed,
+    pcrs,
+    reasons,
+    advice: verdict === 'unexplained' ? listAdvice(alreadyResealed) : [],
+  }
+}
+
+function noBaseline(): Reason {
+  return {
+    code: 'no-baseline',
+    pcr: null,
+    what: 'Nobody noted the registers before this restart, so no change can be explained',
+    next: 'Run `aem-reseal start` before the next restart; it notes them. What changed in this boot stays unknown',
+    isBlocking: true,
+  }
+}
+
+function decideVerdict(pcrs: readonly ExplainedPcr[]): Verdict {
+  // Nothing selected means nothing was compared.
+  if (pcrs.length === 0) return 'unexplained'
+  if (pcrs.some((pcr) => pcr.change === 'unexpected')) return 'unexplained'
+  return pcrs.some((pcr) => pcr.change === 'expected') ? 'explained' : 'unchanged'
+}
+
+function bare(
+  input: ExplanationInput,
+  index: number,
+  change: ExplainedPcr['change'],
+  causes: Cause[] = [],
+): ExplainedPcr {
+  const { bank } = input
+  const predicted =
+    input.prediction?.find((one) => one.index === index && one.bank === bank)?.predicted ?? null
+  return {
+    index,
+    bank,
+    before: input.before?.pcrs[bank]?.[index] ?? null,
+    now: input.pcrsNow[bank]?.[index] ?? null,
+    predicted,
+    change,
+    causes,
+  }
+}
+
+type Explained = { readonly pcr: ExplainedPcr; readonly reasons: readonly Reason[] }
+
+function explainRegister(input: ExplanationInput, index: number): Explained {
+  const { before, now, predicted } = bare(input, index, 'none')
+  const unexpected = (code: ReasonCode, what: string, next: string): Explained => ({
+    pcr: bare(input, index, 'unexpected'),
+    reasons: [{ code, pcr: index, what, next, isBlocking: true }],
+  })
+  if (now === null || before === null)
+    return unexpected(
+      'pcr-unreadable',
+      `PCR ${index} of bank ${input.bank} is not known ${now === null ? 'now' : 'from before the restart'}`,
+      'Check that the TPM driver is loaded and the bank is active: ls /sys/class/tpm/tpm0/',
+    )
+  if (index >= PCR.drtm && isUnlaunched(now))
+    return unexpected(
+      'unmeasured',
+      `PCR ${index} shows that no measured launch took place in this boot`,
+      'Boot the AEM entry; a boot that was not measured is protected by nothing',
+    )
+  if (now === before) return { pcr: bare(input, index, 'none'), reasons: [] }
+  const traced = traceChange(input, index)
+  if (now === predicted) {
+    const notes = traced.reasons.map((reason) => ({ ...reason, isBlocking: false }))
+    return { pcr: bare(input, index, 'expected', traced.causes), reasons: notes }
+  }
+  const reasons = [
+    ...differsFromPrediction(index, predicted),
+    ...checkExpected(input, index),
+    ...traced.reasons,
+  ]
+  const isBlocked = reasons.some((reason) => reason.isBlocking)
+  return { pcr: bare(input, index, isBlocked ? 'unexpected' : 'expected', traced.causes), reasons }
+}
+
+function differsFromPrediction(index: number, predicted: string | null): Reason[] {
+  if (predicted === null) return []
+  const what = `PCR ${index} is not what was predicted before the restart`
+  const next = 'See the causes of this register; the boot device changed after the prediction'
+  return [{ code: 'differs-from-prediction', pcr: index, what, next, isBlocking: false }]
+}
+
+function checkExpected(input: ExplanationInput, index: number): Reason[] {
+  if (input.expectedPcrs?.includes(index)) return []
+  const named = input.expectedPcrs ?? []
+  const what = `PCR ${index} changed, and no installed update changes it${named.length > 0 ? ` (they change ${named.join(', ')})` : ''}`
+  const next = 'Do not reseal; find out what changed in this register first'
+  return [{ code: 'pcr-not-expected', pcr: index, what, next, isBlocking: true }]
+}
+
+type Traced = { readonly causes: Cause[]; readonly reasons: Reason[] }
+
+function traceChange(input: ExplanationInput, index: number): Traced {
+  const stop = (code: ReasonCode, what: string, next: string): Traced => ({
+    causes: [],
+    reasons: [{ code, pcr: index, what, next, isBlocking: true }],
+  })
+  if (index === PCR.luksHeaders)
+    return stop(
+      'luks-header-changed',
+      'A LUKS header changed, or a LUKS device was added or removed (AEM measures them into this register)',
+      'Unless you changed a passphrase or a key slot yourself, do not reseal; look at the header with: cryptsetup luksDump',
+    )
+  const { log, bank } = input
+  if (log === null || log instanceof Failure)
+    return stop(
+      'log-missing',
+      `No readable launch log of this boot explains PCR ${index}`,
+      'Run `aem-reseal predict` to see why',
+    )
+  const now = input.pcrsNow[bank]?.[index] ?? null
+  const replayed = replayPcr(log, bank, index, now, isListed(log, index))
+  if (replayed.status === 'unfaithful' || replayed.status === 'unknown')
+    return stop(
+      'log-unfaithful',
+      `The launch log does not lead to the value of PCR ${index}`,
+      'Trust neither; compare with another device',
+    )
+  if (replayed.status === 'not-in-log')
+    return stop(
+      'not-in-log',
+      `The launch log says nothing complete about PCR ${index}`,
+      'Treat the change as unexplained',
+    )
+  return traceRegister(input, listComponents(log, input.booted), index)
+}

@@ -1,0 +1,89 @@
+import { type BootEntry, describeLoads } from './boot-entry.ts'
+import { runCommands } from './grub-eval.ts'
+import { parseGrubScript } from './grub-parse.ts'
+import { type GrubState, type GrubWorld, type MenuItem, nestedState, newGrubState } from './grub-state.ts'
+
+/** Submenus within submenus: AEM writes two levels, Fedora three. */
+const MAX_MENU_DEPTH = 8
+
+/** A grub.cfg after GRUB would have read it; `menu` and `state` are for the functions of this module. */
+export type GrubConfig = {
+  readonly state: GrubState
+  /** Every entry of every submenu. */
+  readonly entries: readonly BootEntry[]
+  readonly problems: readonly string[]
+}
+
+/**
+ * Reads a grub.cfg as GRUB 2.06 does, for the variables, conditions and functions that `grub2-mkconfig` and AEM's
+ * 19_linux_xen_tboot write:
+ *
+ *     menuentry 'AEM Qubes, with Xen hypervisor' --class qubes $menuentry_id_option 'xen-gnulinux-simple-...' {
+ *         multiboot  /tboot.gz placeholder logging=memory,serial
+ *         module     /xen-4.17.4.gz placeholder console=none dom0_mem=min:1024M ${xen_rm_opts}
+ *         module     /vmlinuz-6.6.36-1.qubes.fc37.x86_64 placeholder root=/dev/mapper/q-root ro aem.uuid=...
+ *         module     /initramfs-6.6.36-1.qubes.fc37.x86_64.img
+ *         module     /SNB_IVB_SINIT_20190708_PW.BIN
+ *     }
+ *
+ * @throws Failure `grub-cfg-unreadable` when GRUB could not read it either
+ */
+export function parseGrubConfig(text: string, world: GrubWorld): GrubConfig {
+  const state = newGrubState(world)
+  runCommands(state, parseGrubScript(text))
+  const entries = collectEntries(state, [])
+  return { state, entries, problems: state.problems }
+}
+
+function collectEntries(state: GrubState, above: readonly string[]): BootEntry[] {
+  if (above.length > MAX_MENU_DEPTH) return []
+  return state.menu.flatMap((item) => {
+    if (item.kind === 'entry') return [readEntry(state, item, above)]
+    const nested = openItem(state, item)
+    return collectEntries(nested, [...above, item.title])
+  })
+}
+
+/** Runs the body of an entry or submenu. */
+export function openItem(state: GrubState, item: MenuItem): GrubState {
+  const nested = nestedState(state)
+  runCommands(nested, item.body)
+  return nested
+}
+
+export function readEntry(state: GrubState, item: MenuItem, above: readonly string[]): BootEntry {
+  const nested = openItem(state, item)
+  return {
+    title: item.title,
+    titlePath: [...above, item.title],
+    id: item.id,
+    ...describeLoads(nested.loads),
+    insmods: [...nested.insmods],
+    problems: nested.problems,
+  }
+}
+
+/** Entries that AEM wrote: they launch measured and name the boot device to the initramfs. */
+export function listAemEntries(config: GrubConfig): BootEntry[] {
+  return config.entries.filter(
+    (entry) =>
+      entry.flavour !== 'other' && entry.modules.some((file) => /(?:^| )aem\.uuid=/.test(file.commandLine)),
+  )
+}
+
+/**
+ * `grubenv` (GRUB environment block: a comment line, NAME=VALUE lines, then `#` to 1024 bytes):
+ *
+ *     # GRUB Environment Block
+ *     saved_entry=AEM Qubes, with Xen hypervisor
+ *
+ * A backslash before a backslash or a line end stands for that character (GRUB 2.06, grub-core/lib/envblk.c).
+ */
+export function parseGrubEnvironment(text: string): Record<string, string> {
+  const found: Record<string, string> = {}
+  for (const line of text.replace(/\\\n/g, '\u0000').split('\n')) {
+    const match = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/.exec(line)
+    if (match) found[match[1]!] = match[2]!.replaceAll('\u0000', '\n').replace(/\\([\s\S])/g, '$1')
+  }
+  return found
+}

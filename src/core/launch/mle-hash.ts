@@ -1,0 +1,110 @@
+import { Failure } from '../failure.ts'
+import type { Digests } from './launch-log.ts'
+import { type CommandLineRule, hashedCommandLine } from './module-digest.ts'
+import { BANK_NAMES, BANKS, type Bank, hashInBank } from './pcr.ts'
+
+/** UUID of an MLE header as it lies in memory: tboot 1.10.5, include/mle.h; TXT Software Development Guide 017, section 2.1. */
+const MLE_HEADER_UUID = Buffer.from('5aac82906f47a7740f5c55a2cb51b642', 'hex')
+/** Offsets in the MLE header, same section: the measured range and, as tboot's extension, the command line's place. */
+const FIELD = { mleStart: 32, mleEnd: 36, commandLineStart: 44, commandLineEnd: 48, size: 52 } as const
+/** ELF-32: identification, program header table, PT_LOAD (System V ABI, chapters 4 and 5). */
+const ELF = { magic: '7f454c4601', phoff: 28, phentsize: 42, phnum: 44, headerBytes: 52, load: 1 } as const
+const PROGRAM_HEADER = { type: 0, offset: 4, filesz: 16, memsz: 20, size: 32 } as const
+/** tboot takes some hundred KiB; a file that asks for more is not tboot. */
+const MAX_IMAGE_BYTES = 64 * 1024 * 1024
+
+/**
+ * tboot's MLE hash, as `lcp2_mlehash --create` prints it and SINIT measures it (tboot 1.10.5, lcptools-v2/mlehash.c): the
+ * loaded segments, with the command line in its place, from the MLE's start to its end.
+ * @param image tboot's ELF file, decompressed
+ * @param commandLine tboot's own, as grub.cfg gives it
+ * @throws Failure `mle-unreadable` when the file is no such image or the command line does not fit
+ */
+export function mleHash(image: Uint8Array, commandLine: string, bank: Bank): string {
+  return hashInBank(bank, measuredBytes(image, commandLine))
+}
+
+/** By rule and in several banks at once: what a prediction takes when tboot itself may have changed. */
+export function mleHashes(
+  image: Uint8Array,
+  commandLine: string,
+  banks: readonly Bank[],
+): Record<CommandLineRule, Digests> {
+  const ofRule = (rule: CommandLineRule): Digests => {
+    const measured = measuredBytes(image, hashedCommandLine(commandLine, rule))
+    return Object.fromEntries(banks.map((bank) => [bank, hashInBank(bank, measured)]))
+  }
+  return { whole: ofRule('whole'), 'first-word-stripped': ofRule('first-word-stripped') }
+}
+
+function unreadable(why: string): Failure {
+  return new Failure({
+    code: 'mle-unreadable',
+    what: `The MLE hash of tboot cannot be computed: ${why}`,
+    why: null,
+    next: 'Check the file with: rpm -V tboot',
+  })
+}
+
+function measuredBytes(image: Uint8Array, commandLine: string): Buffer {
+  const memory = loadSegments(Buffer.from(image.buffer, image.byteOffset, image.length))
+  const header = findHeader(memory)
+  const field = (offset: number) => memory.readUInt32LE(header + offset)
+  const [start, end] = [field(FIELD.mleStart), field(FIELD.mleEnd)]
+  const [lineStart, lineEnd] = [field(FIELD.commandLineStart), field(FIELD.commandLineEnd)]
+  if (start >= end || end > memory.length) throw unreadable('its header names a range outside the image')
+  if (lineEnd > lineStart) {
+    if (lineEnd > memory.length) throw unreadable('its header names a command line outside the image')
+    const line = Buffer.from(commandLine, 'utf8')
+    if (line.length >= lineEnd - lineStart)
+      throw unreadable(`the command line has ${line.length} bytes, too many`)
+    memory.fill(0, lineStart, lineEnd)
+    line.copy(memory, lineStart)
+  }
+  return memory.subarray(start, end)
+}
+
+function loadSegments(file: Buffer): Buffer {
+  if (file.length < ELF.headerBytes || file.toString('hex', 0, 5) !== ELF.magic)
+    throw unreadable('it is no ELF file')
+  const table = file.readUInt32LE(ELF.phoff)
+  const entryBytes = file.readUInt16LE(ELF.phentsize)
+  const count = file.readUInt16LE(ELF.phnum)
+  if (entryBytes < PROGRAM_HEADER.size || table + count * entryBytes > file.length)
+    throw unreadable('its program headers lie outside the file')
+  const parts: Buffer[] = []
+  let total = 0
+  for (let index = 0; index < count; index++) {
+    const at = table + index * entryBytes
+    if (file.readUInt32LE(at + PROGRAM_HEADER.type) !== ELF.load) continue
+    const offset = file.readUInt32LE(at + PROGRAM_HEADER.offset)
+    const fileBytes = file.readUInt32LE(at + PROGRAM_HEADER.filesz)
+    const memoryBytes = file.readUInt32LE(at + PROGRAM_HEADER.memsz)
+    total += memoryBytes
+    if (offset + fileBytes > file.length || fileBytes > memoryBytes || total > MAX_IMAGE_BYTES)
+      throw unreadable('a segment has an impossible size')
+    parts.push(file.subarray(offset, offset + fileBytes), Buffer.alloc(memoryBytes - fileBytes))
+  }
+  return Buffer.concat(parts)
+}
+
+function findHeader(memory: Buffer): number {
+  for (let at = 0; at + FIELD.size <= memory.length; at += MLE_HEADER_UUID.length)
+    if (MLE_HEADER_UUID.equals(memory.subarray(at, at + MLE_HEADER_UUID.length))) return at
+  throw unreadable('it has no MLE header')
+}
+
+/**
+ * `lcp2_mlehash --create --alg sha256 --cmdline "placeholder logging=memory" /boot/tboot.gz` (tboot 1.10.5):
+ *
+ *     3d 6d ba d4 db 9a 50 a8 d9 05 98 8f d7 d3 4e a9 aa a9 06 c9 df 26 27 4f e5 d7 34 08 f8 da 64 55
+ *
+ * @returns hex of the bank's size
+ * @throws Failure `mle-unreadable`
+ */
+export function parseMleHashOutput(bank: Bank, text: string): string {
+  const hex = text.replace(/\s+/g, '').toLowerCase()
+  if (BANK_NAMES.includes(bank) && hex.length === 2 * BANKS[bank].sizeBytes && /^[0-9a-f]+$/.test(hex))
+    return hex
+  throw unreadable(`lcp2_mlehash printed ${JSON.stringify(text.slice(0, 120))}`)
+}

@@ -1,0 +1,38 @@
+import { command } from '../../commands.ts'
+import { describeHoldInstalled } from '../../messages/hold.ts'
+import { observeHold } from '../../observe/hold.ts'
+import { HOLD_DROP_IN } from '../../paths.ts'
+import { line } from '../../ui/ui.ts'
+import { type HoldChange, installHold } from '../install-hold.ts'
+import type { Step } from '../step.ts'
+
+/** The user chose hold; the drop-in is written only where systemd does not ask the gate yet, and never by --yes. */
+export const installHoldStep: Step<'install-hold'> = async ({ host, ui, options }) => {
+  const facts = await observeHold(host)
+  const isThere = facts.isInstalled === true && facts.file !== 'other'
+  if (options.dryRun && !isThere && facts.program.path !== null) {
+    const { argv } = command('gate-asked', { program: facts.program.path })
+    ui.say([line(`  would write ${HOLD_DROP_IN} (ExecCondition=${argv.join(' ')})`, 'dim')])
+    return report({ changed: true, program: facts.program.path, why: null }, true)
+  }
+  if (options.yes && !isThere) {
+    const why = '--yes installs no drop-in; `aem-reseal gate install` in a terminal does'
+    return report({ changed: false, program: facts.program.path, why }, false)
+  }
+  return report(await installHold(host, facts), false)
+}
+
+function report(change: HoldChange, dryRun: boolean) {
+  const outcome = change.why === null ? 'installed' : 'failed'
+  return {
+    outcome,
+    facts: {
+      dropIn: HOLD_DROP_IN,
+      program: change.program,
+      changed: change.changed,
+      why: change.why,
+      dryRun,
+    },
+    message: describeHoldInstalled(change),
+  } as const
+}

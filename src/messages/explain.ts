@@ -1,0 +1,84 @@
+import type { Outcomes } from '../core/decide/outcomes.ts'
+import { renderPcrTable } from '../core/launch/render-pcr-table.ts'
+import type { Message } from '../flow/step.ts'
+import type { Explanation } from '../observe/explanation.ts'
+import { type Line, line } from '../ui/ui.ts'
+import { RUNS_ON_WHAT_IT_JUDGES } from './after-restart.ts'
+
+/** Messages stand four columns in. */
+const TABLE_COLUMNS = 76
+
+/** What an explanation says: the registers with their causes, then each finding. */
+export function describeExplanation(explanation: Explanation): Message {
+  const blocking = explanation.reasons.filter((reason) => reason.isBlocking)
+  const notes = explanation.reasons.filter((reason) => !reason.isBlocking)
+  return {
+    ...EXPLAIN[explanation.verdict](explanation),
+    details: [
+      ...tableLines(explanation),
+      ...blocking.map((reason) => line(`✖ ${reason.what}`, 'bad')),
+      ...notes.map((reason) => line(`• ${reason.what}`, 'dim')),
+    ],
+  }
+}
+
+const EXPLAIN: { readonly [O in Outcomes['explain']]: (explanation: Explanation) => Message } = {
+  unchanged: () => ({
+    tone: 'good',
+    what: 'no selected PCR changed, and the boot files are those that were recorded',
+    why: RUNS_ON_WHAT_IT_JUDGES,
+    next: 'nothing has to be accepted',
+  }),
+  explained: () => ({
+    tone: 'good',
+    what: 'every change is consistent with the update that was confirmed',
+    why: RUNS_ON_WHAT_IT_JUDGES,
+    next: 'you decide whether this becomes the new good state',
+  }),
+  unexplained: ({ alreadyResealed, advice }) => ({
+    tone: 'alarm',
+    what: 'UNEXPLAINED CHANGE: what booted is not accounted for by the confirmed update',
+    why: alreadyResealed
+      ? 'AEM has sealed to it by itself already: from now on your secret may be shown to whoever controls this boot chain, so it vouches for nothing until you change it from a trusted state'
+      : 'the sealed secret was not given to this state',
+    next: (advice.length > 0 ? advice : ADVICE).map((text, index) => `${index + 1}. ${text}`).join('\n'),
+  }),
+  'no-baseline': () => ({
+    tone: 'attention',
+    what: 'cannot explain: nothing was recorded before the restart',
+    why: 'without the old measurements there is nothing to compare with',
+    next: 'decide by hand (AEM README, "Xen/kernel/BIOS/firmware upgrades"); next time run `aem-reseal start` before the restart',
+  }),
+}
+
+/** For findings outside the registers, where the launch core gives no advice of its own. */
+const ADVICE = [
+  'type no further secrets into this system, and do not reseal',
+  'compare: restart from another AEM device or an older backup of this one and see whether your secret appears',
+  'check the boot device offline, from a live system: hash its xen, kernel and initramfs against the packages',
+  'if the change stays unexplained, treat the disk passphrase as known and the machine as lost: reinstall from a trusted medium',
+] as const
+
+function tableLines({ pcrs }: Explanation): readonly Line[] {
+  if (pcrs.length === 0) return []
+  const rows = pcrs.map(({ index, bank, before, now, predicted, change, causes }) => ({
+    index,
+    bank,
+    before,
+    now,
+    predicted,
+    cause: causeWords(change, causes),
+  }))
+  return renderPcrTable(rows, { widthColumns: TABLE_COLUMNS }).map((text) => line(text))
+}
+
+function causeWords(
+  change: 'none' | 'expected' | 'unexpected',
+  causes: Explanation['pcrs'][number]['causes'],
+): string {
+  if (change === 'none') return 'same'
+  const named = causes.map((cause) =>
+    cause.package === null ? (cause.path ?? cause.role) : `${cause.package.name} ${cause.package.evr}`,
+  )
+  return `${change === 'expected' ? 'explained' : 'UNEXPLAINED'}${named.length > 0 ? `: ${[...new Set(named)].join(', ')}` : ''}`
+}

@@ -1,0 +1,124 @@
+import type { GateDecision, GateRule, HoldReason } from '../core/decide/gate.ts'
+import type { HeldNote } from '../core/session/held-note.ts'
+import type { HoldChange } from '../flow/install-hold.ts'
+import type { Message } from '../flow/step.ts'
+import type { HoldFacts } from '../observe/hold.ts'
+import { HOLD_DROP_IN } from '../paths.ts'
+import { line } from '../ui/ui.ts'
+
+/** What the gate and its drop-in say. */
+
+const RULES: Readonly<Record<GateRule, string>> = {
+  unsealed: 'the TPM released the current freshness token in this boot, so nothing changed',
+  approved: 'this state was accepted in this boot',
+  predicted: 'every selected PCR is as it was predicted before the restart',
+}
+
+const REASONS: Readonly<Record<HoldReason, (pcrs: string) => string>> = {
+  'no-session': () => 'the TPM did not release the secret in this boot, and no session of aem-reseal is open',
+  'selection-unreadable': () => 'the PCR selection in /etc/anti-evil-maid.conf could not be read',
+  'registers-unreadable': (pcrs) => `the TPM's registers could not be read${pcrs && `: ${pcrs}`}`,
+  'no-baseline': () => 'nothing was recorded before the restart',
+  'selection-changed': () => 'the PCR selection or bank is not the one that was recorded before the restart',
+  'not-planned': () => 'the restart was not planned to its end',
+  'not-predicted': (pcrs) =>
+    pcrs
+      ? `no value was predicted for ${pcrs}, and the change is not accepted yet`
+      : 'the registers of this boot were not predicted, and the change is not accepted yet',
+  'wrong-token': () =>
+    'the freshness token that the TPM released is not the current one: an old copy of the device?',
+  'other-state': (pcrs) => `${pcrs} is not as it was predicted or accepted`,
+  'not-root': () => 'the gate was not asked as root',
+  error: () => 'the gate could not find out what booted',
+}
+
+function namePcrs(pcrs: readonly number[]): string {
+  return pcrs.length === 0 ? '' : `PCR ${pcrs.join(' and ')}`
+}
+
+/** One sentence: why the seal may run, or is held. */
+export function explainGate(decision: GateDecision): string {
+  return decision.mayRun ? RULES[decision.rule] : REASONS[decision.reason](namePcrs(decision.pcrs))
+}
+
+/** One line for the journal and the console. @param detail the error's own words, if there was one */
+export function gateLine(decision: GateDecision, detail: string | null): string {
+  const why = `${explainGate(decision)}${detail ? ` (${detail})` : ''}`
+  return decision.mayRun
+    ? `aem-reseal: AEM's automatic seal may run: ${why}`
+    : `aem-reseal: AEM's automatic seal is held: ${why}. After the login: aem-reseal resume`
+}
+
+export function describeHeldNote(note: HeldNote): readonly string[] {
+  return [`AEM's automatic seal was held at ${note.at}: ${note.why}`]
+}
+
+const BY_HAND = `\`sudo rm ${HOLD_DROP_IN}\` and \`sudo systemctl daemon-reload\``
+
+export function describeHoldInstalled(change: HoldChange): Message {
+  if (change.why !== null) {
+    return {
+      tone: 'attention',
+      what: "AEM's automatic seal could not be put on hold",
+      why: change.why,
+      next: 'mend what is named and run `aem-reseal resume`; for another way: `aem-reseal cancel`, then `aem-reseal start --protect plain`',
+    }
+  }
+  return {
+    tone: 'good',
+    what: change.changed
+      ? "AEM's automatic seal is held from now on; systemd has read the drop-in"
+      : "AEM's automatic seal is held already; systemd has the drop-in",
+    why: 'it runs only when the TPM released your secret, when every PCR is as predicted, or when you accepted the change',
+    next: '`aem-reseal gate show` shows the drop-in, `aem-reseal gate remove` takes it away',
+    details: [line(HOLD_DROP_IN, 'dim')],
+  }
+}
+
+export function describeHoldRemoved(change: HoldChange): Message {
+  if (change.why !== null) {
+    return {
+      tone: 'attention',
+      what: 'the drop-in could not be taken away as a whole',
+      why: change.why,
+      next: `look at \`systemctl cat anti-evil-maid-seal\`; by hand: ${BY_HAND}`,
+    }
+  }
+  return {
+    tone: 'good',
+    what: "the drop-in is gone; systemd asks nobody before AEM's automatic seal",
+    why: 'from now on AEM seals by itself to whatever boots, as it does without this program',
+    next: '`aem-reseal gate install` brings it back',
+  }
+}
+
+export function describeHold(facts: HoldFacts): Message {
+  const details = [
+    line(`file: ${HOLD_DROP_IN} (${facts.file})`, 'dim'),
+    ...(facts.unit?.dropIns ?? []).map((path) => line(`systemd has read: ${path}`, 'dim')),
+    ...(facts.unit?.conditions ?? []).map(({ argv, ignoresErrors }) =>
+      line(
+        `systemd asks: ${argv}${ignoresErrors ? ' (and ignores its failure)' : ''}`,
+        ignoresErrors ? 'bad' : 'dim',
+      ),
+    ),
+  ]
+  if (facts.isInstalled === true) {
+    return {
+      tone: 'good',
+      what: "systemd asks the gate before AEM's automatic seal",
+      next: '`aem-reseal gate remove` takes the drop-in away',
+      details,
+    }
+  }
+  return {
+    tone: 'attention',
+    what:
+      facts.isInstalled === null
+        ? "it could not be found out whether AEM's automatic seal is held"
+        : "AEM's automatic seal is not held: it seals to whatever boots",
+    why: facts.program.why,
+    next: '`aem-reseal gate install`, in a terminal',
+    details,
+  }
+}

@@ -1,0 +1,59 @@
+import type { Outcomes } from '../core/decide/outcomes.ts'
+import { renderPcrTable } from '../core/launch/render-pcr-table.ts'
+import type { Message } from '../flow/step.ts'
+import type { Prediction } from '../observe/prediction.ts'
+import { type Line, line } from '../ui/ui.ts'
+
+/** Messages stand four columns in. */
+const TABLE_COLUMNS = 76
+
+/** What a prediction says: the registers, the entry, and each refusal in its own words. */
+export function describePrediction(
+  outcome: Outcomes['predict'],
+  prediction: Prediction,
+  unvouched: readonly string[],
+): Message {
+  const faults = unvouched.map((fault) => line(`✖ ${fault}`, 'bad'))
+  return { ...PREDICT[outcome](prediction), details: [...predictionLines(prediction), ...faults] }
+}
+
+const PREDICT: { readonly [O in Outcomes['predict']]: (prediction: Prediction) => Message } = {
+  complete: ({ entry }) => ({
+    tone: 'good',
+    what: `the next boot of “${entry?.title ?? '?'}” is predicted, register by register`,
+    why: 'the same rules reproduce what this boot measured, from its log and the files that did not change',
+    next: 'after the restart the registers are held against these values',
+  }),
+  partial: ({ entry }) => ({
+    tone: 'attention',
+    what: `the next boot of “${entry?.title ?? '?'}” is predicted in part`,
+    why: 'each register that cannot be predicted says why below; nothing is guessed',
+    next: 'those registers must be explained from the launch log after the restart',
+  }),
+  unvouched: () => ({
+    tone: 'alarm',
+    what: 'the next boot would measure something that nobody vouches for',
+    why: 'it is on the boot device now, was not part of this boot, and no verified package brought it; it was changed by hand, or by somebody else',
+    next: 'do not restart into it. If you changed GRUB or the initramfs yourself, do it apart from updates: restart, reseal as the AEM README says, then run this after the next update',
+  }),
+  refused: ({ refusal }) => ({
+    tone: 'attention',
+    what: 'nothing is predicted for the next boot',
+    why: refusal?.why ?? 'no register could be predicted; each says why below',
+    next: 'after the restart a change is explained from the launch log of that boot, or not at all',
+  }),
+}
+
+function predictionLines({ pcrs }: Prediction): readonly Line[] {
+  const rows = pcrs.map(({ index, bank, now, predicted, reason }) => ({
+    index,
+    bank,
+    before: null,
+    now,
+    predicted,
+    cause: reason,
+  }))
+  return rows.length === 0
+    ? []
+    : renderPcrTable(rows, { widthColumns: TABLE_COLUMNS }).map((text) => line(text))
+}

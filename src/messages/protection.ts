@@ -1,0 +1,85 @@
+import type { Outcomes } from '../core/decide/outcomes.ts'
+import type { Protection, ProtectionChoice, Way } from '../core/decide/protection.ts'
+import type { Message } from '../flow/step.ts'
+import { wrap } from '../ui/render-message.ts'
+import { type Line, line, type Question } from '../ui/ui.ts'
+
+/** What the wizard says about the three ways through the restart: three sentences each. */
+
+const WAYS: readonly Protection[] = ['forward-seal', 'hold', 'plain']
+
+const SENTENCES: Readonly<Record<Protection, readonly [string, string, string]>> = {
+  'forward-seal': [
+    'Your secrets are sealed now to the PCRs that are predicted for the next boot.',
+    'Your secret must then appear before you type the passphrase; if it does not, you type nothing.',
+    'A wrong prediction costs no more than AEM costs at every update: one boot without the secret.',
+  ],
+  hold: [
+    "A drop-in holds AEM's automatic seal until the change is explained and you accept it.",
+    'At the next boot your secret does not appear, and you type the passphrase blind, as after every update.',
+    'But nothing is sealed unseen: what an attacker changed does not get your secret at the boots after it.',
+  ],
+  plain: [
+    'AEM does as it always does: it seals by itself to whatever the next boot measures.',
+    'At the next boot your secret does not appear, and you type the passphrase blind, as after every update.',
+    'The change is explained afterwards, when AEM has sealed already, an attacker’s change included.',
+  ],
+}
+
+const WIDTH = 72
+
+/** The screen before the question. */
+export function explainWays(choice: ProtectionChoice): readonly Line[] {
+  return WAYS.flatMap((name) => {
+    const way = choice.ways[name]
+    const mark = name === choice.recommended ? ' (recommended)' : way.available ? '' : ' (not available)'
+    const words = way.available
+      ? SENTENCES[name].join(' ')
+      : `${SENTENCES[name].join(' ')} Not now: ${way.why}.`
+    return [
+      line(`  ${name}${mark}`, way.available ? 'bold' : 'dim'),
+      ...wrap(words, WIDTH).map((text) => line(`    ${text}`, way.available ? undefined : 'dim')),
+    ]
+  })
+}
+
+const LABELS: Readonly<Record<Protection, string>> = {
+  'forward-seal': 'forward seal: the secret must appear at the next boot',
+  hold: 'hold: AEM seals nothing before you accept the change',
+  plain: 'plain: AEM seals to whatever boots',
+}
+
+export function protectionQuestion(choice: ProtectionChoice): Question<Protection> {
+  return {
+    id: 'protection',
+    message: 'Forward seal, hold, or plain?',
+    choices: WAYS.filter((name) => choice.ways[name].available).map((value) => {
+      const isNew = value === 'hold' && !choice.isHoldInstalled
+      return { value, label: LABELS[value], ...(isNew ? { hint: 'installs a drop-in' } : {}) }
+    }),
+    default: choice.recommended,
+    withYes: choice.withYes,
+  }
+}
+
+export function describeProtection(
+  outcome: Outcomes['choose-protection'],
+  wanted: Protection,
+  way: Way,
+): Message {
+  if (outcome === 'not-available') {
+    return {
+      tone: 'attention',
+      what: `the restart cannot be gone through by ${wanted}`,
+      why: way.available ? null : way.why,
+      next: 'mend that, or run `aem-reseal resume` and choose another way (`aem-reseal cancel`, then `start --protect ...`, names it at once)',
+    }
+  }
+  return { tone: 'info', what: LABELS[outcome], next: NEXT[outcome] }
+}
+
+const NEXT: Readonly<Record<Protection, string>> = {
+  'forward-seal': 'the device and the TPM are checked before anything is written',
+  hold: "systemd is asked whether it holds AEM's automatic seal",
+  plain: 'the restart is planned',
+}

@@ -1,0 +1,120 @@
+import { basename, dirname } from 'node:path'
+import { command } from '../commands.ts'
+import type { Bulletin } from '../core/bulletin/bulletin.ts'
+import { signatureFilesOf } from '../core/bulletin/gpg-calls.ts'
+import { decideCertified, parseCertifications } from '../core/bulletin/gpg-certifications.ts'
+import { parseGpgStatus } from '../core/bulletin/gpg-status.ts'
+import { parseBulletin } from '../core/bulletin/parse.ts'
+import { type BulletinSignature, decideSignatures } from '../core/bulletin/signatures.ts'
+import type { Host } from '../host/host.ts'
+import { valueOrNull } from '../host/host.ts'
+import { makeFailure } from '../messages.ts'
+
+export type SignedBulletin = {
+  readonly bulletin: Bulletin
+  readonly signatures: readonly BulletinSignature[]
+}
+
+/** A key file is some kilobytes; no more of them than a security pack has. */
+const MAX_KEY_FILES = 64
+
+/** Where keys lie beside a bulletin: `keys/` next to it, the security pack's own folders, Qubes's own. */
+export function keyDirectoriesOf(path: string): readonly string[] {
+  const here = dirname(path)
+  return [
+    `${here}/keys`,
+    `${here}/../keys/master-key`,
+    `${here}/../keys/security-team`,
+    '/usr/share/qubes',
+    '/usr/share/qubes/keys',
+  ]
+}
+
+/**
+ * A bulletin of a file with the status of its signatures, checked before anything in it is believed.
+ *
+ * @param path absolute
+ * @param keys directories or files given by the user; empty: where keys usually lie
+ * @throws Failure for what is no bulletin, or cannot be read
+ */
+export async function observeBulletinFile(
+  host: Host,
+  path: string,
+  keys: readonly string[],
+): Promise<SignedBulletin> {
+  const text = await host.readFile(path)
+  if (text.state !== 'seen') {
+    const reason = text.state === 'absent' ? 'there is no such file' : text.why
+    throw makeFailure('bulletin-unreadable', { path, reason })
+  }
+  const bulletin = parseBulletin(text.value)
+  const keyFiles = await readKeys(host, keys.length > 0 ? keys : keyDirectoriesOf(path))
+  const names = valueOrNull(await host.listDirectory(dirname(path))) ?? []
+  const signatures: Uint8Array[] = []
+  for (const name of signatureFilesOf(basename(path), names)) {
+    const bytes = valueOrNull(await host.readFile(`${dirname(path)}/${name}`))
+    if (bytes !== null) signatures.push(bytes)
+  }
+  const perFile = await verify(host, text.value, keyFiles, signatures)
+  return { bulletin, signatures: decideSignatures(bulletin.id, perFile.found, perFile.certified) }
+}
+
+async function readKeys(host: Host, places: readonly string[]): Promise<readonly Uint8Array[]> {
+  const files: string[] = []
+  for (const place of places) {
+    const names = await host.listDirectory(place)
+    if (names.state === 'seen') {
+      files.push(...names.value.filter((name) => /\.asc$/.test(name)).map((name) => `${place}/${name}`))
+    } else if (place.endsWith('.asc') || (await host.statFile(place)).state === 'seen') {
+      files.push(place)
+    }
+  }
+  const contents: Uint8Array[] = []
+  for (const file of files.slice(0, MAX_KEY_FILES)) {
+    const bytes = valueOrNull(await host.readFile(file))
+    if (bytes !== null) contents.push(bytes)
+  }
+  return contents
+}
+
+type Verified = {
+  readonly found: ReturnType<typeof parseGpgStatus>[]
+  readonly certified: ReadonlySet<string>
+}
+
+/** The very bytes that were parsed are copied and checked: no other text can take their place in between. */
+async function verify(
+  host: Host,
+  text: Uint8Array,
+  keys: readonly Uint8Array[],
+  signatures: readonly Uint8Array[],
+): Promise<Verified> {
+  if (signatures.length === 0) return { found: [], certified: new Set() }
+  const work = await host.makeWorkDirectory()
+  try {
+    const home = `${work.root}/gnupg`
+    await host.makePrivateDirectory(home)
+    const put = async (name: string, bytes: Uint8Array): Promise<string> => {
+      await host.writeFileAtomic(`${work.root}/${name}`, bytes, 0o600)
+      return `${work.root}/${name}`
+    }
+    const textFile = await put('text', text)
+    const newline = Buffer.from('\n')
+    const keyFile = await put('keys.asc', Buffer.concat(keys.flatMap((key) => [Buffer.from(key), newline])))
+    const output = async (call: Parameters<Host['run']>[0]): Promise<string> => {
+      const run = await host.run(call)
+      if (run.state === 'seen') return run.value.stdout
+      throw makeFailure('gpg-missing', { reason: run.state === 'absent' ? 'it is not installed' : run.why })
+    }
+    await output(command('gpg-import', { home, keys: keyFile }))
+    const certifications = parseCertifications(await output(command('gpg-certifications', { home })))
+    const found = []
+    for (const [index, bytes] of signatures.entries()) {
+      const signature = await put(`signature-${index}`, bytes)
+      found.push(parseGpgStatus(await output(command('gpg-verify', { home, signature, text: textFile }))))
+    }
+    return { found, certified: decideCertified(certifications, Math.floor(host.now().getTime() / 1000)) }
+  } finally {
+    await work.close()
+  }
+}

@@ -1,0 +1,264 @@
+import { isVerifiedPackage } from '../core/decide/confirm-update.ts'
+import { type ChangeFacts, decideChange, type FileComparison } from '../core/decide/explain-change.ts'
+import { explainChange } from '../core/launch/explain.ts'
+import type {
+  ExplanationInput,
+  FileFact,
+  Explanation as LaunchExplanation,
+} from '../core/launch/explain-types.ts'
+import type { CommandLineRule } from '../core/launch/module-digest.ts'
+import type { Baseline, Session } from '../core/session/checkpoint.ts'
+import type { Host } from '../host/host.ts'
+import { valueOrNull } from '../host/host.ts'
+import { observeBootDevice } from './boot-device.ts'
+import { observeConfirmedPackages } from './confirmed-packages.ts'
+import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './devices.ts'
+import { type BootDeviceLaunch, observeBootDeviceLaunch, observeLog } from './launch.ts'
+import { type MachineFacts, observeMachine } from './machine.ts'
+import { observeOwner } from './owner.ts'
+import { observeTrustedKeys } from './packages.ts'
+import { observePrediction, type Prediction } from './prediction.ts'
+import { observeSealOutcome } from './seal-outcome.ts'
+import { observeInstalledXen } from './status.ts'
+import { observeTpm } from './tpm.ts'
+
+type ExplainedRegister = LaunchExplanation['pcrs'][number]
+
+export type Explanation = Omit<LaunchExplanation, 'reasons' | 'pcrs'> & {
+  readonly pcrs: readonly (Omit<ExplainedRegister, 'causes'> & {
+    readonly causes: readonly (Omit<ExplainedRegister['causes'][number], 'bulletin'> & {
+      /** Number of the bulletin that asked for the package. */
+      readonly bulletin: number | null
+    })[]
+  })[]
+  readonly reasons: readonly {
+    readonly code: string
+    readonly what: string
+    readonly next: string | null
+    readonly isBlocking: boolean
+  }[]
+}
+
+/**
+ * What changed since the baseline (or since the accepted state), traced register by register, and held against the
+ * boot files that were confirmed. Either kind of evidence can make the verdict `unexplained`.
+ */
+export async function observeExplanation(host: Host, session: Session): Promise<Explanation> {
+  const machine = await observeMachine(host)
+  const { sealedInThisBoot } = await observeSealOutcome(host)
+  const { baseline } = session
+  const tpm = await observeTpm(host)
+  if (baseline === null) {
+    const selected = [...new Set(Object.keys(tpm.pcrs[tpm.bank ?? 'sha256'] ?? {}).map(Number))]
+    const explained = explainChange({
+      ...EMPTY,
+      pcrsNow: tpm.pcrs,
+      bank: tpm.bank ?? 'sha256',
+      selected,
+      alreadyResealed: sealedInThisBoot,
+    })
+    return { ...explained, pcrs: numberBulletins(explained) }
+  }
+  const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
+  const place = chooseBefore(session, baseline, machine)
+  const launch = await observeBootDeviceLaunch(host, device, machine)
+  const explained = explainChange({
+    before: { pcrs: { [baseline.bank]: place.pcrs }, components: place.components },
+    pcrsNow: tpm.pcrs,
+    log: await observeLog(host),
+    booted: launch.booted.entry,
+    rule: await observeRule(host, session, baseline),
+    bank: baseline.bank,
+    selected: baseline.selectedPcrs,
+    prediction: place.prediction,
+    files: await observeFiles(host, device, launch, session),
+    expectedPcrs: place.mayChange,
+    alreadyResealed: sealedInThisBoot,
+    previousBootTime: place.previousBootTime,
+  })
+  const facts = await observeChange(host, session, baseline, machine, explained, device)
+  return combine(explained, facts, session.expectation?.bulletinPcrs ?? [])
+}
+
+const EMPTY: Omit<ExplanationInput, 'pcrsNow' | 'bank' | 'selected' | 'alreadyResealed'> = {
+  before: null,
+  log: null,
+  booted: null,
+  rule: null,
+  prediction: null,
+  files: [],
+  expectedPcrs: null,
+}
+
+type Before = {
+  readonly pcrs: Record<number, string>
+  readonly components: NonNullable<ExplanationInput['before']>['components']
+  readonly prediction: Prediction['pcrs'] | null
+  readonly mayChange: readonly number[]
+  readonly previousBootTime: string | null
+}
+
+/** Once a change was accepted, later boots are held against the accepted state and may change nothing. */
+function chooseBefore(session: Session, baseline: Baseline, machine: MachineFacts): Before {
+  const { approved } = session
+  if (approved !== null && approved.bootId !== machine.bootId) {
+    return {
+      pcrs: toNumbers(approved.pcrs),
+      components: null,
+      prediction: null,
+      mayChange: [],
+      previousBootTime: null,
+    }
+  }
+  return {
+    pcrs: toNumbers(baseline.pcrs[baseline.bank] ?? {}),
+    components: baseline.components,
+    // What nobody vouched for before the restart is no prediction to lean on.
+    prediction: (session.prediction as Prediction | null)?.pcrs.filter((pcr) => pcr.vouched) ?? null,
+    mayChange: session.expectation?.mayChange ?? [],
+    previousBootTime: baseline.bootTime,
+  }
+}
+
+function toNumbers(values: Readonly<Record<string, string>>): Record<number, string> {
+  return Object.fromEntries(Object.entries(values).map(([index, value]) => [Number(index), value]))
+}
+
+/** How this machine's tboot hashes command lines: calibrated before the restart, else from this boot. */
+async function observeRule(
+  host: Host,
+  session: Session,
+  baseline: Baseline,
+): Promise<CommandLineRule | null> {
+  const kept = (session.prediction as Prediction | null)?.variant?.commandLine
+  if (kept) return kept
+  const { prediction } = await observePrediction(host, baseline.selectedPcrs)
+  return prediction.variant?.commandLine ?? null
+}
+
+/** Every file the booted entry loads, with the package that vouches for the copy on the device. */
+async function observeFiles(
+  host: Host,
+  device: AemDevice | null,
+  launch: BootDeviceLaunch,
+  session: Session,
+): Promise<readonly FileFact[]> {
+  const media = device === null ? null : valueOrNull(await openDevice(host, device))
+  if (media === null) return []
+  try {
+    const trusted = await observeTrustedKeys(host)
+    const files: FileFact[] = []
+    for (const [path, image] of Object.entries(launch.images)) {
+      const owner = await observeOwner(host, `/boot${path}`, trusted)
+      const own = valueOrNull(await host.digestFile(`${media.root}${path}`))
+      const isChanged = session.expectation?.changedPackages.includes(owner?.name ?? '') === true
+      const [bulletin] = isChanged ? (session.expectation?.bulletins ?? []) : []
+      files.push({
+        path,
+        image,
+        package:
+          owner === null
+            ? null
+            : {
+                name: owner.name,
+                evr: owner.evr,
+                signer: owner.signer,
+                signerKnown: owner.signerKnown,
+                installTime: owner.installedAt,
+                unmodified: own === null ? null : own.sha256 === owner.sha256,
+              },
+        bulletin: bulletin === undefined ? null : String(bulletin),
+      })
+    }
+    return files
+  } finally {
+    await media.close()
+  }
+}
+
+async function observeChange(
+  host: Host,
+  session: Session,
+  baseline: Baseline,
+  machine: MachineFacts,
+  explained: LaunchExplanation,
+  device: AemDevice | null,
+): Promise<ChangeFacts> {
+  const boot = await observeBootDevice(host, device, machine.xen.buildId)
+  const packages = (await observeConfirmedPackages(host, machine.bootTime)) ?? []
+  const { installedXen } = await observeInstalledXen(host)
+  return {
+    pcrs: explained.pcrs.map(({ index, before, now, change }) => ({
+      index,
+      before,
+      now,
+      mayChange: change === 'expected',
+    })),
+    files: compareFiles(baseline, boot.files),
+    deviceProblems: boot.checks
+      .filter((check) => check.state !== 'current')
+      .map((check) => `${check.path} (${check.role}) is ${check.state}, held against the ${check.against}`),
+    packages: (session.expectation?.changedPackages ?? []).map((name) => {
+      const found = packages.find((item) => item.name === name)
+      return { name, isVerified: found ? isVerifiedPackage(found) : null }
+    }),
+    xen: { runningBuildId: machine.xen.buildId, installedBuildId: installedXen.buildId },
+  }
+}
+
+function compareFiles(
+  baseline: Baseline,
+  files: readonly { path: string; role: string; digests: { sha256: string } | null }[],
+): readonly FileComparison[] {
+  const paths = new Set([...baseline.bootFiles, ...files].map((file) => file.path))
+  return [...paths].map((path) => {
+    const before = baseline.bootFiles.find((file) => file.path === path)
+    const now = files.find((file) => file.path === path)
+    return {
+      role: before?.role ?? now?.role ?? 'file',
+      path,
+      before: before?.digests?.sha256 ?? null,
+      now: now?.digests?.sha256 ?? null,
+    }
+  })
+}
+
+/** The worse of both verdicts, with every finding of both. */
+function combine(
+  explained: LaunchExplanation,
+  facts: ChangeFacts,
+  bulletinPcrs: readonly number[],
+): Explanation {
+  const byFiles = decideChange(facts)
+  const own = byFiles.reasons
+    // The launch explanation says the same of a register, with its cause.
+    .filter((reason) => reason.code !== 'pcr-outside-update' && reason.code !== 'pcr-unreadable')
+    .map((reason) => ({ ...reason, next: null, isBlocking: true }))
+  const verdict = explained.verdict === 'unexplained' || own.length > 0 ? 'unexplained' : explained.verdict
+  const notes = verdict === 'explained' ? noteUnmoved(explained, bulletinPcrs) : []
+  return {
+    ...explained,
+    pcrs: numberBulletins(explained),
+    verdict,
+    reasons: [...explained.reasons, ...own, ...notes],
+  }
+}
+
+/** Bulletins say 18 and 19 for every Xen update; by tboot's legacy map Xen alone moves only 18. */
+function noteUnmoved(explained: LaunchExplanation, bulletinPcrs: readonly number[]): Explanation['reasons'] {
+  const unmoved = explained.pcrs.filter((pcr) => bulletinPcrs.includes(pcr.index) && pcr.change === 'none')
+  if (unmoved.length === 0) return []
+  const list = unmoved.map((pcr) => pcr.index).join(' and ')
+  const what = `the bulletin says PCR ${bulletinPcrs.join(' and ')} change; PCR ${list} did not: nothing measured into it changed, which is fine`
+  return [{ code: 'bulletin-names-more', what, next: null, isBlocking: false }]
+}
+
+function numberBulletins({ pcrs }: LaunchExplanation): Explanation['pcrs'] {
+  return pcrs.map((pcr) => ({
+    ...pcr,
+    causes: pcr.causes.map((cause) => ({
+      ...cause,
+      bulletin: cause.bulletin === null ? null : Number(cause.bulletin),
+    })),
+  }))
+}

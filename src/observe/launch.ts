@@ -1,0 +1,156 @@
+import { command } from '../commands.ts'
+import { Failure } from '../core/failure.ts'
+import type { BootEntry } from '../core/launch/boot-entry.ts'
+import { type GrubConfig, listAemEntries } from '../core/launch/grub-cfg.ts'
+import { decideBootedEntry, decideNextEntry, type EntryChoice } from '../core/launch/grub-choose.ts'
+import { digestImage, type ImageDigest } from '../core/launch/image-digest.ts'
+import type { LaunchLog } from '../core/launch/launch-log.ts'
+import type { Bank } from '../core/launch/pcr.ts'
+import { parseTbootLog } from '../core/launch/tboot-log.ts'
+import { parseTcgLog } from '../core/launch/tcg-log.ts'
+import { parseEventLogLocation } from '../core/launch/xl-dmesg.ts'
+import type { FileDigests, Host } from '../host/host.ts'
+import { valueOrNull } from '../host/host.ts'
+import { type AemDevice, openDevice } from './devices.ts'
+import { observeGrub } from './grub.ts'
+import { observeLaunchLog } from './launch-log.ts'
+import type { MachineFacts } from './machine.ts'
+import { attempt } from './read.ts'
+
+export const LAUNCH_BANKS: readonly Bank[] = ['sha1', 'sha256']
+
+/** The log of this boot, the reader's refusal, or null when there is none to read. */
+export async function observeLog(host: Host): Promise<LaunchLog | Failure | null> {
+  const text = await observeLaunchLog(host)
+  if (text !== null) return attempt(() => parseTbootLog(text))
+  const dmesg = valueOrNull(await host.run(command('xl-dmesg', {})))
+  const place = dmesg?.exit === 0 ? parseEventLogLocation(dmesg.stdout) : null
+  if (place === null) return null
+  const { address, sizeBytes } = place
+  const memory = valueOrNull(
+    await host.run(command('memory-read', { address: String(address), sizeBytes: String(sizeBytes) })),
+  )
+  if (memory?.exit !== 0) return null
+  return attempt(() => parseTcgLog(Buffer.from(memory.stdout, 'latin1'), sizeBytes))
+}
+
+/** A log kept as text in a checkpoint. */
+export function parseKeptLog(text: string | null): LaunchLog | Failure | null {
+  return text === null ? null : attempt(() => parseTbootLog(text))
+}
+
+export type BootDeviceLaunch = {
+  readonly booted: EntryChoice
+  readonly next: EntryChoice
+  /** Digests by the path GRUB uses, of every file that either entry loads. */
+  readonly images: Readonly<Record<string, ImageDigest>>
+  /** tboot's own image, decompressed by the caller; null when it is not there. */
+  readonly tboot: Uint8Array | null
+  /** SINIT modules: unchanged since this boot by their dates; null where dates are not known. */
+  readonly sinitUnchanged: boolean | null
+}
+
+/** Entries and files of the device that boots next. */
+export async function observeBootDeviceLaunch(
+  host: Host,
+  device: AemDevice | null,
+  machine: MachineFacts,
+): Promise<BootDeviceLaunch> {
+  const unknown = (why: string): BootDeviceLaunch => {
+    const choice = { entry: null, why }
+    return { booted: choice, next: choice, images: {}, tboot: null, sinitUnchanged: null }
+  }
+  if (device === null) return unknown('the AEM device this boot came from is not plugged in')
+  const media = await openDevice(host, device)
+  if (media.state !== 'seen') return unknown(`the files of ${device.label} cannot be read`)
+  try {
+    return await observeOpened(host, media.value.root, machine)
+  } finally {
+    await media.value.close()
+  }
+}
+
+async function observeOpened(host: Host, root: string, machine: MachineFacts): Promise<BootDeviceLaunch> {
+  const config = await observeGrub(host, root)
+  const failed = config instanceof Failure ? config.text.what : 'there is no grub.cfg on the device'
+  const isRead = config !== null && !(config instanceof Failure)
+  const booted = isRead ? chooseBooted(config, machine) : { entry: null, why: failed }
+  const next = isRead ? decideNextEntry(config) : { entry: null, why: failed }
+  const entries = [booted.entry, next.entry].filter((entry) => entry !== null)
+  const launcher = next.entry?.launcher ?? booted.entry?.launcher ?? null
+  return {
+    booted,
+    next,
+    images: await digestEntries(host, root, entries),
+    tboot: launcher === null ? null : valueOrNull(await host.readFile(`${root}${launcher.path}`)),
+    sinitUnchanged: await observeSinit(host, root, entries, machine.bootTime),
+  }
+}
+
+function chooseBooted(config: GrubConfig, machine: MachineFacts): EntryChoice {
+  if (machine.kernelCommandLine === null) return { entry: null, why: '/proc/cmdline cannot be read' }
+  return decideBootedEntry(listAemEntries(config), {
+    kernelCommandLine: machine.kernelCommandLine,
+    kernelRelease: machine.kernelRelease,
+    xenVersion: machine.xen.version,
+  })
+}
+
+async function digestEntries(
+  host: Host,
+  root: string,
+  entries: readonly BootEntry[],
+): Promise<BootDeviceLaunch['images']> {
+  const images: Record<string, ImageDigest> = {}
+  for (const entry of entries) {
+    for (const file of [entry.launcher, ...entry.modules, ...entry.sinit]) {
+      if (file === null || images[file.path] !== undefined) continue
+      const image = await digestOne(host, `${root}${file.path}`, file.nounzip, entry.insmods)
+      if (image !== null) images[file.path] = image
+    }
+  }
+  return images
+}
+
+async function digestOne(
+  host: Host,
+  path: string,
+  nounzip: boolean,
+  insmods: readonly string[],
+): Promise<ImageDigest | null> {
+  const chunks = await host.openFile(path)
+  if (chunks.state === 'seen') return digestImage(chunks.value, { banks: LAUNCH_BANKS, nounzip, insmods })
+  const kept = valueOrNull(await host.digestFile(path))
+  return kept === null ? null : toImageDigest(kept, nounzip, insmods)
+}
+
+/** A recorded machine may hold digests of an image without its bytes; then only gzip is known to be undone. */
+function toImageDigest(kept: FileDigests, nounzip: boolean, insmods: readonly string[]): ImageDigest {
+  const isPacked = kept.gunzipped !== undefined
+  const { sha1, sha256 } = isPacked && !nounzip && kept.gunzipped ? kept.gunzipped : kept
+  const mayDiffer = !isPacked && insmods.some((name) => name === 'xzio' || name === 'lzopio')
+  return {
+    digests: mayDiffer ? {} : { sha1, sha256 },
+    storedDigests: {},
+    sizeBytes: kept.sizeBytes,
+    loadedSizeBytes: kept.sizeBytes,
+    kind: isPacked ? 'gzip' : 'raw',
+    problem: mayDiffer ? 'only its digest is recorded, and grub.cfg loads a decompressor' : null,
+  }
+}
+
+async function observeSinit(
+  host: Host,
+  root: string,
+  entries: readonly BootEntry[],
+  bootTime: string | null,
+): Promise<boolean | null> {
+  const paths = [...new Set(entries.flatMap((entry) => entry.sinit.map((file) => file.path)))]
+  if (bootTime === null) return null
+  for (const path of paths) {
+    const stat = valueOrNull(await host.statFile(`${root}${path}`))
+    if (stat === null || !Number.isFinite(stat.mtimeMs)) return null
+    if (stat.mtimeMs > Date.parse(bootTime)) return false
+  }
+  return true
+}

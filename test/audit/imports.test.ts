@@ -1,0 +1,240 @@
+import { describe, expect, it } from 'vitest'
+import { type Import, readSources, type Source, stripCommentsAndStrings } from '../support/sources.ts'
+
+const sources = readSources('src', 'flows')
+const byPath = new Map(sources.map((source) => [source.path, source]))
+
+/** Where a file stands; the files directly below src are layers of their own. */
+function layerOf(path: string): string {
+  const [top, folder, ...rest] = path.split('/')
+  if (top === 'flows') return 'flows'
+  if (rest.length > 0) return folder ?? ''
+  return folder?.replace(/\.ts$/, '') ?? ''
+}
+
+/** The audit tables and what renders them. */
+const TABLES = ['commands', 'paths', 'messages']
+
+/**
+ * What each layer may use at run time: bin -> main -> cli and flow -> observe -> core. A layer that is not named
+ * here fails the test, so a new one is a decision.
+ */
+const MAY_USE: Readonly<Record<string, readonly string[]>> = {
+  bin: ['main', 'cli', 'core', 'host'],
+  main: ['cli', 'core', 'messages', 'ui', 'host'],
+  cli: [
+    'cli',
+    'flow',
+    'flows',
+    'observe',
+    'core',
+    'host',
+    'ui',
+    'render-commands',
+    'render-flows',
+    ...TABLES,
+  ],
+  flow: ['flow', 'observe', 'core', 'host', 'ui', ...TABLES],
+  flows: ['flows', 'flow'],
+  observe: ['observe', 'core', 'host', ...TABLES],
+  host: ['host', 'core', 'ui', ...TABLES],
+  messages: ['messages', 'core', 'ui', 'commands', 'paths'],
+  'render-commands': ['commands', 'paths'],
+  'render-flows': ['flow', 'flows'],
+  commands: ['core'],
+  paths: [],
+  ui: ['ui', 'core'],
+  core: ['core'],
+}
+
+const IO_PACKAGES = [
+  'execa',
+  '@inquirer/prompts',
+  'node:fs',
+  'node:fs/promises',
+  'node:child_process',
+  'node:net',
+]
+
+function isOwn({ target }: Import): boolean {
+  return target.startsWith('src/') || target.startsWith('flows/')
+}
+
+function offenders(select: (source: Source, item: Import) => boolean): readonly string[] {
+  return sources.flatMap((source) =>
+    source.imports
+      .filter((item) => select(source, item))
+      .map((item) => `${source.path} imports ${item.target}`),
+  )
+}
+
+it('sees the sources and their imports', () => {
+  expect(sources.length).toBeGreaterThan(80)
+  expect(byPath.get('src/host/execa.ts')?.imports).toEqual([
+    { target: 'execa', isTypeOnly: false, isDynamic: false },
+  ])
+  expect(byPath.get('src/host/real.ts')?.imports).toContainEqual({
+    target: 'src/host/execa.ts',
+    isTypeOnly: false,
+    isDynamic: true,
+  })
+})
+
+describe('power stays in one place', () => {
+  it('only src/host imports what spawns, opens or asks', () => {
+    const found = offenders(
+      ({ path }, { target }) => IO_PACKAGES.includes(target) && !path.startsWith('src/host/'),
+    )
+    expect(found).toEqual([])
+  })
+
+  it('src/host is the only importer of every other module of node that does I/O', () => {
+    const harmless = ['node:crypto', 'node:zlib', 'node:path', 'node:util', 'node:buffer']
+    const found = offenders(
+      ({ path }, { target }) =>
+        target.startsWith('node:') && !harmless.includes(target) && !path.startsWith('src/host/'),
+    )
+    expect(found).toEqual([])
+  })
+
+  it('packages are loaded only where they belong', () => {
+    const homes: Readonly<Record<string, RegExp>> = {
+      execa: /^src\/host\/execa\.ts$/,
+      '@inquirer/prompts': /^src\/host\/prompts\.ts$/,
+      commander: /^src\/main\.ts$/,
+      zod: /^src\/(commands\.ts|core\/|host\/|cli\/|render)/,
+    }
+    const found = offenders(({ path }, { target }) => {
+      const isPackage = !target.startsWith('node:') && !isOwn({ target } as Import)
+      return isPackage && homes[target]?.test(path) !== true
+    })
+    expect(found).toEqual([])
+  })
+})
+
+describe('the core is pure', () => {
+  const core = sources.filter(({ path }) => path.startsWith('src/core/'))
+
+  it('imports the core, zod, and of node only what computes', () => {
+    const allowed = ['zod', 'node:crypto', 'node:zlib', 'node:buffer']
+    const found = offenders(
+      ({ path }, { target }) =>
+        path.startsWith('src/core/') && !allowed.includes(target) && !target.startsWith('src/core/'),
+    )
+    expect(found).toEqual([])
+  })
+
+  it.each([
+    [
+      'a clock',
+      /\bDate\s*\.\s*now\b|\bnew\s+Date\s*(\(\s*\)|(?![\s(]))|\bperformance\b|\bsetTimeout\b|\bsetInterval\b/,
+    ],
+    ['randomness', /\bMath\s*\.\s*random\b|\brandom(UUID|Bytes|Int|FillSync|Fill)\b|\bgetRandomValues\b/],
+    ['the process', /\bprocess\s*[.[]|\bconsole\b|\bglobalThis\b|\bfetch\b/],
+  ])('has no %s', (_what, pattern) => {
+    const found = core
+      .filter(({ text }) => pattern.test(stripCommentsAndStrings(text)))
+      .map(({ path }) => path)
+    expect(found).toEqual([])
+  })
+})
+
+describe('dependencies run one way', () => {
+  it('knows every layer', () => {
+    expect([...new Set(sources.map(({ path }) => layerOf(path)))].filter((layer) => !MAY_USE[layer])).toEqual(
+      [],
+    )
+  })
+
+  it('no layer uses one above it at run time', () => {
+    const found = offenders(
+      ({ path }, item) =>
+        isOwn(item) && !item.isTypeOnly && !MAY_USE[layerOf(path)]?.includes(layerOf(item.target)),
+    )
+    expect(found).toEqual([])
+  })
+
+  it('not even types come up into the core', () => {
+    const found = offenders(
+      ({ path }, item) => isOwn(item) && layerOf(path) === 'core' && layerOf(item.target) !== 'core',
+    )
+    expect(found).toEqual([])
+  })
+
+  it('flows import types, the ends and other flows', () => {
+    const found = offenders(
+      ({ path }, { target }) =>
+        path.startsWith('flows/') && target !== 'src/flow/types.ts' && !target.startsWith('flows/'),
+    )
+    expect(found).toEqual([])
+    const types = byPath.get('src/flow/types.ts')
+    expect(types?.imports.filter((item) => !item.isTypeOnly)).toEqual([])
+  })
+
+  it('has no import cycle', () => {
+    const state = new Map<string, 'open' | 'done'>()
+    const cycles: string[] = []
+    const visit = (path: string, trail: readonly string[]): void => {
+      if (state.get(path) === 'done') return
+      if (state.get(path) === 'open') {
+        cycles.push([...trail.slice(trail.indexOf(path)), path].join(' -> '))
+        return
+      }
+      state.set(path, 'open')
+      for (const item of byPath.get(path)?.imports ?? []) {
+        if (!item.isTypeOnly && isOwn(item)) visit(item.target, [...trail, path])
+      }
+      state.set(path, 'done')
+    }
+    for (const { path } of sources) visit(path, [])
+    expect(cycles).toEqual([])
+  })
+
+  it('imports only files that are there', () => {
+    expect(offenders((_source, item) => isOwn(item) && !byPath.has(item.target))).toEqual([])
+  })
+})
+
+describe('house rules', () => {
+  it('ends the process only in bin.ts', () => {
+    const found = sources.filter(({ text }) => /\bprocess\.exit\b/.test(stripCommentsAndStrings(text)))
+    expect(found.map(({ path }) => path)).toEqual(['src/bin.ts'])
+  })
+
+  it('asks no environment variable whether it is under test', () => {
+    const found = sources.filter(({ text }) => /NODE_ENV|VITEST/.test(text))
+    expect(found.map(({ path }) => path)).toEqual([])
+  })
+
+  it('names no scenario outside the built-in machine: no check can know which story it is in', async () => {
+    const { SCENARIOS } = await import('../../src/host/simulated/scenarios.ts')
+    const names = SCENARIOS.map(({ name }) => name)
+    // The one that runs where none is named. Some names are also outcomes of steps, or why a prediction is refused.
+    const known: Readonly<Record<string, readonly string[]>> = {
+      'src/cli/rehearse.ts': ['clean-update'],
+    }
+    const outcomes = new Set(['not-aem-boot', 'unmeasured', 'sinit-changed'])
+    const found = sources
+      .filter(({ path }) => !path.startsWith('src/host/simulated/'))
+      .flatMap(({ path, text }) =>
+        names
+          .filter((name) => !outcomes.has(name) && !known[path]?.includes(name))
+          .filter(
+            (name) =>
+              text.includes(`'${name}'`) || text.includes(`"${name}"`) || text.includes(`\`${name}\``),
+          )
+          .map((name) => `${path} names ${name}`),
+      )
+    expect(found).toEqual([])
+  })
+
+  it('looks at no scenario while it models the machine', () => {
+    const model = sources.filter(
+      ({ path }) => path.startsWith('src/host/simulated/') && !path.endsWith('/scenarios.ts'),
+    )
+    expect(model.length).toBeGreaterThan(5)
+    expect(
+      model.filter(({ text }) => /scenario/i.test(stripCommentsAndStrings(text))).map(({ path }) => path),
+    ).toEqual([])
+  })
+})

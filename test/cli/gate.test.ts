@@ -1,0 +1,301 @@
+import { describe, expect, test, vi } from 'vitest'
+import { runDropIn, runGate } from '../../src/cli/gate.ts'
+import type { GlobalOptions, Io } from '../../src/cli/io.ts'
+import { Failure } from '../../src/core/failure.ts'
+import { parseHeldNote } from '../../src/core/session/held-note.ts'
+import type { Host } from '../../src/host/host.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import type { SimMachine } from '../../src/host/simulated/model.ts'
+import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
+import { HOLD_DROP_IN } from '../../src/paths.ts'
+
+const STATE = '/var/lib/aem-reseal'
+const OPTIONS: GlobalOptions = {
+  json: false,
+  machine: null,
+  stateDir: null,
+  yes: false,
+  color: false,
+  ascii: false,
+  verbose: false,
+}
+
+/** As systemd runs it: no terminal, an environment of next to nothing. */
+function asSystemd(change: Partial<Io> = {}): Io & { out: string } {
+  const io = {
+    out: '',
+    stdout: (text: string) => {
+      io.out += text
+    },
+    stderr: (text: string) => {
+      io.out += text
+    },
+    stdinIsTerminal: false,
+    stdoutIsTerminal: false,
+    columns: 80,
+    environment: {},
+    uid: 0,
+    askTerminal: async () => {
+      throw new Error('the gate asks no question')
+    },
+    runAsRoot: async () => {
+      throw new Error('the gate uses no sudo')
+    },
+    makeId: () => '',
+    ...change,
+  } as Io & { out: string }
+  return io
+}
+
+function world(change: (host: Host, machine: SimMachine) => Partial<Host> = () => ({})) {
+  const machine = SCENARIOS[0]!.make()
+  const plain = makeSimulatedHost(machine)
+  const writes: string[] = []
+  const host: Host = {
+    ...plain,
+    async run(call) {
+      if (call.effect === 'write') writes.push(call.argv.join(' '))
+      return plain.run(call)
+    },
+    async writeFileAtomic(path, bytes, mode) {
+      writes.push(path)
+      return plain.writeFileAtomic(path, bytes, mode)
+    },
+    async makePrivateDirectory(path) {
+      writes.push(path)
+    },
+    lockFile: async () => {
+      throw new Error('the gate takes no lock')
+    },
+    ...change(plain, machine),
+  }
+  return { machine, host, writes }
+}
+
+/** The same dom0 after a boot in which the TPM refused. */
+const refused = (host: Host): Partial<Host> => ({
+  async run(call) {
+    const answer = await host.run(call)
+    if (call.id !== 'aem-journal' || answer.state !== 'seen') return answer
+    const stdout = answer.value.stdout.replace(
+      /Freshness token (unsealed\.|valid.*)/g,
+      'Freshness token unsealing failed!',
+    )
+    return { state: 'seen', value: { ...answer.value, stdout } }
+  },
+})
+
+async function ask(host: Host, io = asSystemd()): Promise<number> {
+  return runGate(io, OPTIONS, async () => host)
+}
+
+describe('the answer', () => {
+  test('0 when the token unsealed; nothing is written', async () => {
+    const { host, writes } = world()
+    const io = asSystemd()
+    expect(await ask(host, io)).toBe(0)
+    expect(writes).toEqual([])
+    expect(io.out).toContain('may run')
+  })
+
+  test('1 when it did not, one line, and a note for the login', async () => {
+    const { host, machine, writes } = world(refused)
+    const io = asSystemd()
+    expect(await ask(host, io)).toBe(1)
+    expect(io.out.trimEnd().split('\n')).toHaveLength(1)
+    expect(io.out).toContain('held')
+    expect(writes).toEqual([STATE, `${STATE}/held.json`])
+    const note = parseHeldNote(Buffer.from(machine.dom0.get(`${STATE}/held.json`)?.bytes ?? []).toString())
+    expect(note).toMatchObject({ reason: 'no-session' })
+    expect(note?.bootId).toMatch(/^[0-9a-f-]{36}$/)
+  })
+
+  test('the file unseal-success alone proves nothing', async () => {
+    const { host, machine } = world((plain) => ({
+      run: async (call) =>
+        call.id === 'aem-journal' ? { state: 'unknown', why: 'no journal' } : plain.run(call),
+    }))
+    expect(machine.dom0.has('/run/anti-evil-maid/unseal-success')).toBe(true)
+    expect(await ask(host)).toBe(1)
+  })
+
+  test.each([
+    ['unsealed, then invalid', /Freshness token valid.*/g, 'Freshness token invalid!'],
+    ['valid without unsealed', /Freshness token unsealed\./g, 'Nothing'],
+    ['unsealed without valid', /Freshness token valid.*/g, 'Nothing'],
+    ['said by another program', /anti-evil-maid-unseal/g, 'somebody-else'],
+  ])('a journal with the token %s is not enough', async (_, pattern, text) => {
+    const { host } = world((plain) => ({
+      async run(call) {
+        const answer = await plain.run(call)
+        if (call.id !== 'aem-journal' || answer.state !== 'seen') return answer
+        const stdout = answer.value.stdout.replace(pattern, text)
+        return { state: 'seen', value: { ...answer.value, stdout } }
+      },
+    }))
+    expect(await ask(host)).toBe(1)
+  })
+
+  test('a journalctl that failed is not believed', async () => {
+    const { host } = world((plain) => ({
+      async run(call) {
+        const answer = await plain.run(call)
+        if (call.id !== 'aem-journal' || answer.state !== 'seen') return answer
+        return { state: 'seen', value: { ...answer.value, exit: 1 } }
+      },
+    }))
+    expect(await ask(host)).toBe(1)
+  })
+})
+
+describe('every error of its own is a no', () => {
+  test('not root: no sudo, no look, no note', async () => {
+    const io = asSystemd({ uid: 1000 })
+    const open = vi.fn()
+    expect(await runGate(io, OPTIONS, open)).toBe(1)
+    expect(open).not.toHaveBeenCalled()
+    expect(io.out).toContain('not asked as root')
+  })
+
+  test('the machine cannot be opened', async () => {
+    const io = asSystemd()
+    const open = async (): Promise<Host> => {
+      throw new Error('no such thing')
+    }
+    expect(await runGate(io, OPTIONS, open)).toBe(1)
+    expect(io.out).toContain('no such thing')
+  })
+
+  test.each([
+    ['damaged', '{"format": "aem-reseal session", '],
+    ['foreign', '{"format": "other"}'],
+    ['newer', '{"format": "aem-reseal session", "version": 99}'],
+  ])('a session that is %s', async (_, text) => {
+    const { host, machine } = world(refused)
+    machine.dom0.set(`${STATE}/session.json`, { bytes: Buffer.from(text), mtimeMs: 0 })
+    const io = asSystemd()
+    expect(await ask(host, io)).toBe(1)
+    expect(io.out).toContain('session')
+    expect(Buffer.from(machine.dom0.get(`${STATE}/session.json`)?.bytes ?? []).toString()).toBe(text)
+  })
+
+  test('a defect', async () => {
+    const { host } = world(() => ({
+      readFile: async () => {
+        throw new TypeError('x is not a function')
+      },
+    }))
+    expect(await ask(host)).toBe(1)
+  })
+
+  test('a note that cannot be written: still a no, and it says so', async () => {
+    const { host } = world((plain) => ({
+      ...refused(plain),
+      makePrivateDirectory: async (path) => {
+        throw new Failure({
+          code: 'write-failed',
+          what: `${path}: read-only file system`,
+          why: null,
+          next: '',
+        })
+      },
+    }))
+    const io = asSystemd()
+    expect(await ask(host, io)).toBe(1)
+    expect(io.out).toContain('no note was left')
+  })
+
+  test('no answer in time', async () => {
+    vi.useFakeTimers()
+    try {
+      const { host } = world(() => ({ run: () => new Promise(() => undefined) }))
+      const io = asSystemd()
+      const asked = ask(host, io)
+      await vi.advanceTimersByTimeAsync(61_000)
+      expect(await asked).toBe(1)
+      expect(io.out).toContain('no answer within 60 s')
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  test('foreign words in an error stay harmless on the console', async () => {
+    const io = asSystemd()
+    await runGate(io, OPTIONS, async () => {
+      throw new Error('bad \x1b[2J\nsecond line')
+    })
+    expect(io.out).not.toContain('\x1b')
+    expect(io.out.trimEnd().split('\n')).toHaveLength(1)
+  })
+})
+
+describe('install and remove', () => {
+  const answering = (answer: string, change: Partial<Io> = {}): Io & { out: string } =>
+    asSystemd({
+      stdinIsTerminal: true,
+      stdoutIsTerminal: true,
+      askTerminal: (async () => answer) as Io['askTerminal'],
+      ...change,
+    })
+
+  test('installs after a yes, reads it back, is content the second time, removes after a yes', async () => {
+    const { host, machine } = world()
+    expect(await runDropIn(answering('yes'), OPTIONS, host, 'install')).toBe(0)
+    expect(Buffer.from(machine.dom0.get(HOLD_DROP_IN)?.bytes ?? []).toString()).toContain(
+      '\n[Service]\nExecCondition=/usr/bin/node /usr/lib/aem-reseal/',
+    )
+    expect(await runDropIn(asSystemd(), { ...OPTIONS, yes: true }, host, 'install')).toBe(0)
+    expect(await runDropIn(asSystemd(), OPTIONS, host, 'show')).toBe(0)
+    expect(await runDropIn(answering('yes'), OPTIONS, host, 'remove')).toBe(0)
+    expect(machine.dom0.has(HOLD_DROP_IN)).toBe(false)
+    expect(await runDropIn(asSystemd(), OPTIONS, host, 'show')).toBe(1)
+    expect(await runDropIn(asSystemd(), OPTIONS, host, 'remove')).toBe(0)
+  })
+
+  test('a no changes nothing', async () => {
+    const { host, writes } = world()
+    expect(await runDropIn(answering('no'), OPTIONS, host, 'install')).toBe(1)
+    expect(writes).toEqual([])
+  })
+
+  test('--yes is no person, and neither is the end of input', async () => {
+    const { host, writes } = world()
+    await expect(
+      runDropIn(answering('yes'), { ...OPTIONS, yes: true }, host, 'install'),
+    ).rejects.toMatchObject({ exit: 1 })
+    await expect(runDropIn(asSystemd(), OPTIONS, host, 'install')).rejects.toMatchObject({ exit: 2 })
+    expect(writes).toEqual([])
+  })
+
+  test('what systemd does not take is taken away again', async () => {
+    const { host, machine } = world((plain) => ({
+      async run(call) {
+        const answer = await plain.run(call)
+        if (call.id !== 'hold-show' || answer.state !== 'seen') return answer
+        return { state: 'seen', value: { ...answer.value, stdout: 'LoadState=loaded\nDropInPaths=\n' } }
+      },
+    }))
+    const io = answering('yes')
+    expect(await runDropIn(io, OPTIONS, host, 'install')).toBe(1)
+    expect(machine.dom0.has(HOLD_DROP_IN)).toBe(false)
+    expect(io.out).toContain('systemd did not take the drop-in')
+  })
+
+  test.each([
+    ['of another user', { ownerUid: 1000 }],
+    ['writable by others', { mode: 0o777 }],
+  ])('a program in a place %s is refused', async (_, change) => {
+    const { host, writes } = world((plain) => ({
+      async statFile(path) {
+        const stat = await plain.statFile(path)
+        return stat.state === 'seen' && path === '/usr/lib/aem-reseal'
+          ? { ...stat, value: { ...stat.value, ...change } }
+          : stat
+      },
+    }))
+    const io = answering('yes')
+    expect(await runDropIn(io, OPTIONS, host, 'install')).toBe(1)
+    expect(writes).toEqual([])
+    expect(io.out).toContain('/usr/lib/aem-reseal')
+  })
+})

@@ -1,0 +1,290 @@
+import { describe, expect, it } from 'vitest'
+import { Failure } from '../../../src/core/failure.ts'
+import { listComponents } from '../../../src/core/launch/components.ts'
+import { explainChange } from '../../../src/core/launch/explain.ts'
+import type { ExplanationInput, PackageFact } from '../../../src/core/launch/explain-types.ts'
+import type { LaunchLog } from '../../../src/core/launch/launch-log.ts'
+import { predictLaunch } from '../../../src/core/launch/predict.ts'
+import { parseTbootLog } from '../../../src/core/launch/tboot-log.ts'
+import {
+  type Disk,
+  disk,
+  entryOf,
+  filesOf,
+  machineOf,
+  predictionInput,
+  SIGNED,
+  withXen,
+} from './launch-world.ts'
+import { type Form, pcrsOf, writeTxtStat } from './tboot-writer.ts'
+
+const LUKS = { before: '11'.repeat(20), after: '22'.repeat(20) }
+const UPDATED = withXen(disk())
+
+type Story = {
+  /** What was booted before the restart, what was on the device when the prediction was made, what booted then. */
+  before?: Disk
+  predicted?: Disk | null
+  booted: Disk
+  form?: Form
+  xenPackage?: PackageFact | null
+  luks?: string
+  changes?: Partial<ExplanationInput>
+}
+
+function explain(story: Story) {
+  const { before = disk(), predicted = UPDATED, booted, form = '1.10-tpm12' } = story
+  const bank = form === '1.10-tpm2' ? 'sha256' : 'sha1'
+  const old = machineOf(before, form)
+  const now = machineOf(booted, form)
+  const withLuks = (pcrs: Record<string, Record<number, string>>, luks: string) => ({
+    [bank]: { ...pcrs[bank], 13: luks },
+  })
+  const prediction = predicted === null ? null : predictLaunch(predictionInput(before, predicted, form)).pcrs
+  return explainChange({
+    before: {
+      pcrs: withLuks(pcrsOf(old), LUKS.before),
+      components: listComponents(parseTbootLog(writeTxtStat(old)), entryOf(before)),
+    },
+    pcrsNow: withLuks(pcrsOf(now), story.luks ?? LUKS.before),
+    log: parseTbootLog(writeTxtStat(now)),
+    booted: entryOf(booted),
+    rule: 'whole',
+    bank,
+    selected: [13, 17, 18, 19],
+    prediction,
+    files: filesOf(booted, story.xenPackage === undefined ? SIGNED : story.xenPackage),
+    expectedPcrs: [18, 19],
+    alreadyResealed: false,
+    ...story.changes,
+  })
+}
+
+function blockers(explanation: ReturnType<typeof explain>) {
+  return explanation.reasons.filter((reason) => reason.isBlocking).map((reason) => [reason.pcr, reason.code])
+}
+
+describe('explained', () => {
+  it('is unchanged when nothing moved', () => {
+    const explanation = explain({ booted: disk(), predicted: disk() })
+    expect(explanation).toMatchObject({ verdict: 'unchanged', reasons: [], advice: [] })
+    expect(explanation.pcrs.map((pcr) => pcr.change)).toEqual(['none', 'none', 'none', 'none'])
+  })
+
+  it.each<[Form, number]>([
+    ['1.10-tpm12', 18],
+    ['1.10-tpm2', 17],
+  ])('a clean update equal to its prediction, form %s', (form, index) => {
+    const explanation = explain({ booted: UPDATED, form })
+    expect(explanation.verdict).toBe('explained')
+    const changed = explanation.pcrs.filter((pcr) => pcr.change !== 'none')
+    expect(changed).toHaveLength(1)
+    expect(changed[0]).toMatchObject({ index, change: 'expected' })
+    expect(changed[0]?.causes).toMatchObject([
+      { role: 'xen', path: '/xen-4.17.4.gz', package: SIGNED, bulletin: '103' },
+    ])
+    expect(changed[0]?.causes[0]?.digestBefore).not.toBe(changed[0]?.causes[0]?.digestNow)
+  })
+
+  it('a clean update without a prediction, traced to its package', () => {
+    const explanation = explain({ booted: UPDATED, predicted: null })
+    expect(explanation.verdict).toBe('explained')
+    expect(blockers(explanation)).toEqual([])
+  })
+
+  it('a regenerated initramfs only when it was predicted', () => {
+    const now = disk({ initramfs: { ...disk().initramfs, content: 'made anew' } })
+    expect(explain({ booted: now, predicted: now }).verdict).toBe('explained')
+    const unpredicted = explain({ booted: now, predicted: null })
+    expect(unpredicted.verdict).toBe('unexplained')
+    expect(blockers(unpredicted)).toEqual([[19, 'no-package']])
+  })
+
+  it('a changed command line only when it was predicted', () => {
+    const now = disk({ xen: { ...disk().xen, commandLine: 'placeholder console=none smt=off' } })
+    expect(explain({ booted: now, predicted: now }).verdict).toBe('explained')
+    expect(explain({ booted: now, predicted: null }).verdict).toBe('unexplained')
+  })
+})
+
+describe('the evil maid between update and restart', () => {
+  const MODIFIED = { ...SIGNED, unmodified: false }
+
+  it('one byte of Xen: unexplained, naming the Xen image', () => {
+    const explanation = explain({ booted: withXen(disk(), 'xen 4.17.4-5'), xenPackage: MODIFIED })
+    expect(explanation.verdict).toBe('unexplained')
+    expect(blockers(explanation)).toEqual([[18, 'package-modified']])
+    const reason = explanation.reasons.find((one) => one.isBlocking)
+    expect(reason?.what).toContain('The Xen image /xen-4.17.4.gz')
+    expect(explanation.advice[0]).toContain('Type no passphrase')
+    expect(explanation.advice[1]).toContain('Do not reseal')
+    expect(explanation.advice[2]).toContain('Compare with another AEM device')
+    expect(explanation.advice[3]).toContain('offline')
+    expect(explanation.advice[4]).toContain('lost')
+    expect(explanation.advice).toHaveLength(5)
+  })
+
+  it('a Xen that is put back after the boot does not match what was measured', () => {
+    const explanation = explain({ booted: withXen(disk(), 'evil'), changes: { files: filesOf(UPDATED) } })
+    expect(explanation.verdict).toBe('unexplained')
+    expect(blockers(explanation)).toEqual([[18, 'file-differs-from-launch']])
+  })
+
+  it.each([
+    ['Xen without a package', withXen(disk(), 'evil'), null, [[18, 'no-package']]],
+    [
+      'Xen of an unknown signer',
+      withXen(disk(), 'other'),
+      { ...SIGNED, signerKnown: false },
+      [[18, 'signer-unknown']],
+    ],
+    [
+      'Xen that rpm could not verify',
+      withXen(disk(), 'other'),
+      { ...SIGNED, unmodified: null },
+      [[18, 'package-unchecked']],
+    ],
+    [
+      'the initramfs',
+      { ...UPDATED, initramfs: { ...disk().initramfs, content: 'evil' } },
+      SIGNED,
+      [[19, 'no-package']],
+    ],
+    [
+      "Xen's command line",
+      { ...UPDATED, xen: { ...UPDATED.xen, commandLine: 'placeholder x' } },
+      SIGNED,
+      [[18, 'command-line-changed']],
+    ],
+    [
+      "the kernel's command line",
+      { ...UPDATED, kernel: { ...disk().kernel, commandLine: 'placeholder init=/bin/sh' } },
+      SIGNED,
+      [[19, 'command-line-changed']],
+    ],
+    [
+      'a further module',
+      { ...UPDATED, extra: [{ path: '/more', content: 'm', commandLine: 'm' }] },
+      SIGNED,
+      [
+        [19, 'module-added'],
+        [19, 'no-package'],
+      ],
+    ],
+    ['tboot', { ...UPDATED, tboot: 'evil' }, SIGNED, [[18, 'tboot-changed']]],
+    [
+      'SINIT',
+      { ...UPDATED, sinit: 'other' },
+      SIGNED,
+      [
+        [17, 'pcr-not-expected'],
+        [17, 'platform-changed'],
+      ],
+    ],
+  ] as const)('%s: unexplained', (_, booted, xenPackage, wanted) => {
+    const explanation = explain({ booted: booted as Disk, xenPackage })
+    expect(explanation.verdict).toBe('unexplained')
+    expect(blockers(explanation)).toEqual(wanted)
+  })
+
+  it('a swapped order: unexplained', () => {
+    const explanation = explain({ booted: { ...UPDATED, order: [0, 2, 1] } })
+    expect(explanation.verdict).toBe('unexplained')
+    expect(blockers(explanation).map(([, code]) => code)).toContain('module-order-changed')
+  })
+
+  it('a module less: unexplained', () => {
+    const before = disk({ extra: [{ path: '/more', content: 'm', commandLine: 'm' }] })
+    const explanation = explain({ before, booted: UPDATED, predicted: null })
+    expect(blockers(explanation)).toEqual([[19, 'module-removed']])
+  })
+
+  it('the kernel image, even from a package that vouches for another one', () => {
+    const booted = { ...UPDATED, kernel: { ...disk().kernel, content: 'evil' } }
+    const files = filesOf(booted).map((file) =>
+      file.path === '/vmlinuz-6.6'
+        ? { ...file, package: { ...SIGNED, name: 'kernel', unmodified: false } }
+        : file,
+    )
+    expect(blockers(explain({ booted, changes: { files } }))).toEqual([[19, 'package-modified']])
+  })
+
+  it('an older signed Xen in place of the newer one', () => {
+    const story = { booted: UPDATED, predicted: null, changes: { previousBootTime: '2024-07-18T08:00:00Z' } }
+    expect(blockers(explain(story))).toEqual([[18, 'package-older-than-last-boot']])
+    expect(explain({ ...story, changes: { previousBootTime: '2024-07-16T08:00:00Z' } }).verdict).toBe(
+      'explained',
+    )
+  })
+
+  it('a LUKS header: unexplained in its own register', () => {
+    const explanation = explain({ booted: UPDATED, luks: LUKS.after })
+    expect(explanation.verdict).toBe('unexplained')
+    expect(blockers(explanation)).toEqual([
+      [13, 'pcr-not-expected'],
+      [13, 'luks-header-changed'],
+    ])
+  })
+})
+
+describe('what cannot be trusted or known', () => {
+  it('a log that does not replay explains nothing', () => {
+    const log = parseTbootLog(writeTxtStat(machineOf(disk()))) as LaunchLog
+    expect(blockers(explain({ booted: UPDATED, predicted: null, changes: { log } }))).toEqual([
+      [18, 'log-unfaithful'],
+    ])
+  })
+
+  it.each([null, new Failure({ code: 'log-unreadable', what: 'w', why: null, next: 'n' })])(
+    'no log explains nothing',
+    (log) => {
+      expect(blockers(explain({ booted: UPDATED, predicted: null, changes: { log } }))).toEqual([
+        [18, 'log-missing'],
+      ])
+      expect(explain({ booted: UPDATED, changes: { log } }).verdict).toBe('explained')
+    },
+  )
+
+  it('a register that no update changes is unexplained even if its file is packaged', () => {
+    const explanation = explain({ booted: UPDATED, predicted: null, changes: { expectedPcrs: [19] } })
+    expect(blockers(explanation)).toEqual([[18, 'pcr-not-expected']])
+    expect(explain({ booted: UPDATED, predicted: null, changes: { expectedPcrs: null } }).verdict).toBe(
+      'unexplained',
+    )
+  })
+
+  it('without a list from before, every extend of the register must be vouched for', () => {
+    const machine = machineOf(disk())
+    const before = { pcrs: { sha1: { ...pcrsOf(machine).sha1, 13: LUKS.before } }, components: null }
+    const explanation = explain({ booted: UPDATED, predicted: null, changes: { before } })
+    expect(blockers(explanation)).toEqual([[18, 'tboot-changed']])
+  })
+
+  it('without a baseline the verdict says so and gives no advice to panic', () => {
+    const explanation = explain({ booted: UPDATED, changes: { before: null } })
+    expect(explanation).toMatchObject({ verdict: 'no-baseline', advice: [] })
+    expect(explanation.reasons[0]?.code).toBe('no-baseline')
+  })
+
+  it('an unmeasured boot is unexplained', () => {
+    const ones = Object.fromEntries([17, 18, 19].map((index) => [index, 'ff'.repeat(20)]))
+    const explanation = explain({
+      booted: UPDATED,
+      changes: { pcrsNow: { sha1: { ...ones, 13: LUKS.before } } },
+    })
+    expect(explanation.verdict).toBe('unexplained')
+    expect(blockers(explanation).map(([, code]) => code)).toEqual(['unmeasured', 'unmeasured', 'unmeasured'])
+  })
+
+  it('a register that could not be read is unexplained', () => {
+    expect(explain({ booted: UPDATED, changes: { pcrsNow: {} } }).verdict).toBe('unexplained')
+  })
+
+  it('says what it means when AEM has sealed already', () => {
+    const evil = withXen(disk(), 'evil')
+    const sealed = explain({ booted: evil, xenPackage: null, changes: { alreadyResealed: true } })
+    expect(sealed.advice.at(-1)).toContain('AEM has already sealed')
+    const unknown = explain({ booted: evil, xenPackage: null, changes: { alreadyResealed: null } })
+    expect(unknown.advice.at(-1)).toContain('Assume that it has')
+  })
+})

@@ -1,0 +1,298 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { Failure } from '../../../src/core/failure.ts'
+import { joinGrubArguments } from '../../../src/core/launch/boot-entry.ts'
+import { listAemEntries, parseGrubConfig, parseGrubEnvironment } from '../../../src/core/launch/grub-cfg.ts'
+import { decideBootedEntry, decideNextEntry } from '../../../src/core/launch/grub-choose.ts'
+import type { GrubWorld } from '../../../src/core/launch/grub-state.ts'
+import { fc } from './property.ts'
+
+const TBOOT = readFileSync(new URL('fixtures/grub-aem-tboot.cfg', import.meta.url), 'utf8')
+const TRENCHBOOT = readFileSync(new URL('fixtures/grub-aem-trenchboot.cfg', import.meta.url), 'utf8')
+const SIMPLE = 'AEM Qubes, with Xen hypervisor'
+const ADVANCED = 'Advanced options with AEM boot for Qubes (with Xen hypervisor)'
+const OLD_KERNEL = 'AEM Qubes boot, with Xen 4.17.4 and Linux 6.1.75-1.qubes.fc37.x86_64'
+
+function world(changes: Partial<GrubWorld> = {}): GrubWorld {
+  return { platform: 'pc', grubenv: {}, existingPaths: { '/aem/': true }, ...changes }
+}
+
+function saved(entry: string): GrubWorld {
+  return world({ grubenv: { saved_entry: entry } })
+}
+
+describe("grub.cfg of AEM's own script (tboot)", () => {
+  const config = parseGrubConfig(TBOOT, world())
+
+  it('has the five AEM entries and nothing that could not be evaluated', () => {
+    expect(config.problems).toEqual([])
+    expect(listAemEntries(config).map((entry) => entry.titlePath.at(-1))).toEqual([
+      SIMPLE,
+      'AEM Qubes boot, with Xen 4.17.4 and Linux 6.6.36-1.qubes.fc37.x86_64',
+      OLD_KERNEL,
+      'AEM Qubes boot, with Xen 4.17.4.config and Linux 6.6.36-1.qubes.fc37.x86_64',
+      'AEM Qubes boot, with Xen 4.17.4.config and Linux 6.1.75-1.qubes.fc37.x86_64',
+    ])
+  })
+
+  it('gives roles, paths and command lines with single spaces and without the file name', () => {
+    const [entry] = listAemEntries(config)
+    expect(entry?.flavour).toBe('tboot')
+    expect(entry?.launcher).toMatchObject({
+      role: 'mle',
+      path: '/tboot.gz',
+      commandLine: 'placeholder logging=memory,serial',
+    })
+    expect(entry?.modules.map((file) => [file.role, file.path])).toEqual([
+      ['xen', '/xen-4.17.4.gz'],
+      ['kernel', '/vmlinuz-6.6.36-1.qubes.fc37.x86_64'],
+      ['initramfs', '/initramfs-6.6.36-1.qubes.fc37.x86_64.img'],
+    ])
+    expect(entry?.modules[0]?.commandLine).toBe(
+      'placeholder console=none dom0_mem=min:1024M dom0_mem=max:4096M ucode=scan smt=off gnttab_max_frames=2048 gnttab_max_maptrack_frames=4096',
+    )
+    expect(entry?.modules[1]?.commandLine).toMatch(
+      /^placeholder root=\S+ ro .* aem\.uuid=c5a8b7d2-\S+ rd\.luks\.key=\S+ rd\.luks\.crypttab=no$/,
+    )
+    expect(entry?.modules[2]?.commandLine).toBe('')
+    expect(entry?.sinit.map((file) => file.path)).toEqual(['/SNB_IVB_SINIT_20190708_PW.BIN'])
+  })
+
+  it('evaluates xen_rm_opts for the platform', () => {
+    const onEfi = parseGrubConfig(TBOOT, world({ platform: 'efi' }))
+    expect(listAemEntries(onEfi)[0]?.modules[0]?.commandLine).toMatch(/=4096 no-real-mode edd=off$/)
+  })
+
+  it('boots the saved entry, by title, by id, by submenu path and by number', () => {
+    const titleOf = (entry: string) =>
+      decideNextEntry(parseGrubConfig(TBOOT, saved(entry))).entry?.titlePath.at(-1)
+    expect(titleOf(SIMPLE)).toBe(SIMPLE)
+    expect(titleOf('xen-gnulinux-simple-c5a8b7d2-13a6-4c19-9e5a-0f6e0d6c7b11')).toBe(SIMPLE)
+    expect(titleOf(`${ADVANCED}>Xen hypervisor, version 4.17.4>${OLD_KERNEL}`)).toBe(OLD_KERNEL)
+    expect(titleOf('1>0>1')).toBe(OLD_KERNEL)
+    expect(titleOf('1>0')).toMatch(/Linux 6\.6\.36/)
+    expect(titleOf('2')).toBe('Qubes GNU/Linux, with Xen hypervisor')
+    expect(titleOf('99')).toBe(SIMPLE)
+    expect(titleOf('no such title')).toBe(SIMPLE)
+    expect(decideNextEntry(parseGrubConfig(TBOOT, world())).entry?.title).toBe(SIMPLE)
+  })
+
+  it('lets next_entry go before saved_entry', () => {
+    const both = world({
+      grubenv: { saved_entry: SIMPLE, next_entry: 'Qubes GNU/Linux, with Xen hypervisor' },
+    })
+    expect(decideNextEntry(parseGrubConfig(TBOOT, both)).entry?.flavour).toBe('other')
+  })
+
+  it('does not tell the next entry when nobody looked whether /aem/ is there', () => {
+    const unknown = decideNextEntry(parseGrubConfig(TBOOT, world({ existingPaths: {} })))
+    expect(unknown.entry).toBeNull()
+    expect(unknown.why).toContain('condition')
+    expect(
+      decideNextEntry(parseGrubConfig(TBOOT, world({ existingPaths: { '/aem/': false } }))).entry?.flavour,
+    ).toBe('other')
+  })
+
+  it('finds the entry that booted by command line, kernel and Xen', () => {
+    const old = config.entries.find((entry) => entry.title === OLD_KERNEL)!
+    const kernelCommandLine = old.modules[1]!.commandLine.replace('placeholder ', '')
+    const running = { kernelCommandLine, kernelRelease: '6.1.75-1.qubes.fc37.x86_64', xenVersion: '4.17.4' }
+    expect(decideBootedEntry(config.entries, running).entry?.title).toBe(OLD_KERNEL)
+    expect(
+      decideBootedEntry(config.entries, { ...running, kernelCommandLine: `${kernelCommandLine} acpi=noirq` })
+        .entry?.title,
+    ).toBe(OLD_KERNEL)
+    expect(decideBootedEntry(config.entries, { ...running, kernelRelease: null }).why).toContain(
+      'several entries',
+    )
+    expect(
+      decideBootedEntry(config.entries, {
+        ...running,
+        kernelCommandLine: `${kernelCommandLine} init=/bin/sh`,
+      }).entry,
+    ).toBeNull()
+  })
+})
+
+describe("grub.cfg of TrenchBoot's script", () => {
+  it('gives Xen as the launcher and kernel and initramfs as modules', () => {
+    const [entry] = listAemEntries(parseGrubConfig(TRENCHBOOT, world()))
+    expect(entry).toMatchObject({ flavour: 'trenchboot', launcher: { role: 'xen', path: '/xen-4.17.4.gz' } })
+    expect(entry?.modules.map((file) => file.role)).toEqual(['kernel', 'initramfs'])
+    expect(entry?.sinit).toHaveLength(1)
+  })
+})
+
+describe('quoting and expansion', () => {
+  const moduleLine = (line: string, before = '') => {
+    const text = `${before}\nmenuentry 'm' {\n multiboot /tboot.gz\n module /xen ${line}\n}\n`
+    const choice = decideNextEntry(parseGrubConfig(text, world()))
+    return choice.entry?.modules[0]?.commandLine ?? `refused: ${choice.why}`
+  }
+
+  it.each([
+    ['a  b\tc', 'a b c'],
+    ["'a b' c", '"a b" c'],
+    ['"a \\"b\\" $x"', '"a \\"b\\" "'],
+    ['a\\ b', '"a b"'],
+    ["it\\'s", "it\\'s"],
+    ['a\\\\b', 'a\\\\b'],
+    ['"x\\y"', 'x\\\\y'],
+    ['a\\\nb', 'ab'],
+    ['a # comment', 'a'],
+    ['a#b', 'a#b'],
+    ['"" end', ' end'],
+    ['$empty end', 'end'],
+    ['"$empty" end', ' end'],
+    ['$two', 'one two'],
+    ['"$two"', '"one two"'],
+    ['pre$' + '{two}post', 'preone twopost'],
+    ['$"text"', 'text'],
+  ])('%j becomes %j', (line, wanted) => {
+    expect(moduleLine(line, 'set two="one two"')).toBe(wanted)
+  })
+
+  it('says so when a command line needs a value nobody knows', () => {
+    expect(moduleLine('root=$root_uuid', 'search --set=root_uuid --label x')).toContain('$root_uuid')
+    expect(moduleLine('$mode', 'if loadfont x ; then set mode=a ; else set mode=b ; fi')).toContain('$mode')
+    expect(moduleLine('$mode', 'for i in a b; do set mode=$i; done')).toContain('$mode')
+  })
+
+  it('escapes for the loader as GRUB does', () => {
+    expect(joinGrubArguments(['a b', "c'd", 'e\\f', '"g"', ''])).toBe('"a b" c\\\'d e\\\\f \\"g\\" ')
+  })
+})
+
+describe('menus that cannot be told', () => {
+  const why = (text: string, grubenv = {}) => decideNextEntry(parseGrubConfig(text, world({ grubenv }))).why
+
+  it.each([
+    ['entries from another file', "source /custom.cfg\nmenuentry 'a' { true }"],
+    [
+      'an entry in a condition before the default',
+      "if keystatus --shift ; then\n menuentry 'x' { true }\nfi\nmenuentry 'a' { true }",
+    ],
+    ['a default nobody knows', "set default=$cmdpath\nmenuentry 'a' { true }"],
+    [
+      'an environment from another file',
+      "load_env -f /other\nset default=$saved_entry\nmenuentry 'a' { true }",
+    ],
+    [
+      'an entry in a condition before a default by number',
+      "set default=1\nif keystatus ; then\n menuentry 'x' { true }\nfi\nmenuentry 'a' { true }\nmenuentry 'b' { true }",
+    ],
+    [
+      'a condition on an unknown value',
+      "if [ \"$root\" = hd0 ] ; then\n menuentry 'x' { true }\nfi\nmenuentry 'a' { true }",
+    ],
+    ['an empty menu', 'set timeout=5'],
+    ['a module in a condition', "menuentry 'a' {\n if keystatus ; then module /extra ; fi\n}"],
+  ])('%s', (_, text) => {
+    expect(why(text)).not.toBeNull()
+  })
+
+  it('a condition after the default does no harm', () => {
+    expect(why("menuentry 'a' { true }\nif keystatus ; then\n menuentry 'x' { true }\nfi")).toBeNull()
+  })
+
+  it('a title that begins with a digit is not guessed where GRUB versions differ', () => {
+    const text =
+      "load_env\nset default=\"$saved_entry\"\nmenuentry 'a' { true }\nmenuentry '1 b' { true }\nmenuentry 'c' { true }"
+    expect(why(text, { saved_entry: '1 b' })).toContain("GRUB's versions differ")
+  })
+})
+
+describe('hostile files', () => {
+  it.each([
+    "menuentry 'a",
+    'menuentry "a {',
+    'if true',
+    'fi',
+    '}',
+    '{',
+    'menuentry a { ',
+    'a && b',
+    '$',
+    '${x',
+    'function',
+  ])('%j is refused', (text) => {
+    expect(() => parseGrubConfig(text, world())).toThrow(Failure)
+  })
+
+  it('functions that call each other end', () => {
+    const config = parseGrubConfig(
+      'function a { b\nb }\nfunction b { a\na }\na\nif unknown ; then a ; fi',
+      world(),
+    )
+    expect(config.problems.length).toBeGreaterThan(0)
+  })
+
+  it('deep nesting is refused, wide menus are linear', () => {
+    expect(() => parseGrubConfig(`${'if true ; then '.repeat(5000)}x`, world())).toThrow(Failure)
+    const wide = Array.from({ length: 4_000 }, (_, i) => `menuentry 'm${i}' { module /x$y }`).join('\n')
+    expect(parseGrubConfig(wide, world()).entries).toHaveLength(4_000)
+  })
+
+  it('more entries or variables than a menu can need are not evaluated', () => {
+    const many = (line: (i: number) => string) => Array.from({ length: 6_000 }, (_, i) => line(i)).join('\n')
+    expect(
+      parseGrubConfig(
+        many((i) => `menuentry 'm${i}' { true }`),
+        world(),
+      ).problems[0],
+    ).toContain('too many entries')
+    expect(
+      parseGrubConfig(
+        many((i) => `set v${i}=1`),
+        world(),
+      ).problems[0],
+    ).toContain('too many variables')
+  })
+
+  it('any text gives a configuration or a Failure', () => {
+    const words = [
+      'menuentry',
+      'submenu',
+      "'t'",
+      '{',
+      '}',
+      '\n',
+      ';',
+      'if',
+      'then',
+      'else',
+      'fi',
+      '[',
+      ']',
+      '$a',
+      '"',
+      '\\',
+      'set',
+      'a=b',
+      'module',
+      '/x',
+      'function',
+    ]
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.constantFrom(...words), fc.string({ maxLength: 4 })), { maxLength: 60 }),
+        (parts) => {
+          try {
+            decideNextEntry(parseGrubConfig(parts.join(' '), world()))
+          } catch (error) {
+            if (!(error instanceof Failure)) throw error
+          }
+        },
+      ),
+      { numRuns: 1000 },
+    )
+  })
+})
+
+describe('grubenv', () => {
+  it('is read with its escapes', () => {
+    const text =
+      '# GRUB Environment Block\nsaved_entry=AEM Qubes, with Xen hypervisor\nodd=a\\\\b\\\nc\n###########'
+    expect(parseGrubEnvironment(text)).toEqual({ saved_entry: SIMPLE, odd: 'a\\b\nc' })
+  })
+})

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import type { SimMachine } from '../../src/host/simulated/model.ts'
+import { observeVerification } from '../../src/observe/verify.ts'
+import { machineOf } from '../support/built-in.ts'
+import { type End, liveThrough, type Story } from '../support/kill.ts'
+
+const STORIES: readonly (readonly [
+  string,
+  Story,
+  { readonly atLeast: number; readonly writes: readonly string[] },
+])[] = [
+  [
+    'AEM seals by itself, the restart is requested',
+    { make: () => machineOf('clean-update'), restart: 'now' },
+    { atLeast: 200, writes: ['restart-now'] },
+  ],
+  [
+    "AEM's own seal fails, and the reseal is done by us",
+    {
+      make: () => machineOf('clean-update'),
+      restart: 'manual',
+      whileOff: (machine: SimMachine, boot: number) => {
+        machine.sealWorks = boot > 0
+      },
+      afterBoot: (machine: SimMachine) => {
+        machine.sealWorks = true
+      },
+    },
+    { atLeast: 200, writes: ['seal'] },
+  ],
+]
+
+/** What must be the same in the end: everything but ids, times, and how often a step was run. */
+function essence({ exits, session, report, boots, machine }: End) {
+  const { baseline, expectation, approved, protection, restart, devicesLeft, findings } = (report ?? {}) as {
+    baseline?: { pcrs: unknown; bootFiles: unknown; packages: unknown; selectedPcrs: unknown }
+    approved?: { pcrs: unknown }
+    findings?: Record<string, { verdict?: string; devices?: unknown } | undefined>
+  } & Record<string, unknown>
+  return {
+    exit: exits.at(-1),
+    session,
+    boots,
+    pcrs: machine.pcrs,
+    recorded: [baseline?.pcrs, baseline?.bootFiles, baseline?.packages, baseline?.selectedPcrs],
+    decided: { expectation, protection, restart, devicesLeft },
+    accepted: approved?.pcrs,
+    explained: findings?.explain?.verdict,
+    verified: findings?.verify?.devices,
+  }
+}
+
+describe.each(STORIES)('killed anywhere while %s', (_what, story, { atLeast, writes }) => {
+  it('ends as the undisturbed run does', { timeout: 600_000 }, async () => {
+    const undisturbed = await liveThrough(story, null)
+    const wanted = essence(undisturbed)
+    expect(wanted).toMatchObject({ exit: 0, session: null, explained: 'unchanged', boots: 2 })
+    expect(wanted.accepted).toBeDefined()
+    expect(await observeVerification(makeSimulatedHost(undisturbed.machine), null)).toMatchObject([
+      { ok: true },
+    ])
+
+    const places = undisturbed.killPoints
+    expect(places.length).toBeGreaterThan(atLeast)
+    for (const write of ['write /var/lib/aem-reseal/session.json', ...writes.map((id) => `run ${id}`)]) {
+      for (const moment of ['before', 'after']) {
+        expect(places.map(({ what }) => what)).toContain(`${moment} ${write}`)
+      }
+    }
+    for (const { number, what } of places) {
+      const survived = await liveThrough(story, number)
+      expect({ killed: `${number} ${what}`, ...essence(survived) }).toEqual({
+        killed: `${number} ${what}`,
+        ...wanted,
+      })
+    }
+  })
+})

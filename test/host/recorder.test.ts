@@ -1,0 +1,278 @@
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import type { GlobalOptions, Io } from '../../src/cli/io.ts'
+import { runRecord } from '../../src/cli/record.ts'
+import { toStatusAnswer } from '../../src/cli/status.ts'
+import type { Host } from '../../src/host/host.ts'
+import { makeRealHost } from '../../src/host/real.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
+import { observeStatus } from '../../src/observe/status.ts'
+import { aSession, machineOf } from '../support/built-in.ts'
+import { runMain } from '../support/io.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+
+const OPTIONS: GlobalOptions = {
+  json: true,
+  machine: null,
+  stateDir: null,
+  yes: false,
+  color: false,
+  ascii: false,
+  verbose: false,
+}
+
+async function record(host: Host, out = join(temporaryDirectory(), 'out')) {
+  let stdout = ''
+  const io: Io = {
+    stdout: (text) => {
+      stdout += text
+    },
+    stderr: () => undefined,
+    stdinIsTerminal: false,
+    stdoutIsTerminal: false,
+    columns: 80,
+    environment: {},
+    uid: 0,
+    askTerminal: async () => {
+      throw new Error('record asks nothing')
+    },
+    runAsRoot: async () => {
+      throw new Error('record becomes no root here')
+    },
+    makeId: () => '3f0d4a52-6f4b-4f8a-9d0e-0c1a2b3c4d5e',
+  }
+  const exit = await runRecord(io, OPTIONS, host, out)
+  return { out, exit, summary: JSON.parse(stdout) as { files: number; commands: number; leftOut: string[] } }
+}
+
+function filesBelow(directory: string): readonly string[] {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(directory, name))
+    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile())
+}
+
+describe('a recorded machine', () => {
+  it.each(['clean-update', 'stale-stick', 'two-devices', 'no-aem'])(
+    'of the built-in machine %s answers status as the machine did',
+    async (name) => {
+      const machine = machineOf(name)
+      const { out, exit } = await record(makeSimulatedHost(machine))
+      expect(exit).toBe(0)
+      const wanted = toStatusAnswer(await observeStatus(makeSimulatedHost(machine)), null)
+      const replayed = await runMain(['status', '--json', '--machine', out])
+      expect(replayed.exit).toBe(0)
+      expect(replayed.json).toEqual(JSON.parse(JSON.stringify(wanted)))
+      expect(replayed.json).toMatchObject({ qubes: { release: '4.2' } })
+    },
+  )
+
+  it('answers it again and again, and to every other look without an error', async () => {
+    const { out } = await record(makeSimulatedHost(machineOf('two-devices')))
+    const [one, two] = [
+      await runMain(['status', '--json', '--machine', out]),
+      await runMain(['status', '--json', '--machine', out]),
+    ]
+    expect(one.stdout).toBe(two.stdout)
+    for (const look of ['verify', 'explain']) {
+      const run = await runMain([look, '--json', '--machine', out])
+      expect(run.json, look).not.toHaveProperty('error')
+    }
+  })
+
+  it('keeps the session with it', async () => {
+    const machine = machineOf('clean-update')
+    const session = aSession({ step: 'restart' })
+    machine.dom0.set('/var/lib/aem-reseal/session.json', {
+      bytes: Buffer.from(JSON.stringify(session)),
+      mtimeMs: 0,
+    })
+    const { out } = await record(makeSimulatedHost(machine))
+    const { json } = await runMain(['status', '--json', '--machine', out])
+    expect(json).toMatchObject({ session: { id: session.id, step: 'restart' } })
+  })
+
+  it('of this very computer answers status as it does', async () => {
+    const state = temporaryDirectory()
+    const host = makeRealHost({ stateDir: state, userDirectories: [] })
+    const wanted = toStatusAnswer(await observeStatus(host), null)
+    const { out, exit } = await record(host)
+    await host.close()
+    expect(exit).toBe(0)
+    const replayed = await runMain(['status', '--json', '--machine', out])
+    expect(replayed.json).toEqual(JSON.parse(JSON.stringify(wanted)))
+  })
+})
+
+describe('what a recorded machine does not hold', () => {
+  const MARKER = 'MARKER-OF-A-SECRET'
+
+  /** Puts the marker into everything that must not leave the machine. */
+  function plantSecrets(machine: SimMachine): readonly string[] {
+    const planted: string[] = []
+    const plant = (files: Map<string, { bytes: Uint8Array; mtimeMs: number }>, path: string): void => {
+      const before = files.get(path)?.bytes ?? Buffer.alloc(0)
+      files.set(path, {
+        bytes: Buffer.concat([before, Buffer.from(`${MARKER} ${path}`)]),
+        mtimeMs: machine.nowMs,
+      })
+      planted.push(path)
+    }
+    for (const { suffix } of machine.devices) {
+      for (const name of ['secret.txt', 'secret.key', 'secret.otp', 'secret.fre']) {
+        plant(machine.dom0, `/var/lib/anti-evil-maid/aem${suffix}/${name}`)
+      }
+    }
+    plant(machine.dom0, '/run/anti-evil-maid/srk-password')
+    const sealed = ['key.priv', 'secret.txt.sealed2', 'secret.fre.sealed2', 'secret.otp.sealed2']
+    for (const device of machine.devices) {
+      const label = `aem${device.suffix}`
+      for (const name of sealed) {
+        plant(machine.dom0, `/var/lib/tpms/${TPM_ID}/${label}/${name}`)
+        plant(device.files, `/aem/tpms/${TPM_ID}/${label}/${name}`)
+      }
+    }
+    return planted
+  }
+
+  it('is any secret, sealed blob or password', async () => {
+    const machine = machineOf('two-devices')
+    expect(plantSecrets(machine).length).toBeGreaterThan(20)
+    const { out, summary } = await record(makeSimulatedHost(machine))
+    const files = filesBelow(out)
+    expect(files.length).toBeGreaterThan(10)
+    for (const path of files) {
+      expect(readFileSync(path).includes(MARKER), path).toBe(false)
+      expect(path).not.toContain('secret.txt')
+    }
+    // What was left out is said, each file by its name.
+    expect(summary.leftOut.some((path) => path.endsWith('/secret.fre.sealed2'))).toBe(true)
+    expect(summary.leftOut.some((path) => path.startsWith('/run/aem-reseal/media/'))).toBe(true)
+    const { leftOut } = JSON.parse(readFileSync(join(out, 'machine.json'), 'utf8')) as { leftOut: string[] }
+    expect(leftOut).toEqual(summary.leftOut)
+  })
+
+  it('is any sealed blob of a device that the user mounted somewhere', async () => {
+    const machine = machineOf('two-devices')
+    plantSecrets(machine)
+    const own = makeSimulatedHost(machine)
+    const [, stick] = machine.devices
+    if (!stick) throw new Error('no stick')
+    const root = '/run/media/user/aem.stick'
+    const place = (path: string): string =>
+      path.startsWith(root) ? `/run/aem-reseal/media/${stick.uuid}${path.slice(root.length)}` : path
+    const mounted: Host = {
+      ...own,
+      readFile: (path) => own.readFile(place(path)),
+      listDirectory: (path) => own.listDirectory(place(path)),
+      statFile: (path) => own.statFile(place(path)),
+      digestFile: (path) => own.digestFile(place(path)),
+      async openMedia(media) {
+        if (media.uuid !== stick.uuid) return own.openMedia(media)
+        return { state: 'seen', value: { root, close: async () => undefined } }
+      },
+    }
+    const { out, summary } = await record(mounted)
+    const recorded = filesBelow(out)
+    for (const path of recorded) expect(readFileSync(path).includes(MARKER), path).toBe(false)
+    expect(recorded.filter((path) => path.includes(root) && /key\.(pub|priv)$/.test(path))).toEqual([])
+    expect(summary.leftOut).toContain(`${root}/aem/tpms/${TPM_ID}/aem.stick/key.priv`)
+  })
+
+  it('is any disk that is no AEM device', async () => {
+    const own = makeSimulatedHost(machineOf('clean-update'))
+    const host: Host = {
+      ...own,
+      async run(call, input) {
+        const answer = await own.run(call, input)
+        if (call.id !== 'lsblk' || answer.state !== 'seen') return answer
+        const json = JSON.parse(answer.value.stdout) as { blockdevices: unknown[] }
+        json.blockdevices.push({
+          name: '/dev/sdz1',
+          label: MARKER,
+          uuid: MARKER,
+          fstype: 'vfat',
+          mountpoint: null,
+          rm: true,
+          ro: false,
+          size: 1,
+        })
+        json.blockdevices.push({
+          name: '/dev/sdy1',
+          label: null,
+          uuid: MARKER,
+          fstype: 'crypto_LUKS',
+          mountpoint: null,
+          rm: false,
+          ro: false,
+          size: 1,
+        })
+        return { state: 'seen', value: { ...answer.value, stdout: JSON.stringify(json) } }
+      },
+    }
+    const { out } = await record(host)
+    for (const path of filesBelow(out)) expect(readFileSync(path).includes(MARKER), path).toBe(false)
+    const { json } = await runMain(['status', '--json', '--machine', out])
+    expect(json).toMatchObject({ aem: { devices: [{ label: 'aem' }] } })
+  })
+
+  it('is what a program was told on its standard input, nor its answer', async () => {
+    const { makeRecorder } = await import('../../src/host/recorder.ts')
+    const { command } = await import('../../src/commands.ts')
+    const out = join(temporaryDirectory(), 'out')
+    const told: (Uint8Array | undefined)[] = []
+    const own = makeSimulatedHost(machineOf('clean-update'))
+    const recorder = await makeRecorder(
+      {
+        ...own,
+        async run(_call, input) {
+          told.push(input)
+          return { state: 'seen', value: { exit: 0, stdout: MARKER, stderr: '' } }
+        },
+      },
+      out,
+    )
+    await recorder.host.run(command('running-qubes', {}), Buffer.from(MARKER))
+    await recorder.write()
+    expect(told).toEqual([Buffer.from(MARKER)])
+    for (const path of filesBelow(out)) expect(readFileSync(path).includes(MARKER), path).toBe(false)
+  })
+})
+
+describe('where it is written', () => {
+  it('is readable by its owner only', async () => {
+    const umask = process.umask(0o077)
+    try {
+      const { out } = await record(makeSimulatedHost(machineOf('clean-update')))
+      for (const path of [out, ...filesBelow(out)]) expect(statSync(path).mode & 0o077, path).toBe(0)
+    } finally {
+      process.umask(umask)
+    }
+  })
+
+  it('must be empty: nothing is overwritten', async () => {
+    const out = temporaryDirectory()
+    writeFileSync(join(out, 'mine'), 'mine')
+    await expect(record(makeSimulatedHost(machineOf('clean-update')), out)).rejects.toMatchObject({
+      text: { code: 'output-directory' },
+    })
+    expect(readdirSync(out)).toEqual(['mine'])
+  })
+
+  it('must be a directory that can be made', async () => {
+    const file = join(temporaryDirectory(), 'file')
+    writeFileSync(file, '')
+    for (const out of [file, join(file, 'below')]) {
+      await expect(record(makeSimulatedHost(machineOf('clean-update')), out)).rejects.toMatchObject({
+        text: { code: 'write-failed' },
+      })
+    }
+  })
+
+  it('may be an empty directory', async () => {
+    const out = join(temporaryDirectory(), 'empty')
+    mkdirSync(out)
+    expect((await record(makeSimulatedHost(machineOf('clean-update')), out)).exit).toBe(0)
+  })
+})

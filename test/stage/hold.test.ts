@@ -1,0 +1,272 @@
+import { createHash } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { tamperedXen } from './boot-files.ts'
+import { signerFingerprint } from './rpm.ts'
+import { type Boot, createStage, type Stage, type StageOptions } from './stage.ts'
+import { ARROW_DOWN, ENTER } from './terminal.ts'
+
+const TOKEN = '/var/lib/tpm/aem/secret.fre.sealed2'
+const HELD = "AEM's automatic seal is held"
+
+/** A dom0 whose device shows the secret, with the packagers' key of the test trusted; switched on. */
+async function settled(options: StageOptions): Promise<Stage> {
+  const stage = await createStage(options)
+  await stage.powerOn()
+  await stage.powerOff()
+  expect((await stage.powerOn()).secretShown).toBe(true)
+  const trust = `mkdir -p /etc/aem-reseal && echo ${await signerFingerprint()} test key >/etc/aem-reseal/trusted-keys`
+  await stage.run(['sh', '-c', trust])
+  return stage
+}
+
+async function installDropIn(stage: Stage): Promise<void> {
+  const terminal = stage.aemResealPty(['gate', 'install'])
+  await terminal.waitFor('no (nothing is changed)')
+  terminal.type(ARROW_DOWN)
+  await terminal.waitFor(/❯ yes/)
+  terminal.type(ENTER)
+  expect(await terminal.finished).toBe(0)
+}
+
+async function tokenOf(stage: Stage): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(stage.pathOf(TOKEN)))
+    .digest('hex')
+}
+
+async function restart(stage: Stage): Promise<Boot> {
+  await stage.powerOff()
+  return stage.powerOn()
+}
+
+/** What an evil maid changes on the boot device between the update and the restart. */
+type Attack = {
+  readonly what: string
+  readonly file: string
+  readonly change: (old: Buffer) => Buffer
+  readonly names: RegExp
+}
+
+const inMenu =
+  (pattern: RegExp, text: string) =>
+  (old: Buffer): Buffer =>
+    Buffer.from(old.toString().replace(pattern, text))
+const inside = (old: Buffer): Buffer => {
+  const changed = Buffer.from(old)
+  changed.write('evil maid was here', Math.floor(changed.length / 2))
+  return changed
+}
+const ATTACKS: readonly Attack[] = [
+  { what: 'Xen', file: 'xen-4.17.4.gz', change: tamperedXen, names: /xen-4\.17\.4\.gz/ },
+  { what: 'the kernel', file: 'vmlinuz-*', change: inside, names: /vmlinuz-/ },
+  { what: 'the initramfs', file: 'initramfs-*', change: inside, names: /initramfs-/ },
+  {
+    what: "the kernel's command line",
+    file: 'grub2/grub.cfg',
+    change: inMenu(/( aem\.uuid=\S+)/, '$1 init=/bin/sh'),
+    names: /init=\/bin\/sh|command line|grub\.cfg/,
+  },
+  {
+    what: "Xen's command line",
+    file: 'grub2/grub.cfg',
+    change: inMenu(/(module\t\/xen\S+ placeholder \S+)/, '$1 no-xsm'),
+    names: /no-xsm|command line|grub\.cfg/,
+  },
+  {
+    what: 'an extra module',
+    file: 'grub2/grub.cfg',
+    change: inMenu(/(module\t\/initramfs\S+)/, '$1\n\tmodule\t/tboot.gz'),
+    names: /tboot\.gz|module|grub\.cfg/,
+  },
+]
+
+/** The name of a boot file whose version is in it. */
+async function bootFileName(stage: Stage, pattern: string): Promise<string> {
+  if (!pattern.endsWith('*')) return pattern
+  const { stdout } = await stage.run(['sh', '-c', `cd /boot && ls ${pattern}`])
+  return stdout.trim().split('\n')[0] ?? ''
+}
+
+/** The wizard, before the restart, with the drop-in there already. */
+async function startWithHold(stage: Stage): Promise<void> {
+  const start = await stage.aemReseal(['start', '--protect', 'hold', '--yes'])
+  expect(start.exit).toBe(3)
+  expect(start.stdout).toContain("AEM's automatic seal is held already")
+  expect(start.stdout).toContain('Your secret will NOT appear')
+}
+
+type Predicted = { index: number; bank: string; predicted: string | null }
+
+/** Makes the prediction in the session another one, as if the program had made it so before the restart. */
+async function changePrediction(stage: Stage, change: (pcrs: Predicted[]) => unknown): Promise<void> {
+  const path = stage.pathOf('/var/lib/aem-reseal/session.json')
+  const session = JSON.parse(await readFile(path, 'utf8'))
+  const pcrs = change(session.prediction.pcrs)
+  await writeFile(path, JSON.stringify({ ...session, prediction: { ...session.prediction, pcrs } }))
+}
+
+const without =
+  (index: number) =>
+  (pcrs: Predicted[]): unknown =>
+    pcrs.map((pcr) => (pcr.index === index ? { ...pcr, predicted: null } : pcr))
+
+/** Starts the boot's seal unit once more; a seal that did not run returns 0 too. */
+async function startSealUnit(stage: Stage): Promise<void> {
+  expect((await stage.run(['systemctl', 'start', 'anti-evil-maid-seal.service'])).exit).toBe(0)
+}
+
+// One story told in order: each test goes on from the state the one before left.
+describe.each([
+  { tpm: '2.0', attacks: ATTACKS },
+  { tpm: '1.2', attacks: ATTACKS.slice(0, 1) },
+] as const)('hold on TPM $tpm, the next boot predicted', ({ tpm, attacks }) => {
+  let stage: Stage
+  let before: string
+  const names = new Map<string, string>()
+
+  beforeAll(async () => {
+    stage = await settled({ tpm })
+    await installDropIn(stage)
+    for (const { file } of attacks) names.set(file, await bootFileName(stage, file))
+  })
+  afterAll(() => stage?.destroy())
+
+  test('while nothing changes, AEM seals at every boot as ever', async () => {
+    before = await tokenOf(stage)
+    const boot = await restart(stage)
+    expect(boot.secretShown).toBe(true)
+    expect(boot.journal()).toContain('may run: the TPM released the current freshness token')
+    expect(await tokenOf(stage)).not.toBe(before)
+  })
+
+  test('the update: the wizard goes with hold, and plans the restart', async () => {
+    await stage.updateXen()
+    before = await tokenOf(stage)
+    await startWithHold(stage)
+    await stage.powerOff()
+  })
+
+  test.each(attacks)('an evil maid changes $what: no seal happens, the alarm names it', async (attack) => {
+    const name = names.get(attack.file) ?? ''
+    const good = await stage.readBootFile(name)
+    await stage.replaceBootFile(name, attack.change)
+    expect((await stage.readBootFile(name)).equals(good)).toBe(false)
+    const boot = await stage.powerOn()
+    expect(boot.secretShown).toBe(false)
+    expect(boot.journal()).toContain(HELD)
+    expect(boot.journal()).not.toMatch(/Sealed \//)
+    const resume = await stage.aemReseal(['resume', '--yes'])
+    expect(resume.exit).toBe(4)
+    expect(resume.stdout).toContain('UNEXPLAINED')
+    expect(resume.stdout).toMatch(attack.names)
+    expect(resume.stdout).toContain('nothing was sealed in this boot')
+    await startSealUnit(stage)
+    expect(await tokenOf(stage)).toBe(before)
+    await stage.powerOff()
+    await stage.replaceBootFile(name, good)
+  })
+
+  test('the honest update: every register as predicted, AEM seals by itself', async () => {
+    const boot = await stage.powerOn()
+    expect(boot.secretShown).toBe(false)
+    expect(boot.journal()).toContain('may run: every selected PCR is as it was predicted')
+    expect(await tokenOf(stage)).not.toBe(before)
+    expect((await stage.aemReseal(['resume', '--yes'])).exit).toBe(3)
+  })
+
+  test('the next boot shows the secret, and the session comes to its end', async () => {
+    expect((await restart(stage)).secretShown).toBe(true)
+    expect((await stage.aemReseal(['resume', '--yes'])).exit).toBe(0)
+  })
+
+  test('a change without a session is held too, and the login is told', async () => {
+    await stage.powerOff()
+    await stage.replaceBootFile('xen-4.17.4.gz', tamperedXen)
+    const boot = await stage.powerOn()
+    expect(boot.journal()).toContain(HELD)
+    const resume = await stage.aemReseal(['resume', '--yes'])
+    expect(resume.exit).toBe(1)
+    expect(resume.stderr).toContain('held in this boot')
+  })
+})
+
+describe.each(['2.0', '1.2'] as const)(
+  'hold on TPM %s, with an SRK password, one register unpredicted',
+  (tpm) => {
+    let stage: Stage
+    let before: string
+
+    beforeAll(async () => {
+      stage = await settled({ tpm, srkPassword: 'hunter2' })
+      await installDropIn(stage)
+      await stage.updateXen()
+      before = await tokenOf(stage)
+      await startWithHold(stage)
+    })
+    afterAll(() => stage?.destroy())
+
+    test('the honest update is held, with all that a later seal needs', async () => {
+      await changePrediction(stage, without(18))
+      const boot = await restart(stage)
+      expect(boot.journal()).toContain(`${HELD}: no value was predicted for PCR 18`)
+      expect(await tokenOf(stage)).toBe(before)
+      const status = JSON.parse((await stage.aemReseal(['status', '--json'])).stdout)
+      expect(status).toMatchObject({
+        held: { why: expect.any(String) },
+        next: { command: 'aem-reseal resume' },
+      })
+      expect(await readFile(stage.pathOf('/run/anti-evil-maid/suffix'), 'utf8')).toBe('\n')
+      expect(await readFile(stage.pathOf('/run/anti-evil-maid/srk-password'), 'utf8')).toBe('hunter2\n')
+      await startSealUnit(stage)
+      expect(await tokenOf(stage)).toBe(before)
+    })
+
+    test('accepted: the gate lets the seal run, and the sealed files are new', async () => {
+      const resume = await stage.aemReseal(['resume', '--yes'])
+      expect(resume.stdout).toContain('AEM resealed: the sealed files are new')
+      expect(await tokenOf(stage)).not.toBe(before)
+      expect(resume.exit).toBe(3)
+      expect(JSON.parse((await stage.aemReseal(['status', '--json'])).stdout).held).toBeNull()
+    })
+
+    test('the next boot shows the secret, and the session comes to its end', async () => {
+      expect((await restart(stage)).secretShown).toBe(true)
+      expect((await stage.aemReseal(['resume', '--yes'])).exit).toBe(0)
+    })
+  },
+)
+
+test('another prediction than what boots: held', async () => {
+  const stage = await settled({ tpm: '2.0' })
+  try {
+    await installDropIn(stage)
+    await stage.updateXen()
+    const before = await tokenOf(stage)
+    await startWithHold(stage)
+    await changePrediction(stage, (pcrs) =>
+      pcrs.map((pcr) => (pcr.index === 19 ? { ...pcr, predicted: 'f'.repeat(64) } : pcr)),
+    )
+    const boot = await restart(stage)
+    expect(boot.journal()).toContain(`${HELD}: PCR 19 is not as it was predicted`)
+    expect(await tokenOf(stage)).toBe(before)
+  } finally {
+    await stage.destroy()
+  }
+})
+
+test('without hold, AEM has sealed to what the evil maid left, and the alarm says that', async () => {
+  const stage = await settled({ tpm: '2.0' })
+  try {
+    await stage.updateXen()
+    expect((await stage.aemReseal(['start', '--protect', 'plain', '--yes'])).exit).toBe(3)
+    await stage.powerOff()
+    await stage.replaceBootFile('xen-4.17.4.gz', tamperedXen)
+    expect((await stage.powerOn()).journal()).toMatch(/Sealed \//)
+    const resume = await stage.aemReseal(['resume', '--yes'])
+    expect(resume.exit).toBe(4)
+    expect(resume.stdout).toContain('AEM has sealed')
+  } finally {
+    await stage.destroy()
+  }
+})

@@ -1,0 +1,111 @@
+import * as z from 'zod'
+
+/*
+ * The shapes of the contract's JSON, written from the contract and not from the program: strict objects, so that a
+ * field that goes away or changes its form fails. Fields that are added must be added here too.
+ */
+
+const hex = z.string().regex(/^[0-9a-f]+$/)
+const time = z.iso.datetime()
+const pcrIndex = z.number().int().min(0).max(23)
+
+export const statusShape = z.strictObject({
+  qubes: z.strictObject({ release: z.string().nullable() }),
+  aem: z.strictObject({
+    installed: z.boolean().nullable(),
+    version: z.string().nullable(),
+    flavour: z.enum(['tboot', 'trenchboot']).nullable(),
+    tpm: z.enum(['1.2', '2.0', 'none']).nullable(),
+    selectedPcrs: z.array(pcrIndex),
+    bootedWithAem: z.boolean().nullable(),
+    measured: z.boolean().nullable(),
+    devices: z.array(
+      z.strictObject({
+        suffix: z.string().regex(/^[0-9a-zA-Z=.-]{0,13}$/),
+        label: z.string().regex(/^aem/),
+        uuid: z.string().nullable(),
+        slot: z.number().int().min(0).max(7).nullable(),
+        present: z.boolean().nullable(),
+        bootFiles: z.enum(['current', 'stale', 'absent']).nullable(),
+        sealed: z.boolean().nullable(),
+      }),
+    ),
+  }),
+  xen: z.strictObject({
+    running: z.strictObject({ version: z.string().nullable(), buildId: hex.nullable() }),
+    installed: z.strictObject({ evr: z.string().nullable(), buildId: hex.nullable() }),
+    pendingRestart: z.boolean().nullable(),
+  }),
+  session: z
+    .strictObject({
+      id: z.uuid(),
+      flow: z.string(),
+      step: z.string(),
+      since: time,
+      protection: z.enum(['forward-seal', 'hold', 'plain']).nullable(),
+    })
+    .nullable(),
+  held: z.strictObject({ at: time, why: z.string() }).nullable(),
+  next: z.strictObject({ command: z.string().nullable(), why: z.string().min(1) }),
+})
+
+export const errorShape = z.strictObject({
+  error: z.strictObject({
+    code: z.string().regex(/^[a-z][a-z0-9-]*$/),
+    what: z.string().min(1),
+    why: z.string().nullable(),
+    next: z.string().min(1),
+  }),
+})
+
+const checkIds = [
+  'media-current',
+  'selection',
+  'policy',
+  'unseal-txt',
+  'unseal-key',
+  'unseal-otp',
+  'unseal-fre',
+  'freshness',
+  'pcr13',
+] as const
+
+export const verifyShape = z.array(
+  z.strictObject({
+    device: z.string(),
+    ok: z.boolean().nullable(),
+    checks: z.array(z.strictObject({ id: z.enum(checkIds), ok: z.boolean().nullable(), detail: z.string() })),
+  }),
+)
+
+/** `reasons` is an addition of this program. */
+export const explainShape = z.looseObject({
+  verdict: z.enum(['unchanged', 'explained', 'unexplained', 'no-baseline']),
+  alreadyResealed: z.boolean().nullable(),
+  pcrs: z.array(
+    z.looseObject({
+      index: pcrIndex,
+      bank: z.enum(['sha1', 'sha256', 'sha384', 'sha512', 'sm3_256']),
+      before: hex.nullable(),
+      now: hex.nullable(),
+      predicted: hex.nullable(),
+      change: z.enum(['none', 'expected', 'unexpected']),
+      causes: z.array(
+        z.looseObject({
+          role: z.string(),
+          path: z.string(),
+          digestBefore: hex.nullable(),
+          digestNow: hex.nullable(),
+          bulletin: z.number().int().nullable(),
+        }),
+      ),
+    }),
+  ),
+})
+
+export const runShape = z.strictObject({
+  flow: z.string(),
+  outcome: z.string(),
+  steps: z.array(z.strictObject({ id: z.string(), outcome: z.string(), facts: z.unknown() })).min(1),
+  exit: z.number().int(),
+})

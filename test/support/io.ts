@@ -1,0 +1,54 @@
+import type { Io } from '../../src/cli/io.ts'
+import type { Question } from '../../src/ui/ui.ts'
+
+// What the build puts in (tools/build.mjs).
+Object.assign(globalThis, { AEM_RESEAL_VERSION: '0.0.0-test' })
+
+export type Run = {
+  readonly exit: number
+  readonly stdout: string
+  readonly stderr: string
+  readonly json: unknown
+}
+
+export type RunOptions = Partial<Io> & { readonly answers?: Readonly<Record<string, string>> }
+
+/** Runs one command line in this process; without answers a question is an error. */
+export async function runMain(argv: readonly string[], options: RunOptions = {}): Promise<Run> {
+  const { main } = await import('../../src/main.ts')
+  const { answers = {}, ...own } = options
+  let stdout = ''
+  let stderr = ''
+  const exit = await main(argv, {
+    stdout: (text) => {
+      stdout += text
+    },
+    stderr: (text) => {
+      stderr += text
+    },
+    stdinIsTerminal: false,
+    stdoutIsTerminal: false,
+    columns: 80,
+    environment: {},
+    uid: 0,
+    async askTerminal<V extends string>(question: Question<V>): Promise<V> {
+      const choice = question.choices.find(({ value }) => value === answers[question.id])
+      if (!choice) throw new Error(`the story has no answer to ${question.id}`)
+      return choice.value
+    },
+    runAsRoot: async () => {
+      throw new Error('the story becomes no root')
+    },
+    makeId: () => '3f0d4a52-6f4b-4f8a-9d0e-0c1a2b3c4d5e',
+    ...own,
+  })
+  return { exit, stdout, stderr, json: parseOrNull(stdout) }
+}
+
+function parseOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}

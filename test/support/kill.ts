@@ -1,0 +1,145 @@
+import { postUpdate } from '../../flows/post-update.ts'
+import { choosePlace } from '../../src/cli/session.ts'
+import { type Session, startSession } from '../../src/core/session/checkpoint.ts'
+import { runFlow } from '../../src/flow/runner.ts'
+import { STEPS } from '../../src/flow/steps.ts'
+import { makeDirectoryStore } from '../../src/flow/store.ts'
+import type { Host } from '../../src/host/host.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import type { SimMachine } from '../../src/host/simulated/model.ts'
+import { restartMachine } from '../../src/host/simulated/power.ts'
+import { observeMachine } from '../../src/observe/machine.ts'
+import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
+import { SESSION_ID } from './built-in.ts'
+import { makeScriptedUi } from './scripted-ui.ts'
+
+/** What SIGKILL is to the program: nothing of it runs any more, not even what stands in `finally`. */
+class Killed extends Error {}
+
+/** One place where the program can die, e.g. `before write /var/lib/aem-reseal/session.json`. */
+export type KillPoint = { readonly number: number; readonly what: string }
+
+type Trap = { readonly at: number | null; passed: KillPoint[]; isDead: boolean }
+
+/** A host whose program dies at the n-th place: before and after every write and every command that changes something, before every look. */
+function trapHost(host: Host, trap: Trap): Host {
+  const pass = (what: string): void => {
+    if (trap.isDead) throw new Killed('already dead')
+    const number = trap.passed.length
+    trap.passed.push({ number, what })
+    if (number !== trap.at) return
+    trap.isDead = true
+    throw new Killed(what)
+  }
+  const around = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
+    pass(`before ${what}`)
+    const done = await work()
+    pass(`after ${what}`)
+    return done
+  }
+  return {
+    ...host,
+    async run(call, input) {
+      const what = `run ${call.id}`
+      if (call.effect === 'write') return around(what, () => host.run(call, input))
+      pass(`before ${what}`)
+      return host.run(call, input)
+    },
+    writeFileAtomic: (path, bytes, mode) =>
+      around(`write ${path}`, () => host.writeFileAtomic(path, bytes, mode)),
+    removeFile: (path) => around(`remove ${path}`, () => host.removeFile(path)),
+    renameFile: (from, to) => around(`rename ${from}`, () => host.renameFile(from, to)),
+  }
+}
+
+export type Story = {
+  readonly make: () => SimMachine
+  readonly restart: string
+  /** After the first and after every later boot, before anybody logs in. */
+  readonly afterBoot?: (machine: SimMachine, boot: number) => void
+  readonly whileOff?: (machine: SimMachine, boot: number) => void
+}
+
+export type End = {
+  readonly exits: readonly number[]
+  readonly machine: SimMachine
+  readonly session: Session | null
+  /** The last report, parsed. */
+  readonly report: Record<string, unknown> | null
+  readonly reports: readonly string[]
+  readonly killPoints: readonly KillPoint[]
+  readonly boots: number
+}
+
+const MAX_RUNS = 12
+
+/**
+ * The user's way through start, restarts and resume with a program that dies at one place; after that a new program
+ * is started, as the user would. @param at null: it never dies
+ */
+export async function liveThrough(story: Story, at: number | null): Promise<End> {
+  const machine = story.make()
+  const trap: Trap = { at, passed: [], isDead: false }
+  const exits: number[] = []
+  let boots = 0
+  const restart = (): void => {
+    story.whileOff?.(machine, boots)
+    restartMachine(machine)
+    boots += 1
+    story.afterBoot?.(machine, boots)
+  }
+  for (let runs = 0; runs < MAX_RUNS; runs++) {
+    // A new process: a new host, a new store, no memory of the last one.
+    const host = trapHost(makeSimulatedHost(machine), trap)
+    const exit = await runOnce(host, story.restart, listReports(machine).length > 0).catch(
+      (error: unknown) => {
+        if (!(error instanceof Killed)) throw error
+        trap.isDead = false
+        return 'killed' as const
+      },
+    )
+    if (exit !== 'killed') exits.push(exit)
+    if (exit === 'killed' ? machine.restartRequested !== null : exit === 3) restart()
+    else if (exit !== 'killed') break
+  }
+  const reports = listReports(machine)
+  const json = reports.filter((path) => path.endsWith('.json')).at(-1)
+  return {
+    exits,
+    machine,
+    session: await makeDirectoryStore(makeSimulatedHost(machine), DEFAULT_STATE_DIR).load(),
+    report: json === undefined ? null : JSON.parse(textAt(machine, json)),
+    reports,
+    killPoints: trap.passed,
+    boots,
+  }
+}
+
+/** `resume` where there is a session, else `start`; nothing where the report says that all is done. */
+async function runOnce(host: Host, restart: string, isDone: boolean): Promise<number> {
+  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
+  const open = await store.load()
+  if (open === null && isDone) return 0
+  const { bootId } = await observeMachine(host)
+  const place = open ? choosePlace(open, bootId) : { flow: postUpdate, from: postUpdate.start }
+  const session = open ?? startSession({ id: SESSION_ID, now: host.now(), bootId, flow: 'post-update' })
+  const lock = await store.lock()
+  const result = await runFlow(place.flow, place.from, STEPS, {
+    host,
+    ui: makeScriptedUi({ '*': 'yes' }),
+    store,
+    options: { bulletin: null, protect: 'plain', restart, canAsk: true, dryRun: false },
+    session,
+    simulateRestart: null,
+  })
+  await lock.release()
+  return result.exit
+}
+
+function listReports(machine: SimMachine): readonly string[] {
+  return [...machine.dom0.keys()].filter((path) => path.startsWith(`${DEFAULT_STATE_DIR}/reports/`)).sort()
+}
+
+export function textAt(machine: SimMachine, path: string): string {
+  return Buffer.from(machine.dom0.get(path)?.bytes ?? '').toString('utf8')
+}

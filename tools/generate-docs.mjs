@@ -1,0 +1,114 @@
+// Writes the generated documents: docs/commands.md, docs/flows.md, docs/schema/*.json. The same source gives the same
+// bytes; test/audit/generated-docs.test.ts compares.
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { pathToFileURL } from 'node:url'
+import { build } from 'esbuild'
+
+const TOP = new URL('../', import.meta.url)
+
+/** What the generator takes from the program, bundled in memory: node runs no TypeScript before version 22. */
+const ENTRY = `
+export { renderCommandsDocument } from './src/render-commands.ts'
+export { describeFlow, mermaidOfFlow } from './src/flow/describe.ts'
+export { postUpdate } from './flows/post-update.ts'
+export { resume } from './flows/resume.ts'
+export { rehearsal } from './flows/rehearsal.ts'
+export { OUTPUT_SCHEMAS, OUTPUT_TITLES } from './src/cli/schemas.ts'
+export { commandsSchema as recordedCommandsSchema, machineSchema } from './src/host/recorded-format.ts'
+export { sessionSchema } from './src/core/session/checkpoint.ts'
+export { z } from 'zod'
+`
+
+async function loadProgram() {
+  const bundled = await build({
+    stdin: { contents: ENTRY, resolveDir: TOP.pathname, loader: 'ts' },
+    bundle: true,
+    write: false,
+    platform: 'node',
+    format: 'esm',
+    logLevel: 'error',
+  })
+  const code = Buffer.from(bundled.outputFiles[0].contents).toString('base64')
+  return import(`data:text/javascript;base64,${code}`)
+}
+
+/**
+ * Every generated document.
+ * @returns {Promise<ReadonlyMap<string, string>>} text by path below docs/
+ */
+export async function generateDocuments() {
+  const program = await loadProgram()
+  return new Map([
+    ['commands.md', program.renderCommandsDocument()],
+    ['flows.md', renderFlows(program)],
+    ...renderSchemas(program),
+  ])
+}
+
+function renderFlows({ describeFlow, mermaidOfFlow, postUpdate, resume, rehearsal }) {
+  const sections = [postUpdate, resume, rehearsal].flatMap((flow) => [
+    `## ${flow.title}`,
+    '',
+    `Flow \`${flow.id}\`; \`aem-reseal plan ${flow.id}\` prints this.`,
+    '',
+    '```text',
+    ...describeFlow(flow),
+    '```',
+    '',
+    '```mermaid',
+    mermaidOfFlow(flow).trimEnd(),
+    '```',
+    '',
+  ])
+  return [
+    '# The flows',
+    '',
+    'Rendered from `flows/` by `npm run docs`; a test keeps it current. A step looks at something, may ask, may change',
+    'something, and has outcomes; each outcome leads to a step or to an end with an exit code. In the pictures a box',
+    'with double sides changes something, a box with points asks, a round box is an end.',
+    '',
+    ...sections,
+  ].join('\n')
+}
+
+function renderSchemas(program) {
+  const { OUTPUT_SCHEMAS, OUTPUT_TITLES, machineSchema, recordedCommandsSchema, sessionSchema, z } = program
+  const render = (schema, description, io) => {
+    const json = { description, ...z.toJSONSchema(schema, { io, target: 'draft-2020-12' }) }
+    return `${JSON.stringify(json, null, 2)}\n`
+  }
+  const outputs = Object.entries(OUTPUT_SCHEMAS).map(([name, schema]) => [
+    `schema/${name}.json`,
+    render(schema, OUTPUT_TITLES[name], 'output'),
+  ])
+  return [
+    ...outputs,
+    ['schema/recorded-machine.json', render(machineSchema, 'machine.json of a recorded machine', 'input')],
+    [
+      'schema/recorded-commands.json',
+      render(recordedCommandsSchema, 'commands.json of a recorded machine', 'input'),
+    ],
+    [
+      'schema/session.json',
+      render(sessionSchema, 'session.json in the state directory; its form may change', 'input'),
+    ],
+  ]
+}
+
+/** Names of the schema files that lie in docs/ now, to find the ones that no longer belong there. */
+export async function listSchemaFiles() {
+  const names = await readdir(new URL('docs/schema/', TOP)).catch(() => [])
+  return names.map((name) => `schema/${name}`).sort()
+}
+
+async function writeDocuments() {
+  const documents = await generateDocuments()
+  await mkdir(new URL('docs/schema/', TOP), { recursive: true })
+  for (const path of await listSchemaFiles()) {
+    if (!documents.has(path)) await rm(new URL(`docs/${path}`, TOP))
+  }
+  for (const [path, text] of documents) await writeFile(new URL(`docs/${path}`, TOP), text)
+  console.log(`${documents.size} documents written to docs/`)
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await writeDocuments()

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the tests use, with apt-get, as root or through sudo.
+#
+#   tools/install-test-packages.sh           what `npm test` needs
+#   tools/install-test-packages.sh --stage   that, and what `npm run test:stage` needs
+#
+# tboot and xen-hypervisor add entries to the boot menu of a machine that has GRUB: use a test machine.
+set -euo pipefail
+
+# npm test: rpm and gnupg are asked themselves; tb_polgen and lcp2_mlehash of tboot judge the predicted digests;
+# lspci prints what is parsed; xz, gzip and binutils make images; tmux is a terminal.
+unit=(
+  binutils
+  gnupg
+  gzip
+  pciutils
+  procps
+  rpm
+  tboot
+  tmux
+  util-linux
+  xz-utils
+)
+
+# npm run test:stage: software TPMs with the tools that AEM uses, a LUKS disk, an ext4 device, Xen's real image, a
+# compiler for the small library that leads TPM tools to the software TPM, and what the AEM scripts and the program call.
+stage=(
+  cryptsetup-bin
+  e2fsprogs
+  gcc
+  grub-common
+  iproute2
+  libc6-dev
+  libtss2-dev
+  libtss2-tcti-device0
+  libtss2-tcti-swtpm0
+  openssl
+  psmisc
+  python3
+  socat
+  swtpm
+  swtpm-tools
+  systemd
+  tpm-tools
+  tpm2-tools
+  trousers
+  xen-hypervisor-4.17-amd64
+  xxd
+)
+
+packages=("${unit[@]}")
+case "${1-}" in
+  '') ;;
+  --stage) packages+=("${stage[@]}") ;;
+  *)
+    echo "error: $0 takes --stage or nothing, not $1" >&2
+    exit 2
+    ;;
+esac
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$status" = installed ] || missing+=("$package")
+done
+if [ "${#missing[@]}" -eq 0 ]; then
+  echo 'all packages for the tests are installed'
+  exit 0
+fi
+
+root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    echo 'error: the tests need Debian packages, and this is neither root nor is there sudo' >&2
+    echo "next:  as root: apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+  root=(sudo)
+fi
+
+apt_get() {
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get \
+    -o Acquire::Retries=5 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 --quiet --yes "$@" </dev/null
+}
+
+# A mirror that answers badly once is asked again.
+for try in 1 2 3; do
+  if apt_get update && apt_get install --no-install-recommends "${missing[@]}"; then
+    exit 0
+  fi
+  echo "apt-get failed (try $try of 3)" >&2
+  sleep $((try * 5))
+done
+echo "error: these packages could not be installed: ${missing[*]}" >&2
+exit 1
