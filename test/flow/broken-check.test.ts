@@ -34,7 +34,8 @@ vi.mock('../../src/core/launch/explain.ts', async (importOriginal) => {
 function blindfold(facts: ChangeFacts): ChangeFacts {
   return {
     ...facts,
-    files: blind.files ? [] : facts.files,
+    files: blind.files ? facts.files.map((file) => ({ ...file, now: file.before })) : facts.files,
+    deviceProblems: blind.files ? [] : (facts.deviceProblems ?? []),
     packages: blind.packages ? facts.packages.map((item) => ({ ...item, isVerified: true })) : facts.packages,
   }
 }
