@@ -156,7 +156,7 @@ const QUESTIONS = {
     id: 'install-drop-in',
     message: "Hold AEM's automatic seal from now on, until each change is explained and accepted?",
     hint: `writes ${HOLD_DROP_IN}`,
-    how: 'docs/guide.md shows the drop-in',
+    how: '`aem-reseal gate show` prints the drop-in; write it, then `sudo systemctl daemon-reload`',
   },
   remove: {
     id: 'remove-drop-in',

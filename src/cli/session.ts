@@ -144,6 +144,9 @@ export async function runCancel(io: Io, options: GlobalOptions, host: Host): Pro
           'good',
         ),
         ...(restored ? [line(describeRestored(restored))] : []),
+        ...(session.protection === 'hold'
+          ? [line("AEM's automatic seal stays on hold; `aem-reseal gate remove` takes the drop-in away")]
+          : []),
         line('next: the update is still installed and the change will come with the next restart;'),
         line('      `aem-reseal start` begins anew'),
       ])

@@ -1,4 +1,6 @@
+import { command } from '../commands.ts'
 import type { GateDecision, GateRule, HoldReason } from '../core/decide/gate.ts'
+import { renderDropIn } from '../core/hold/drop-in.ts'
 import type { HeldNote } from '../core/session/held-note.ts'
 import type { HoldChange } from '../flow/install-hold.ts'
 import type { Message } from '../flow/step.ts'
@@ -103,6 +105,13 @@ export function describeHold(facts: HoldFacts): Message {
       ),
     ),
   ]
+  const path = facts.program.path
+  const wanted =
+    path === null
+      ? []
+      : renderDropIn(command('gate-asked', { program: path }).argv)
+          .trimEnd()
+          .split('\n')
   if (facts.isInstalled === true) {
     return {
       tone: 'good',
@@ -118,7 +127,7 @@ export function describeHold(facts: HoldFacts): Message {
         ? "it could not be found out whether AEM's automatic seal is held"
         : "AEM's automatic seal is not held: it seals to whatever boots",
     why: facts.program.why,
-    next: '`aem-reseal gate install`, in a terminal',
-    details,
+    next: '`aem-reseal gate install`, in a terminal; it writes what stands above',
+    details: [...details, ...wanted.map((text) => line(`| ${text}`, 'dim'))],
   }
 }

@@ -248,7 +248,9 @@ describe('install and remove', () => {
     expect(await runDropIn(asSystemd(), OPTIONS, host, 'show')).toBe(0)
     expect(await runDropIn(answering('yes'), OPTIONS, host, 'remove')).toBe(0)
     expect(machine.dom0.has(HOLD_DROP_IN)).toBe(false)
-    expect(await runDropIn(asSystemd(), OPTIONS, host, 'show')).toBe(1)
+    const shown = asSystemd()
+    expect(await runDropIn(shown, OPTIONS, host, 'show')).toBe(1)
+    expect(shown.out).toContain('| ExecCondition=/usr/bin/node /usr/lib/aem-reseal/aem-reseal.mjs gate')
     expect(await runDropIn(asSystemd(), OPTIONS, host, 'remove')).toBe(0)
   })
 

@@ -112,6 +112,28 @@ describe('the drop-in of this program', () => {
     expect((await systemd.run(['test', '-d', '/run/anti-evil-maid'])).exit).toBe(0)
   })
 
+  test('among all the units of a real system it makes no ordering cycle', async () => {
+    await sayYes('gate', 'install')
+    const units = '/run/with-aem'
+    const copy = `mkdir -p ${units}/basic.target.wants && cp /usr/lib/systemd/stage-units/${UNIT} ${units}/ && ln -sf ../${UNIT} ${units}/basic.target.wants/`
+    await systemd.must(['sh', '-c', copy])
+    // The colon at the end: this machine's own units too.
+    const path = `SYSTEMD_UNIT_PATH=/etc/systemd/system:${units}:`
+    const verify = async () => {
+      const { stdout, stderr } = await systemd.run([
+        'env',
+        path,
+        'systemd-analyze',
+        'verify',
+        'multi-user.target',
+      ])
+      return `${stdout}${stderr}`
+    }
+    expect(await verify()).not.toContain('ordering cycle')
+    await systemd.must(['sed', '-i', 's/^After=.*/After=multi-user.target/', DROP_IN])
+    expect(await verify()).toContain('ordering cycle')
+  })
+
   test('systemd-analyze would have told of a misspelt key, and so does gate show', async () => {
     await sayYes('gate', 'install')
     await systemd.must(['sed', '-i', 's/ExecCondition/ExecConditon/', DROP_IN])

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tamperedXen } from './boot-files.ts'
+import { predictNextBoot, readSession, SESSION } from './forward.ts'
 import { signerFingerprint } from './rpm.ts'
 import { type Boot, createStage, type Stage, type StageOptions } from './stage.ts'
 import { ARROW_DOWN, ENTER } from './terminal.ts'
@@ -98,18 +99,30 @@ async function startWithHold(stage: Stage): Promise<void> {
 
 type Predicted = { index: number; bank: string; predicted: string | null }
 
-/** Makes the prediction in the session another one, as if the program had made it so before the restart. */
-async function changePrediction(stage: Stage, change: (pcrs: Predicted[]) => unknown): Promise<void> {
-  const path = stage.pathOf('/var/lib/aem-reseal/session.json')
-  const session = JSON.parse(await readFile(path, 'utf8'))
-  const pcrs = change(session.prediction.pcrs)
-  await writeFile(path, JSON.stringify({ ...session, prediction: { ...session.prediction, pcrs } }))
+/**
+ * Puts a prediction into the session: what the stage's own measuring, apart from the program's, says of the next boot,
+ * or something else than that. PCR 13 is no launch register, so the program's prediction does not speak of it.
+ */
+async function predict(stage: Stage, change = (pcrs: Predicted[]): unknown => pcrs): Promise<void> {
+  const session = await readSession(stage)
+  const prediction = await predictNextBoot(stage)
+  const pcrs = change(prediction.pcrs.filter(({ index }) => index !== 13))
+  await writeFile(stage.pathOf(SESSION), JSON.stringify({ ...session, prediction: { ...prediction, pcrs } }))
 }
 
 const without =
   (index: number) =>
   (pcrs: Predicted[]): unknown =>
     pcrs.map((pcr) => (pcr.index === index ? { ...pcr, predicted: null } : pcr))
+
+/** The last `resume`: the secret was shown, the report is written. What could not be verified is not this test's matter. */
+async function closeSession(stage: Stage): Promise<void> {
+  const { stdout } = await stage.aemReseal(['resume', '--yes', '--json'])
+  const steps = JSON.parse(stdout).steps as { id: string; outcome: string }[]
+  expect(steps.find(({ id }) => id === 'confirm-secret')?.outcome).toBe('shown')
+  expect(steps.at(-1)?.id).toBe('finish')
+  expect(JSON.parse((await stage.aemReseal(['status', '--json'])).stdout).session).toBeNull()
+}
 
 /** Starts the boot's seal unit once more; a seal that did not run returns 0 too. */
 async function startSealUnit(stage: Stage): Promise<void> {
@@ -144,6 +157,7 @@ describe.each([
     await stage.updateXen()
     before = await tokenOf(stage)
     await startWithHold(stage)
+    await predict(stage)
     await stage.powerOff()
   })
 
@@ -177,7 +191,7 @@ describe.each([
 
   test('the next boot shows the secret, and the session comes to its end', async () => {
     expect((await restart(stage)).secretShown).toBe(true)
-    expect((await stage.aemReseal(['resume', '--yes'])).exit).toBe(0)
+    await closeSession(stage)
   })
 
   test('a change without a session is held too, and the login is told', async () => {
@@ -207,7 +221,7 @@ describe.each(['2.0', '1.2'] as const)(
     afterAll(() => stage?.destroy())
 
     test('the honest update is held, with all that a later seal needs', async () => {
-      await changePrediction(stage, without(18))
+      await predict(stage, without(18))
       const boot = await restart(stage)
       expect(boot.journal()).toContain(`${HELD}: no value was predicted for PCR 18`)
       expect(await tokenOf(stage)).toBe(before)
@@ -232,7 +246,7 @@ describe.each(['2.0', '1.2'] as const)(
 
     test('the next boot shows the secret, and the session comes to its end', async () => {
       expect((await restart(stage)).secretShown).toBe(true)
-      expect((await stage.aemReseal(['resume', '--yes'])).exit).toBe(0)
+      await closeSession(stage)
     })
   },
 )
@@ -244,7 +258,7 @@ test('another prediction than what boots: held', async () => {
     await stage.updateXen()
     const before = await tokenOf(stage)
     await startWithHold(stage)
-    await changePrediction(stage, (pcrs) =>
+    await predict(stage, (pcrs) =>
       pcrs.map((pcr) => (pcr.index === 19 ? { ...pcr, predicted: 'f'.repeat(64) } : pcr)),
     )
     const boot = await restart(stage)

@@ -12,6 +12,9 @@ export function renderDropIn(argv: readonly string[]): string {
     "# Holds AEM's automatic seal until a change of what was booted is explained and accepted.",
     '# Written by `aem-reseal gate install`; `aem-reseal gate remove` takes it away.',
     '# Exit 0: the seal runs. 1-254 or program missing: it is held. 255, signal, time-out: it fails, and does not run.',
+    // While the journal of the initrd is moved to /var, a look could miss what AEM's unseal said: a hold for nothing.
+    '[Unit]',
+    'After=systemd-journal-flush.service',
     '[Service]',
     `ExecCondition=${argv.join(' ')}`,
     '',

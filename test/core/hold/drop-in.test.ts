@@ -23,7 +23,13 @@ describe('text', () => {
       renderDropIn(argv)
         .split('\n')
         .filter((line) => !line.startsWith('#')),
-    ).toEqual(['[Service]', `ExecCondition=/usr/bin/node ${PROGRAM} gate`, ''])
+    ).toEqual([
+      '[Unit]',
+      'After=systemd-journal-flush.service',
+      '[Service]',
+      `ExecCondition=/usr/bin/node ${PROGRAM} gate`,
+      '',
+    ])
   })
 
   test.each([
