@@ -461,7 +461,7 @@ export const COMMANDS = {
     maxOutputBytes: 4 * KIB,
     why: 'whether the program that systemd would ask can be run at all, before the drop-in is written',
     source: 'this program',
-    sample: '0.1.0\n',
+    sample: '0.1.0\\n   (aem-reseal 0.1.0)',
   },
   'seal-held': {
     program: '/usr/bin/systemctl',

@@ -47,6 +47,7 @@ describe('status --json', () => {
         pendingRestart: false,
       },
       session: null,
+      held: null,
       next: { command: null, why: expect.any(String) },
     })
   })

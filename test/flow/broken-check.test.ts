@@ -34,8 +34,9 @@ vi.mock('../../src/core/launch/explain.ts', async (importOriginal) => {
 function blindfold(facts: ChangeFacts): ChangeFacts {
   return {
     ...facts,
-    files: blind.files ? [] : facts.files,
+    files: blind.files ? facts.files.map((file) => ({ ...file, now: file.before })) : facts.files,
     packages: blind.packages ? facts.packages.map((item) => ({ ...item, isVerified: true })) : facts.packages,
+    deviceProblems: blind.packages ? [] : (facts.deviceProblems ?? []),
   }
 }
 

@@ -58,7 +58,14 @@ async function play(story: Story) {
     host,
     ui,
     store,
-    options: { bulletin: null, protect: 'hold', restart: null, dryRun: false, ...story.options },
+    options: {
+      bulletin: null,
+      protect: 'hold',
+      restart: null,
+      canAsk: true,
+      dryRun: false,
+      ...story.options,
+    },
     session: startSession({
       id: '3f0d4a52-6f4b-4f8a-9d0e-0c1a2b3c4d5e',
       now: host.now(),

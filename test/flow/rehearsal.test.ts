@@ -281,9 +281,8 @@ describe('an attack whose traces are removed before anybody looks', () => {
 it('leaves the simulated machine consistent: what is sealed fits what is measured', async () => {
   const { machine } = await rehearse(scenario('clean-update'))
   const [verification] = await observeVerification(makeSimulatedHost(machine), '')
-  expect(verification?.checks.map(({ id, ok }) => `${id} ${ok}`)).toEqual([
-    'media-current true',
-    'selection true',
-    'policy true',
-  ])
+  expect(verification?.checks.map(({ id }) => id)).toEqual(
+    expect.arrayContaining(['media-current', 'selection', 'policy']),
+  )
+  expect(verification?.checks.filter(({ ok }) => ok !== true)).toEqual([])
 })

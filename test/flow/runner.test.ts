@@ -91,7 +91,7 @@ async function run(told: Told, session = aSession()) {
     host: makeFakeHost({}),
     ui,
     store,
-    options: { bulletin: null, protect: null, restart: null, canAsk: true, dryRun: false },
+    options: RUN_OPTIONS,
     session,
     simulateRestart: null,
   })
@@ -176,7 +176,7 @@ describe('runFlow', () => {
       host: makeFakeHost({}),
       ui: makeScriptedUi({}),
       store,
-      options: { bulletin: null, protect: null, restart: null, canAsk: true, dryRun: false },
+      options: RUN_OPTIONS,
       session: aSession(),
       simulateRestart: null,
     })

@@ -21,6 +21,7 @@ function planned(change: Partial<Session> = {}): Session {
     baseline: {
       takenAt: begin.since,
       bootId: 'boot-1',
+      bootTime: null,
       bank: 'sha256',
       selectedPcrs: [13, 17, 18, 19],
       pcrs: { sha256: OLD },
