@@ -29,7 +29,7 @@ export const rehearsal = {
     },
     finish: {
       ...resume.steps.finish,
-      on: { finished: DONE, 'devices-left': WAITING },
+      on: { finished: DONE, 'not-verified': ATTENTION, 'devices-left': WAITING },
     },
   },
 } as const satisfies Flow

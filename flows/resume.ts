@@ -68,7 +68,7 @@ export const resume = {
     verify: {
       title: 'Verify the sealed copies',
       observes: "the device's own sealed files, dom0's copy, the PCR selection",
-      on: { verified: 'next-device', 'not-verified': ATTENTION, failed: ATTENTION },
+      on: { verified: 'next-device', 'not-verified': 'next-device', failed: ATTENTION },
     },
     'next-device': {
       title: 'Look for further AEM devices',
@@ -86,7 +86,7 @@ export const resume = {
       observes: 'the report, after it was written',
       does: 'writes the report and closes the session',
       checkpoint: true,
-      on: { finished: DONE, 'devices-left': WAITING },
+      on: { finished: DONE, 'not-verified': ATTENTION, 'devices-left': WAITING },
     },
   },
 } as const satisfies Flow

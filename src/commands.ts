@@ -446,7 +446,7 @@ export const COMMANDS = {
     effect: 'write',
     timeoutMs: 120 * SECOND,
     maxOutputBytes: 64 * KIB,
-    why: "systemd, not this program, runs it before AEM's automatic seal, where the drop-in is installed: may the seal run?",
+    why: "systemd, not this program, runs it before AEM's automatic seal, where the drop-in is installed: whether that seal may run",
     source: 'systemd.service(5), ExecCondition=; docs/contract.md, gate',
     sample:
       "aem-reseal: AEM's automatic seal is held: PCR 18 is not as it was predicted. After the login: aem-reseal resume\n   (exit 1)",

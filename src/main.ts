@@ -62,7 +62,7 @@ function makeProgram(
     .option('--yes', 'ask nothing; take the safe answers (docs/contract.md, questions)')
     .option('--no-color', 'no colours (also NO_COLOR)')
     .option('--ascii', 'only ASCII characters')
-    .option('--verbose', 'more detail')
+    .option('--verbose', 'each program that is run, on standard error')
     .exitOverride()
     .configureOutput({ writeOut: io.stdout, writeErr: () => undefined })
 
@@ -88,7 +88,10 @@ function makeProgram(
 
   addCommands(add, io, running, argv)
   addBulletinCommands(program, add, io, running)
-  program.action(async () => {
+  program.allowExcessArguments(true).action(async () => {
+    const [unknownCommand] = program.args
+    if (unknownCommand !== undefined)
+      throw makeFailure('usage', { reason: `there is no command ${unknownCommand}` })
     const options = toGlobalOptions(program.opts())
     if (options.machine === null && io.uid !== 0) setExit(await rerunAsRoot(io, 'status', argv))
     else setExit(await lookAtStatus(io, options, running))
@@ -104,7 +107,7 @@ function addCommands(
 ): void {
   const open = async (options: GlobalOptions): Promise<Host> => {
     const { makeHost } = await import('./cli/world.ts')
-    running.host = await makeHost(options)
+    running.host = await makeHost(io, options)
     return running.host
   }
   add('start', 'the wizard after an update, before the restart', 'machine', async (options, own) => {
@@ -128,7 +131,12 @@ function addCommands(
     const scenario = text(own.scenario)
     if (scenario !== null) return rehearseBuiltIn(io, options, scenario)
     const host = await open(options)
-    return (await hasAem(host)) ? rehearseHere(io, options, host) : rehearseBuiltIn(io, options, null)
+    if (!(await hasAem(host))) return rehearseBuiltIn(io, options, null)
+    // On a real dom0 the rehearsal reads the TPM and AEM's files: only root can.
+    const mustBeRoot = options.machine === null && io.uid !== 0
+    return mustBeRoot
+      ? rerunAsRoot(io, 'rehearse', rehearseArguments(options))
+      : rehearseHere(io, options, host)
   })
     .option('--scenario <name>', 'on the built-in machine, with this story')
     .option('--list', 'the scenarios')
@@ -197,7 +205,7 @@ function addBulletinCommands(program: Command, add: Add, io: Io, running: Runnin
     Array.isArray(own.keys) ? own.keys.filter((key): key is string => typeof key === 'string') : []
   const open = async (options: GlobalOptions): Promise<Host> => {
     const { makeHost } = await import('./cli/world.ts')
-    running.host = await makeHost(options)
+    running.host = await makeHost(io, options)
     return running.host
   }
   add(
@@ -235,8 +243,20 @@ function addBulletinCommands(program: Command, add: Add, io: Io, running: Runnin
 async function lookAtStatus(io: Io, options: GlobalOptions, running: Running): Promise<number> {
   const { runStatus } = await import('./cli/status.ts')
   const { makeHost } = await import('./cli/world.ts')
-  running.host = await makeHost(options)
+  running.host = await makeHost(io, options)
   return runStatus(io, options, running.host)
+}
+
+/** The options of `rehearse` in dom0, given again to the run as root. */
+function rehearseArguments(options: GlobalOptions): readonly string[] {
+  const flags = {
+    '--json': options.json,
+    '--yes': options.yes,
+    '--ascii': options.ascii,
+    '--no-color': !options.color,
+  }
+  const set = Object.entries(flags).filter(([, isSet]) => isSet)
+  return ['rehearse', ...set.map(([flag]) => flag)]
 }
 
 async function rerunAsRoot(io: Io, usage: string, argv: readonly string[]): Promise<number> {

@@ -1,7 +1,7 @@
 import type { Host } from '../host/host.ts'
 import { makeFailure } from '../messages.ts'
 import { DEFAULT_STATE_DIR } from '../paths.ts'
-import { renderJson } from '../ui/sanitize.ts'
+import { renderJson, sanitizeLine } from '../ui/sanitize.ts'
 import { makeQuietUi, makeTerminalUi } from '../ui/terminal.ts'
 import type { Look, Question, Ui } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'
@@ -11,7 +11,23 @@ export function stateDirOf(options: GlobalOptions): string {
 }
 
 /** The machine that the options name: recorded, or the real one. */
-export async function makeHost(options: GlobalOptions): Promise<Host> {
+export async function makeHost(io: Io, options: GlobalOptions): Promise<Host> {
+  const host = await openHost(options)
+  return options.verbose ? tellPrograms(host, io) : host
+}
+
+/** --verbose: what is run, as it is run; the secrets that go by standard input are not part of it. */
+function tellPrograms(host: Host, io: Io): Host {
+  return {
+    ...host,
+    async run(call, input) {
+      io.stderr(`run: ${sanitizeLine(call.argv.join(' '))}\n`)
+      return host.run(call, input)
+    },
+  }
+}
+
+async function openHost(options: GlobalOptions): Promise<Host> {
   if (options.machine !== null) {
     const { makeRecordedHost } = await import('../host/recorded.ts')
     return makeRecordedHost(options.machine, options.stateDir)

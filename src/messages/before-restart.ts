@@ -68,7 +68,7 @@ const AEM: { readonly [O in Outcomes['detect-aem']]: (status: StatusFacts) => Me
       .filter(Boolean)
       .join(', ')}`,
     why: 'a fact that cannot be looked up is never taken for good',
-    next: 'run `aem-reseal status --verbose` as root and mend what it names',
+    next: 'run `aem-reseal status --json --verbose` as root and mend what it names',
   }),
 }
 

@@ -22,7 +22,15 @@ import { observeSealOutcome } from './seal-outcome.ts'
 import { observeInstalledXen } from './status.ts'
 import { observeTpm } from './tpm.ts'
 
-export type Explanation = Omit<LaunchExplanation, 'reasons'> & {
+type ExplainedRegister = LaunchExplanation['pcrs'][number]
+
+export type Explanation = Omit<LaunchExplanation, 'reasons' | 'pcrs'> & {
+  readonly pcrs: readonly (Omit<ExplainedRegister, 'causes'> & {
+    readonly causes: readonly (Omit<ExplainedRegister['causes'][number], 'bulletin'> & {
+      /** Number of the bulletin that asked for the package. */
+      readonly bulletin: number | null
+    })[]
+  })[]
   readonly reasons: readonly {
     readonly code: string
     readonly what: string
@@ -42,13 +50,14 @@ export async function observeExplanation(host: Host, session: Session): Promise<
   const tpm = await observeTpm(host)
   if (baseline === null) {
     const selected = [...new Set(Object.keys(tpm.pcrs[tpm.bank ?? 'sha256'] ?? {}).map(Number))]
-    return explainChange({
+    const explained = explainChange({
       ...EMPTY,
       pcrsNow: tpm.pcrs,
       bank: tpm.bank ?? 'sha256',
       selected,
       alreadyResealed: sealedInThisBoot,
     })
+    return { ...explained, pcrs: numberBulletins(explained) }
   }
   const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
   const place = chooseBefore(session, baseline, machine)
@@ -227,7 +236,12 @@ function combine(
     .map((reason) => ({ ...reason, next: null, isBlocking: true }))
   const verdict = explained.verdict === 'unexplained' || own.length > 0 ? 'unexplained' : explained.verdict
   const notes = verdict === 'explained' ? noteUnmoved(explained, bulletinPcrs) : []
-  return { ...explained, verdict, reasons: [...explained.reasons, ...own, ...notes] }
+  return {
+    ...explained,
+    pcrs: numberBulletins(explained),
+    verdict,
+    reasons: [...explained.reasons, ...own, ...notes],
+  }
 }
 
 /** Bulletins say 18 and 19 for every Xen update; by tboot's legacy map Xen alone moves only 18. */
@@ -237,4 +251,14 @@ function noteUnmoved(explained: LaunchExplanation, bulletinPcrs: readonly number
   const list = unmoved.map((pcr) => pcr.index).join(' and ')
   const what = `the bulletin says PCR ${bulletinPcrs.join(' and ')} change; PCR ${list} did not: nothing measured into it changed, which is fine`
   return [{ code: 'bulletin-names-more', what, next: null, isBlocking: false }]
+}
+
+function numberBulletins({ pcrs }: LaunchExplanation): Explanation['pcrs'] {
+  return pcrs.map((pcr) => ({
+    ...pcr,
+    causes: pcr.causes.map((cause) => ({
+      ...cause,
+      bulletin: cause.bulletin === null ? null : Number(cause.bulletin),
+    })),
+  }))
 }

@@ -12,7 +12,7 @@ const ID = 'a'.repeat(40)
 function watchPaths(host: Host, opened: Set<string>): Host {
   const check = (path: string, access: 'read' | 'write'): void => {
     opened.add(path)
-    if (!pathAllowed(path, access, { ...places, mediaRoots: [] }))
+    if (!pathAllowed(path, access, { ...places, mediaRoots: ['/boot'] }))
       throw new Error(`${path} is not in the table`)
   }
   const reads = ['readFile', 'readLink', 'listDirectory', 'statFile', 'digestFile', 'freeBytes'] as const

@@ -35,8 +35,8 @@ function blindfold(facts: ChangeFacts): ChangeFacts {
   return {
     ...facts,
     files: blind.files ? facts.files.map((file) => ({ ...file, now: file.before })) : facts.files,
+    deviceProblems: blind.files ? [] : (facts.deviceProblems ?? []),
     packages: blind.packages ? facts.packages.map((item) => ({ ...item, isVerified: true })) : facts.packages,
-    deviceProblems: blind.packages ? [] : (facts.deviceProblems ?? []),
   }
 }
 

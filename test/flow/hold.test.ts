@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { rehearsal } from '../../flows/rehearsal.ts'
+import { resume } from '../../flows/resume.ts'
 import { makeMemoryStore } from '../../src/cli/rehearse.ts'
 import { decideGate } from '../../src/core/decide/gate.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
@@ -80,7 +81,16 @@ async function play(story: Story) {
       sealed.push(digestOfToken(machine))
     },
   })
-  return { machine, result, said: said.join('\n'), gate, sealed, note: await store.loadHeldNote() }
+  /** Once more: a restart, a login, `aem-reseal resume`. */
+  const again = async (): Promise<FlowResult> => {
+    const session = await store.load()
+    if (session === null) throw new Error('no session is open')
+    bootMachine(machine)
+    startSeal(machine, !isSealAsked(machine) || (await askGate()))
+    const options = { bulletin: null, protect: null, restart: null, canAsk: true, dryRun: false }
+    return runFlow(resume, resume.start, STEPS, { host, ui, store, options, session, simulateRestart: null })
+  }
+  return { machine, result, said: said.join('\n'), gate, sealed, note: await store.loadHeldNote(), again }
 }
 
 function stepsOf({ predicted }: Story): Steps {
@@ -138,6 +148,19 @@ describe('hold, with nothing predicted', () => {
     expect(machine.dom0.has('/run/anti-evil-maid/suffix')).toBe(true)
     expect(story.note).toBeNull()
     expect(result.exit).toBe(0)
+  })
+
+  test('accepted in one boot, sealed only in the next: that boot is accepted itself', async () => {
+    const breakSeal = (machine: SimMachine): void => {
+      machine.sealWorks = false
+    }
+    const story = await play({ predicted: false, whileOff: breakSeal })
+    expect(outcomeOf(story.result, 'reseal')).toBe('failed')
+    story.machine.sealWorks = true
+    const second = await story.again()
+    expect(outcomeOf(second, 'read-seal-outcome')).toBe('held')
+    expect(outcomeOf(second, 'reseal')).toBe('sealed')
+    expect(story.gate).toEqual(['not-predicted', 'approved', 'not-predicted', 'approved'])
   })
 
   test('declined: nothing is sealed', async () => {

@@ -108,6 +108,8 @@ export function launchLog(launch: Launch, version: TpmVersion): string {
     'TBOOT: \t\t     pcr_map_no_legacy: 0',
     'TBOOT: \t\t     pcr_map_da: 1',
     `TBOOT: TPM: ${version === '2.0' ? 'CRB_INF Locality 0 is open' : 'discrete TPM1.2 Family 0x0'}`,
+    'TBOOT: reading Verified Launch Policy from TPM NV...',
+    'TBOOT: failed to read policy from TPM NV, using default',
     'TBOOT: no policy in TPM NV.',
     'TBOOT: executing GETSEC[SENTER]...',
     'TBOOT: SINIT ACM successfully returned...',

@@ -36,6 +36,6 @@ export type Outcomes = {
   verify: 'verified' | 'not-verified' | 'failed'
   'next-device': 'none-left' | 'devices-left'
   'confirm-secret': 'shown' | 'next-boot' | 'not-shown'
-  finish: 'finished' | 'devices-left'
+  finish: 'finished' | 'not-verified' | 'devices-left'
   'simulate-restart': 'restarted'
 }

@@ -1,6 +1,6 @@
 import { renderReport } from '../../core/session/report.ts'
 import { removeLeftovers } from '../seal/restore.ts'
-import type { Step } from '../step.ts'
+import type { Message, Step } from '../step.ts'
 
 /** Writes the report as Markdown and JSON, and closes the session. */
 export const finish: Step<'finish'> = async ({ store, session, host }) => {
@@ -14,17 +14,31 @@ export const finish: Step<'finish'> = async ({ store, session, host }) => {
   await removeLeftovers(host, session)
   await store.close()
   const hasLeft = session.devicesLeft.length > 0
-  const outcome = hasLeft ? 'devices-left' : 'finished'
+  const isVerified = session.history.findLast((entry) => entry.step === 'verify')?.outcome === 'verified'
+  const outcome = !isVerified ? 'not-verified' : hasLeft ? 'devices-left' : 'finished'
   return {
     outcome,
     facts: { reports: paths, devicesLeft: session.devicesLeft },
-    message: {
-      tone: hasLeft ? 'attention' : 'good',
-      what: hasLeft ? `done for this device; still to do: ${session.devicesLeft.join(', ')}` : 'done',
-      why: `the report: ${paths[0]}`,
-      next: hasLeft
-        ? 'boot each of the others once with the AEM entry, and run `aem-reseal verify` there'
-        : 'nothing; run `aem-reseal start` after the next update, before its restart',
-    },
+    message:
+      outcome === 'not-verified'
+        ? describeUnverified(paths[0] ?? '')
+        : {
+            tone: hasLeft ? 'attention' : 'good',
+            what: hasLeft ? `done for this device; still to do: ${session.devicesLeft.join(', ')}` : 'done',
+            why: `the report: ${paths[0]}`,
+            next: hasLeft
+              ? 'boot each of the others once with the AEM entry, and run `aem-reseal verify` there'
+              : 'nothing; run `aem-reseal start` after the next update, before its restart',
+          },
+  }
+}
+
+/** What could not be checked is said at the end too, and by the exit code. */
+function describeUnverified(report: string): Message {
+  return {
+    tone: 'attention',
+    what: 'done, but the sealed copies could not all be checked',
+    why: `the report names what was not checked: ${report}`,
+    next: 'run `aem-reseal verify` with the device plugged in; at the next AEM boot your secret must appear before you type the passphrase',
   }
 }

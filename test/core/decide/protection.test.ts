@@ -16,7 +16,7 @@ function choose(change: Partial<ProtectionFacts> = {}) {
 describe('recommended', () => {
   test('forward seal where everything is predicted', () => {
     expect(choose()).toMatchObject({ recommended: 'forward-seal', withYes: 'forward-seal' })
-    expect(choose({ tpm: '1.2' })).toMatchObject({ recommended: 'forward-seal' })
+    expect(choose({ tpm: '1.2' })).toMatchObject({ recommended: 'hold' })
   })
   test('hold where not; --yes takes plain rather than install a drop-in', () => {
     expect(choose({ isPredicted: false })).toMatchObject({ recommended: 'hold', withYes: 'plain' })

@@ -39,6 +39,9 @@ function decide(unit: Record<string, string> | null, change: Partial<SealFacts> 
 
 describe('held', () => {
   test('the gate said no', () => expect(decide(HELD)).toBe('held'))
+  test('by a condition of the unit itself, not of a drop-in', () => {
+    expect(decide(HELD, { heldByDropIn: false })).toBe('held')
+  })
   test('also where the times of the files are not known', () => {
     expect(decide(HELD, { sealedInThisBoot: null })).toBe('held')
   })
