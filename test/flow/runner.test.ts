@@ -4,7 +4,7 @@ import { runFlow } from '../../src/flow/runner.ts'
 import type { AnyStepReport, StepContext, Steps } from '../../src/flow/step.ts'
 import type { SessionStore } from '../../src/flow/store.ts'
 import { ATTENTION, DONE, type Flow, UNEXPLAINED, WAITING } from '../../src/flow/types.ts'
-import { aSession } from '../support/built-in.ts'
+import { aSession, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
 

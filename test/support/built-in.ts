@@ -12,10 +12,10 @@ import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { makeScriptedUi, type ScriptedUi } from './scripted-ui.ts'
 
-/** A user at a terminal who named the way that AEM itself goes; the others have tests of their own. */
+/** A user at a terminal who named nothing on the command line. */
 export const RUN_OPTIONS: RunOptions = {
   bulletin: null,
-  protect: 'plain',
+  protect: null,
   restart: null,
   canAsk: true,
   yes: false,

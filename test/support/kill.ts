@@ -10,7 +10,7 @@ import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
-import { SESSION_ID } from './built-in.ts'
+import { RUN_OPTIONS, SESSION_ID } from './built-in.ts'
 import { makeScriptedUi } from './scripted-ui.ts'
 
 /** What SIGKILL is to the program: nothing of it runs any more, not even what stands in `finally`. */
