@@ -55,8 +55,7 @@ export async function makeRecorder(
 }
 
 function watch(host: Host, recorded: Recorded): Host {
-  const mediaRoots: string[] = []
-  const places = { stateDir: '/nonexistent', mediaRoots }
+  const places = { stateDir: '/nonexistent', mediaRoots: [] }
   const isLarge = new Set<string>()
   const noteAbsent = (path: string, state: string): void => {
     if (state === 'absent') recorded.absent.add(keyOf(path))
@@ -81,12 +80,6 @@ function watch(host: Host, recorded: Recorded): Host {
       if (isSecretPath(path, places)) recorded.leftOut.add(path)
       else if (answer.value.length <= MAX_RECORDED_BYTES) recorded.files.set(path, answer.value)
       else isLarge.add(path)
-      return answer
-    },
-    async openMedia(media) {
-      const answer = await host.openMedia(media)
-      // A device that the user mounted somewhere has its secrets there.
-      if (answer.state === 'seen') mediaRoots.push(answer.value.root)
       return answer
     },
     async readLink(path) {
