@@ -313,7 +313,7 @@ describe('--machine', () => {
     ['start', '--yes', '--restart', 'manual'],
     ['resume', '--yes'],
     ['cancel'],
-    ['record', '--out', '/nonexistent/out'],
+    ['record', '--out', '/proc/nonexistent/out'],
   ])('%s ends with 1 and writes nothing', async (...argv) => {
     const session = aSession({ baseline: null })
     const directory = aemDom0()

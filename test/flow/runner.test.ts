@@ -4,7 +4,7 @@ import { runFlow } from '../../src/flow/runner.ts'
 import type { AnyStepReport, StepContext, Steps } from '../../src/flow/step.ts'
 import type { SessionStore } from '../../src/flow/store.ts'
 import { ATTENTION, DONE, type Flow, UNEXPLAINED, WAITING } from '../../src/flow/types.ts'
-import { aSession } from '../support/built-in.ts'
+import { aSession, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
 
@@ -91,7 +91,7 @@ async function run(told: Told, session = aSession()) {
     host: makeFakeHost({}),
     ui,
     store,
-    options: { bulletin: null, protect: null, restart: null, canAsk: true, dryRun: false },
+    options: RUN_OPTIONS,
     session,
     simulateRestart: null,
   })
@@ -176,7 +176,7 @@ describe('runFlow', () => {
       host: makeFakeHost({}),
       ui: makeScriptedUi({}),
       store,
-      options: { bulletin: null, protect: null, restart: null, canAsk: true, dryRun: false },
+      options: RUN_OPTIONS,
       session: aSession(),
       simulateRestart: null,
     })

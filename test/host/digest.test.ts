@@ -60,7 +60,7 @@ describe('digestStream', () => {
         const pieces = [...sizes, 1 + (sizes[0] ?? 0)]
         expect(await digestStream(inPieces(XEN, pieces))).toEqual(whole)
       }),
-      { numRuns: 40 },
+      { numRuns: 40, examples: [[[0]], [[1]], [[0, 0, 1]], [[2, 1]]] },
     )
   })
 

@@ -268,9 +268,9 @@ describe('programs', () => {
   })
 
   it('answer with exit code and both outputs, whatever the exit code is', async () => {
-    expect(await host.run(callOf(['/usr/bin/ls', '/nonexistent']))).toMatchObject({
+    expect(await host.run(callOf(['/usr/bin/ls', '/proc/nonexistent']))).toMatchObject({
       state: 'seen',
-      value: { exit: 2, stdout: '', stderr: expect.stringContaining('/nonexistent') },
+      value: { exit: 2, stdout: '', stderr: expect.stringContaining('/proc/nonexistent') },
     })
   })
 

@@ -334,10 +334,11 @@ describe('names and links never leave the directory', () => {
     const machine = empty()
       .withFile('/a/b/file', 'found')
       .withLink('/absolute', '/a/b/file')
+      .withLink('/a/b/nested', '/a/b/file')
       .withLink('/a/up', '../a/b')
       .withLink('/folder', 'a')
     const host = await makeRecordedHost(machine.write())
-    for (const path of ['/absolute', '/a/up/file', '/folder/b/file', '/folder/up/file']) {
+    for (const path of ['/absolute', '/a/b/nested', '/a/up/file', '/folder/b/file', '/folder/up/file']) {
       expect(await textOf(host, path), path).toBe('found')
     }
     expect(await host.readLink('/absolute')).toEqual({ state: 'seen', value: '/a/b/file' })

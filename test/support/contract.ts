@@ -45,7 +45,8 @@ export const statusShape = z.strictObject({
       protection: z.enum(['forward-seal', 'hold', 'plain']).nullable(),
     })
     .nullable(),
-  held: z.strictObject({ at: time, why: z.string() }).nullable(),
+  /** An addition: the gate held AEM's automatic seal in this boot. */
+  held: z.strictObject({ at: time, why: z.string().min(1) }).nullable(),
   next: z.strictObject({ command: z.string().nullable(), why: z.string().min(1) }),
 })
 

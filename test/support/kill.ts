@@ -10,23 +10,23 @@ import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
-import { SESSION_ID } from './built-in.ts'
+import { RUN_OPTIONS, SESSION_ID } from './built-in.ts'
 import { makeScriptedUi } from './scripted-ui.ts'
 
 /** What SIGKILL is to the program: nothing of it runs any more, not even what stands in `finally`. */
 class Killed extends Error {}
 
 /** One place where the program can die, e.g. `before write /var/lib/aem-reseal/session.json`. */
-export type KillPoint = { readonly number: number; readonly what: string }
+export type KillPoint = { readonly number: number; readonly what: string; readonly isLook: boolean }
 
 type Trap = { readonly at: number | null; passed: KillPoint[]; isDead: boolean }
 
 /** A host whose program dies at the n-th place: before and after every write and every command that changes something, before every look. */
 function trapHost(host: Host, trap: Trap): Host {
-  const pass = (what: string): void => {
+  const pass = (what: string, isLook = false): void => {
     if (trap.isDead) throw new Killed('already dead')
     const number = trap.passed.length
-    trap.passed.push({ number, what })
+    trap.passed.push({ number, what, isLook })
     if (number !== trap.at) return
     trap.isDead = true
     throw new Killed(what)
@@ -42,7 +42,7 @@ function trapHost(host: Host, trap: Trap): Host {
     async run(call, input) {
       const what = `run ${call.id}`
       if (call.effect === 'write') return around(what, () => host.run(call, input))
-      pass(`before ${what}`)
+      pass(`before ${what}`, true)
       return host.run(call, input)
     },
     writeFileAtomic: (path, bytes, mode) =>
@@ -55,6 +55,7 @@ function trapHost(host: Host, trap: Trap): Host {
 export type Story = {
   readonly make: () => SimMachine
   readonly restart: string
+  readonly protect: 'plain' | 'forward-seal'
   /** After the first and after every later boot, before anybody logs in. */
   readonly afterBoot?: (machine: SimMachine, boot: number) => void
   readonly whileOff?: (machine: SimMachine, boot: number) => void
@@ -91,13 +92,11 @@ export async function liveThrough(story: Story, at: number | null): Promise<End>
   for (let runs = 0; runs < MAX_RUNS; runs++) {
     // A new process: a new host, a new store, no memory of the last one.
     const host = trapHost(makeSimulatedHost(machine), trap)
-    const exit = await runOnce(host, story.restart, listReports(machine).length > 0).catch(
-      (error: unknown) => {
-        if (!(error instanceof Killed)) throw error
-        trap.isDead = false
-        return 'killed' as const
-      },
-    )
+    const exit = await runOnce(host, story, listReports(machine).length > 0).catch((error: unknown) => {
+      if (!(error instanceof Killed)) throw error
+      trap.isDead = false
+      return 'killed' as const
+    })
     if (exit !== 'killed') exits.push(exit)
     if (exit === 'killed' ? machine.restartRequested !== null : exit === 3) restart()
     else if (exit !== 'killed') break
@@ -116,7 +115,7 @@ export async function liveThrough(story: Story, at: number | null): Promise<End>
 }
 
 /** `resume` where there is a session, else `start`; nothing where the report says that all is done. */
-async function runOnce(host: Host, restart: string, isDone: boolean): Promise<number> {
+async function runOnce(host: Host, { restart, protect }: Story, isDone: boolean): Promise<number> {
   const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
   const open = await store.load()
   if (open === null && isDone) return 0
@@ -128,7 +127,7 @@ async function runOnce(host: Host, restart: string, isDone: boolean): Promise<nu
     host,
     ui: makeScriptedUi({ '*': 'yes' }),
     store,
-    options: { bulletin: null, protect: 'plain', restart, canAsk: true, dryRun: false },
+    options: { ...RUN_OPTIONS, protect, restart },
     session,
     simulateRestart: null,
   })

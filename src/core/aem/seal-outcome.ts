@@ -87,15 +87,24 @@ export function parseUnitShow(stdout: string): UnitState | null {
   const load = properties.get('LoadState')
   if (load === undefined) return null
   const condition = properties.get('ConditionResult')
-  const status = properties.get('ExecMainStatus')
+  const status = toNumber(properties.get('ExecMainStatus'))
+  const startedAtUs = toNumber(properties.get('ExecMainStartTimestampMonotonic')) ?? 0
+  const endedAtUs = toNumber(properties.get('ExecMainExitTimestampMonotonic')) ?? 0
+  if ([status ?? 0, startedAtUs, endedAtUs].some(Number.isNaN)) return null
   return {
     isLoaded: load === 'loaded',
     activeState: properties.get('ActiveState') ?? '',
     result: properties.get('Result') ?? '',
     conditionMet: condition === undefined ? null : condition === 'yes',
-    mainExit: status === undefined || status === '' ? null : Number(status),
-    startedAtUs: Number(properties.get('ExecMainStartTimestampMonotonic') ?? 0),
-    endedAtUs: Number(properties.get('ExecMainExitTimestampMonotonic') ?? 0),
+    mainExit: status,
+    startedAtUs,
+    endedAtUs,
     dropIns: (properties.get('DropInPaths') ?? '').split(' ').filter(Boolean),
   }
+}
+
+/** null where it is not there or empty; NaN where it is no number. */
+function toNumber(text: string | undefined): number | null {
+  if (text === undefined || text === '') return null
+  return /^[0-9]+$/.test(text) ? Number(text) : Number.NaN
 }

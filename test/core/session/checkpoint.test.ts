@@ -1,0 +1,143 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type * as z from 'zod'
+import {
+  parseSession,
+  SESSION_VERSION,
+  sessionSchema,
+  startSession,
+} from '../../../src/core/session/checkpoint.ts'
+import { aSession } from '../../support/built-in.ts'
+
+/** A generator for every value that a schema takes, so that a field added to it is tested too. */
+function arbitraryOf(schema: z.ZodType): fc.Arbitrary<unknown> {
+  const { def } = schema._zod as unknown as { def: Record<string, unknown> & { type: string } }
+  const inner = (key: string): z.ZodType => def[key] as z.ZodType
+  switch (def.type) {
+    case 'object':
+      return fc.record(
+        Object.fromEntries(
+          Object.entries(def.shape as Record<string, z.ZodType>).map(([name, own]) => [
+            name,
+            arbitraryOf(own),
+          ]),
+        ),
+      )
+    case 'array':
+      return fc
+        .array(arbitraryOf(inner('element')), { maxLength: 3 })
+        .filter((value) => schema.safeParse(value).success)
+    case 'nullable':
+      return fc.option(arbitraryOf(inner('innerType')), { nil: null })
+    case 'optional':
+      return fc.option(arbitraryOf(inner('innerType')), { nil: undefined })
+    case 'default':
+    case 'readonly':
+    case 'catch':
+      return arbitraryOf(inner('innerType'))
+    case 'record':
+      return fc.dictionary(
+        fc
+          .oneof(fc.integer({ min: 0, max: 23 }).map(String), fc.string())
+          .filter((key) => inner('keyType').safeParse(key).success),
+        arbitraryOf(inner('valueType')),
+        { maxKeys: 3, noNullPrototype: true },
+      )
+    case 'union':
+      return fc.oneof(...(def.options as z.ZodType[]).map(arbitraryOf))
+    case 'enum':
+      return fc.constantFrom(...Object.values(def.entries as Record<string, string>))
+    case 'literal':
+      return fc.constantFrom(...(def.values as unknown[]))
+    case 'unknown':
+      return fc.jsonValue()
+    case 'boolean':
+      return fc.boolean()
+    default:
+      return scalarOf(schema)
+  }
+}
+
+/** Numbers and strings, by trial: what the schema takes of a few kinds. */
+function scalarOf(schema: z.ZodType): fc.Arbitrary<unknown> {
+  const candidates: readonly fc.Arbitrary<unknown>[] = [
+    fc.integer({ min: 0, max: 23 }),
+    fc.string(),
+    fc.uuid(),
+    fc
+      .date({ min: new Date(0), max: new Date('2100-01-01'), noInvalidDate: true })
+      .map((date) => date.toISOString()),
+    fc.stringMatching(/^[0-9a-f]{40}$/),
+    fc.stringMatching(/^[0-9a-f]{64}$/),
+  ]
+  const taken = candidates.filter((candidate) =>
+    fc.sample(candidate, 20).some((value) => schema.safeParse(value).success),
+  )
+  if (taken.length === 0) throw new Error('no value of the generator fits this schema')
+  return fc.oneof(...taken).filter((value) => schema.safeParse(value).success)
+}
+
+function problemOf(text: string): string | null {
+  const read = parseSession(text)
+  return 'problem' in read ? read.problem : null
+}
+
+describe('a session file', () => {
+  it('reads back as it was written, whatever it holds', () => {
+    fc.assert(
+      fc.property(arbitraryOf(sessionSchema), (session) => {
+        const text = JSON.stringify(session, null, 2)
+        const read = parseSession(text)
+        expect('session' in read ? JSON.parse(JSON.stringify(read.session)) : read).toEqual(JSON.parse(text))
+      }),
+    )
+  })
+
+  it('of a session that has just begun reads back', () => {
+    const begun = startSession({ id: aSession().id, now: new Date(0), bootId: null, flow: 'resume' })
+    expect(parseSession(JSON.stringify(begun))).toEqual({ session: begun })
+    expect(begun.version).toBe(SESSION_VERSION)
+  })
+
+  it.each([
+    ['', 'damaged'],
+    ['{', 'damaged'],
+    [JSON.stringify(aSession()).slice(0, -20), 'damaged'],
+    ['\u0000'.repeat(100), 'damaged'],
+    ['null', 'foreign'],
+    ['[]', 'foreign'],
+    ['{"some": "program"}', 'foreign'],
+    ['{"format": "aem-reseal session"}', 'foreign'],
+    [JSON.stringify({ ...aSession(), version: SESSION_VERSION + 1 }), 'newer'],
+    [JSON.stringify({ format: 'aem-reseal session', version: 99, all: 'else is different' }), 'newer'],
+    [JSON.stringify({ ...aSession(), version: 0 }), 'damaged'],
+    [JSON.stringify({ ...aSession(), id: 'x' }), 'damaged'],
+    [JSON.stringify({ ...aSession(), step: 7 }), 'damaged'],
+    [JSON.stringify({ ...aSession(), flow: 'another' }), 'damaged'],
+    [JSON.stringify({ ...aSession(), history: [{}] }), 'damaged'],
+    [JSON.stringify({ ...aSession(), baseline: {} }), 'damaged'],
+  ])('that says %j is %s', (text, problem) => {
+    expect(problemOf(text)).toBe(problem)
+  })
+
+  it('with any field gone or of another kind is never taken', () => {
+    const session = aSession() as Record<string, unknown>
+    for (const name of Object.keys(session)) {
+      const { [name]: _gone, ...rest } = session
+      // What predictions look like is the contract's, not this file's.
+      if (name === 'prediction') continue
+      expect(problemOf(JSON.stringify(rest)), `without ${name}`).not.toBeNull()
+      expect(problemOf(JSON.stringify({ ...session, [name]: { odd: true } })), `odd ${name}`).toBe(
+        name === 'findings' ? null : name === 'format' || name === 'version' ? 'foreign' : 'damaged',
+      )
+    }
+  })
+
+  it('is never anything but a session or a problem', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+        expect(['damaged', 'foreign', 'newer']).toContain(problemOf(text))
+      }),
+    )
+  })
+})
