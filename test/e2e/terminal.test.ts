@@ -8,6 +8,7 @@ async function answer(terminal: Terminal, question: string, keys: string): Promi
   terminal.type(keys)
 }
 
+const PROTECTION = 'Forward seal, hold, or plain?'
 const RESTART = 'When is dom0 restarted?'
 const ACCEPT = 'Accept the explained change'
 const SECRET = 'Did your own secret appear'
@@ -19,6 +20,7 @@ describe('the wizard in a terminal', () => {
       () => terminal.type(ENTER),
       () => undefined,
     )
+    await answer(terminal, PROTECTION, `${DOWN}${DOWN}${ENTER}`)
     await answer(terminal, RESTART, ENTER)
     await answer(terminal, ACCEPT, `${DOWN}${ENTER}`)
     await answer(terminal, SECRET, `${DOWN}${ENTER}`)
@@ -34,6 +36,7 @@ describe('the wizard in a terminal', () => {
       () => terminal.type(ENTER),
       () => undefined,
     )
+    await answer(terminal, PROTECTION, `${DOWN}${DOWN}${ENTER}`)
     await answer(terminal, RESTART, ENTER)
     await answer(terminal, ACCEPT, ENTER)
     expect(await terminal.exit).toBe(1)
