@@ -43,8 +43,7 @@ function forwardSeal({ isPredicted, refusal, tpm }: ProtectionFacts): Way {
     const why = refusal ?? 'not every selected register could be predicted'
     return { available: false, why: `the next boot is not fully predicted: ${why}` }
   }
-  if (tpm === '1.2') return { available: false, why: 'this version makes forward seals with a TPM 2.0 only' }
-  if (tpm !== '2.0') return { available: false, why: 'the TPM could not be identified' }
+  if (tpm !== '1.2' && tpm !== '2.0') return { available: false, why: 'the TPM could not be identified' }
   return AVAILABLE
 }
 

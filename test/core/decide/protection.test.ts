@@ -14,9 +14,8 @@ function choose(change: Partial<ProtectionFacts> = {}) {
 }
 
 describe('recommended', () => {
-  test('forward seal where everything is predicted', () => {
-    expect(choose()).toMatchObject({ recommended: 'forward-seal', withYes: 'forward-seal' })
-    expect(choose({ tpm: '1.2' })).toMatchObject({ recommended: 'hold' })
+  test.each(['1.2', '2.0'] as const)('forward seal where everything is predicted, on TPM %s', (tpm) => {
+    expect(choose({ tpm })).toMatchObject({ recommended: 'forward-seal', withYes: 'forward-seal' })
   })
   test('hold where not; --yes takes plain rather than install a drop-in', () => {
     expect(choose({ isPredicted: false })).toMatchObject({ recommended: 'hold', withYes: 'plain' })
