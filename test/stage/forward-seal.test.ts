@@ -137,7 +137,7 @@ describe.each(['2.0', '1.2'] as const)('forward seal on TPM %s', (tpm) => {
     const sealed = await sealForward(stage)
     expect(sealed.stdout).toContain('sealed to the predicted registers')
     expect(sealed.stdout).toContain('Your secret MUST appear, before you type the disk passphrase')
-    expect(sealed.stdout).toContain('type nothing and power off')
+    expect(sealed.stdout).toContain('type nothing, and power off')
     expect(sealed.exit).toBe(3)
     expect(await leftBehind(stage)).toBe('')
     expect(await token()).toBe(old)
