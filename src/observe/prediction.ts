@@ -41,8 +41,8 @@ export async function observePrediction(
   const machine = await observeMachine(host)
   const tpm = await observeTpm(host)
   const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
-  const launch = await observeBootDeviceLaunch(host, device, machine)
   const log = await observeLog(host)
+  const launch = await observeBootDeviceLaunch(host, device, machine, log)
   const bank = tpm.bank ?? 'sha256'
   const raw = predictLaunch({
     log,
