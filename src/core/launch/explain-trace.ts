@@ -122,12 +122,11 @@ function tracePair(input: ExplanationInput, pair: Pair, index: number, hasList: 
   const causes = causeOf(input, pair, file)
   if (isSameImage(input, before, file))
     return { causes, reasons: [commandLineReason({ before, now }, index)] }
-  const reasons: Reason[] = []
   if (hasList && before === null) {
     const what = `${describe({ role: 'module', path: file?.path ?? now.path })} is measured in addition`
-    reasons.push(blocking('module-added', index, what, LOOK_AT_GRUB))
+    return { causes, reasons: [blocking('module-added', index, what, LOOK_AT_GRUB)] }
   }
-  reasons.push(...checkFile(input, now, file, index))
+  const reasons = checkFile(input, now, file, index)
   // Under TrenchBoot, where there is no rule, no command line goes into a module's digest.
   if (before !== null && input.rule !== null && before.commandLine !== now.commandLine)
     reasons.push(commandLineReason({ before, now }, index))
