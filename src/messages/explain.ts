@@ -38,10 +38,13 @@ const EXPLAIN: { readonly [O in Outcomes['explain']]: (explanation: Explanation)
   unexplained: ({ alreadyResealed, advice }) => ({
     tone: 'alarm',
     what: 'UNEXPLAINED CHANGE: what booted is not accounted for by the confirmed update',
-    why: alreadyResealed
-      ? 'AEM has sealed to it by itself already: from now on your secret may be shown to whoever controls this boot chain, so it vouches for nothing until you change it from a trusted state'
-      : 'the sealed secret was not given to this state',
-    next: (advice.length > 0 ? advice : ADVICE).map((text, index) => `${index + 1}. ${text}`).join('\n'),
+    why:
+      alreadyResealed === null
+        ? 'it could not be told whether AEM has sealed to it by itself; as long as that is not known, your secret vouches for nothing'
+        : alreadyResealed
+          ? 'AEM has sealed to it by itself already: from now on your secret may be shown to whoever controls this boot chain, so it vouches for nothing until you change it from a trusted state'
+          : 'AEM has sealed nothing to it in this boot',
+    next: advice.map((text, index) => `${index + 1}. ${text}`).join('\n'),
   }),
   'no-baseline': () => ({
     tone: 'attention',
@@ -50,14 +53,6 @@ const EXPLAIN: { readonly [O in Outcomes['explain']]: (explanation: Explanation)
     next: 'decide by hand (AEM README, "Xen/kernel/BIOS/firmware upgrades"); next time run `aem-reseal start` before the restart',
   }),
 }
-
-/** For findings outside the registers, where the launch core gives no advice of its own. */
-const ADVICE = [
-  'type no further secrets into this system, and do not reseal',
-  'compare: restart from another AEM device or an older backup of this one and see whether your secret appears',
-  'check the boot device offline, from a live system: hash its xen, kernel and initramfs against the packages',
-  'if the change stays unexplained, treat the disk passphrase as known and the machine as lost: reinstall from a trusted medium',
-] as const
 
 function tableLines({ pcrs }: Explanation): readonly Line[] {
   if (pcrs.length === 0) return []

@@ -53,7 +53,7 @@ async function observeComponents(
 ): Promise<Baseline['components']> {
   const log = await observeLog(host)
   if (log === null || log instanceof Failure) return null
-  const { booted } = await observeBootDeviceLaunch(host, device, machine)
+  const { booted } = await observeBootDeviceLaunch(host, device, machine, log)
   return listComponents(log, booted.entry).map((item) => ({ ...item, digests: { ...item.digests } }))
 }
 

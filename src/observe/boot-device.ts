@@ -184,9 +184,13 @@ async function checkGrub(host: Host, root: string, device: AemDevice): Promise<C
   if (config instanceof Failure || xen === null)
     return { ...base, state: 'unknown', against: 'installed Xen' }
   const name = xenImageName(xen.evr)
-  const isWanted = listAemEntries(config).some((entry) => {
+  const entries = listAemEntries(config)
+  const isWanted = entries.some((entry) => {
     const loads = [entry.launcher, ...entry.modules].some((file) => file?.path === `/${name}`)
-    return loads && entry.modules.some((file) => file.commandLine.includes(`aem.uuid=${device.uuid}`))
+    const isOwn = entry.modules.some((file) => file.commandLine.includes(`aem.uuid=${device.uuid}`))
+    return loads && isOwn && entry.problems.length === 0
   })
+  const problem = entries.find((entry) => entry.problems.length > 0)?.problems[0]
+  if (!isWanted && problem !== undefined) return { ...base, state: 'unknown', against: problem }
   return { ...base, state: isWanted ? 'current' : 'stale', against: `an AEM entry with ${name}` }
 }

@@ -1,6 +1,7 @@
 import { isVerifiedPackage } from '../core/decide/confirm-update.ts'
 import { type ChangeFacts, decideChange, type FileComparison } from '../core/decide/explain-change.ts'
 import { explainChange } from '../core/launch/explain.ts'
+import { listAdvice } from '../core/launch/explain-advice.ts'
 import type {
   ExplanationInput,
   FileFact,
@@ -61,11 +62,12 @@ export async function observeExplanation(host: Host, session: Session): Promise<
   }
   const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
   const place = chooseBefore(session, baseline, machine)
-  const launch = await observeBootDeviceLaunch(host, device, machine)
+  const log = await observeLog(host)
+  const launch = await observeBootDeviceLaunch(host, device, machine, log)
   const explained = explainChange({
     before: { pcrs: { [baseline.bank]: place.pcrs }, components: place.components },
     pcrsNow: tpm.pcrs,
-    log: await observeLog(host),
+    log,
     booted: launch.booted.entry,
     rule: await observeRule(host, session, baseline),
     bank: baseline.bank,
@@ -241,6 +243,7 @@ function combine(
     pcrs: numberBulletins(explained),
     verdict,
     reasons: [...explained.reasons, ...own, ...notes],
+    advice: verdict === 'unexplained' ? listAdvice(explained.alreadyResealed) : [],
   }
 }
 

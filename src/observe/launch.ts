@@ -50,11 +50,15 @@ export type BootDeviceLaunch = {
   readonly sinitUnchanged: boolean | null
 }
 
-/** Entries and files of the device that boots next. */
+/**
+ * Entries and files of the device that boots next.
+ * @param log of this boot, where there is one: it helps to tell which entry this boot came from
+ */
 export async function observeBootDeviceLaunch(
   host: Host,
   device: AemDevice | null,
   machine: MachineFacts,
+  log: LaunchLog | Failure | null,
 ): Promise<BootDeviceLaunch> {
   const unknown = (why: string): BootDeviceLaunch => {
     const choice = { entry: null, why }
@@ -64,17 +68,22 @@ export async function observeBootDeviceLaunch(
   const media = await openDevice(host, device)
   if (media.state !== 'seen') return unknown(`the files of ${device.label} cannot be read`)
   try {
-    return await observeOpened(host, media.value.root, machine)
+    return await observeOpened(host, media.value.root, machine, log)
   } finally {
     await media.value.close()
   }
 }
 
-async function observeOpened(host: Host, root: string, machine: MachineFacts): Promise<BootDeviceLaunch> {
+async function observeOpened(
+  host: Host,
+  root: string,
+  machine: MachineFacts,
+  log: LaunchLog | Failure | null,
+): Promise<BootDeviceLaunch> {
   const config = await observeGrub(host, root)
   const failed = config instanceof Failure ? config.text.what : 'there is no grub.cfg on the device'
   const isRead = config !== null && !(config instanceof Failure)
-  const booted = isRead ? chooseBooted(config, machine) : { entry: null, why: failed }
+  const booted = isRead ? chooseBooted(config, machine, log) : { entry: null, why: failed }
   const next = isRead ? decideNextEntry(config) : { entry: null, why: failed }
   const entries = [booted.entry, next.entry].filter((entry) => entry !== null)
   const launcher = next.entry?.launcher ?? booted.entry?.launcher ?? null
@@ -87,12 +96,18 @@ async function observeOpened(host: Host, root: string, machine: MachineFacts): P
   }
 }
 
-function chooseBooted(config: GrubConfig, machine: MachineFacts): EntryChoice {
+function chooseBooted(
+  config: GrubConfig,
+  machine: MachineFacts,
+  log: LaunchLog | Failure | null,
+): EntryChoice {
   if (machine.kernelCommandLine === null) return { entry: null, why: '/proc/cmdline cannot be read' }
   return decideBootedEntry(listAemEntries(config), {
     kernelCommandLine: machine.kernelCommandLine,
     kernelRelease: machine.kernelRelease,
     xenVersion: machine.xen.version,
+    xenCommandLine: machine.xen.commandLine,
+    moduleCount: log === null || log instanceof Failure ? null : log.modules.length,
   })
 }
 

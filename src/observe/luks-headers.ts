@@ -1,10 +1,8 @@
 import { command, isUuid } from '../commands.ts'
 import { parseLuksUuids } from '../core/aem/configuration.ts'
 import { emptyPcr, extendPcr } from '../core/launch/pcr.ts'
+import type { LuksHeaders } from '../core/launch/predict-luks.ts'
 import type { Host } from '../host/host.ts'
-
-/** The register, or why it could not be computed. */
-export type LuksPcr = { readonly value: string } | { readonly why: string }
 
 /**
  * PCR 13 as AEM's initrd would make it now: from zero, extended with the digest of each LUKS header backup in the
@@ -15,7 +13,7 @@ export async function observeLuksPcr(
   host: Host,
   commandLine: string | null,
   bank: 'sha1' | 'sha256',
-): Promise<LuksPcr> {
+): Promise<LuksHeaders> {
   if (!host.writable) return { why: 'only looks here: no LUKS header is read' }
   const uuids = commandLine === null ? [] : parseLuksUuids(commandLine)
   if (uuids.length === 0) return { why: 'the kernel command line names no LUKS device' }

@@ -1,17 +1,20 @@
 import { gunzipSync } from 'node:zlib'
 import { Failure } from '../core/failure.ts'
 import { mleHashes } from '../core/launch/mle-hash.ts'
+import { PCR } from '../core/launch/pcr.ts'
 import type { PredictionInput } from '../core/launch/predict.ts'
 import { isCompletePrediction, predictLaunch } from '../core/launch/predict.ts'
+import { predictLuksPcr } from '../core/launch/predict-luks.ts'
 import type { LaunchPrediction } from '../core/launch/prediction.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './devices.ts'
 import { type BootDeviceLaunch, LAUNCH_BANKS, observeBootDeviceLaunch, observeLog } from './launch.ts'
+import { observeLuksPcr } from './luks-headers.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
 import { type OwnerFacts, observeOwner } from './owner.ts'
 import { observeNewest, observeTrustedKeys } from './packages.ts'
-import { observeTpm } from './tpm.ts'
+import { observeTpm, type TpmFacts } from './tpm.ts'
 
 /** Largest unpacked tboot image that is looked into; real ones have some hundred KiB. */
 const MAX_TBOOT_BYTES = 64 * 1024 * 1024
@@ -41,8 +44,8 @@ export async function observePrediction(
   const machine = await observeMachine(host)
   const tpm = await observeTpm(host)
   const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
-  const launch = await observeBootDeviceLaunch(host, device, machine)
   const log = await observeLog(host)
+  const launch = await observeBootDeviceLaunch(host, device, machine, log)
   const bank = tpm.bank ?? 'sha256'
   const raw = predictLaunch({
     log,
@@ -54,10 +57,35 @@ export async function observePrediction(
     mleNow: computeMle(launch),
     unchanged: await observeUnchanged(host, log, launch, machine.bootTime),
   })
-  const isAny = raw.pcrs.some((pcr) => pcr.predicted !== null)
-  const known = isCompletePrediction(raw) ? 'complete' : isAny ? 'partial' : 'refused'
+  const luks = selectedPcrs.includes(PCR.luksHeaders) ? [await observeLuksRow(host, machine, tpm, raw)] : []
   const { prediction, unvouched } = await addPackages(host, raw, { machine, device, launch })
-  return { prediction, outcome: unvouched.length > 0 ? 'unvouched' : known, unvouched }
+  const isVouched = unvouched.length === 0
+  return {
+    prediction: { ...prediction, pcrs: [...luks, ...prediction.pcrs] },
+    outcome: isVouched ? decideOutcome(raw, luks) : 'unvouched',
+    unvouched,
+  }
+}
+
+/** A prediction is complete by its launch registers; headers that are known to have changed take that back. */
+function decideOutcome(
+  raw: LaunchPrediction,
+  luks: readonly { readonly code: string | null }[],
+): 'complete' | 'partial' | 'refused' {
+  if (raw.pcrs.every((pcr) => pcr.predicted === null)) return 'refused'
+  const isChanged = luks.some(({ code }) => code === 'luks-header-changed')
+  return isCompletePrediction(raw) && !isChanged ? 'complete' : 'partial'
+}
+
+/** PCR 13, which the launch does not fill. */
+async function observeLuksRow(host: Host, machine: MachineFacts, tpm: TpmFacts, raw: LaunchPrediction) {
+  const bank = tpm.bank === 'sha1' ? 'sha1' : 'sha256'
+  const now = tpm.pcrs[bank]?.[PCR.luksHeaders] ?? null
+  const headers =
+    raw.refusal === null
+      ? await observeLuksPcr(host, machine.kernelCommandLine, bank)
+      : { why: 'nothing of the launch is predicted' }
+  return { ...predictLuksPcr(bank, now, headers, raw.refusal), components: [], vouched: true }
 }
 
 function computeMle(launch: BootDeviceLaunch): PredictionInput['mleNow'] {

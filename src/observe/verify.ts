@@ -9,12 +9,13 @@ import {
 import { checkTpm12Bindings, type Tpm12Bindings } from '../core/decide/verify-tpm12.ts'
 import { checkLuksPcr, checkSecrets } from '../core/decide/verify-unseal.ts'
 import { PCR } from '../core/launch/pcr.ts'
+import type { LuksHeaders } from '../core/launch/predict-luks.ts'
 import { checkFreshness, type SlotOwner } from '../core/seal/freshness.ts'
 import { parseTpm12Blob, type Tpm12Binding } from '../core/seal/tpm12-blob.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { type AemDevice, observeDevices, openDevice } from './devices.ts'
-import { type LuksPcr, observeLuksPcr } from './luks-headers.ts'
+import { observeLuksPcr } from './luks-headers.ts'
 import { observeMachine } from './machine.ts'
 import { observePlainSecrets } from './plain-secrets.ts'
 import { readTextOrNull } from './read.ts'
@@ -36,7 +37,7 @@ type Common = {
   readonly tpm: TpmFacts
   readonly tpmId: string | null
   readonly selected: readonly number[] | null
-  readonly luks: LuksPcr
+  readonly luks: LuksHeaders
   readonly owners: readonly SlotOwner[]
   readonly trial: SecretTrial
   readonly forward: ForwardValues

@@ -26,6 +26,7 @@ export async function predictNextBoot(stage: Stage) {
 async function predictFrom(stage: Stage, folder: string) {
   const launch = await measureLaunch(folder, chooseEntry(folder, 'default'), 'whole')
   const bank = stage.tpm.version === '2.0' ? 'sha256' : 'sha1'
+  const luks = (await stage.tpm.readPcrs(bank))[13]
   const row = (index: number, predicted: string | null) => ({
     index,
     bank,
@@ -39,7 +40,10 @@ async function predictFrom(stage: Stage, folder: string) {
     variant: { map: 'legacy', commandLine: 'whole' },
     entry: null,
     refusal: null,
-    pcrs: [row(13, null), ...[17, 18, 19].map((index) => row(index, replay(launch.events, index, bank)))],
+    pcrs: [
+      row(13, luks ?? null),
+      ...[17, 18, 19].map((index) => row(index, replay(launch.events, index, bank))),
+    ],
   }
 }
 

@@ -1,3 +1,4 @@
+import { readGrubPath } from './grub-path.ts'
 import type { LoadLine } from './grub-state.ts'
 import type { ImageKind } from './image-kind.ts'
 
@@ -48,12 +49,14 @@ function isSinitName(path: string): boolean {
   return /(?:sinit[^/]*|\/skl)\.bin$/i.test(path)
 }
 
-function toFile(line: LoadLine, role: ModuleRole, order: number): BootFile | null {
-  const nounzip = line.args[0] === '--nounzip'
-  const args = line.args.filter((arg, index) => !(index === 0 && nounzip) && !arg.startsWith('--quirk'))
-  const path = args[0]?.replace(/^\([^)]*\)/, '')
-  if (path === undefined || path === '') return null
-  return { role, path, commandLine: joinGrubArguments(args.slice(1)), nounzip, order }
+/** Options that GRUB takes off before the file name (GRUB 2.06, grub-core/loader/multiboot.c). */
+const LOAD_OPTIONS = /^--(?:nounzip|quirk-)/
+
+/** Options, file name and the arguments that are handed over. */
+function splitLine(line: LoadLine): { options: readonly string[]; name: string | undefined; rest: string[] } {
+  const end = line.args.findIndex((arg) => !LOAD_OPTIONS.test(arg))
+  const at = end === -1 ? line.args.length : end
+  return { options: line.args.slice(0, at), name: line.args[at], rest: line.args.slice(at + 1) }
 }
 
 const TBOOT_ROLES: readonly ModuleRole[] = ['xen', 'kernel', 'initramfs']
@@ -62,28 +65,34 @@ const XEN_ROLES: readonly ModuleRole[] = ['kernel', 'initramfs']
 /** What the lines of an entry load, by role. Module 0 is Xen under tboot (qubes-antievilmaid 4.2.0, etc/grub.d/19_linux_xen_tboot). */
 export function describeLoads(
   loads: readonly LoadLine[],
-): Pick<BootEntry, 'flavour' | 'launcher' | 'modules' | 'sinit'> {
+): Pick<BootEntry, 'flavour' | 'launcher' | 'modules' | 'sinit' | 'problems'> {
   const kernel = loads.find((line) => line.command === 'multiboot' || line.command === 'multiboot2')
   const isSlaunch = loads.some((line) => line.command.startsWith('slaunch'))
-  const isTboot = /(?:^|\/)tboot[^/]*$/.test(kernel?.args.find((arg) => !arg.startsWith('--')) ?? '')
+  const isTboot = kernel !== undefined && /(?:^|\/)tboot[^/]*$/.test(splitLine(kernel).name ?? '')
   const flavour = isSlaunch ? 'trenchboot' : isTboot ? 'tboot' : 'other'
   const roles = flavour === 'tboot' ? TBOOT_ROLES : XEN_ROLES
+  const problems: string[] = []
+  const read = (line: LoadLine, role: ModuleRole): BootFile[] => {
+    const { options, name, rest } = splitLine(line)
+    const found = readGrubPath(line, name)
+    if ('problem' in found) problems.push(found.problem)
+    if ('problem' in found) return []
+    const nounzip = options.includes('--nounzip')
+    const order = loads.indexOf(line)
+    return [{ role, path: found.path, commandLine: joinGrubArguments(rest), nounzip, order }]
+  }
   const modules: BootFile[] = []
   const sinit: BootFile[] = []
-  for (const [order, line] of loads.entries()) {
+  for (const line of loads) {
+    const isModule = line.command === 'module' || line.command === 'module2'
     if (line.command === 'slaunch_module' || line.command === 'skl_module')
-      pushFile(sinit, toFile(line, 'module', order))
-    if (line.command !== 'module' && line.command !== 'module2') continue
-    const target = line.args.some((arg, index) => index < 2 && isSinitName(arg)) ? sinit : modules
-    pushFile(target, toFile(line, target === sinit ? 'module' : (roles[modules.length] ?? 'module'), order))
+      sinit.push(...read(line, 'module'))
+    else if (isModule && isSinitName(splitLine(line).name ?? '')) sinit.push(...read(line, 'module'))
+    else if (isModule) modules.push(...read(line, roles[modules.length] ?? 'module'))
   }
   const launcher =
-    kernel === undefined ? null : toFile(kernel, flavour === 'tboot' ? 'mle' : 'xen', loads.indexOf(kernel))
-  return { flavour, launcher, modules, sinit }
-}
-
-function pushFile(files: BootFile[], file: BootFile | null): void {
-  if (file !== null) files.push(file)
+    kernel === undefined ? null : (read(kernel, flavour === 'tboot' ? 'mle' : 'xen')[0] ?? null)
+  return { flavour, launcher, modules, sinit, problems }
 }
 
 /**

@@ -7,8 +7,8 @@ export function truncated(what: string, detail: string): Failure {
   return new Failure({
     code: 'log-truncated',
     what: `${what} is cut off or damaged: ${detail}`,
-    why: 'A size or count in it does not fit into what was read',
-    next: 'Read the whole range that `xl dmesg` names; nothing is predicted or explained from this log',
+    why: 'a size or count in it does not fit into what was read',
+    next: 'read the whole range that `xl dmesg` names; nothing is predicted or explained from this log',
   })
 }
 

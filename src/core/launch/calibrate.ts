@@ -40,16 +40,16 @@ export type CalibrationResult =
 export function calibrateLaunch(input: CalibrationInput): CalibrationResult {
   const { log } = input
   const failed = (refusal: Refusal): CalibrationResult => ({ calibration: null, refusal })
-  if (log === null) return failed(refuse('log-unreadable', 'There is no launch log of this boot'))
+  if (log === null) return failed(refuse('log-unreadable', 'there is no launch log of this boot'))
   if (log instanceof Failure) return failed(refuse('log-unreadable', log.text.what))
   const early = checkMeasured(log, input.pcrsNow) ?? checkLog(log)
   if (early !== null) return failed(early)
   const banks = measuredBanks(log, input.pcrsNow)
   if (banks.length === 0)
-    return failed(refuse('pcrs-unreadable', 'The TPM shows no bank in which the launch measured modules'))
+    return failed(refuse('pcrs-unreadable', 'the TPM shows no bank in which the launch measured modules'))
   const unfaithful = checkFaithful(log, input.pcrsNow, banks)
   if (unfaithful !== null) return failed(unfaithful)
-  if (log.map === null) return failed(refuse('map-unknown', 'The log does not tell which PCR map tboot used'))
+  if (log.map === null) return failed(refuse('map-unknown', 'the log does not tell which PCR map tboot used'))
   const unknown = checkCount(log, input)
   if (unknown !== null) return failed(unknown)
   return log.kind === 'trenchboot'
@@ -62,13 +62,13 @@ function checkMeasured(log: LaunchLog, pcrs: PcrBanks): Refusal | null {
   if (log.measured !== false && !unlaunched) return null
   return refuse(
     'unmeasured',
-    'This boot was not measured: the launch did not take place, and AEM protects nothing',
+    'this boot was not measured: the launch did not take place, and AEM protects nothing',
   )
 }
 
 function checkLog(log: LaunchLog): Refusal | null {
   if (log.problems.length === 0) return null
-  return refuse('log-unreadable', `The launch log is not whole: ${log.problems[0]}`)
+  return refuse('log-unreadable', `the launch log is not whole: ${log.problems[0]}`)
 }
 
 function checkCount(log: LaunchLog, input: CalibrationInput): Refusal | null {
@@ -77,7 +77,7 @@ function checkCount(log: LaunchLog, input: CalibrationInput): Refusal | null {
   if (count === log.modules.length) return null
   return refuse(
     'unknown-module',
-    `This boot measured ${log.modules.length} modules, the entry it came from loads ${count}: the log cannot be told apart`,
+    `this boot measured ${log.modules.length} modules, the entry it came from loads ${count}: the log cannot be told apart`,
   )
 }
 
@@ -98,11 +98,11 @@ function checkFaithful(log: LaunchLog, pcrs: PcrBanks, banks: readonly Bank[]): 
     const where = bad.matchesAfter === null ? '' : `; they part after ${bad.matchesAfter} of its extends`
     return refuse(
       'log-unfaithful',
-      `The launch log does not lead to PCR ${bad.index} (${bad.bank}) of the TPM${where}`,
+      `the launch log does not lead to PCR ${bad.index} (${bad.bank}) of the TPM${where}`,
     )
   }
   if (replayed.some((one) => one.status === 'faithful')) return null
-  return refuse('pcrs-unreadable', 'No register of the launch could be compared with the log')
+  return refuse('pcrs-unreadable', 'no register of the launch could be compared with the log')
 }
 
 function findRule(
@@ -123,7 +123,7 @@ function findRule(
     return { calibration: { map, rule, modules: modules.map((one) => one.module), banks }, refusal: null }
   }
   if (telling.length > 1)
-    return { calibration: null, refusal: refuse('variant-ambiguous', 'Two command line rules fit this boot') }
+    return { calibration: null, refusal: refuse('variant-ambiguous', 'two command line rules fit this boot') }
   return { calibration: null, refusal: explainNoRule(fits[0]!.modules) }
 }
 

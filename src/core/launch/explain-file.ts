@@ -19,14 +19,12 @@ export function blocking(code: ReasonCode, pcr: number, what: string, next: stri
   return { code, pcr, what, next, isBlocking: true }
 }
 
-export const LOOK_AT_GRUB = 'Look at the AEM entry in grub.cfg on the boot device'
-const NO_RESEAL = 'Do not reseal'
+export const LOOK_AT_GRUB = 'look at the AEM entry in grub.cfg on the boot device'
+const NO_RESEAL = 'do not reseal'
 
 /** Words for messages: what it is and its file. */
-export function describe(component: MeasuredComponent): string {
-  const words = ROLE_WORDS[component.role]
-  const named = component.path === null ? words : `${words} ${component.path}`
-  return named.charAt(0).toUpperCase() + named.slice(1)
+export function describe({ role, path }: Pick<MeasuredComponent, 'role' | 'path'>): string {
+  return path === null ? ROLE_WORDS[role] : `${ROLE_WORDS[role]} ${path}`
 }
 
 /** The file the entry loads for the component; where no entry is known, one that gives its digest. */
@@ -51,7 +49,7 @@ export function checkFile(
   file: FileFact | null,
   index: number,
 ): Reason[] {
-  const name = describe(now)
+  const name = describe({ role: now.role, path: file?.path ?? now.path })
   if (file === null || file.image === null)
     return [
       blocking(
@@ -66,7 +64,7 @@ export function checkFile(
       blocking(
         'file-differs-from-launch',
         index,
-        `${name}: ${file.path} is not what this boot measured`,
+        `${name}, as it lies on the boot device now, is not what this boot measured`,
         NO_RESEAL,
       ),
     ]
@@ -77,19 +75,12 @@ function checkPackage(file: FileFact, name: string, index: number, lastBoot: str
   const owner = file.package
   if (owner === null)
     return [
-      blocking(
-        'no-package',
-        index,
-        `${name}: ${file.path} belongs to no package`,
-        `Check: rpm -qf /boot${file.path}`,
-      ),
+      blocking('no-package', index, `${name} belongs to no package`, `check: rpm -qf /boot${file.path}`),
     ]
   const label = `${owner.name} ${owner.evr}`
-  const verify = `Check: rpm -V ${owner.name}`
+  const verify = `check: rpm -V ${owner.name}`
   if (owner.unmodified === false)
-    return [
-      blocking('package-modified', index, `${name}: ${file.path} is not as ${label} installed it`, verify),
-    ]
+    return [blocking('package-modified', index, `${name} is not as ${label} installed it`, verify)]
   if (owner.unmodified === null)
     return [blocking('package-unchecked', index, `${name}: ${label} could not be verified`, verify)]
   if (!owner.signerKnown)
@@ -98,7 +89,7 @@ function checkPackage(file: FileFact, name: string, index: number, lastBoot: str
         'signer-unknown',
         index,
         `${name}: ${label} has no good signature of a known key`,
-        `Check: rpm -qvv ${owner.name}`,
+        `check: rpm -qvv ${owner.name}`,
       ),
     ]
   if (isOlder(owner.installTime, lastBoot))
@@ -119,21 +110,42 @@ function isOlder(installTime: string | null, lastBoot: string | null): boolean {
   return Date.parse(installTime) < Date.parse(lastBoot)
 }
 
-/** Packages vouch for files, nobody vouches for a command line: a changed one must have been predicted. */
-export function checkCommandLine(
+/** Is the image the one of before, so that only the command line can have changed the digest? */
+export function isSameImage(
   input: ExplanationInput,
-  pair: Pair,
+  before: MeasuredComponent | null,
   file: FileFact | null,
-  index: number,
-): Reason[] {
-  const { before, now } = pair
-  if (input.rule === null || before === null || now === null || before.role !== now.role) return []
-  const hasSameImage =
-    file !== null &&
-    file.image !== null &&
-    launchDigests(before.commandLine ?? '', input.rule, file.image.digests)[input.bank] ===
-      before.digests[input.bank]
-  if (before.commandLine === now.commandLine && !hasSameImage) return []
-  const what = `${describe(now)}: its command line changed`
-  return [blocking('command-line-changed', index, what, LOOK_AT_GRUB)]
+): boolean {
+  if (input.rule === null || before === null || file === null || file.image === null) return false
+  const digests = launchDigests(before.commandLine ?? '', input.rule, file.image.digests)
+  return digests[input.bank] !== undefined && digests[input.bank] === before.digests[input.bank]
+}
+
+/** Packages vouch for files, nobody vouches for a command line: a changed one must have been predicted. */
+export function commandLineReason(pair: Pair & { now: MeasuredComponent }, index: number): Reason {
+  const [before, now] = [wordsOf(pair.before), wordsOf(pair.now)]
+  const news = now.filter((word) => !before.includes(word))
+  const gone = before.filter((word) => !now.includes(word))
+  const what = [
+    `the command line of ${describe(pair.now)} changed`,
+    ...(news.length > 0 ? [`new in it: ${listWords(news)}`] : []),
+    ...(gone.length > 0 ? [`no longer in it: ${listWords(gone)}`] : []),
+  ].join('; ')
+  return blocking('command-line-changed', index, what, LOOK_AT_GRUB)
+}
+
+function wordsOf(component: MeasuredComponent | null): readonly string[] {
+  return (component?.commandLine ?? '').split(/\s+/).filter((word) => word !== '')
+}
+
+/** More words, or longer ones, are not read by a tired person. */
+const MAX_WORDS_SHOWN = 4
+const MAX_WORD_LENGTH = 60
+
+function listWords(words: readonly string[]): string {
+  const shown = words
+    .slice(0, MAX_WORDS_SHOWN)
+    .map((word) => (word.length > MAX_WORD_LENGTH ? `${word.slice(0, MAX_WORD_LENGTH)}...` : word))
+  const left = words.length - shown.length
+  return `${shown.join(' ')}${left > 0 ? ` and ${left} more` : ''}`
 }

@@ -1,14 +1,16 @@
 import type { ModuleRole } from './boot-entry.ts'
 import {
   blocking,
-  checkCommandLine,
   checkFile,
+  commandLineReason,
   describe,
   findFile,
+  isSameImage,
   LOOK_AT_GRUB,
   type Pair,
 } from './explain-file.ts'
 import type { Cause, ExplanationInput, FileFact, MeasuredComponent, Reason } from './explain-types.ts'
+import type { Bank } from './pcr.ts'
 
 type Traced = { readonly causes: Cause[]; readonly reasons: Reason[] }
 
@@ -27,53 +29,87 @@ export function traceRegister(
     list.filter((one) => one.pcr === index && one.digests[bank] !== undefined)
   const now = own(components)
   const known = input.before?.components
-  const before = known ? own(known) : null
-  const pairs =
-    before === null ? now.map((one): Pair => ({ before: null, now: one })) : pairUp(before, now, input)
-  const order = before !== null && isReordered(before, now, input) ? [orderReason(index)] : []
-  const traced = pairs.map((pair) => tracePair(input, pair, index, before !== null))
-  return {
-    causes: traced.flatMap((one) => one.causes),
-    reasons: [...order, ...traced.flatMap((one) => one.reasons)],
-  }
+  if (!known) return mergeTraced(now.map((one) => tracePair(input, { before: null, now: one }, index, false)))
+  const before = own(known)
+  const partners = pairUp(before, now, bank)
+  const gone = before.filter((_, at) => !partners.includes(at))
+  const pairs: Pair[] = [
+    ...now.map((one, at) => ({ before: partners[at] === null ? null : before[partners[at]!]!, now: one })),
+    ...gone.map((one) => ({ before: one, now: null })),
+  ]
+  const changed = pairs.filter((pair) => pair.before?.digests[bank] !== pair.now?.digests[bank])
+  const traced = mergeTraced(changed.map((pair) => tracePair(input, pair, index, true)))
+  if (!isReordered(partners)) return traced
+  return { ...traced, reasons: [orderReason(pairs, index), ...traced.reasons] }
 }
 
-/** Extends that are not the same at the same place. */
+function mergeTraced(all: readonly Traced[]): Traced {
+  return { causes: all.flatMap((one) => one.causes), reasons: all.flatMap((one) => one.reasons) }
+}
+
+/**
+ * Finds for each extend of now the one of before that it continues: the same digest, else the same file in the same role,
+ * else the same role. So an extend put in between is told from those that only moved up.
+ * @returns places in `before`, null for what is new; each place at most once
+ */
 function pairUp(
   before: readonly MeasuredComponent[],
   now: readonly MeasuredComponent[],
-  input: ExplanationInput,
-): Pair[] {
-  const length = Math.max(before.length, now.length)
-  return Array.from({ length }, (_, i): Pair => ({ before: before[i] ?? null, now: now[i] ?? null })).filter(
-    (pair) => pair.before?.digests[input.bank] !== pair.now?.digests[input.bank],
+  bank: Bank,
+): (number | null)[] {
+  const partners = now.map((): number | null => null)
+  const taken = new Set<number>()
+  const keys: readonly ((one: MeasuredComponent) => string)[] = [
+    (one) => one.digests[bank] ?? '',
+    (one) => JSON.stringify([one.role, one.path]),
+    (one) => one.role,
+  ]
+  for (const key of keys) {
+    const free = new Map<string, number[]>()
+    for (const [at, one] of before.entries()) {
+      if (taken.has(at)) continue
+      const places = free.get(key(one))
+      if (places) places.push(at)
+      else free.set(key(one), [at])
+    }
+    for (const [at, one] of now.entries()) {
+      if (partners[at] !== null) continue
+      const place = free.get(key(one))?.shift()
+      if (place === undefined) continue
+      partners[at] = place
+      taken.add(place)
+    }
+  }
+  return partners
+}
+
+/** What continues an earlier extend must come in the order of before, whatever was added or taken out. */
+function isReordered(partners: readonly (number | null)[]): boolean {
+  const places = partners.filter((place) => place !== null)
+  return places.some((place, at) => at > 0 && place < places[at - 1]!)
+}
+
+function orderReason(pairs: readonly Pair[], index: number): Reason {
+  // Roles are told by the place of a module, so that of before is the one that it really has.
+  const order = pairs.flatMap(({ before, now }) =>
+    now === null || before === null ? [] : [describe(isSame(before, now) ? before : now)],
+  )
+  return blocking(
+    'module-order-changed',
+    index,
+    `modules went into PCR ${index} in another order than before: now ${order.join(', ')}`,
+    `${LOOK_AT_GRUB}: no update changes the order`,
   )
 }
 
-function isReordered(
-  before: readonly MeasuredComponent[],
-  now: readonly MeasuredComponent[],
-  input: ExplanationInput,
-): boolean {
-  const values = (list: readonly MeasuredComponent[]) => list.map((one) => one.digests[input.bank] ?? '')
-  const [a, b] = [values(before), values(now)]
-  return a.join() !== b.join() && a.toSorted().join() === b.toSorted().join()
-}
-
-function orderReason(index: number): Reason {
-  return {
-    code: 'module-order-changed',
-    pcr: index,
-    what: `The same modules went into PCR ${index} in another order`,
-    next: 'Look at the AEM entry in grub.cfg on the boot device: no update changes the order',
-    isBlocking: true,
-  }
+function isSame(before: MeasuredComponent, now: MeasuredComponent): boolean {
+  return Object.entries(now.digests).every(([bank, digest]) => before.digests[bank as Bank] === digest)
 }
 
 function tracePair(input: ExplanationInput, pair: Pair, index: number, hasList: boolean): Traced {
   const { before, now } = pair
   if (now === null) {
-    const gone = before === null ? 'A module' : describe(before)
+    const gone = before === null ? 'a module' : describe(before)
     const what = `${gone} is no longer measured into PCR ${index}`
     return {
       causes: causeOf(input, pair, null),
@@ -83,11 +119,18 @@ function tracePair(input: ExplanationInput, pair: Pair, index: number, hasList: 
   const special = checkSpecial(now, index)
   if (special !== null) return { causes: causeOf(input, pair, null), reasons: [special] }
   const file = findFile(input, now)
-  const reasons: Reason[] = []
-  if (hasList && before === null)
-    reasons.push(blocking('module-added', index, `${describe(now)} is measured in addition`, LOOK_AT_GRUB))
-  reasons.push(...checkFile(input, now, file, index), ...checkCommandLine(input, pair, file, index))
-  return { causes: causeOf(input, pair, file), reasons }
+  const causes = causeOf(input, pair, file)
+  if (isSameImage(input, before, file))
+    return { causes, reasons: [commandLineReason({ before, now }, index)] }
+  if (hasList && before === null) {
+    const what = `${describe({ role: 'module', path: file?.path ?? now.path })} is measured in addition`
+    return { causes, reasons: [blocking('module-added', index, what, LOOK_AT_GRUB)] }
+  }
+  const reasons = checkFile(input, now, file, index)
+  // Under TrenchBoot, where there is no rule, no command line goes into a module's digest.
+  if (before !== null && input.rule !== null && before.commandLine !== now.commandLine)
+    reasons.push(commandLineReason({ before, now }, index))
+  return { causes, reasons }
 }
 
 function checkSpecial(now: MeasuredComponent, index: number): Reason | null {
@@ -97,7 +140,7 @@ function checkSpecial(now: MeasuredComponent, index: number): Reason | null {
       'platform-changed',
       index,
       what,
-      'Did you update the firmware or the SINIT module? If not, see the advice',
+      'did you update the firmware or the SINIT module? If not, see the advice',
     )
   }
   if (now.role === 'policy')
@@ -105,14 +148,14 @@ function checkSpecial(now: MeasuredComponent, index: number): Reason | null {
       'policy-changed',
       index,
       `tboot's policy changed in PCR ${index}`,
-      'Check the TPM policy and the tboot package',
+      'check the TPM policy and the tboot package',
     )
   if (now.role === 'mle')
     return blocking(
       'tboot-changed',
       index,
       `tboot itself changed in PCR ${index}`,
-      'Check with: rpm -V tboot; rpm -q --last tboot',
+      'check with: rpm -V tboot; rpm -q --last tboot',
     )
   return null
 }

@@ -43,8 +43,8 @@ function noBaseline(): Reason {
   return {
     code: 'no-baseline',
     pcr: null,
-    what: 'Nobody noted the registers before this restart, so no change can be explained',
-    next: 'Run `aem-reseal start` before the next restart; it notes them. What changed in this boot stays unknown',
+    what: 'nobody noted the registers before this restart, so no change can be explained',
+    next: 'run `aem-reseal start` before the next restart; it notes them. What changed in this boot stays unknown',
     isBlocking: true,
   }
 }
@@ -88,13 +88,13 @@ function explainRegister(input: ExplanationInput, index: number): Explained {
     return unexpected(
       'pcr-unreadable',
       `PCR ${index} of bank ${input.bank} is not known ${now === null ? 'now' : 'from before the restart'}`,
-      'Check that the TPM driver is loaded and the bank is active: ls /sys/class/tpm/tpm0/',
+      'check that the TPM driver is loaded and the bank is active: ls /sys/class/tpm/tpm0/',
     )
   if (index >= PCR.drtm && isUnlaunched(now))
     return unexpected(
       'unmeasured',
       `PCR ${index} shows that no measured launch took place in this boot`,
-      'Boot the AEM entry; a boot that was not measured is protected by nothing',
+      'boot the AEM entry; a boot that was not measured is protected by nothing',
     )
   if (now === before) return { pcr: bare(input, index, 'none'), reasons: [] }
   const traced = traceChange(input, index)
@@ -114,15 +114,15 @@ function explainRegister(input: ExplanationInput, index: number): Explained {
 function differsFromPrediction(index: number, predicted: string | null): Reason[] {
   if (predicted === null) return []
   const what = `PCR ${index} is not what was predicted before the restart`
-  const next = 'See the causes of this register; the boot device changed after the prediction'
+  const next = 'see the causes of this register; the boot device changed after the prediction'
   return [{ code: 'differs-from-prediction', pcr: index, what, next, isBlocking: false }]
 }
 
 function checkExpected(input: ExplanationInput, index: number): Reason[] {
   if (input.expectedPcrs?.includes(index)) return []
   const named = input.expectedPcrs ?? []
-  const what = `PCR ${index} changed, and no installed update changes it${named.length > 0 ? ` (they change ${named.join(', ')})` : ''}`
-  const next = 'Do not reseal; find out what changed in this register first'
+  const what = `PCR ${index} changed, and no installed update changes it${named.length > 0 ? ` (those installed change ${named.join(', ')})` : ''}`
+  const next = 'do not reseal; find out what changed in this register first'
   return [{ code: 'pcr-not-expected', pcr: index, what, next, isBlocking: true }]
 }
 
@@ -136,29 +136,29 @@ function traceChange(input: ExplanationInput, index: number): Traced {
   if (index === PCR.luksHeaders)
     return stop(
       'luks-header-changed',
-      'A LUKS header changed, or a LUKS device was added or removed (AEM measures them into this register)',
-      'Unless you changed a passphrase or a key slot yourself, do not reseal; look at the header with: cryptsetup luksDump',
+      'a LUKS header changed, or a LUKS device was added or removed (AEM measures them into this register)',
+      'unless you changed a passphrase or a key slot yourself, do not reseal; look at the header with: cryptsetup luksDump',
     )
   const { log, bank } = input
   if (log === null || log instanceof Failure)
     return stop(
       'log-missing',
-      `No readable launch log of this boot explains PCR ${index}`,
-      'Run `aem-reseal predict` to see why',
+      `no readable launch log of this boot explains PCR ${index}`,
+      'run `aem-reseal predict` to see why',
     )
   const now = input.pcrsNow[bank]?.[index] ?? null
   const replayed = replayPcr(log, bank, index, now, isListed(log, index))
   if (replayed.status === 'unfaithful' || replayed.status === 'unknown')
     return stop(
       'log-unfaithful',
-      `The launch log does not lead to the value of PCR ${index}`,
-      'Trust neither; compare with another device',
+      `the launch log does not lead to the value of PCR ${index}`,
+      'trust neither; compare with another device',
     )
   if (replayed.status === 'not-in-log')
     return stop(
       'not-in-log',
-      `The launch log says nothing complete about PCR ${index}`,
-      'Treat the change as unexplained',
+      `the launch log says nothing complete about PCR ${index}`,
+      'treat the change as unexplained',
     )
   return traceRegister(input, listComponents(log, input.booted), index)
 }

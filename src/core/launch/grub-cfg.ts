@@ -53,13 +53,14 @@ export function openItem(state: GrubState, item: MenuItem): GrubState {
 
 export function readEntry(state: GrubState, item: MenuItem, above: readonly string[]): BootEntry {
   const nested = openItem(state, item)
+  const loads = describeLoads(nested.loads)
   return {
     title: item.title,
     titlePath: [...above, item.title],
     id: item.id,
-    ...describeLoads(nested.loads),
+    ...loads,
     insmods: [...nested.insmods],
-    problems: nested.problems,
+    problems: [...nested.problems, ...loads.problems],
   }
 }
 

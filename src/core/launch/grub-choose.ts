@@ -1,4 +1,4 @@
-import type { BootEntry } from './boot-entry.ts'
+import { type BootEntry, listMeasuredFiles } from './boot-entry.ts'
 import { type GrubConfig, openItem, readEntry } from './grub-cfg.ts'
 import type { GrubState, MenuItem } from './grub-state.ts'
 
@@ -78,6 +78,10 @@ export type RunningBoot = {
   readonly kernelRelease?: string | null
   /** `xen_version` of `xl info`, to tell entries of several Xen versions apart. */
   readonly xenVersion?: string | null
+  /** `xen_commandline` of `xl info`, to tell entries with other options for Xen apart. */
+  readonly xenCommandLine?: string | null
+  /** How many modules the launch log of this boot lists, to tell an entry that loads one more apart. */
+  readonly moduleCount?: number | null
 }
 
 /** Arguments Xen itself may append for dom0 (Xen 4.17, xen/arch/x86/setup.c). */
@@ -86,7 +90,7 @@ const ADDED_BY_XEN = /^(?:noapic|acpi=\S+|acpi_skip_timer_override)$/
 /** The word AEM puts first, for loaders that drop the first one. */
 const PLACEHOLDER = 'placeholder'
 
-function kernelArguments(commandLine: string): string[] {
+function argumentsOf(commandLine: string): string[] {
   const words = commandLine.split(/\s+/).filter((word) => word !== '')
   return words[0] === PLACEHOLDER ? words.slice(1) : words
 }
@@ -94,7 +98,7 @@ function kernelArguments(commandLine: string): string[] {
 function isSameCommandLine(entry: BootEntry, running: readonly string[]): boolean {
   const kernel = entry.modules.find((file) => file.role === 'kernel')
   if (kernel === undefined) return false
-  const own = kernelArguments(kernel.commandLine)
+  const own = argumentsOf(kernel.commandLine)
   const added = running.slice(own.length)
   return own.every((word, index) => word === running[index]) && added.every((word) => ADDED_BY_XEN.test(word))
 }
@@ -105,16 +109,20 @@ function loadKey(entry: BootEntry): string {
 }
 
 /**
- * The entry this boot came from: same kernel command line (with its aem.uuid), kernel release and Xen version.
- * Entries that load the same count as one.
+ * The entry this boot came from: same kernel command line (with its aem.uuid); of several such, those that also fit the
+ * kernel release, Xen's version and options, and the number of measured modules. Entries that load the same count as one.
  */
 export function decideBootedEntry(entries: readonly BootEntry[], running: RunningBoot): EntryChoice {
-  const words = kernelArguments(running.kernelCommandLine)
+  const words = argumentsOf(running.kernelCommandLine)
   let matches = entries.filter((entry) => isSameCommandLine(entry, words))
   if (matches.length === 0)
     return none('no entry of grub.cfg has the command line this kernel was started with')
-  matches = narrow(matches, 'kernel', running.kernelRelease ?? null)
-  matches = narrow(matches, 'xen', running.xenVersion ?? null)
+  const { kernelRelease, xenVersion, xenCommandLine, moduleCount } = running
+  if (kernelRelease) matches = narrow(matches, (entry) => isOfVersion(entry, 'kernel', kernelRelease))
+  if (xenVersion) matches = narrow(matches, (entry) => isOfVersion(entry, 'xen', xenVersion))
+  if (xenCommandLine) matches = narrow(matches, (entry) => hasXenCommandLine(entry, xenCommandLine))
+  if (moduleCount != null)
+    matches = narrow(matches, (entry) => listMeasuredFiles(entry, {}).length === moduleCount)
   const distinct = new Map(matches.map((entry) => [loadKey(entry), entry]))
   const [first] = matches
   if (distinct.size === 1 && first !== undefined) return checkEntry(first)
@@ -122,13 +130,23 @@ export function decideBootedEntry(entries: readonly BootEntry[], running: Runnin
   return none(`several entries could have been booted: ${titles.join(', ')}`)
 }
 
-/** Keeps the entries whose file name carries the version, unless that would leave none. */
-function narrow(entries: readonly BootEntry[], role: 'kernel' | 'xen', version: string | null): BootEntry[] {
-  if (version === null || version === '') return [...entries]
-  const ends = new Set([`-${version}`, `-${version}.gz`, `-${version}.efi`])
-  const kept = entries.filter((entry) => {
-    const file = [entry.launcher, ...entry.modules].find((one) => one?.role === role)
-    return file !== null && file !== undefined && [...ends].some((end) => file.path.endsWith(end))
-  })
+/** Keeps the entries that fit, unless that would leave none. */
+function narrow(entries: readonly BootEntry[], fits: (entry: BootEntry) => boolean): BootEntry[] {
+  const kept = entries.filter(fits)
   return kept.length > 0 ? kept : [...entries]
+}
+
+function fileOf(entry: BootEntry, role: 'kernel' | 'xen') {
+  return [entry.launcher, ...entry.modules].find((file) => file?.role === role) ?? null
+}
+
+/** Its file name carries the version. */
+function isOfVersion(entry: BootEntry, role: 'kernel' | 'xen', version: string): boolean {
+  const path = fileOf(entry, role)?.path
+  return [`-${version}`, `-${version}.gz`, `-${version}.efi`].some((end) => path?.endsWith(end) === true)
+}
+
+function hasXenCommandLine(entry: BootEntry, running: string): boolean {
+  const own = argumentsOf(fileOf(entry, 'xen')?.commandLine ?? '')
+  return own.join(' ') === argumentsOf(running).join(' ')
 }

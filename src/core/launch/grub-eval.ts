@@ -1,14 +1,7 @@
 import { forget } from './grub-forget.ts'
 import { addMenuItem, LOADERS, READERS } from './grub-menu-item.ts'
 import type { Command } from './grub-parse.ts'
-import {
-  expandWords,
-  type GrubState,
-  type LoadLine,
-  MAX_CALL_DEPTH,
-  MAX_STEPS,
-  MAX_VARIABLES,
-} from './grub-state.ts'
+import { expandWords, type GrubState, MAX_CALL_DEPTH, MAX_STEPS, MAX_VARIABLES } from './grub-state.ts'
 import { evaluateTest } from './grub-test.ts'
 
 /** Runs commands; the value is that of the last one as a condition, null when it cannot be known. */
@@ -60,7 +53,7 @@ function runSimple(state: GrubState, command: Command & { kind: 'simple' }): boo
   if (name === 'true' || name === 'false') return name === 'true'
   const body = state.functions.get(name)
   if (body !== undefined) return callFunction(state, body, rest)
-  if (LOADERS.has(name)) return addLoad(state, { command: name, args: rest }, unknown)
+  if (LOADERS.has(name)) return addLoad(state, name, rest, unknown)
   if (/^[A-Za-z_][A-Za-z0-9_]*=/.test(name)) return setVariable(state, name, unknown.length > 0)
   if (READERS.has(name)) state.problems.push(`${name} reads entries from elsewhere`)
   return runBuiltin(state, name, rest, unknown)
@@ -129,11 +122,15 @@ function callFunction(state: GrubState, body: readonly Command[], args: readonly
   return value
 }
 
-function addLoad(state: GrubState, line: LoadLine, unknown: readonly string[]): boolean {
-  // The device in front of a path is the root GRUB searched for; it does not enter a measurement.
+function addLoad(
+  state: GrubState,
+  command: string,
+  args: readonly string[],
+  unknown: readonly string[],
+): boolean {
+  // A device in front of a path does not enter a measurement; which device it is, the reader of the line decides.
   const harmful = unknown.filter((name) => name !== 'root' && name !== 'root_dev' && name !== 'esp_dev')
-  if (harmful.length > 0)
-    state.problems.push(`${line.command} uses ${harmful.map((n) => `$${n}`).join(', ')}`)
-  state.loads.push(line)
+  if (harmful.length > 0) state.problems.push(`${command} uses ${harmful.map((n) => `$${n}`).join(', ')}`)
+  state.loads.push({ command, args, unknown, root: state.variables.get('root') ?? null })
   return true
 }

@@ -143,6 +143,6 @@ function unreadable(state: LexState, why: string): Failure {
     code: 'grub-cfg-unreadable',
     what: `grub.cfg line ${state.line}: ${why}`,
     why: 'GRUB itself stops at such a line',
-    next: 'Generate it anew: sudo grub2-mkconfig -o /boot/grub2/grub.cfg',
+    next: 'generate it anew: sudo grub2-mkconfig -o /boot/grub2/grub.cfg',
   })
 }

@@ -50,7 +50,7 @@ function unexpected(state: ParseState): Failure {
     code: 'grub-cfg-unreadable',
     what: `grub.cfg: ${JSON.stringify(shown)} is out of place${token ? ` in line ${token.line}` : ''}`,
     why: null,
-    next: 'Generate it anew: sudo grub2-mkconfig -o /boot/grub2/grub.cfg',
+    next: 'generate it anew: sudo grub2-mkconfig -o /boot/grub2/grub.cfg',
   })
 }
 

@@ -29,7 +29,14 @@ export type MenuItem = {
 }
 
 /** A line that loads something: multiboot, multiboot2, module, module2, slaunch, slaunch_module, linux, initrd, chainloader. */
-export type LoadLine = { readonly command: string; readonly args: readonly string[] }
+export type LoadLine = {
+  readonly command: string
+  readonly args: readonly string[]
+  /** Variables in it whose value cannot be known; they stand for nothing in `args`. */
+  readonly unknown: readonly string[]
+  /** `$root` at this line: the device of paths that name none; null where it cannot be known, as after `search`. */
+  readonly root: string | null
+}
 
 /** Null as a value means: cannot be known here. A name that is not in the map is empty, as in GRUB. */
 export type Variables = Map<string, string | null>

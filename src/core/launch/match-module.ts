@@ -44,11 +44,11 @@ export function explainNoRule(modules: readonly Matched[]): Refusal {
   if (modules.some((one) => one.match))
     return refuse(
       'no-variant-fits',
-      'Only modules without a command line are still the files that were booted; they cannot tell how command lines are hashed',
+      'only modules without a command line are still the files that were booted; they cannot tell how command lines are hashed',
     )
   return refuse(
     'no-variant-fits',
-    'None of the files on the boot device gives the digest this boot measured; either all of them changed since, or this tboot measures in an unknown way',
+    'none of the files on the boot device gives the digest this boot measured; either all of them changed since, or this tboot measures in an unknown way',
   )
 }
 

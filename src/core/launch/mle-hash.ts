@@ -40,9 +40,9 @@ export function mleHashes(
 function unreadable(why: string): Failure {
   return new Failure({
     code: 'mle-unreadable',
-    what: `The MLE hash of tboot cannot be computed: ${why}`,
+    what: `the MLE hash of tboot cannot be computed: ${why}`,
     why: null,
-    next: 'Check the file with: rpm -V tboot',
+    next: 'check the file with: rpm -V tboot',
   })
 }
 

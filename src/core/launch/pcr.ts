@@ -65,9 +65,9 @@ export function createBankHash(bank: Bank): Hash {
   if (!isBankComputable(bank))
     throw new Failure({
       code: 'hash-unavailable',
-      what: `The ${bank} bank cannot be computed here`,
-      why: 'The OpenSSL in use was built without SM3',
-      next: 'Use the sha256 bank; values in other banks are not affected',
+      what: `the ${bank} bank cannot be computed here`,
+      why: 'the OpenSSL in use was built without SM3',
+      next: 'use the sha256 bank; values in other banks are not affected',
     })
   return createHash(OPENSSL_NAMES[bank])
 }
@@ -97,9 +97,9 @@ export function extendPcr(bank: Bank, currentHex: string, digestHex: string): st
     if (digest === null)
       throw new Failure({
         code: 'bad-digest',
-        what: `Not a ${bank} value: ${JSON.stringify(hex.slice(0, 140))}`,
+        what: `not a ${bank} value: ${JSON.stringify(hex.slice(0, 140))}`,
         why: null,
-        next: 'Report this as a defect of aem-reseal, with the launch log',
+        next: 'report this as a defect of aem-reseal, with the launch log',
       })
     return Buffer.from(digest, 'hex')
   })
@@ -158,7 +158,7 @@ function pcrsUnreadable(source: string, text: string): Failure {
     code: 'pcrs-unreadable',
     what: `${source} does not hold PCR values`,
     why: null,
-    next: 'Look at the file; without a TPM driver it is missing or empty',
+    next: 'look at the file; without a TPM driver it is missing or empty',
     verbatim: text.slice(0, 400),
   })
 }

@@ -41,14 +41,14 @@ export function chainOf(context: PredictionContext, index: number, status: Repla
       'TrenchBoot measures the multiboot information here: memory addresses and sizes that nobody knows before the boot',
     )
   if (status === 'unknown')
-    return refuse('pcrs-unreadable', `The TPM's value of PCR ${index} could not be read`)
-  if (status === 'unfaithful') return refuse('log-unfaithful', `The log does not lead to PCR ${index}`)
+    return refuse('pcrs-unreadable', `the TPM's value of PCR ${index} could not be read`)
+  if (status === 'unfaithful') return refuse('log-unfaithful', `the log does not lead to PCR ${index}`)
   if (status === 'not-in-log') return chainOutsideLog(context, index)
   const policy = laterModulesPcr(context)
   if (policy === null && context.next.length !== context.booted.length)
     return refuse(
       'policy-unknown',
-      'The number of modules changes, and the policy does not tell where new ones go',
+      'the number of modules changes, and the policy does not tell where new ones go',
     )
   return joinLinks(context, index, policy)
 }
@@ -56,11 +56,11 @@ export function chainOf(context: PredictionContext, index: number, status: Repla
 /** A register without log entries stays as it is only if nothing that fills it can have changed. */
 function chainOutsideLog(context: PredictionContext, index: number): Links {
   const now = context.pcrsNow[context.bank]?.[index]
-  if (now === undefined) return refuse('pcrs-unreadable', `The TPM's value of PCR ${index} could not be read`)
+  if (now === undefined) return refuse('pcrs-unreadable', `the TPM's value of PCR ${index} could not be read`)
   if (index !== PCR.drtm || context.log.kind === 'trenchboot')
     return isUnset(now)
       ? []
-      : refuse('not-measured-by-launch', `The launch did not fill PCR ${index}, something else did`)
+      : refuse('not-measured-by-launch', `the launch did not fill PCR ${index}, something else did`)
   return checkPlatform(context) ?? checkPolicy(context) ?? []
 }
 
@@ -118,7 +118,7 @@ function linkOf(
   if (origin.kind === 'other')
     return refuse(
       'unknown-module',
-      'The log has an entry here that belongs to no module, as of a TPM NV index',
+      'the log has an entry here that belongs to no module, as of a TPM NV index',
     )
   return moduleLink(context, context.next[origin.moduleIndex]!, logged, isShortened)
 }
@@ -128,9 +128,9 @@ function checkPlatform(context: PredictionContext): Refusal | null {
   return context.sinitUnchanged === false
     ? refuse(
         'sinit-changed',
-        'The SINIT module has changed since this boot; what it measures is known after the next one',
+        'the SINIT module has changed since this boot; what it measures is known after the next one',
       )
-    : refuse('sinit-unknown', 'It could not be told whether the SINIT module is still the one of this boot')
+    : refuse('sinit-unknown', 'it could not be told whether the SINIT module is still the one of this boot')
 }
 
 /** The built-in policy is part of tboot; one in TPM NV needs a witness of its own. */
@@ -141,10 +141,10 @@ function checkPolicy(context: PredictionContext): Refusal | null {
   if (context.launcherUnchanged === false)
     return refuse('tboot-changed', 'tboot has changed since this boot, and its built-in policy may have')
   return context.launcherUnchanged === null
-    ? refuse('tboot-unknown', 'It could not be told whether tboot is still the one of this boot')
+    ? refuse('tboot-unknown', 'it could not be told whether tboot is still the one of this boot')
     : refuse(
         'policy-unknown',
-        "It could not be told whether tboot's policy in the TPM is still that of this boot",
+        "it could not be told whether tboot's policy in the TPM is still that of this boot",
       )
 }
 
@@ -166,7 +166,7 @@ function mleLink(context: PredictionContext, logged: string, isShortened: boolea
       'Xen is the launched environment here; a changed Xen is measured as it lies in memory',
     )
   if (launcherUnchanged === null)
-    return refuse('tboot-unknown', 'It could not be told whether tboot is still the one of this boot')
+    return refuse('tboot-unknown', 'it could not be told whether tboot is still the one of this boot')
   if (mleNow === null || rule !== 'whole')
     return refuse(
       'tboot-changed',

@@ -43,7 +43,7 @@ export function predictLaunch(input: PredictionInput): LaunchPrediction {
   const refusal = result.refusal ?? checkEntry(input)
   const base = { calibrated: result.refusal === null, variant: variantOf(result), entry: entryOf(input) }
   if (refusal !== null || result.calibration === null) {
-    const why = refusal ?? refuse('log-unreadable', 'There is no calibration')
+    const why = refusal ?? refuse('log-unreadable', 'there is no calibration')
     return { ...base, refusal: why, pcrs: refuseAll(input, indices, why, result) }
   }
   const { calibration } = result
@@ -71,14 +71,14 @@ function entryOf(input: PredictionInput): LaunchPrediction['entry'] {
 
 function checkEntry(input: PredictionInput): Refusal | null {
   const { entry, why } = input.next
-  if (entry === null) return refuse('entry-undetermined', `It cannot be told which entry boots next: ${why}`)
+  if (entry === null) return refuse('entry-undetermined', `it cannot be told which entry boots next: ${why}`)
   const kind = input.log !== null && !(input.log instanceof Failure) ? input.log.kind : null
   if (kind === null || entry.flavour === kind) return null
   return refuse(
     'other-flavour',
     entry.flavour === 'other'
-      ? `The entry that boots next, "${entry.title}", is not an AEM entry: that boot will not be measured`
-      : `This boot was launched by ${kind}, the entry that boots next uses ${entry.flavour}`,
+      ? `the entry that boots next, "${entry.title}", is not an AEM entry: that boot will not be measured`
+      : `this boot was launched by ${kind}, the entry that boots next uses ${entry.flavour}`,
   )
 }
 

@@ -20,6 +20,8 @@ export type RefusalCode =
   | 'trenchboot-mle'
   | 'other-flavour'
   | 'not-measured-by-launch'
+  | 'luks-header-unknown'
+  | 'luks-header-changed'
 
 export type Refusal = { readonly code: RefusalCode; readonly why: string }
 

@@ -57,9 +57,9 @@ function noLog(text: string): Failure {
     code: 'log-unreadable',
     what: 'txt-stat printed no tboot log',
     why: /unable to find TBOOT log/.test(text)
-      ? 'It found none in memory: this boot did not go through tboot, or /dev/mem is closed to it'
+      ? 'it found none in memory: this boot did not go through tboot, or /dev/mem is closed to it'
       : null,
-    next: 'Check that the AEM entry was booted and that the tboot package is installed',
+    next: 'check that the AEM entry was booted and that the tboot package is installed',
     verbatim: text.slice(-400),
   })
 }

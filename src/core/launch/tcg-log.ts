@@ -32,8 +32,8 @@ const TXT_CONTAINER_SIGNATURE = 'TXT Event Container\0'
  */
 export function parseTcgLog(bytes: Uint8Array, sizeBytes: number | null = null): LaunchLog {
   if (sizeBytes !== null && bytes.length < sizeBytes)
-    throw truncated('The event log', `${bytes.length} of ${sizeBytes} bytes are there`)
-  const raw = readRawLog({ bytes, offset: 0, what: 'The event log' }, sizeBytes)
+    throw truncated('the event log', `${bytes.length} of ${sizeBytes} bytes are there`)
+  const raw = readRawLog({ bytes, offset: 0, what: 'the event log' }, sizeBytes)
   return toLaunchLog(raw)
 }
 
@@ -59,9 +59,9 @@ function readRawLog(reader: ByteReader, sizeBytes: number | null): RawLog {
 function unreadable(why: string): Failure {
   return new Failure({
     code: 'log-unreadable',
-    what: `The memory that Xen reserved holds no event log: ${why}`,
+    what: `the memory that Xen reserved holds no event log: ${why}`,
     why: null,
-    next: 'Check that the TrenchBoot AEM entry was booted; nothing is predicted or explained without a log',
+    next: 'check that the TrenchBoot AEM entry was booted; nothing is predicted or explained without a log',
   })
 }
 

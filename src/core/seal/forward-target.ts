@@ -5,7 +5,14 @@ import { type Bank, isUnlaunched, isUnset, normalizeDigest, PCR } from '../launc
 const predictionSchema = z.object({
   calibrated: z.boolean().nullable(),
   refusal: z.object({ code: z.string(), why: z.string() }).nullish(),
-  pcrs: z.array(z.object({ index: z.number().int(), bank: z.string(), predicted: z.string().nullable() })),
+  pcrs: z.array(
+    z.object({
+      index: z.number().int(),
+      bank: z.string(),
+      predicted: z.string().nullable(),
+      reason: z.string().nullish(),
+    }),
+  ),
 })
 
 export type ForwardTarget =
@@ -13,8 +20,8 @@ export type ForwardTarget =
   | { readonly problems: readonly string[] }
 
 /**
- * The register values to seal to: the predicted ones, and for PCR 13 (LUKS headers, measured from the disk and not
- * from the boot device) the present one. Never a guess: a register without a prediction is a problem.
+ * The register values to seal to: the predicted ones. Never a guess: a register without a prediction is a problem, PCR 13
+ * too, whose prediction says that the LUKS headers were compared with what this boot measured.
  *
  * @param prediction the session's `predict` answer, as it was kept
  * @param present the selected bank's values of this boot, lower-case hex
@@ -36,9 +43,11 @@ export function decideForwardTarget(
   const values: Record<number, string> = {}
   for (const index of selected) {
     const row = pcrs.find((pcr) => pcr.index === index && pcr.bank === bank)
-    const foretold = index === PCR.luksHeaders ? (present[index] ?? null) : (row?.predicted ?? null)
+    const foretold = row?.predicted ?? null
     const value = foretold === null ? null : normalizeDigest(bank, foretold)
-    if (value === null) problems.push(`PCR ${index} is not predicted`)
+    if (value === null) problems.push(`PCR ${index} is not predicted${row?.reason ? `: ${row.reason}` : ''}`)
+    else if (index === PCR.luksHeaders && value !== present[index])
+      problems.push(`PCR ${index} was predicted as another value than this boot has`)
     else if (isUnset(value) || isUnlaunched(value)) problems.push(`PCR ${index} would be unset`)
     else values[index] = value
   }

@@ -289,6 +289,75 @@ describe('hostile files', () => {
   })
 })
 
+describe('which file a line names', () => {
+  const entryWith = (module: string, before = '') => {
+    const text = `menuentry 'm' {\n ${before}\n multiboot /tboot.gz\n module /xen\n module ${module} aem.uuid=1\n}\n`
+    return decideNextEntry(parseGrubConfig(text, world()))
+  }
+  const kernelOf = (module: string, before?: string) => entryWith(module, before).entry?.modules[1]?.path
+
+  it.each([
+    ['/vmlinuz', ''],
+    ['//vmlinuz', ''],
+    ['--nounzip /vmlinuz', ''],
+    ['($root)/vmlinuz', 'search --set=root --fs-uuid 1'],
+    ['($' + '{root})/vmlinuz', ''],
+    ['(hd0,gpt2)/vmlinuz', "set root='hd0,gpt2'"],
+  ])('%j after %j is /vmlinuz of the device', (module, before) => {
+    expect(kernelOf(module, before)).toBe('/vmlinuz')
+  })
+
+  it.each([
+    ['/../../etc/shadow', '', '"." or ".."'],
+    ['/./vmlinuz', '', '"." or ".."'],
+    ['/a/..', '', '"." or ".."'],
+    ['vmlinuz', '', 'does not begin with a slash'],
+    ['0+1', '', 'does not begin with a slash'],
+    ['/dir/', '', 'is a directory'],
+    ['/a\0b', '', 'control character'],
+    ["'/a\nb'", '', 'control character'],
+    [`/${'a'.repeat(256)}`, '', 'longer than a file name can be'],
+    [`/${'a/'.repeat(600)}b`, '', 'longer than a file name can be'],
+    ['(hd0,gpt2)/vmlinuz', '', 'GRUB device (hd0,gpt2)'],
+    ['(hd1,gpt2)/vmlinuz', "set root='hd0,gpt2'", 'GRUB device (hd1,gpt2)'],
+    ['(hd0,gpt2)/vmlinuz', "set root='hd0,gpt2'\nsearch --set=root --label x", 'GRUB device (hd0,gpt2)'],
+    ['()/vmlinuz', '', 'GRUB device ()'],
+    ['($esp_dev)/vmlinuz', 'set esp_dev="$root"', 'GRUB device ()'],
+    ['""', '', 'names no file'],
+  ])('%j after %j is refused in its own words', (module, before, words) => {
+    const choice = entryWith(module, before)
+    expect(choice.entry).toBeNull()
+    expect(choice.why).toContain(words)
+    expect(choice.why).not.toMatch(/[\x00-\x1f]/)
+  })
+
+  it('takes options off before the file name only', () => {
+    const { entry } = entryWith('/vmlinuz --quirk-x --nounzip')
+    expect(entry?.modules[1]).toMatchObject({ nounzip: false, commandLine: '--quirk-x --nounzip aem.uuid=1' })
+  })
+})
+
+describe('entries with the same kernel command line', () => {
+  const text = (xen: string, extra: string) =>
+    `menuentry '${xen}${extra}' {\n multiboot /tboot.gz\n module /xen placeholder ${xen}\n module /vmlinuz placeholder aem.uuid=1\n module /initramfs\n${extra}\n}\n`
+  const entries = parseGrubConfig(
+    `${text('a=1', '')}${text('b=1', '')}${text('a=1', 'module /evil')}`,
+    world(),
+  ).entries
+  const running = { kernelCommandLine: 'aem.uuid=1' }
+
+  it("are told apart by Xen's command line and by the number of modules, or not at all", () => {
+    expect(decideBootedEntry(entries, running).why).toContain('several entries')
+    expect(decideBootedEntry(entries, { ...running, xenCommandLine: 'a=1' }).why).toContain('several entries')
+    expect(decideBootedEntry(entries, { ...running, xenCommandLine: 'placeholder b=1' }).entry).toBe(
+      entries[1],
+    )
+    const [without, added] = [3, 4].map((moduleCount) => ({ ...running, xenCommandLine: 'a=1', moduleCount }))
+    expect(decideBootedEntry(entries, without!).entry).toBe(entries[0])
+    expect(decideBootedEntry(entries, added!).entry).toBe(entries[2])
+  })
+})
+
 describe('grubenv', () => {
   it('is read with its escapes', () => {
     const text =

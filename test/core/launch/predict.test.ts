@@ -142,8 +142,8 @@ describe('nothing is predicted, and the words say why', () => {
     ['log-unreadable', { log: null }, 'no launch log'],
     ['log-unfaithful', { pcrsNow: otherRegister }, 'PCR 18'],
     ['unmeasured', { pcrsNow: unlaunched }, 'not measured'],
-    ['no-variant-fits', { images: allChanged }, 'None of the files'],
-    ['no-variant-fits', { images: onlyInitramfs }, 'Only modules without a command line'],
+    ['no-variant-fits', { images: allChanged }, 'none of the files'],
+    ['no-variant-fits', { images: onlyInitramfs }, 'only modules without a command line'],
     ['unknown-module', { booted: fewer }, '3 modules'],
     ['entry-undetermined', { next: { entry: null, why: 'a reason' } }, 'a reason'],
     ['other-flavour', { next: { entry: normal, why: null } }, 'will not be measured'],
@@ -160,7 +160,7 @@ describe('nothing is predicted, and the words say why', () => {
     const log = { ...(input.log as LaunchLog), problems: ['the list of modules does not reach its end'] }
     expect(predictLaunch({ ...input, log }).refusal).toEqual({
       code: 'log-unreadable',
-      why: 'The launch log is not whole: the list of modules does not reach its end',
+      why: 'the launch log is not whole: the list of modules does not reach its end',
     })
   })
 })
