@@ -31,6 +31,22 @@ const deviceStatus = z.looseObject({
   present: z.boolean().nullable(),
   bootFiles: z.enum(['current', 'stale', 'absent']).nullable(),
   sealed: z.boolean().nullable(),
+  sealedFor: z.enum(['present', 'own-boot', 'forward', 'other', 'not-sealed']).nullable(),
+  lastVerified: z
+    .looseObject({ at: time, bootId: z.string().nullable(), inThisBoot: z.boolean().nullable() })
+    .nullable(),
+  sharesSlotWith: z.array(z.string()),
+  work: z
+    .discriminatedUnion('state', [
+      z.looseObject({ state: z.literal('done') }),
+      z.looseObject({
+        state: z.literal('to-do'),
+        needs: z.enum(['plug-in', 'refresh', 'own-boot', 'look']),
+        why: z.string(),
+        since: time.nullable(),
+      }),
+    ])
+    .nullable(),
 })
 
 export const statusSchema = z.looseObject({
@@ -59,6 +75,11 @@ export const statusSchema = z.looseObject({
       protection: protection.nullable(),
     })
     .nullable(),
+  deviceList: z.looseObject({
+    state: z.enum(['read', 'absent', 'damaged', 'foreign', 'newer', 'unreadable']),
+    detail: z.string().nullable(),
+    approvedAt: time.nullable(),
+  }),
   next: z.looseObject({ command: z.string().nullable(), why: z.string() }),
 })
 
