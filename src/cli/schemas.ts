@@ -10,6 +10,7 @@ const pcrIndex = z.number().int().min(0).max(23)
 const bank = z.enum(['sha1', 'sha256', 'sha384', 'sha512', 'sm3_256'])
 /** ISO 8601 in UTC. */
 const time = z.iso.datetime()
+const flowId = z.enum(['post-update', 'resume', 'rehearsal', 'repair-slots', 'refresh-device'])
 const protection = z.enum(['forward-seal', 'hold', 'plain'])
 const signedPackage = z.looseObject({ name: z.string(), evr: z.string(), signer: z.string().nullable() })
 
@@ -69,7 +70,7 @@ export const statusSchema = z.looseObject({
   session: z
     .looseObject({
       id: z.uuid(),
-      flow: z.enum(['post-update', 'resume', 'rehearsal']),
+      flow: flowId,
       step: z.string(),
       since: time,
       protection: protection.nullable(),
@@ -163,7 +164,7 @@ export const verifySchema = z.array(
 
 /** `start`, `resume` and `rehearse`. */
 export const runSchema = z.looseObject({
-  flow: z.enum(['post-update', 'resume', 'rehearsal']),
+  flow: flowId,
   outcome: z.string(),
   steps: z.array(
     z.looseObject({ id: z.string(), outcome: z.string(), facts: z.record(z.string(), z.unknown()) }),
@@ -286,7 +287,7 @@ export const commandsSchema = z.array(
 /** `plan`; the form is a choice of this program. */
 export const planSchema = z.array(
   z.looseObject({
-    id: z.enum(['post-update', 'resume', 'rehearsal']),
+    id: flowId,
     title: z.string(),
     start: z.string(),
     steps: z.record(

@@ -177,7 +177,7 @@ export function decideNext(
   return { command: null, why: 'nothing to do: the running Xen is the installed one' }
 }
 
-function deviceLines(device: StatusAnswer['aem']['devices'][number]): readonly string[] {
+function deviceLines(device: DeviceAnswer): readonly string[] {
   const { label, lastVerified, sealedFor, sharesSlotWith, work } = device
   const verified =
     lastVerified === null
@@ -192,15 +192,49 @@ function deviceLines(device: StatusAnswer['aem']['devices'][number]): readonly s
   ]
 }
 
+type DeviceAnswer = StatusAnswer['aem']['devices'][number]
+
+const LABEL_WIDTH = 18
+const TEXT_WIDTH = 58
+
+function row(label: string, text: string, style?: Line['style']): Line {
+  return line(`${label.padEnd(LABEL_WIDTH)}${text}`, style)
+}
+
+function word(value: boolean | null): string {
+  return value === null ? 'not known' : value ? 'yes' : 'no'
+}
+
+/** Each device with its state and what it needs. @param problem of the list of devices, or null */
+export function renderDevices(devices: readonly DeviceAnswer[], problem: string | null): readonly Line[] {
+  const said = problem === null ? [] : wrap(problem, TEXT_WIDTH)
+  return [
+    ...devices.flatMap((device) => {
+      const parts = [
+        device.present === null ? 'presence not known' : device.present ? 'plugged in' : 'not plugged in',
+        `boot files ${device.bootFiles ?? 'not known'}`,
+        `sealed: ${word(device.sealed)}`,
+        `slot ${device.slot ?? '?'}`,
+      ]
+      const needsCare = device.bootFiles === 'stale' || device.sharesSlotWith.length > 0
+      const style = needsCare || device.work?.state === 'to-do' ? 'warn' : undefined
+      const more = deviceLines(device).flatMap((text) => wrap(text, TEXT_WIDTH))
+      return [
+        row(`device ${device.label}`, parts.join(', '), style),
+        ...more.map((text) => row('', text, style)),
+      ]
+    }),
+    ...(devices.length === 0 ? [row('devices', 'none found')] : []),
+    ...said.map((text, at) => row(at === 0 ? 'device list' : '', text, 'warn')),
+  ]
+}
+
 function renderStatus(
   answer: StatusAnswer,
   facts: StatusFacts,
   ledgerProblem: string | null,
 ): readonly Line[] {
   const { aem, xen, session, next } = answer
-  const word = (value: boolean | null): string => (value === null ? 'not known' : value ? 'yes' : 'no')
-  const row = (label: string, text: string, style?: Line['style']): Line =>
-    line(`${label.padEnd(18)}${text}`, style)
   return [
     row('Qubes OS', answer.qubes.release ?? 'not known'),
     row(
@@ -212,25 +246,7 @@ function renderStatus(
     row('booted with AEM', word(aem.bootedWithAem), aem.bootedWithAem === false ? 'warn' : undefined),
     row('measured launch', word(aem.measured), aem.measured === false ? 'warn' : undefined),
     ...(facts.badPcrs.length > 0 ? [row('never extended', facts.badPcrs.join(', '), 'bad')] : []),
-    ...aem.devices.flatMap((device) => {
-      const parts = [
-        device.present === null ? 'presence not known' : device.present ? 'plugged in' : 'not plugged in',
-        `boot files ${device.bootFiles ?? 'not known'}`,
-        `sealed: ${word(device.sealed)}`,
-        `slot ${device.slot ?? '?'}`,
-      ]
-      const needsCare = device.bootFiles === 'stale' || device.sharesSlotWith.length > 0
-      const style = needsCare || device.work?.state === 'to-do' ? 'warn' : undefined
-      const more = deviceLines(device).flatMap((text) => wrap(text, 58))
-      return [
-        row(`device ${device.label}`, parts.join(', '), style),
-        ...more.map((text) => row('', text, style)),
-      ]
-    }),
-    ...(ledgerProblem === null
-      ? []
-      : wrap(ledgerProblem, 58).map((text, at) => row(at === 0 ? 'device list' : '', text, 'warn'))),
-    ...(aem.devices.length === 0 ? [row('devices', 'none found')] : []),
+    ...renderDevices(aem.devices, ledgerProblem),
     row(
       'Xen running',
       `${xen.running.version ?? 'not known'}  build ${xen.running.buildId?.slice(0, 16) ?? 'not known'}`,
