@@ -4,6 +4,7 @@ import { startSession } from '../../src/core/session/checkpoint.ts'
 import { runFlow } from '../../src/flow/runner.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import { makeDirectoryStore } from '../../src/flow/store.ts'
+import type { Host } from '../../src/host/host.ts'
 import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
@@ -30,8 +31,12 @@ function bootShowsSecret(machine: SimMachine, uuid: string): boolean {
   return machine.journal.some((text) => text.includes('Freshness token valid'))
 }
 
-async function repair(machine: SimMachine, answers: Readonly<Record<string, string>>) {
-  const host = makeSimulatedHost(machine)
+async function repair(
+  machine: SimMachine,
+  answers: Readonly<Record<string, string>>,
+  change: (host: Host) => Host = (host) => host,
+) {
+  const host = change(makeSimulatedHost(machine))
   const ui = makeScriptedUi(answers)
   const result = await runFlow(repairSlots, repairSlots.start, STEPS, {
     host,
@@ -81,6 +86,16 @@ describe('equal freshness slots', () => {
     const { result } = await rehearse({ machine })
     expect(outcomesOf(result)).toContain('check-slots: kept')
     expect(slotsOf(machine)).toEqual(['0\n', '0\n'])
+  })
+
+  it('are not called repaired where the file says otherwise after the write', async () => {
+    const { result } = await repair(machine, { 'repair-slots': 'yes' }, (host) => ({
+      ...host,
+      writeFileAtomic: async (path, bytes, mode) =>
+        path.endsWith('tpm-freshness-slot') ? undefined : host.writeFileAtomic(path, bytes, mode),
+    }))
+    expect(outcomesOf(result).at(-1)).toBe('repair-slots: failed')
+    expect(result.exit).toBe(1)
   })
 
   it('write nothing where each device has its own', async () => {
