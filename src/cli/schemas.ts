@@ -10,7 +10,7 @@ const pcrIndex = z.number().int().min(0).max(23)
 const bank = z.enum(['sha1', 'sha256', 'sha384', 'sha512', 'sm3_256'])
 /** ISO 8601 in UTC. */
 const time = z.iso.datetime()
-const flowId = z.enum(['post-update', 'resume', 'rehearsal', 'repair-slots', 'refresh-device'])
+const flowId = z.enum(['post-update', 'resume', 'rehearsal', 'repair-slots'])
 const protection = z.enum(['forward-seal', 'hold', 'plain'])
 const signedPackage = z.looseObject({ name: z.string(), evr: z.string(), signer: z.string().nullable() })
 

@@ -7,15 +7,10 @@ import { type Line, line } from '../ui/ui.ts'
 
 const WIDTH = 70
 
-/** The command line's name of a device: its suffix, which may be empty. */
-export function nameSuffix(label: string): string {
-  return label === 'aem' ? "''" : label.slice('aem'.length)
-}
-
 const NEEDS: { readonly [N in DeviceNeed]: (label: string) => string } = {
   'plug-in': () => 'plug it in and run `aem-reseal status`, which looks at its boot files',
   refresh: (label) =>
-    `its own boot files are old. Either boot it once more as it is and run \`aem-reseal start\` there: that brings it up to date and can seal forward, so that its next boot shows your secret. Or run \`aem-reseal devices refresh ${nameSuffix(label)}\` now and boot it once: that boot shows no secret yet; run \`aem-reseal verify\` in it`,
+    `its own boot files are old. Plug it in, \`lsblk -o NAME,LABEL,UUID\` names its partition, then \`sudo anti-evil-maid-install -s SUFFIX /dev/PARTITION\` (suffix: what follows "aem" in ${label}; it formats the stick anew). Then boot it once with its AEM entry: that boot shows no secret yet; run \`aem-reseal verify\` in it`,
   'own-boot': () =>
     'restart from it with its AEM entry. That boot shows no secret yet and AEM seals to it by itself; run `aem-reseal verify` in it. The boot after that must show your secret',
   look: () => 'plug it in and run `aem-reseal status`: what it carries, or whether it is there, is not known',
