@@ -46,7 +46,7 @@ export async function generateDocuments() {
   ])
 }
 
-function renderFlows({ describeFlow, mermaidOfFlow, postUpdate, resume, rehearsal }) {
+function renderFlows({ describeFlow, mermaidOfFlow, postUpdate, resume, repairSlots, rehearsal }) {
   const sections = [postUpdate, resume, repairSlots, rehearsal].flatMap((flow) => [
     `## ${flow.title}`,
     '',
