@@ -1,4 +1,5 @@
 import { ATTENTION, DONE, type Flow, UNEXPLAINED, WAITING } from '../src/flow/types.ts'
+import { repairSlots } from './devices.ts'
 
 /** After the restart: nothing is sealed before every change is explained and accepted. */
 export const resume = {
@@ -36,11 +37,24 @@ export const resume = {
       title: 'Explain every change',
       observes: 'PCRs before and now, boot files, packages, launch log',
       on: {
-        unchanged: 'accept-change',
-        explained: 'accept-change',
+        unchanged: 'check-slots',
+        explained: 'check-slots',
         unexplained: UNEXPLAINED,
         'no-baseline': ATTENTION,
       },
+    },
+    'check-slots': {
+      ...repairSlots.steps['check-slots'],
+      on: {
+        distinct: 'accept-change',
+        repair: 'repair-slots',
+        kept: 'accept-change',
+        'no-free-slot': 'accept-change',
+      },
+    },
+    'repair-slots': {
+      ...repairSlots.steps['repair-slots'],
+      on: { repaired: 'accept-change', failed: ATTENTION },
     },
     'accept-change': {
       title: 'Decide on the reseal',

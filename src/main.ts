@@ -175,6 +175,18 @@ function addCommands(
       return runDropIn(io, options, await open(options), act)
     },
   )
+  add(
+    'devices [act]',
+    'every AEM device, its state and what it needs (repair-slots: a freshness slot for each)',
+    'machine',
+    async (options, _own, args) => {
+      const { isDeviceAct, runDeviceAct, runDevices } = await import('./cli/devices.ts')
+      const [act] = args
+      if (act === undefined) return runDevices(io, options, await open(options))
+      if (!isDeviceAct(act)) throw makeFailure('usage', { reason: `devices takes repair-slots, not ${act}` })
+      return runDeviceAct(io, options, await open(options))
+    },
+  )
   add('cancel', 'cancel a scheduled restart and the session', 'machine', async (options) => {
     const { runCancel } = await import('./cli/session.ts')
     return runCancel(io, options, await open(options))

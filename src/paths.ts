@@ -68,8 +68,8 @@ export const PATHS: readonly PathRow[] = [
   { pattern: '/var/lib/anti-evil-maid/{label}', access: 'read', why: 'the files kept for one AEM device' },
   {
     pattern: '/var/lib/anti-evil-maid/{label}/tpm-freshness-slot',
-    access: 'read',
-    why: 'its freshness slot',
+    access: 'write',
+    why: 'its freshness slot; written only on request, where two devices have the same',
   },
   {
     pattern: '/var/lib/anti-evil-maid/{label}/{name}',

@@ -10,6 +10,7 @@ const TOP = new URL('../', import.meta.url)
 const ENTRY = `
 export { renderCommandsDocument } from './src/render-commands.ts'
 export { describeFlow, mermaidOfFlow } from './src/flow/describe.ts'
+export { repairSlots } from './flows/devices.ts'
 export { postUpdate } from './flows/post-update.ts'
 export { resume } from './flows/resume.ts'
 export { rehearsal } from './flows/rehearsal.ts'
@@ -45,8 +46,8 @@ export async function generateDocuments() {
   ])
 }
 
-function renderFlows({ describeFlow, mermaidOfFlow, postUpdate, resume, rehearsal }) {
-  const sections = [postUpdate, resume, rehearsal].flatMap((flow) => [
+function renderFlows({ describeFlow, mermaidOfFlow, postUpdate, resume, repairSlots, rehearsal }) {
+  const sections = [postUpdate, resume, repairSlots, rehearsal].flatMap((flow) => [
     `## ${flow.title}`,
     '',
     `Flow \`${flow.id}\`; \`aem-reseal plan ${flow.id}\` prints this.`,

@@ -1,21 +1,24 @@
 import { isSuffix } from '../commands.ts'
 import { parseSealSelection } from '../core/aem/configuration.ts'
 import { parseAemLabel } from '../core/aem/devices.ts'
-import { EXIT } from '../core/failure.ts'
+import { EXIT, Failure } from '../core/failure.ts'
 import { PCR } from '../core/launch/pcr.ts'
 import { forwardValuesOf } from '../core/seal/forward-record.ts'
 import { startSession } from '../core/session/checkpoint.ts'
+import { rememberVerification } from '../flow/remember-devices.ts'
 import { makeDirectoryStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
 import { describeVerification } from '../messages/after-restart.ts'
+import { describeLedger } from '../messages/devices.ts'
 import { describeExplanation } from '../messages/explain.ts'
 import { describePrediction } from '../messages/predict.ts'
 import { makeFailure } from '../messages.ts'
 import { observeExplanation } from '../observe/explanation.ts'
 import { observePrediction } from '../observe/prediction.ts'
 import { readTextOrNull } from '../observe/read.ts'
-import { observeVerification } from '../observe/verify.ts'
-import { renderMessage } from '../ui/render-message.ts'
+import { type DeviceVerification, observeVerification } from '../observe/verify.ts'
+import { renderMessage, wrap } from '../ui/render-message.ts'
+import { line } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { makeUi, printJson, stateDirOf } from './world.ts'
 
@@ -66,14 +69,42 @@ export async function runVerify(
   const results = await ui.progress('checking the sealed copies', () =>
     observeVerification(host, suffix, forwardValuesOf(session)),
   )
+  const unkept = host.writable ? await remember(host, options, results) : null
   const isGood = results.length > 0 && results.every((result) => result.ok === true)
   const isBad = results.some((result) => result.ok === false)
   if (options.json) printJson(io, results)
-  else
-    ui.say(
-      renderMessage(describeVerification(isGood ? 'verified' : isBad ? 'failed' : 'not-verified', results)),
-    )
+  else {
+    const outcome = isGood ? 'verified' : isBad ? 'failed' : 'not-verified'
+    ui.say(renderMessage(describeVerification(outcome, results)))
+    if (unkept !== null) ui.say(wrap(unkept, 76).map((text) => line(`  ${text}`, 'warn')))
+  }
   return isGood ? EXIT.done : EXIT.attention
+}
+
+/**
+ * A device that was verified in its own boot is taken off the list of what is left to do. The answer of `verify` does
+ * not depend on it.
+ * @returns why nothing could be kept; null where it was
+ */
+async function remember(
+  host: Host,
+  options: GlobalOptions,
+  results: readonly DeviceVerification[],
+): Promise<string | null> {
+  const directory = stateDirOf(options)
+  const store = makeDirectoryStore(host, directory)
+  try {
+    const lock = await store.lock()
+    try {
+      const look = await rememberVerification(host, store, results, null)
+      return describeLedger(look, `${directory}/devices.json`)
+    } finally {
+      await lock.release()
+    }
+  } catch (error) {
+    if (error instanceof Failure) return `not remembered for later: ${error.text.what}`
+    throw error
+  }
 }
 
 /** Both `.stick` and `aem.stick` name the device labelled aem.stick. */

@@ -1,5 +1,6 @@
 import { rehearsal } from '../../flows/rehearsal.ts'
 import { type Session, startSession } from '../core/session/checkpoint.ts'
+import type { LedgerLook } from '../core/session/device-ledger.ts'
 import { type HeldNote, makeHeldNote } from '../core/session/held-note.ts'
 import { runFlow } from '../flow/runner.ts'
 import type { RunOptions } from '../flow/step.ts'
@@ -133,6 +134,7 @@ async function answerGate(host: Host, store: SessionStore): Promise<boolean> {
 export function makeMemoryStore(ui: Ui): SessionStore {
   let kept: Session | null = null
   let note: HeldNote | null = null
+  let devices: LedgerLook = { state: 'absent' }
   return {
     load: async () => kept,
     async save(session) {
@@ -151,6 +153,12 @@ export function makeMemoryStore(ui: Ui): SessionStore {
     },
     async removeHeldNote() {
       note = null
+    },
+    loadDevices: async () => devices,
+    async updateDevices(change, empty) {
+      const ledger = change(devices.state === 'read' ? devices.ledger : empty)
+      devices = { state: 'read', ledger }
+      return devices
     },
     lock: async () => ({ release: async () => undefined }),
   }

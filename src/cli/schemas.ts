@@ -10,6 +10,7 @@ const pcrIndex = z.number().int().min(0).max(23)
 const bank = z.enum(['sha1', 'sha256', 'sha384', 'sha512', 'sm3_256'])
 /** ISO 8601 in UTC. */
 const time = z.iso.datetime()
+const flowId = z.enum(['post-update', 'resume', 'rehearsal', 'repair-slots'])
 const protection = z.enum(['forward-seal', 'hold', 'plain'])
 const signedPackage = z.looseObject({ name: z.string(), evr: z.string(), signer: z.string().nullable() })
 
@@ -31,6 +32,22 @@ const deviceStatus = z.looseObject({
   present: z.boolean().nullable(),
   bootFiles: z.enum(['current', 'stale', 'absent']).nullable(),
   sealed: z.boolean().nullable(),
+  sealedFor: z.enum(['present', 'own-boot', 'forward', 'other', 'not-sealed']).nullable(),
+  lastVerified: z
+    .looseObject({ at: time, bootId: z.string().nullable(), inThisBoot: z.boolean().nullable() })
+    .nullable(),
+  sharesSlotWith: z.array(z.string()),
+  work: z
+    .discriminatedUnion('state', [
+      z.looseObject({ state: z.literal('done') }),
+      z.looseObject({
+        state: z.literal('to-do'),
+        needs: z.enum(['plug-in', 'refresh', 'own-boot', 'look']),
+        why: z.string(),
+        since: time.nullable(),
+      }),
+    ])
+    .nullable(),
 })
 
 export const statusSchema = z.looseObject({
@@ -53,12 +70,17 @@ export const statusSchema = z.looseObject({
   session: z
     .looseObject({
       id: z.uuid(),
-      flow: z.enum(['post-update', 'resume', 'rehearsal']),
+      flow: flowId,
       step: z.string(),
       since: time,
       protection: protection.nullable(),
     })
     .nullable(),
+  deviceList: z.looseObject({
+    state: z.enum(['read', 'absent', 'damaged', 'foreign', 'newer', 'unreadable']),
+    detail: z.string().nullable(),
+    approvedAt: time.nullable(),
+  }),
   next: z.looseObject({ command: z.string().nullable(), why: z.string() }),
 })
 
@@ -142,7 +164,7 @@ export const verifySchema = z.array(
 
 /** `start`, `resume` and `rehearse`. */
 export const runSchema = z.looseObject({
-  flow: z.enum(['post-update', 'resume', 'rehearsal']),
+  flow: flowId,
   outcome: z.string(),
   steps: z.array(
     z.looseObject({ id: z.string(), outcome: z.string(), facts: z.record(z.string(), z.unknown()) }),
@@ -265,7 +287,7 @@ export const commandsSchema = z.array(
 /** `plan`; the form is a choice of this program. */
 export const planSchema = z.array(
   z.looseObject({
-    id: z.enum(['post-update', 'resume', 'rehearsal']),
+    id: flowId,
     title: z.string(),
     start: z.string(),
     steps: z.record(

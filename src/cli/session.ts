@@ -1,3 +1,4 @@
+import { repairSlots } from '../../flows/devices.ts'
 import { postUpdate } from '../../flows/post-update.ts'
 import { resume } from '../../flows/resume.ts'
 import { command } from '../commands.ts'
@@ -88,13 +89,45 @@ export async function runResume(io: Io, options: GlobalOptions, host: Host): Pro
   const { flow, from } = choosePlace(session, bootId)
   const answers = { protect: session.protection, restart: session.restart }
   const run = toRunOptions(answers, null, canAsk(io, options), options.yes)
+  if (isDeviceFlow(flow)) return runDeviceFlow(io, options, host, store, flow, session, session)
   return runLocked(io, options, store, session, (ui) =>
     runFlow(flow, from, STEPS, { host, ui, store, options: run, session, simulateRestart: null }),
   )
 }
 
+const DEVICE_FLOWS: readonly Flow[] = [repairSlots]
+
+function isDeviceFlow(flow: Flow): boolean {
+  return DEVICE_FLOWS.includes(flow)
+}
+
+/**
+ * A flow that brings one device in order. Its session exists for a run that is ended half-way: `resume` then begins it
+ * anew, as it looks at everything first. @param known the session that is on disk, if any
+ */
+export async function runDeviceFlow(
+  io: Io,
+  options: GlobalOptions,
+  host: Host,
+  store: SessionStore,
+  flow: Flow,
+  session: Session,
+  known: Session | null,
+): Promise<number> {
+  const answers = { protect: null, restart: null }
+  const run = toRunOptions(answers, null, canAsk(io, options), options.yes)
+  return runLocked(io, options, store, known, async (ui) => {
+    const context = { host, ui, store, options: run, session, simulateRestart: null }
+    const result = await runFlow(flow, flow.start, STEPS, context)
+    await store.close()
+    return result
+  })
+}
+
 /** Before the restart the post-update flow goes on at its step; after it, the resume flow looks at everything anew. */
 export function choosePlace(session: Session, bootId: string | null): { flow: Flow; from: StepId } {
+  const own = DEVICE_FLOWS.find(({ id }) => id === session.flow)
+  if (own) return { flow: own, from: own.start }
   const isSameBoot = bootId !== null && session.baseline?.bootId === bootId
   const step = session.step as StepId
   const hasStep = Object.hasOwn(postUpdate.steps, step)

@@ -1,9 +1,15 @@
+import { decideDeviceWork, decideSealedFor, listSharedRegisters } from '../core/decide/device-work.ts'
+import { forwardValuesOf } from '../core/seal/forward-record.ts'
+import { findSlotSharers } from '../core/seal/freshness.ts'
 import type { Session } from '../core/session/checkpoint.ts'
+import { findLedgerDevice, type LedgerLook } from '../core/session/device-ledger.ts'
 import type { HeldNote } from '../core/session/held-note.ts'
 import { makeDirectoryStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
+import { describeLedger, describeNeed, describeSealedFor } from '../messages/devices.ts'
+import { findBootedDevice } from '../observe/devices.ts'
 import { observeSealOutcome } from '../observe/seal-outcome.ts'
-import { observeStatus, type StatusFacts } from '../observe/status.ts'
+import { type DeviceStatus, observeStatus, type StatusFacts } from '../observe/status.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'
@@ -12,13 +18,16 @@ import { makeUi, printJson, stateDirOf } from './world.ts'
 /** `aem-reseal status`: one look, no change. */
 export async function runStatus(io: Io, options: GlobalOptions, host: Host): Promise<number> {
   const ui = makeUi(io, options)
-  const facts = await ui.progress('looking at the machine', () => observeStatus(host))
-  const store = makeDirectoryStore(host, stateDirOf(options))
+  const directory = stateDirOf(options)
+  const store = makeDirectoryStore(host, directory)
   const session = await store.load()
+  const forward = forwardValuesOf(session)
+  const facts = await ui.progress('looking at the machine', () => observeStatus(host, forward))
   const held = await observeHeld(host, await store.loadHeldNote())
-  const answer = toStatusAnswer(facts, session, held)
+  const look = await store.loadDevices()
+  const answer = toStatusAnswer(facts, session, held, look)
   if (options.json) printJson(io, answer)
-  else ui.say(renderStatus(answer, facts))
+  else ui.say(renderStatus(answer, facts, describeLedger(look, `${directory}/devices.json`)))
   return 0
 }
 
@@ -32,7 +41,12 @@ async function observeHeld(host: Host, note: HeldNote | null): Promise<HeldNote 
 export type StatusAnswer = ReturnType<typeof toStatusAnswer>
 
 /** The contract's JSON of `status`. */
-export function toStatusAnswer(facts: StatusFacts, session: Session | null, held: HeldNote | null = null) {
+export function toStatusAnswer(
+  facts: StatusFacts,
+  session: Session | null,
+  held: HeldNote | null = null,
+  look: LedgerLook = { state: 'absent' },
+) {
   const { machine, tpm, aem, devices, installedXen } = facts
   return {
     qubes: { release: machine.release },
@@ -44,15 +58,7 @@ export function toStatusAnswer(facts: StatusFacts, session: Session | null, held
       selectedPcrs: aem.selectedPcrs ?? [],
       bootedWithAem: machine.bootedWithAem,
       measured: facts.measured,
-      devices: devices.map(({ suffix, label, uuid, slot, present, bootFiles, sealed }) => ({
-        suffix,
-        label,
-        uuid,
-        slot,
-        present,
-        bootFiles,
-        sealed,
-      })),
+      devices: devices.map((device) => toDeviceAnswer(device, facts, look)),
     },
     xen: {
       running: { version: machine.xen.version, buildId: machine.xen.buildId },
@@ -70,7 +76,43 @@ export function toStatusAnswer(facts: StatusFacts, session: Session | null, held
             protection: session.protection,
           },
     held: held === null ? null : { at: held.at, why: held.why },
-    next: decideNext(facts, session, held),
+    deviceList: {
+      state: look.state,
+      detail: 'detail' in look ? look.detail : null,
+      approvedAt: look.state === 'read' ? (look.ledger.approved?.at ?? null) : null,
+    },
+    next: decideNext(facts, session, held, look),
+  }
+}
+
+function toDeviceAnswer(device: DeviceStatus, facts: StatusFacts, look: LedgerLook) {
+  const { suffix, label, uuid, slot, present, bootFiles, sealed, binding, tokenSha256 } = device
+  const { machine, tpm, aem, devices } = facts
+  const verified = look.state === 'read' ? findLedgerDevice(look.ledger, label).verified : null
+  return {
+    suffix,
+    label,
+    uuid,
+    slot,
+    present,
+    bootFiles,
+    sealed,
+    sealedFor: decideSealedFor({
+      sealed,
+      binding,
+      isBooted: findBootedDevice(devices, machine.aemUuid)?.label === label,
+      tokenSha256,
+      verified,
+      present: tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {}),
+      shared: listSharedRegisters(aem.selectedPcrs ?? [], aem.flavour),
+    }),
+    lastVerified: verified && {
+      at: verified.at,
+      bootId: verified.bootId,
+      inThisBoot: verified.bootId === null ? null : verified.bootId === machine.bootId,
+    },
+    sharesSlotWith: findSlotSharers(label, devices),
+    work: decideDeviceWork(look, { label, present, bootFiles }),
   }
 }
 
@@ -79,6 +121,7 @@ export function decideNext(
   facts: StatusFacts,
   session: Session | null,
   held: HeldNote | null = null,
+  look: LedgerLook = { state: 'absent' },
 ): { command: string | null; why: string } {
   if (session !== null) {
     const isSameBoot = session.baseline?.bootId != null && session.baseline.bootId === facts.machine.bootId
@@ -115,16 +158,83 @@ export function decideNext(
       why: `${stale.map((device) => device.label).join(', ')} carries old boot files`,
     }
   }
+  const [shared] = facts.devices.filter(({ label }) => findSlotSharers(label, facts.devices).length > 0)
+  if (shared !== undefined) {
+    return {
+      command: 'aem-reseal devices repair-slots',
+      why: `${shared.label} and ${findSlotSharers(shared.label, facts.devices).join(', ')} have the same freshness slot`,
+    }
+  }
+  const left = facts.devices.filter((device) => decideDeviceWork(look, device)?.state === 'to-do')
+  if (left.length > 0) {
+    return {
+      command: null,
+      why: `still to do, as said above: ${left.map((device) => device.label).join(', ')}`,
+    }
+  }
   if (facts.pendingRestart === null)
     return { command: 'aem-reseal start', why: 'whether a restart is due is not known' }
   return { command: null, why: 'nothing to do: the running Xen is the installed one' }
 }
 
-function renderStatus(answer: StatusAnswer, facts: StatusFacts): readonly Line[] {
+function deviceLines(device: DeviceAnswer): readonly string[] {
+  const { label, lastVerified, sealedFor, sharesSlotWith, work } = device
+  const verified =
+    lastVerified === null
+      ? 'never verified here'
+      : `last verified ${lastVerified.at}${lastVerified.inThisBoot ? ', in this boot' : ''}`
+  return [
+    `${describeSealedFor(sealedFor)}; ${verified}`,
+    ...(sharesSlotWith.length > 0
+      ? [`same freshness slot as ${sharesSlotWith.join(', ')}: each seal of one makes the other invalid`]
+      : []),
+    ...(work?.state === 'to-do' ? [`to do: ${work.why}`, describeNeed(work.needs, label)] : []),
+  ]
+}
+
+type DeviceAnswer = StatusAnswer['aem']['devices'][number]
+
+const LABEL_WIDTH = 18
+const TEXT_WIDTH = 58
+
+function row(label: string, text: string, style?: Line['style']): Line {
+  return line(`${label.padEnd(LABEL_WIDTH)}${text}`, style)
+}
+
+function word(value: boolean | null): string {
+  return value === null ? 'not known' : value ? 'yes' : 'no'
+}
+
+/** Each device with its state and what it needs. @param problem of the list of devices, or null */
+export function renderDevices(devices: readonly DeviceAnswer[], problem: string | null): readonly Line[] {
+  const said = problem === null ? [] : wrap(problem, TEXT_WIDTH)
+  return [
+    ...devices.flatMap((device) => {
+      const parts = [
+        device.present === null ? 'presence not known' : device.present ? 'plugged in' : 'not plugged in',
+        `boot files ${device.bootFiles ?? 'not known'}`,
+        `sealed: ${word(device.sealed)}`,
+        `slot ${device.slot ?? '?'}`,
+      ]
+      const needsCare = device.bootFiles === 'stale' || device.sharesSlotWith.length > 0
+      const style = needsCare || device.work?.state === 'to-do' ? 'warn' : undefined
+      const more = deviceLines(device).flatMap((text) => wrap(text, TEXT_WIDTH))
+      return [
+        row(`device ${device.label}`, parts.join(', '), style),
+        ...more.map((text) => row('', text, style)),
+      ]
+    }),
+    ...(devices.length === 0 ? [row('devices', 'none found')] : []),
+    ...said.map((text, at) => row(at === 0 ? 'device list' : '', text, 'warn')),
+  ]
+}
+
+function renderStatus(
+  answer: StatusAnswer,
+  facts: StatusFacts,
+  ledgerProblem: string | null,
+): readonly Line[] {
   const { aem, xen, session, next } = answer
-  const word = (value: boolean | null): string => (value === null ? 'not known' : value ? 'yes' : 'no')
-  const row = (label: string, text: string, style?: Line['style']): Line =>
-    line(`${label.padEnd(18)}${text}`, style)
   return [
     row('Qubes OS', answer.qubes.release ?? 'not known'),
     row(
@@ -136,20 +246,7 @@ function renderStatus(answer: StatusAnswer, facts: StatusFacts): readonly Line[]
     row('booted with AEM', word(aem.bootedWithAem), aem.bootedWithAem === false ? 'warn' : undefined),
     row('measured launch', word(aem.measured), aem.measured === false ? 'warn' : undefined),
     ...(facts.badPcrs.length > 0 ? [row('never extended', facts.badPcrs.join(', '), 'bad')] : []),
-    ...aem.devices.map((device) => {
-      const parts = [
-        device.present === null ? 'presence not known' : device.present ? 'plugged in' : 'not plugged in',
-        `boot files ${device.bootFiles ?? 'not known'}`,
-        `sealed: ${word(device.sealed)}`,
-        `slot ${device.slot ?? '?'}`,
-      ]
-      return row(
-        `device ${device.label}`,
-        parts.join(', '),
-        device.bootFiles === 'stale' ? 'warn' : undefined,
-      )
-    }),
-    ...(aem.devices.length === 0 ? [row('devices', 'none found')] : []),
+    ...renderDevices(aem.devices, ledgerProblem),
     row(
       'Xen running',
       `${xen.running.version ?? 'not known'}  build ${xen.running.buildId?.slice(0, 16) ?? 'not known'}`,

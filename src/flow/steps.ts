@@ -2,6 +2,7 @@ import type { Steps } from './step.ts'
 import { acceptChange } from './steps/accept-change.ts'
 import { checkBoot } from './steps/check-boot.ts'
 import { checkBootDevice } from './steps/check-boot-device.ts'
+import { checkSlots } from './steps/check-slots.ts'
 import { checkpoint } from './steps/checkpoint.ts'
 import { chooseProtection } from './steps/choose-protection.ts'
 import { confirmSecret } from './steps/confirm-secret.ts'
@@ -18,6 +19,7 @@ import { planRestart } from './steps/plan-restart.ts'
 import { predict } from './steps/predict.ts'
 import { readSealOutcome } from './steps/read-seal-outcome.ts'
 import { recordBaseline } from './steps/record-baseline.ts'
+import { repairSlots } from './steps/repair-slots.ts'
 import { reseal } from './steps/reseal.ts'
 import { restart } from './steps/restart.ts'
 import { simulateRestart } from './steps/simulate-restart.ts'
@@ -40,6 +42,8 @@ export const STEPS: Steps = {
   'check-boot': checkBoot,
   'read-seal-outcome': readSealOutcome,
   explain,
+  'check-slots': checkSlots,
+  'repair-slots': repairSlots,
   'accept-change': acceptChange,
   'gate-reseal': gateReseal,
   reseal,

@@ -1,4 +1,5 @@
 import { parseSession, type Session } from '../core/session/checkpoint.ts'
+import { type DeviceLedger, type LedgerLook, parseDeviceLedger } from '../core/session/device-ledger.ts'
 import { type HeldNote, parseHeldNote } from '../core/session/held-note.ts'
 import type { Host } from '../host/host.ts'
 import { makeFailure } from '../messages.ts'
@@ -15,6 +16,13 @@ export type SessionStore = {
   loadHeldNote(): Promise<HeldNote | null>
   saveHeldNote(note: HeldNote): Promise<void>
   removeHeldNote(): Promise<void>
+  /** What is remembered of the AEM devices across sessions. */
+  loadDevices(): Promise<LedgerLook>
+  /**
+   * Changes that memory. A file that is damaged, foreign or newer is kept as it is and the answer says so.
+   * @param empty what there is to begin with where none was written yet
+   */
+  updateDevices(change: (ledger: DeviceLedger) => DeviceLedger, empty: DeviceLedger): Promise<LedgerLook>
   lock(): Promise<{ release(): Promise<void> }>
 }
 
@@ -25,8 +33,16 @@ export type SessionStore = {
 export function makeDirectoryStore(host: Host, directory: string): SessionStore {
   const path = `${directory}/session.json`
   const notePath = `${directory}/held.json`
+  const devicesPath = `${directory}/devices.json`
   const write = (target: string, text: string): Promise<void> =>
     host.writeFileAtomic(target, Buffer.from(text), 0o600)
+  const loadDevices = async (): Promise<LedgerLook> => {
+    const bytes = await host.readFile(devicesPath)
+    if (bytes.state === 'seen') return parseDeviceLedger(Buffer.from(bytes.value).toString('utf8'))
+    // As with the session: a recording that holds none has none.
+    if (bytes.state === 'absent' || host.kind === 'recorded') return { state: 'absent' }
+    return { state: 'unreadable', detail: bytes.why }
+  }
   return {
     async load() {
       const bytes = await host.readFile(path)
@@ -60,6 +76,15 @@ export function makeDirectoryStore(host: Host, directory: string): SessionStore 
       await write(notePath, `${JSON.stringify(note, null, 2)}\n`)
     },
     removeHeldNote: () => host.removeFile(notePath),
+    loadDevices,
+    async updateDevices(change, empty) {
+      const look = await loadDevices()
+      if (look.state !== 'read' && look.state !== 'absent') return look
+      const ledger = change(look.state === 'read' ? look.ledger : empty)
+      await host.makePrivateDirectory(directory)
+      await write(devicesPath, `${JSON.stringify(ledger, null, 2)}\n`)
+      return { state: 'read', ledger }
+    },
     async lock() {
       await host.makePrivateDirectory(directory)
       return host.lockFile(`${directory}/session.lock`)

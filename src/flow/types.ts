@@ -28,7 +28,7 @@ export type StepSpec<S extends StepId> = {
 
 /** A flow as data: no closures, no logic. */
 export type Flow = {
-  readonly id: 'post-update' | 'resume' | 'rehearsal'
+  readonly id: 'post-update' | 'resume' | 'rehearsal' | 'repair-slots'
   readonly title: string
   readonly start: StepId
   readonly steps: { readonly [S in StepId]?: StepSpec<S> }

@@ -3,10 +3,12 @@ import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { HeldNote } from '../core/session/held-note.ts'
 import type { Message } from '../flow/step.ts'
 import type { GateCheck } from '../flow/steps/gate-reseal.ts'
+import type { DeviceLeft } from '../flow/steps/next-device.ts'
 import type { SealState } from '../observe/seal-state.ts'
 import type { DeviceVerification } from '../observe/verify.ts'
 import { wrap } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
+import { workLines } from './devices.ts'
 
 /** What the steps after the restart say. None of them vouches for the Xen that runs. */
 
@@ -244,14 +246,15 @@ const VERIFY: { readonly [O in Outcomes['verify']]: Message } = {
   },
 }
 
-export function describeDevicesLeft(outcome: Outcomes['next-device'], left: readonly string[]): Message {
+export function describeDevicesLeft(outcome: Outcomes['next-device'], left: readonly DeviceLeft[]): Message {
   if (outcome === 'none-left')
-    return { tone: 'good', what: 'no other AEM device is known', next: 'the secret is confirmed' }
+    return { tone: 'good', what: 'no other AEM device is left to do', next: 'the secret is confirmed' }
   return {
     tone: 'attention',
-    what: `still to do: ${left.join(', ')}`,
-    why: 'each AEM device has its own boot files and its own PCR 19, so each needs its own boot',
-    next: 'bring each up to date (`aem-reseal status`), boot it once with the AEM entry, and run `aem-reseal verify` there',
+    what: `still to do: ${left.map(({ label }) => label).join(', ')}`,
+    why: 'each AEM device has its own boot files and its own PCR 19, so each needs its own boot or its own forward seal',
+    next: 'first this device is brought to its end; the list is kept, and `aem-reseal status` shows it',
+    details: left.flatMap(({ label, work }) => workLines(label, work)),
   }
 }
 

@@ -4,7 +4,8 @@ import type { Host, MountedMedia, Seen } from '../host/host.ts'
 import { ABSENT, unknown, valueOrNull } from '../host/host.ts'
 import { exists, parsed, readTextOrNull } from './read.ts'
 
-const AEM_DIR = '/var/lib/anti-evil-maid'
+/** dom0's own list of AEM devices: a directory for each. */
+export const AEM_DIR = '/var/lib/anti-evil-maid'
 
 export type AemDevice = {
   readonly suffix: string

@@ -1,13 +1,15 @@
 import { parseSealSelection } from '../core/aem/configuration.ts'
+import type { Binding } from '../core/decide/device-work.ts'
 import type { InstalledPackage } from '../core/package/rpm.ts'
 import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
+import { observeBinding } from './binding.ts'
 import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
 import { type AemDevice, observeDevices, openDevice } from './devices.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
 import { observePackage, observePackageFiles } from './packages.ts'
 import { exists, readTextOrNull } from './read.ts'
-import { isSealed, observeSealedCopy, observeTpmId } from './sealed.ts'
+import { isSealed, observeSealedCopy, observeTpmId, type SealedCopy } from './sealed.ts'
 import { isMeasured, listBadPcrs, observeTpm, type TpmFacts } from './tpm.ts'
 
 export type AemFacts = {
@@ -20,6 +22,10 @@ export type AemFacts = {
 export type DeviceStatus = AemDevice & {
   readonly bootFiles: 'current' | 'stale' | 'absent' | null
   readonly sealed: boolean | null
+  /** What the sealed files are bound to. */
+  readonly binding: Binding
+  /** SHA-256 of dom0's sealed token, which every seal renews. */
+  readonly tokenSha256: string | null
 }
 
 export type InstalledXen = {
@@ -39,15 +45,22 @@ export type StatusFacts = {
   readonly pendingRestart: boolean | null
 }
 
-/** Everything that one look at the machine tells, without changing it. */
-export async function observeStatus(host: Host): Promise<StatusFacts> {
+/**
+ * Everything that one look at the machine tells, without changing it.
+ * @param forward register values the open session sealed forward to; null otherwise
+ */
+export async function observeStatus(
+  host: Host,
+  forward: Readonly<Record<number, string>> | null = null,
+): Promise<StatusFacts> {
   const machine = await observeMachine(host)
   const tpm = await observeTpm(host)
   const aem = await observeAem(host)
   const { installedXen, expected } = await observeInstalledXen(host)
   const devices: DeviceStatus[] = []
   for (const device of await observeDevices(host, machine)) {
-    devices.push({ ...device, ...(await observeDeviceFiles(host, device, expected)) })
+    const bind = (copy: SealedCopy | null) => observeBinding(host, copy, tpm, aem.selectedPcrs, forward)
+    devices.push({ ...device, ...(await observeDeviceFiles(host, device, expected, bind)) })
   }
   return {
     machine,
@@ -82,7 +95,7 @@ async function decideInstalled(
 }
 
 /** Each flavour brings its own GRUB script (QubesOS and TrenchBoot qubes-antievilmaid, etc/grub.d). */
-async function observeFlavour(host: Host): Promise<AemFacts['flavour']> {
+export async function observeFlavour(host: Host): Promise<AemFacts['flavour']> {
   const [tboot, trenchboot] = [
     await exists(host, '/etc/grub.d/19_linux_xen_tboot'),
     await exists(host, '/etc/grub.d/19_linux_xen_trenchboot'),
@@ -129,17 +142,22 @@ async function observeDeviceFiles(
   host: Host,
   device: AemDevice,
   expected: ExpectedBootFiles,
-): Promise<Pick<DeviceStatus, 'bootFiles' | 'sealed'>> {
+  bind: (copy: SealedCopy | null) => Promise<Binding>,
+): Promise<Omit<DeviceStatus, keyof AemDevice>> {
   const tpmId = await observeTpmId(host)
   const dom0Copy = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, device.label)
+  const tokenSha256 = dom0Copy?.files.find(({ name }) => name === 'secret.fre.sealed2')?.sha256 ?? null
   const media = await openDevice(host, device)
-  if (media.state !== 'seen') return { bootFiles: null, sealed: isSealed(dom0Copy) }
+  if (media.state !== 'seen')
+    return { bootFiles: null, sealed: isSealed(dom0Copy), binding: await bind(dom0Copy), tokenSha256 }
   try {
     const { root } = media.value
     const copy = tpmId === null ? null : await observeSealedCopy(host, `${root}/aem`, tpmId, device.label)
     return {
       bootFiles: await decideBootFiles(host, root, expected),
       sealed: isSealed(copy) ?? isSealed(dom0Copy),
+      binding: await bind(copy ?? dom0Copy),
+      tokenSha256,
     }
   } finally {
     await media.value.close()

@@ -38,6 +38,10 @@ describe('status --json', () => {
             present: true,
             bootFiles: 'current',
             sealed: true,
+            sealedFor: 'other',
+            lastVerified: null,
+            sharesSlotWith: [],
+            work: null,
           },
         ],
       },
@@ -48,6 +52,7 @@ describe('status --json', () => {
       },
       session: null,
       held: null,
+      deviceList: { state: 'absent', detail: null, approvedAt: null },
       next: { command: null, why: expect.any(String) },
     })
   })

@@ -79,6 +79,8 @@ function makeLoggingStore(log: string[]): SessionStore & { kept: Session | null 
     loadHeldNote: async () => null,
     saveHeldNote: async () => undefined,
     removeHeldNote: async () => undefined,
+    loadDevices: async () => ({ state: 'absent' as const }),
+    updateDevices: async () => ({ state: 'absent' as const }),
   }
   return store
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { GlobalOptions, Io } from '../../src/cli/io.ts'
 import { runRecord } from '../../src/cli/record.ts'
-import { toStatusAnswer } from '../../src/cli/status.ts'
+import { type StatusAnswer, toStatusAnswer } from '../../src/cli/status.ts'
 import type { Host } from '../../src/host/host.ts'
 import { makeRealHost } from '../../src/host/real.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
@@ -53,6 +53,13 @@ function filesBelow(directory: string): readonly string[] {
     .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile())
 }
 
+/** Sealed files are left out of a recording, and with them the PCRs they are sealed for: unknown, never a guess. */
+function withoutBindings(answer: StatusAnswer): StatusAnswer {
+  const devices = answer.aem.devices.map((device) => ({ ...device, sealedFor: null }))
+  expect(answer.aem.devices.every(({ sealedFor }) => sealedFor !== 'not-sealed')).toBe(true)
+  return { ...answer, aem: { ...answer.aem, devices } }
+}
+
 describe('a recorded machine', () => {
   it.each(['clean-update', 'stale-stick', 'two-devices', 'no-aem'])(
     'of the built-in machine %s answers status as the machine did',
@@ -60,7 +67,7 @@ describe('a recorded machine', () => {
       const machine = machineOf(name)
       const { out, exit } = await record(makeSimulatedHost(machine))
       expect(exit).toBe(0)
-      const wanted = toStatusAnswer(await observeStatus(makeSimulatedHost(machine)), null)
+      const wanted = withoutBindings(toStatusAnswer(await observeStatus(makeSimulatedHost(machine)), null))
       const replayed = await runMain(['status', '--json', '--machine', out])
       expect(replayed.exit).toBe(0)
       expect(replayed.json).toEqual(JSON.parse(JSON.stringify(wanted)))

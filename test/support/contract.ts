@@ -28,6 +28,23 @@ export const statusShape = z.strictObject({
         present: z.boolean().nullable(),
         bootFiles: z.enum(['current', 'stale', 'absent']).nullable(),
         sealed: z.boolean().nullable(),
+        /** Additions of docs/contract.md: devices. */
+        sealedFor: z.enum(['present', 'own-boot', 'forward', 'other', 'not-sealed']).nullable(),
+        lastVerified: z
+          .strictObject({ at: time, bootId: z.string().nullable(), inThisBoot: z.boolean().nullable() })
+          .nullable(),
+        sharesSlotWith: z.array(z.string()),
+        work: z
+          .union([
+            z.strictObject({ state: z.literal('done') }),
+            z.strictObject({
+              state: z.literal('to-do'),
+              needs: z.enum(['plug-in', 'refresh', 'own-boot', 'look']),
+              why: z.string().min(1),
+              since: time.nullable(),
+            }),
+          ])
+          .nullable(),
       }),
     ),
   }),
@@ -47,6 +64,11 @@ export const statusShape = z.strictObject({
     .nullable(),
   /** An addition: the gate held AEM's automatic seal in this boot. */
   held: z.strictObject({ at: time, why: z.string().min(1) }).nullable(),
+  deviceList: z.strictObject({
+    state: z.enum(['read', 'absent', 'damaged', 'foreign', 'newer', 'unreadable']),
+    detail: z.string().nullable(),
+    approvedAt: time.nullable(),
+  }),
   next: z.strictObject({ command: z.string().nullable(), why: z.string().min(1) }),
 })
 

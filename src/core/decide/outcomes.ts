@@ -30,6 +30,8 @@ export type Outcomes = {
     | 'unknown'
   'read-seal-outcome': 'unsealed' | 'sealed' | 'held' | 'failed' | 'waiting' | 'not-sealed' | 'unknown'
   explain: 'unchanged' | 'explained' | 'unexplained' | 'no-baseline'
+  'check-slots': 'distinct' | 'repair' | 'kept' | 'no-free-slot'
+  'repair-slots': 'repaired' | 'failed'
   'accept-change': 'accepted' | 'already-sealed' | 'nothing-to-do' | 'declined'
   'gate-reseal': 'ready' | 'blocked'
   reseal: 'sealed' | 'failed'

@@ -88,7 +88,7 @@ export const sessionSchema = z.object({
   id: z.uuid(),
   since: z.iso.datetime(),
   updatedAt: z.iso.datetime(),
-  flow: z.enum(['post-update', 'resume', 'rehearsal']),
+  flow: z.enum(['post-update', 'resume', 'rehearsal', 'repair-slots']),
   /** The step to run next. */
   step: z.string(),
   /** Boot in which this was written. */

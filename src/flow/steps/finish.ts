@@ -1,6 +1,9 @@
+import type { Session } from '../../core/session/checkpoint.ts'
 import { renderReport } from '../../core/session/report.ts'
+import { workLines } from '../../messages/devices.ts'
 import { removeLeftovers } from '../seal/restore.ts'
 import type { Message, Step } from '../step.ts'
+import type { DeviceLeft } from './next-device.ts'
 
 /** Writes the report as Markdown and JSON, and closes the session. */
 export const finish: Step<'finish'> = async ({ store, session, host }) => {
@@ -26,11 +29,17 @@ export const finish: Step<'finish'> = async ({ store, session, host }) => {
             tone: hasLeft ? 'attention' : 'good',
             what: hasLeft ? `done for this device; still to do: ${session.devicesLeft.join(', ')}` : 'done',
             why: `the report: ${paths[0]}`,
+            details: listLeft(session).flatMap(({ label, work }) => workLines(label, work)),
             next: hasLeft
-              ? 'boot each of the others once with the AEM entry, and run `aem-reseal verify` there'
+              ? 'do for each what stands above; `aem-reseal status` keeps the list'
               : 'nothing; run `aem-reseal start` after the next update, before its restart',
           },
   }
+}
+
+function listLeft({ findings }: Session): readonly DeviceLeft[] {
+  const facts = findings['next-device'] as { work?: readonly DeviceLeft[] } | undefined
+  return facts?.work ?? []
 }
 
 /** What could not be checked is said at the end too, and by the exit code. */

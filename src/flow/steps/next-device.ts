@@ -1,20 +1,43 @@
+import { type DeviceWork, decideDeviceWork } from '../../core/decide/device-work.ts'
 import { describeDevicesLeft } from '../../messages/after-restart.ts'
-import { observeDevices } from '../../observe/devices.ts'
-import { observeMachine } from '../../observe/machine.ts'
+import { findBootedDevice } from '../../observe/devices.ts'
+import { observeStatus } from '../../observe/status.ts'
 import type { Step } from '../step.ts'
 
-/** Every other device carries its own copies and its own PCR 19: it needs its own boot. */
-export const nextDevice: Step<'next-device'> = async ({ host }) => {
-  const machine = await observeMachine(host)
-  const devices = await observeDevices(host, machine)
-  const left = devices
-    .filter((device) => device.uuid === null || device.uuid !== machine.aemUuid)
-    .map(({ label }) => label)
+/** One device that is left, with what it needs. */
+export type DeviceLeft = { readonly label: string; readonly work: DeviceWork & { readonly state: 'to-do' } }
+
+/**
+ * Every other device carries its own copies and its own PCR 19: it needs its own boot, unless it was verified in one
+ * since this state was approved.
+ */
+export const nextDevice: Step<'next-device'> = async ({ host, store }) => {
+  const { devices, machine } = await observeStatus(host)
+  const booted = findBootedDevice(devices, machine.aemUuid)
+  const look = await store.loadDevices()
+  const left = devices.flatMap((device): DeviceLeft[] => {
+    if (booted !== null && device.label === booted.label) return []
+    const work = decideDeviceWork(look, device) ?? unremembered(device)
+    return work.state === 'done' ? [] : [{ label: device.label, work }]
+  })
+  const labels = [...new Set(left.map(({ label }) => label))]
   const outcome = left.length === 0 ? 'none-left' : 'devices-left'
   return {
     outcome,
-    facts: { devicesLeft: left },
+    facts: { devicesLeft: labels, work: left, deviceList: look.state },
     message: describeDevicesLeft(outcome, left),
-    session: { devicesLeft: left },
+    session: { devicesLeft: labels },
   }
+}
+
+/** Without a list of devices nothing shows that another one was done. */
+function unremembered({
+  present,
+  bootFiles,
+}: {
+  present: boolean | null
+  bootFiles: string | null
+}): DeviceWork {
+  const needs = present === false ? 'plug-in' : bootFiles === 'stale' ? 'refresh' : 'own-boot'
+  return { state: 'to-do', needs, why: 'nothing shows that it was done', since: null }
 }

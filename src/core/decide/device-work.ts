@@ -1,0 +1,124 @@
+import { PCR } from '../launch/pcr.ts'
+import {
+  type ApprovedState,
+  type DeviceLedger,
+  findLedgerDevice,
+  type LedgerLook,
+  putLedgerDevice,
+  type VerifiedState,
+} from '../session/device-ledger.ts'
+
+/**
+ * What a device needs until it is sealed for the approved state:
+ * - plug-in: it is not there to be looked at
+ * - refresh: its own boot files are old; they are brought up to date, then it is booted
+ * - own-boot: one boot from it, with `verify` in that boot
+ * - look: something about it could not be found out
+ */
+export type DeviceNeed = 'plug-in' | 'refresh' | 'own-boot' | 'look'
+
+export type DeviceWork =
+  | { readonly state: 'done' }
+  | {
+      readonly state: 'to-do'
+      readonly needs: DeviceNeed
+      readonly why: string
+      readonly since: string | null
+    }
+
+export type WorkFacts = {
+  readonly label: string
+  readonly present: boolean | null
+  readonly bootFiles: 'current' | 'stale' | 'absent' | null
+}
+
+/**
+ * The selected registers that hold the same whichever device is booted. tboot's legacy map measures kernel, initramfs
+ * and the command line with aem.uuid into PCR 19, TrenchBoot measures the device's own files into 17 and 18.
+ */
+export function listSharedRegisters(
+  selected: readonly number[],
+  flavour: 'tboot' | 'trenchboot' | null,
+): readonly number[] {
+  const own: readonly number[] = flavour === 'tboot' ? [PCR.modules] : [PCR.drtm, PCR.launched, PCR.modules]
+  return selected.filter((index) => !own.includes(index))
+}
+
+/**
+ * Is the device sealed for the approved state, as far as the ledger can show it?
+ * @returns null where no state was approved yet, or the ledger cannot be read: then there is no such list
+ */
+export function decideDeviceWork(look: LedgerLook, facts: WorkFacts): DeviceWork | null {
+  if (look.state !== 'read' || look.ledger.approved === null) return null
+  const { verified, leftSince } = findLedgerDevice(look.ledger, facts.label)
+  const why = findShortfall(look.ledger.approved, verified)
+  if (why === null) return { state: 'done' }
+  return { state: 'to-do', needs: decideNeed(facts), why, since: leftSince }
+}
+
+/** Why the last verification does not show the approved state; null where it does. */
+function findShortfall(approved: ApprovedState, verified: VerifiedState | null): string | null {
+  if (verified === null) return 'it was never verified in a boot of its own'
+  if (verified.at < approved.at)
+    return `it was last verified at ${verified.at}, before the state of ${approved.at} was approved`
+  if (verified.isCurrent !== true) return verified.why ?? 'what it booted could not be checked'
+  const other = approved.shared.filter(
+    (index) =>
+      approved.registers[index] === undefined || verified.registers[index] !== approved.registers[index],
+  )
+  return other.length === 0
+    ? null
+    : `in its own boot PCR ${other.join(', ')} was another than the approved one`
+}
+
+function decideNeed({ present, bootFiles }: WorkFacts): DeviceNeed {
+  if (present === false) return 'plug-in'
+  if (bootFiles === 'stale' || bootFiles === 'absent') return 'refresh'
+  return present === null || bootFiles === null ? 'look' : 'own-boot'
+}
+
+/** The ledger with every known device in it, and since when each is left to do. @param labels of all AEM devices */
+export function markDevicesLeft(ledger: DeviceLedger, labels: readonly string[], at: string): DeviceLedger {
+  const known = ledger.devices.filter((one) => labels.includes(one.label))
+  return labels.reduce(
+    (kept, label) => {
+      const own = findLedgerDevice(ledger, label)
+      const facts = { label, present: null, bootFiles: null }
+      const isLeft = decideDeviceWork({ state: 'read', ledger }, facts)?.state === 'to-do'
+      return putLedgerDevice(kept, { ...own, leftSince: isLeft ? (own.leftSince ?? at) : null })
+    },
+    { ...ledger, updatedAt: at, devices: known },
+  )
+}
+
+/** What the sealed files of a device are bound to, as one look can tell. */
+export type Binding = 'present' | 'forward' | 'other' | null
+
+/**
+ * For which PCR state a device is sealed:
+ * - present: the registers of this boot
+ * - own-boot: those of its own boot, in which it was verified and whose shared registers equal the present ones
+ * - forward: those predicted for the next boot, by the open session
+ * - other: other registers, so mostly an older state
+ * - not-sealed: nothing is sealed
+ */
+export type SealedFor = 'present' | 'own-boot' | 'forward' | 'other' | 'not-sealed' | null
+
+export function decideSealedFor(facts: {
+  readonly sealed: boolean | null
+  readonly binding: Binding
+  readonly isBooted: boolean
+  readonly tokenSha256: string | null
+  readonly verified: VerifiedState | null
+  readonly present: Readonly<Record<number, string>>
+  readonly shared: readonly number[]
+}): SealedFor {
+  const { sealed, binding, isBooted, tokenSha256, verified, present, shared } = facts
+  if (sealed === false) return 'not-sealed'
+  if (binding !== 'other' || isBooted) return binding
+  // PCR 19 differs per device: of one that was not booted from, only its own verified boot says what the rest means.
+  if (verified === null || tokenSha256 === null || verified.tokenSha256 !== tokenSha256) return null
+  const known = shared.length > 0 && shared.every((index) => present[index] !== undefined)
+  if (!known) return null
+  return shared.every((index) => verified.registers[index] === present[index]) ? 'own-boot' : 'other'
+}

@@ -1,0 +1,120 @@
+import * as z from 'zod'
+
+/** Raised with every change that an older program could misread. */
+const LEDGER_VERSION = 1
+const FORMAT = 'aem-reseal devices'
+
+/** Lower-case hex by register number, in the bank AEM seals to. */
+const registers = z.record(z.string().regex(/^[0-9]{1,2}$/), z.string().regex(/^[0-9a-f]+$/))
+
+const approvedState = z.object({
+  at: z.iso.datetime(),
+  bootId: z.string().nullable(),
+  /** Of the device it was approved on; null where that is not known. */
+  label: z.string().nullable(),
+  registers,
+  /** Registers that hold the same on every device (see `listSharedRegisters`). */
+  shared: z.array(z.number().int().min(0).max(23)),
+  /** `name evr` of the newest of each measured package; null where they could not be listed. */
+  packages: z.array(z.string()).nullable(),
+})
+
+const verifiedState = z.object({
+  at: z.iso.datetime(),
+  bootId: z.string().nullable(),
+  registers,
+  /** Is what booted what the device carries now, and is that what is installed? null: not known. */
+  isCurrent: z.boolean().nullable(),
+  /** Why not, or why not known; null where it is. */
+  why: z.string().nullable(),
+  /** SHA-256 of dom0's secret.fre.sealed2, which every seal renews. */
+  tokenSha256: z.string().nullable(),
+})
+
+const device = z.object({
+  label: z.string(),
+  uuid: z.string().nullable(),
+  /** The last time that every check of `verify` was true, in a boot from this very device. */
+  verified: verifiedState.nullable(),
+  /** Since when it is left to do; null where it is not, or where no state was approved yet. */
+  leftSince: z.iso.datetime().nullable(),
+})
+
+const ledgerSchema = z.object({
+  format: z.literal(FORMAT),
+  version: z.literal(LEDGER_VERSION),
+  updatedAt: z.iso.datetime(),
+  /** The last state that the user accepted, with evidence; null before the first. */
+  approved: approvedState.nullable(),
+  devices: z.array(device),
+})
+
+/**
+ * What is remembered of the AEM devices from boot to boot, and when no session is open: which state was approved last,
+ * and which device was verified when, in which boot.
+ */
+export type DeviceLedger = z.infer<typeof ledgerSchema>
+export type ApprovedState = z.infer<typeof approvedState>
+export type VerifiedState = z.infer<typeof verifiedState>
+export type LedgerDevice = DeviceLedger['devices'][number]
+
+/** A ledger that was read, none there, or one that is kept as it is and not believed. */
+export type LedgerLook =
+  | { readonly state: 'read'; readonly ledger: DeviceLedger }
+  | { readonly state: 'absent' }
+  | { readonly state: 'damaged' | 'foreign' | 'newer' | 'unreadable'; readonly detail: string }
+
+/**
+ * Reads devices.json of the state directory.
+ * @returns the ledger, or why it is none, as `parseSession` tells it of a session
+ */
+export function parseDeviceLedger(text: string): LedgerLook {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    return { state: 'damaged', detail: (error as Error).message }
+  }
+  const head = z.object({ format: z.literal(FORMAT), version: z.number() }).safeParse(json)
+  if (!head.success) return { state: 'foreign', detail: `it does not say "format": "${FORMAT}"` }
+  if (head.data.version > LEDGER_VERSION) return { state: 'newer', detail: `version ${head.data.version}` }
+  const parsed = ledgerSchema.safeParse(json)
+  if (parsed.success) return { state: 'read', ledger: parsed.data }
+  const [issue] = parsed.error.issues
+  return { state: 'damaged', detail: `${issue?.path.join('.')}: ${issue?.message}` }
+}
+
+export function emptyDeviceLedger(at: string): DeviceLedger {
+  return { format: FORMAT, version: LEDGER_VERSION, updatedAt: at, approved: null, devices: [] }
+}
+
+/** What the ledger knows of a device, or nothing yet. */
+export function findLedgerDevice(ledger: DeviceLedger, label: string): LedgerDevice {
+  const found = ledger.devices.find((one) => one.label === label)
+  return found ?? { label, uuid: null, verified: null, leftSince: null }
+}
+
+/** The ledger with this device in the place of the one of its label. */
+export function putLedgerDevice(ledger: DeviceLedger, changed: LedgerDevice): DeviceLedger {
+  const others = ledger.devices.filter((one) => one.label !== changed.label)
+  const devices = [...others, changed].sort((a, b) => (a.label < b.label ? -1 : 1))
+  return { ...ledger, devices }
+}
+
+/**
+ * The ledger with a newly approved state. A state that shares registers and packages with the approved one is the same:
+ * approving it on a second device asks nothing new of the first.
+ */
+export function approveState(ledger: DeviceLedger, next: ApprovedState): DeviceLedger {
+  const { approved } = ledger
+  const isSame =
+    approved !== null &&
+    approved.packages !== null &&
+    approved.packages.join('\n') === next.packages?.join('\n') &&
+    approved.shared.join() === next.shared.join() &&
+    approved.shared.every((index) => {
+      const value = approved.registers[index]
+      return value !== undefined && value === next.registers[index]
+    })
+  return isSame ? ledger : { ...ledger, approved: next }
+}

@@ -1,0 +1,115 @@
+import { listSharedRegisters, markDevicesLeft } from '../core/decide/device-work.ts'
+import type { Session } from '../core/session/checkpoint.ts'
+import {
+  type ApprovedState,
+  approveState,
+  type DeviceLedger,
+  emptyDeviceLedger,
+  findLedgerDevice,
+  type LedgerLook,
+  putLedgerDevice,
+  type VerifiedState,
+} from '../core/session/device-ledger.ts'
+import type { Host } from '../host/host.ts'
+import { observeBootedState, observePackageNames } from '../observe/booted-state.ts'
+import { AEM_DIR, type AemDevice, findBootedDevice, observeDevices } from '../observe/devices.ts'
+import { observeMachine } from '../observe/machine.ts'
+import { observeSealedCopy, observeTpmId } from '../observe/sealed.ts'
+import { observeSelection } from '../observe/selection.ts'
+import { observeFlavour } from '../observe/status.ts'
+import { observeTpm } from '../observe/tpm.ts'
+import type { DeviceVerification } from '../observe/verify.ts'
+import type { SessionStore } from './store.ts'
+
+/**
+ * Remembers a verification, and the state the session approved, for later boots and sessions. Only a device that this
+ * boot came from can be verified for good: in any other boot PCR 19 is another.
+ *
+ * @returns the ledger as it is now, or why it could not be kept
+ */
+export async function rememberVerification(
+  host: Host,
+  store: SessionStore,
+  results: readonly DeviceVerification[],
+  approved: Session['approved'],
+): Promise<LedgerLook> {
+  const machine = await observeMachine(host)
+  const devices = await observeDevices(host, machine)
+  const booted = findBootedDevice(devices, machine.aemUuid)
+  const at = host.now().toISOString()
+  const selected = (await observeSelection(host)) ?? []
+  const tpm = await observeTpm(host)
+  const now = tpm.bank === null ? {} : pick(tpm.pcrs[tpm.bank] ?? {}, selected)
+  const isVerified = results.some(({ device, ok }) => device === booted?.label && ok === true)
+  const verified: VerifiedState | null =
+    booted !== null && isVerified
+      ? {
+          at,
+          bootId: machine.bootId,
+          registers: now,
+          ...(await observeBootedState(host, booted, machine)),
+          tokenSha256: await observeTokenDigest(host, booted.label),
+        }
+      : null
+  const state: ApprovedState | null = approved && {
+    at: approved.at,
+    bootId: approved.bootId,
+    label: booted?.label ?? null,
+    registers: pick(approved.pcrs, selected),
+    shared: [...listSharedRegisters(selected, await observeFlavour(host))],
+    packages: (await observePackageNames(host))?.slice() ?? null,
+  }
+  const labels = await listLabels(host, devices)
+  return store.updateDevices((kept) => {
+    const ledger = state === null ? kept : approveState(kept, state)
+    const own =
+      booted === null || verified === null
+        ? ledger
+        : putLedgerDevice(ledger, {
+            ...findLedgerDevice(ledger, booted.label),
+            uuid: booted.uuid,
+            verified,
+          })
+    return markDevicesLeft(own, labels ?? unite(own, devices), at)
+  }, emptyDeviceLedger(at))
+}
+
+/** Takes what is known of a verification back: its next seal goes elsewhere. */
+export async function forgetVerification(
+  host: Host,
+  store: SessionStore,
+  changed: readonly string[],
+): Promise<LedgerLook> {
+  const at = host.now().toISOString()
+  const devices = await observeDevices(host, await observeMachine(host))
+  const labels = await listLabels(host, devices)
+  return store.updateDevices((kept) => {
+    const without = changed.reduce(
+      (ledger, label) => putLedgerDevice(ledger, { ...findLedgerDevice(ledger, label), verified: null }),
+      kept,
+    )
+    return markDevicesLeft(without, labels ?? unite(without, devices), at)
+  }, emptyDeviceLedger(at))
+}
+
+/** All AEM devices, once each; null where dom0's own list could not be read, so that none is forgotten by mistake. */
+async function listLabels(host: Host, devices: readonly AemDevice[]): Promise<readonly string[] | null> {
+  const isListed = (await host.listDirectory(AEM_DIR)).state === 'seen'
+  return isListed ? [...new Set(devices.map(({ label }) => label))] : null
+}
+
+function unite(ledger: DeviceLedger, devices: readonly AemDevice[]): readonly string[] {
+  return [...new Set([...ledger.devices, ...devices].map(({ label }) => label))]
+}
+
+function pick(values: Readonly<Record<number, string>>, indices: readonly number[]): Record<string, string> {
+  return Object.fromEntries(
+    indices.flatMap((index) => (values[index] === undefined ? [] : [[String(index), values[index]]])),
+  )
+}
+
+async function observeTokenDigest(host: Host, label: string): Promise<string | null> {
+  const tpmId = await observeTpmId(host)
+  const copy = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, label)
+  return copy?.files.find(({ name }) => name === 'secret.fre.sealed2')?.sha256 ?? null
+}

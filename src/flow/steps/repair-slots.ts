@@ -1,0 +1,42 @@
+import { Failure } from '../../core/failure.ts'
+import { planSlots, renderSlotFile } from '../../core/seal/slot-repair.ts'
+import { describeSlotRehearsal, describeSlotRepair } from '../../messages/slots.ts'
+import { AEM_DIR } from '../../observe/devices.ts'
+import { observeSlots } from '../../observe/slots.ts'
+import { line } from '../../ui/ui.ts'
+import { forgetVerification } from '../remember-devices.ts'
+import type { Step } from '../step.ts'
+
+/**
+ * Writes the slot files anew, in AEM's own form; the TPM is not touched. Until the device's next seal its token stays
+ * where it is, and AEM's initrd takes a token from any slot.
+ */
+export const repairSlots: Step<'repair-slots'> = async ({ host, ui, options, store }) => {
+  const { changes } = planSlots(await observeSlots(host))
+  if (options.dryRun) {
+    ui.say(changes.map(({ label, to }) => line(`  would write ${to} to ${slotPath(label)}`, 'dim')))
+    return { outcome: 'repaired', facts: { changes, dryRun: true }, message: describeSlotRehearsal(changes) }
+  }
+  try {
+    for (const { label, to } of changes)
+      await host.writeFileAtomic(slotPath(label), Buffer.from(renderSlotFile(to)), 0o644)
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    const { what } = error.text
+    return { outcome: 'failed', facts: { changes, what }, message: describeSlotRepair(changes, what) }
+  }
+  // What is claimed is what the files say now.
+  const after = planSlots(await observeSlots(host))
+  const outcome = after.shared.length === 0 ? 'repaired' : 'failed'
+  const why = outcome === 'repaired' ? null : 'the slot files say otherwise after they were written'
+  await forgetVerification(
+    host,
+    store,
+    changes.map(({ label }) => label),
+  )
+  return { outcome, facts: { changes }, message: describeSlotRepair(changes, why) }
+}
+
+function slotPath(label: string): string {
+  return `${AEM_DIR}/${label}/tpm-freshness-slot`
+}

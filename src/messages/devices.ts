@@ -1,0 +1,55 @@
+import type { DeviceNeed, DeviceWork, SealedFor } from '../core/decide/device-work.ts'
+import type { LedgerLook } from '../core/session/device-ledger.ts'
+import { wrap } from '../ui/render-message.ts'
+import { type Line, line } from '../ui/ui.ts'
+
+/** What is said of AEM devices: for which state each is sealed, when it was verified, what is left to do. */
+
+const WIDTH = 70
+
+const NEEDS: { readonly [N in DeviceNeed]: (label: string) => string } = {
+  'plug-in': () => 'plug it in and run `aem-reseal status`, which looks at its boot files',
+  refresh: (label) =>
+    `its own boot files are old. Plug it in, \`lsblk -o NAME,LABEL,UUID\` names its partition, then \`sudo anti-evil-maid-install -s SUFFIX /dev/PARTITION\` (suffix: what follows "aem" in ${label}; it formats the stick anew). Then boot it once with its AEM entry: that boot shows no secret yet; run \`aem-reseal verify\` in it`,
+  'own-boot': () =>
+    'restart from it with its AEM entry. That boot shows no secret yet and AEM seals to it by itself; run `aem-reseal verify` in it. The boot after that must show your secret',
+  look: () => 'plug it in and run `aem-reseal status`: what it carries, or whether it is there, is not known',
+}
+
+export function describeNeed(needs: DeviceNeed, label: string): string {
+  return NEEDS[needs](label)
+}
+
+/** The to-do of one device in full, for the end of a session and for status. */
+export function workLines(label: string, work: DeviceWork | null): readonly Line[] {
+  if (work === null || work.state === 'done') return []
+  const since = work.since === null ? '' : `, left since ${work.since}`
+  return [
+    ...wrap(`${label} to do: ${work.why}${since}`, WIDTH).map((text) => line(text, 'warn')),
+    ...wrap(describeNeed(work.needs, label), WIDTH - 2).map((text) => line(`  ${text}`)),
+  ]
+}
+
+const SEALED_FOR: { readonly [S in NonNullable<SealedFor>]: string } = {
+  present: 'sealed for the PCRs of this boot',
+  'own-boot': 'sealed for its own boot, last verified there',
+  forward: 'sealed forward, for the predicted PCRs of the next boot',
+  other: 'sealed for other PCRs than those of now',
+  'not-sealed': 'not sealed',
+}
+
+export function describeSealedFor(sealedFor: SealedFor): string {
+  return sealedFor === null ? 'for which PCRs it is sealed is not known' : SEALED_FOR[sealedFor]
+}
+
+/** Why there is no list of devices to believe; null where there is one, or none was written yet. */
+export function describeLedger(look: LedgerLook, path: string): string | null {
+  if (look.state === 'read' || look.state === 'absent') return null
+  const what = {
+    damaged: 'is damaged',
+    foreign: 'is not one of aem-reseal',
+    newer: 'was written by a newer aem-reseal',
+    unreadable: 'cannot be read',
+  }[look.state]
+  return `the list of devices ${path} ${what} (${look.detail}). It is kept as it is, and nothing is remembered of the devices; look at it, then move it away: \`sudo mv ${path} ${path}.old\``
+}

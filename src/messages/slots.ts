@@ -1,0 +1,91 @@
+import type { Outcomes } from '../core/decide/outcomes.ts'
+import type { SlotChange, SlotPlan } from '../core/seal/slot-repair.ts'
+import type { Message } from '../flow/step.ts'
+import { wrap } from '../ui/render-message.ts'
+import { type Line, line, type Question } from '../ui/ui.ts'
+
+/** What is said of devices with the same freshness slot. */
+
+const WHAT_IT_MEANS =
+  "the TPM keeps the digest of one freshness token in each slot. AEM 4.2.0 gives slot 0 to every device, by a defect: each seal of one device then overwrites the other's token, and the other device shows no secret at its next boot though nothing was changed on it"
+
+function sharedWords({ shared }: SlotPlan): string {
+  return shared.map(({ slot, labels }) => `${labels.join(' and ')} (slot ${slot})`).join('; ')
+}
+
+function changeWords(changes: readonly SlotChange[]): string {
+  return changes.map(({ label, from, to }) => `${label} from slot ${from} to slot ${to}`).join(', ')
+}
+
+export function explainSlots(plan: SlotPlan): readonly Line[] {
+  const text = `Same freshness slot: ${sharedWords(plan)}. What it means: ${WHAT_IT_MEANS}.`
+  const repair = `The repair writes another number into tpm-freshness-slot: ${changeWords(plan.changes)}. The TPM is not touched. A device that moves may show no secret at its next boot; AEM seals into its new slot then, and from there on both stay valid.`
+  return [text, repair].flatMap((own) => wrap(own, 74)).map((own) => line(`  ${own}`))
+}
+
+export function slotQuestion(plan: SlotPlan): Question<'yes' | 'no'> {
+  return {
+    id: 'repair-slots',
+    message: `Give ${plan.changes.map(({ label }) => label).join(', ')} a freshness slot of its own?`,
+    choices: [
+      { value: 'no', label: 'no', hint: 'nothing is changed' },
+      { value: 'yes', label: 'yes', hint: changeWords(plan.changes) },
+    ],
+    default: 'no',
+    withYes: 'no',
+  }
+}
+
+export function describeSlots(outcome: Outcomes['check-slots'], plan: SlotPlan): Message {
+  return SLOTS[outcome](plan)
+}
+
+const SLOTS: { readonly [O in Outcomes['check-slots']]: (plan: SlotPlan) => Message } = {
+  distinct: () => ({
+    tone: 'good',
+    what: 'no two AEM devices have the same freshness slot',
+    next: 'go on',
+  }),
+  repair: (plan) => ({
+    tone: 'info',
+    what: `to be changed: ${changeWords(plan.changes)}`,
+    next: 'the slot files are written',
+  }),
+  kept: (plan) => ({
+    tone: 'attention',
+    what: `same freshness slot: ${sharedWords(plan)}; nothing was changed`,
+    why: WHAT_IT_MEANS,
+    next: 'to repair it later, in a terminal: `aem-reseal devices repair-slots`',
+  }),
+  'no-free-slot': (plan) => ({
+    tone: 'attention',
+    what: `same freshness slot: ${sharedWords(plan)}; no slot is free for ${plan.without.join(', ')}`,
+    why: WHAT_IT_MEANS,
+    next: 'the TPM has 8 slots: take a device that you do not use any more out of AEM, `sudo rm -r /var/lib/anti-evil-maid/LABEL`, then run `aem-reseal devices repair-slots`',
+  }),
+}
+
+export function describeSlotRehearsal(changes: readonly SlotChange[]): Message {
+  return {
+    tone: 'info',
+    what: `it would be changed: ${changeWords(changes)}`,
+    next: 'nothing was written in this rehearsal',
+  }
+}
+
+/** @param why it failed; null where it did not */
+export function describeSlotRepair(changes: readonly SlotChange[], why: string | null): Message {
+  const labels = changes.map(({ label }) => label).join(', ')
+  if (why !== null)
+    return {
+      tone: 'attention',
+      what: `the freshness slot of ${labels} could not be changed: ${why}`,
+      next: 'mend the cause, then run `aem-reseal devices repair-slots`, or `aem-reseal resume` where a session is open',
+    }
+  return {
+    tone: 'good',
+    what: `changed: ${changeWords(changes)}; no two devices have the same slot now`,
+    why: 'AEM writes the token of a device into its slot when it seals for that device, which only a boot from it does rightly',
+    next: `boot once from ${labels} with its AEM entry: no secret may appear at that boot; AEM seals into the new slot. Then run \`aem-reseal verify\` there`,
+  }
+}

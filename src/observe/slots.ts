@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto'
+import { findSlots } from '../core/seal/freshness.ts'
+import type { SlotDevice } from '../core/seal/slot-repair.ts'
+import type { Host } from '../host/host.ts'
+import { valueOrNull } from '../host/host.ts'
+import { findBootedDevice, observeDevices } from './devices.ts'
+import { observeMachine } from './machine.ts'
+import { plainSecretPath } from './plain-secrets.ts'
+import { observeTpm, type TpmFacts } from './tpm.ts'
+import { openTpm2Trial } from './tpm2-trial.ts'
+import { openTpm12Trial } from './tpm12-trial.ts'
+
+/** The freshness slot of every device; the TPM is asked only where two have the same. */
+export async function observeSlots(host: Host): Promise<readonly SlotDevice[]> {
+  const machine = await observeMachine(host)
+  const devices = await observeDevices(host, machine)
+  const booted = findBootedDevice(devices, machine.aemUuid)
+  // Two sticks with one label have one slot file in dom0.
+  const unique = devices.filter(({ label }, at) => devices.findIndex((one) => one.label === label) === at)
+  const slots = unique.flatMap(({ slot }) => (slot === null ? [] : [slot]))
+  const isShared = new Set(slots).size < slots.length
+  const { version } = await observeTpm(host)
+  const nv = isShared ? await readFreshness(host, version) : null
+  return Promise.all(
+    unique.map(async ({ label, slot }) => ({
+      label,
+      slot,
+      isBooted: label === booted?.label,
+      holdsToken: nv === null || slot === null ? null : await holdsToken(host, label, slot, nv, version),
+    })),
+  )
+}
+
+async function readFreshness(host: Host, version: TpmFacts['version']): Promise<Uint8Array | null> {
+  const trial = version === '1.2' ? await openTpm12Trial(host) : await openTpm2Trial(host)
+  if ('why' in trial) return null
+  try {
+    return await trial.readFreshness()
+  } finally {
+    await trial.close()
+  }
+}
+
+async function holdsToken(
+  host: Host,
+  label: string,
+  slot: number,
+  nv: Uint8Array,
+  version: TpmFacts['version'],
+): Promise<boolean | null> {
+  const token = valueOrNull(await host.readFile(plainSecretPath(label, 'fre')))
+  if (token === null) return null
+  const digest = createHash(version === '1.2' ? 'sha1' : 'sha256')
+    .update(token)
+    .digest('hex')
+  return findSlots(nv, digest).includes(slot)
+}

@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest'
+import {
+  decideDeviceWork,
+  decideSealedFor,
+  listSharedRegisters,
+  markDevicesLeft,
+} from '../../../src/core/decide/device-work.ts'
+import {
+  type DeviceLedger,
+  emptyDeviceLedger,
+  type VerifiedState,
+} from '../../../src/core/session/device-ledger.ts'
+
+const AT = '2024-07-17T09:00:00.000Z'
+const EARLIER = '2024-07-16T09:00:00.000Z'
+const LATER = '2024-07-18T09:00:00.000Z'
+const PCRS = { '13': '0d', '17': 'aa', '18': 'bb', '19': 'c1' }
+
+const verified: VerifiedState = {
+  at: LATER,
+  bootId: 'boot-2',
+  registers: { ...PCRS, '19': 'c2' },
+  isCurrent: true,
+  why: null,
+  tokenSha256: 'f0',
+}
+
+function ledgerWith(changes: Partial<VerifiedState> | null): DeviceLedger {
+  const approved = {
+    at: AT,
+    bootId: 'boot-1',
+    label: 'aem',
+    registers: PCRS,
+    shared: [13, 17, 18],
+    packages: ['xen-hypervisor 1'],
+  }
+  const own = changes === null ? null : { ...verified, ...changes }
+  return {
+    ...emptyDeviceLedger(AT),
+    approved,
+    devices: [{ label: 'aem.stick', uuid: null, verified: own, leftSince: EARLIER }],
+  }
+}
+
+const stick = { label: 'aem.stick', present: true, bootFiles: 'current' } as const
+
+describe('decideDeviceWork', () => {
+  const decide = (changes: Partial<VerifiedState> | null, facts = {}) =>
+    decideDeviceWork({ state: 'read', ledger: ledgerWith(changes) }, { ...stick, ...facts })
+
+  it('is done for a device that was verified in a boot of the approved state; its PCR 19 is its own', () => {
+    expect(decide({})).toEqual({ state: 'done' })
+  })
+
+  it.each([
+    ['was never verified', null, 'never verified'],
+    ['was verified before the approval', { at: EARLIER }, 'before the state of'],
+    ['booted something else than it carries', { isCurrent: false, why: 'its boot files are stale' }, 'stale'],
+    ['booted what could not be checked', { isCurrent: null }, 'could not be checked'],
+    ['booted another Xen', { registers: { ...PCRS, '18': 'ee' } }, 'PCR 18 was another'],
+    ['booted with a register that was not read', { registers: { '13': '0d', '17': 'aa' } }, 'PCR 18'],
+  ])('is left to do when it %s', (_what, changes, why) => {
+    expect(decide(changes)).toMatchObject({
+      state: 'to-do',
+      why: expect.stringContaining(why),
+      since: EARLIER,
+    })
+  })
+
+  it('is not done either where the approved register itself is missing', () => {
+    const ledger = ledgerWith({})
+    const registers = { '13': '0d', '17': 'aa' }
+    const look = {
+      state: 'read',
+      ledger: { ...ledger, approved: { ...ledger.approved!, registers } },
+    } as const
+    expect(decideDeviceWork(look, stick)).toMatchObject({ state: 'to-do' })
+  })
+
+  it.each([
+    [{ present: false, bootFiles: null }, 'plug-in'],
+    [{ bootFiles: 'stale' }, 'refresh'],
+    [{ bootFiles: 'absent' }, 'refresh'],
+    [{}, 'own-boot'],
+    [{ bootFiles: null }, 'look'],
+    [{ present: null }, 'look'],
+  ])('%j needs %s', (facts, needs) => {
+    expect(decide(null, facts)).toMatchObject({ needs })
+  })
+
+  it.each(['absent', 'damaged', 'newer'] as const)('says nothing where the list is %s', (state) => {
+    expect(decideDeviceWork({ state, detail: '' }, stick)).toBeNull()
+  })
+
+  it('says nothing before a state was approved', () => {
+    expect(decideDeviceWork({ state: 'read', ledger: emptyDeviceLedger(AT) }, stick)).toBeNull()
+  })
+})
+
+describe('markDevicesLeft', () => {
+  it('keeps since when, adds new devices, lets done and vanished ones go', () => {
+    const ledger = ledgerWith(null)
+    const gone = { label: 'aem.gone', uuid: null, verified: null, leftSince: EARLIER }
+    const done = { label: 'aem', uuid: null, verified: { ...verified, at: AT }, leftSince: EARLIER }
+    const marked = markDevicesLeft(
+      { ...ledger, devices: [...ledger.devices, gone, done] },
+      ['aem', 'aem.new', 'aem.stick'],
+      LATER,
+    )
+    expect(marked.devices.map(({ label, leftSince }) => [label, leftSince])).toEqual([
+      ['aem', null],
+      ['aem.new', LATER],
+      ['aem.stick', EARLIER],
+    ])
+  })
+})
+
+describe('listSharedRegisters', () => {
+  it('leaves out what a flavour measures of the device itself', () => {
+    const selected = [13, 17, 18, 19]
+    expect(listSharedRegisters(selected, 'tboot')).toEqual([13, 17, 18])
+    expect(listSharedRegisters(selected, 'trenchboot')).toEqual([13])
+    expect(listSharedRegisters(selected, null)).toEqual([13])
+  })
+})
+
+describe('decideSealedFor', () => {
+  const facts: Parameters<typeof decideSealedFor>[0] = {
+    sealed: true,
+    binding: 'other',
+    isBooted: false,
+    tokenSha256: 'f0',
+    verified,
+    present: PCRS,
+    shared: [13, 17, 18],
+  }
+
+  it.each<[string | null, Partial<typeof facts>]>([
+    ['own-boot', {}],
+    ['other', { present: { ...PCRS, '18': 'ee' } }],
+    ['other', { isBooted: true }],
+    ['present', { binding: 'present' }],
+    ['forward', { binding: 'forward' }],
+    ['not-sealed', { sealed: false }],
+    [null, { binding: null }],
+    [null, { tokenSha256: 'f1' }],
+    [null, { tokenSha256: null }],
+    [null, { verified: null }],
+    [null, { present: { '13': '0d', '17': 'aa' } }],
+    [null, { shared: [] }],
+  ])('%s for %j', (answer, changes) => {
+    expect(decideSealedFor({ ...facts, ...changes })).toBe(answer)
+  })
+})

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest'
+import {
+  type ApprovedState,
+  approveState,
+  type DeviceLedger,
+  emptyDeviceLedger,
+  parseDeviceLedger,
+} from '../../../src/core/session/device-ledger.ts'
+
+const AT = '2024-07-17T09:00:00.000Z'
+const LATER = '2024-07-18T09:00:00.000Z'
+
+const approved: ApprovedState = {
+  at: AT,
+  bootId: 'boot-1',
+  label: 'aem',
+  registers: { '17': 'aa', '18': 'bb', '19': 'cc' },
+  shared: [17, 18],
+  packages: ['xen-hypervisor 2001:4.17.4-4.fc37'],
+}
+
+const ledger: DeviceLedger = {
+  ...emptyDeviceLedger(AT),
+  approved,
+  devices: [{ label: 'aem', uuid: null, verified: null, leftSince: AT }],
+}
+
+describe('parseDeviceLedger', () => {
+  it('reads what was written', () => {
+    expect(parseDeviceLedger(JSON.stringify(ledger))).toEqual({ state: 'read', ledger })
+  })
+
+  it.each([
+    ['damaged', '{', 'Expected'],
+    ['damaged', JSON.stringify({ ...ledger, devices: 1 }), 'devices'],
+    [
+      'damaged',
+      JSON.stringify({ ...ledger, approved: { ...approved, registers: { '18': 'XX' } } }),
+      'approved',
+    ],
+    ['foreign', '{"format":"other","version":1}', 'aem-reseal devices'],
+    ['foreign', '[]', 'aem-reseal devices'],
+    ['newer', JSON.stringify({ ...ledger, version: 2 }), 'version 2'],
+  ])('calls a file that is none %s', (state, text, detail) => {
+    expect(parseDeviceLedger(text)).toEqual({ state, detail: expect.stringContaining(detail) })
+  })
+})
+
+describe('approveState', () => {
+  it('takes the first one', () => {
+    expect(approveState(emptyDeviceLedger(AT), approved).approved).toEqual(approved)
+  })
+
+  it('keeps the time of a state that is the same on every device', () => {
+    const again = {
+      ...approved,
+      at: LATER,
+      label: 'aem.stick',
+      registers: { ...approved.registers, '19': 'dd' },
+    }
+    expect(approveState(ledger, again).approved?.at).toBe(AT)
+  })
+
+  it.each([
+    ['another shared register', { registers: { ...approved.registers, '18': 'ee' } }],
+    ['other packages', { packages: ['xen-hypervisor 2001:4.17.4-5.fc37'] }],
+    ['packages that are not known', { packages: null }],
+    ['a shared register that was not read', { registers: { '17': 'aa' } }],
+    ['another selection', { shared: [17] }],
+  ])('takes the new one for %s', (_what, change) => {
+    expect(approveState(ledger, { ...approved, at: LATER, ...change }).approved?.at).toBe(LATER)
+  })
+})
