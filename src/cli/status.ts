@@ -15,7 +15,7 @@ export async function runStatus(io: Io, options: GlobalOptions, host: Host): Pro
   const facts = await ui.progress('looking at the machine', () => observeStatus(host))
   const store = makeDirectoryStore(host, stateDirOf(options))
   const session = await store.load()
-  const held = await observeHeld(host, await store.loadHeldNote())
+  const held = await observeHeld(host, session, await store.loadHeldNote())
   const answer = toStatusAnswer(facts, session, held)
   if (options.json) printJson(io, answer)
   else ui.say(renderStatus(answer, facts))
@@ -23,9 +23,13 @@ export async function runStatus(io: Io, options: GlobalOptions, host: Host): Pro
 }
 
 /** The gate's note, while it is true: of this boot, and AEM has not sealed since. */
-async function observeHeld(host: Host, note: HeldNote | null): Promise<HeldNote | null> {
+async function observeHeld(
+  host: Host,
+  session: Session | null,
+  note: HeldNote | null,
+): Promise<HeldNote | null> {
   if (note === null) return null
-  const { heldNote, outcome } = await observeSealOutcome(host, note)
+  const { heldNote, outcome } = await observeSealOutcome(host, session, note)
   return outcome === 'held' ? heldNote : null
 }
 

@@ -189,7 +189,8 @@ export function describeResealGate(outcome: Outcomes['gate-reseal'], checks: rea
   }
 }
 
-export function describeReseal(outcome: Outcomes['reseal'], said: string): Message {
+/** @param renewed are the sealed files new; null: they could not be read before or after the seal */
+export function describeReseal(outcome: Outcomes['reseal'], renewed: boolean | null, said: string): Message {
   const details = said === '' ? [] : said.split('\n').map((own) => line(`| ${own}`, 'dim'))
   if (outcome === 'sealed') {
     return {
@@ -201,12 +202,18 @@ export function describeReseal(outcome: Outcomes['reseal'], said: string): Messa
   }
   return {
     tone: 'attention',
-    what: 'the reseal did not succeed: the sealed files are not new, or AEM reported a failure',
+    what: `the reseal did not succeed: ${NOT_RESEALED[renewed === null ? 'unknown' : renewed ? 'new' : 'old']}`,
     why: 'what AEM said stands below',
     next: 'mend the cause (device plugged in? writable? full?), then run `aem-reseal resume`; `journalctl -b -u anti-evil-maid-seal` has more',
     details,
   }
 }
+
+const NOT_RESEALED = {
+  new: 'the sealed files are new, but AEM reported a failure',
+  old: 'the sealed files are not new',
+  unknown: 'the sealed files could not be read before or after it, so whether they are new is not known',
+} as const
 
 export function describeVerification(
   outcome: Outcomes['verify'],

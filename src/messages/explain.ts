@@ -38,9 +38,7 @@ const EXPLAIN: { readonly [O in Outcomes['explain']]: (explanation: Explanation)
   unexplained: ({ alreadyResealed, advice }) => ({
     tone: 'alarm',
     what: 'UNEXPLAINED CHANGE: what booted is not accounted for by the confirmed update',
-    why: alreadyResealed
-      ? 'AEM has sealed to it by itself already: from now on your secret may be shown to whoever controls this boot chain, so it vouches for nothing until you change it from a trusted state'
-      : 'the sealed secret was not given to this state',
+    why: RESEALED[alreadyResealed === null ? 'unknown' : alreadyResealed ? 'yes' : 'no'],
     next: (advice.length > 0 ? advice : ADVICE).map((text, index) => `${index + 1}. ${text}`).join('\n'),
   }),
   'no-baseline': () => ({
@@ -50,6 +48,13 @@ const EXPLAIN: { readonly [O in Outcomes['explain']]: (explanation: Explanation)
     next: 'decide by hand (AEM README, "Xen/kernel/BIOS/firmware upgrades"); next time run `aem-reseal start` before the restart',
   }),
 }
+
+const RESEALED = {
+  yes: 'AEM has sealed to it by itself already: from now on your secret may be shown to whoever controls this boot chain, so it vouches for nothing until you change it from a trusted state',
+  no: 'AEM has not sealed to this state in this boot',
+  unknown:
+    'whether AEM has sealed to this state already could not be found out: take it that it has, so your secret vouches for nothing until you change it from a trusted state',
+} as const
 
 /** For findings outside the registers, where the launch core gives no advice of its own. */
 const ADVICE = [

@@ -45,7 +45,7 @@ export type Explanation = Omit<LaunchExplanation, 'reasons' | 'pcrs'> & {
  */
 export async function observeExplanation(host: Host, session: Session): Promise<Explanation> {
   const machine = await observeMachine(host)
-  const { sealedInThisBoot } = await observeSealOutcome(host)
+  const { sealedInThisBoot } = await observeSealOutcome(host, session)
   const { baseline } = session
   const tpm = await observeTpm(host)
   if (baseline === null) {

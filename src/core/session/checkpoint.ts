@@ -101,6 +101,8 @@ export const sessionSchema = z.object({
   prediction: z.unknown(),
   /** The state that was accepted after an explained change. */
   approved: z.object({ at: z.iso.datetime(), bootId: z.string().nullable(), pcrs: pcrValues }).nullable(),
+  /** This program's own last reseal: the boot it ran in, and the sealed freshness token it left. */
+  resealed: z.object({ bootId: z.string(), token: hexDigest }).nullable().default(null),
   /** Latest facts of each step, for the report. */
   findings: z.record(z.string(), z.unknown()),
   /** Labels of AEM devices that still carry the old state. */
@@ -162,6 +164,7 @@ export function startSession(begin: {
     expectation: null,
     prediction: null,
     approved: null,
+    resealed: null,
     findings: {},
     devicesLeft: [],
     history: [],
