@@ -53,7 +53,7 @@ export const COMMANDS = {
     args: ['-n', '--', '{node}', '{program}', '{arguments}'],
     params: z.object({ node: absolutePath, program: absolutePath, arguments: z.string() }),
     asRoot: false,
-    effect: 'read',
+    effect: 'write',
     timeoutMs: 24 * 3600 * SECOND,
     maxOutputBytes: 0,
     why: 'runs this program once more as root, with the same arguments and this terminal; only src/host/become-root.ts does',

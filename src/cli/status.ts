@@ -153,7 +153,9 @@ function renderStatus(answer: StatusAnswer, facts: StatusFacts): readonly Line[]
         device.bootFiles === 'stale' ? 'warn' : undefined,
       )
     }),
-    ...(aem.devices.length === 0 ? [row('devices', 'none found')] : []),
+    ...(aem.devices.length === 0
+      ? [row('devices', facts.areDevicesKnown ? 'none found' : 'not known: lsblk did not answer')]
+      : []),
     row(
       'Xen running',
       `${xen.running.version ?? 'not known'}  build ${xen.running.buildId?.slice(0, 16) ?? 'not known'}`,

@@ -59,7 +59,7 @@ const BOOT: { readonly [O in Outcomes['check-boot']]: (facts: BootFacts, version
   }),
   unknown: () => ({
     tone: 'attention',
-    what: 'this boot could not be identified: boot id, PCR 17 or the build id of Xen cannot be read',
+    what: 'this boot could not be identified: boot id, PCR 17 or the build id of Xen cannot be read, or the kernel command line names several AEM devices (aem.uuid)',
     why: 'what cannot be looked up is never taken for good',
     next: 'run `aem-reseal status --json` as root and see which field is null; the session is kept',
   }),
@@ -251,16 +251,30 @@ const VERIFY: { readonly [O in Outcomes['verify']]: Message } = {
   },
 }
 
-export function describeDevicesLeft(outcome: Outcomes['next-device'], left: readonly string[]): Message {
+/** @param isComplete could all devices be listed */
+export function describeDevicesLeft(
+  outcome: Outcomes['next-device'],
+  left: readonly string[],
+  isComplete: boolean,
+): Message {
+  if (outcome === 'unknown')
+    return {
+      tone: 'attention',
+      what: 'whether there are further AEM devices is not known',
+      why: NOT_LISTED,
+      next: 'run `sudo aem-reseal status` and see what it names; bring every other stick of yours up to date',
+    }
   if (outcome === 'none-left')
     return { tone: 'good', what: 'no other AEM device is known', next: 'the secret is confirmed' }
   return {
     tone: 'attention',
     what: `still to do: ${left.join(', ')}`,
-    why: 'each AEM device has its own boot files and its own PCR 19, so each needs its own boot',
+    why: `each AEM device has its own boot files and its own PCR 19, so each needs its own boot${isComplete ? '' : `; there may be more of them: ${NOT_LISTED}`}`,
     next: 'bring each up to date (`aem-reseal status`), boot it once with the AEM entry, and run `aem-reseal verify` there',
   }
 }
+
+const NOT_LISTED = 'lsblk did not answer, or /var/lib/anti-evil-maid could not be read'
 
 export function describeSecret(outcome: Outcomes['confirm-secret']): Message {
   return SECRET[outcome]

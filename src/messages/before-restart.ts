@@ -57,12 +57,17 @@ const AEM: { readonly [O in Outcomes['detect-aem']]: (status: StatusFacts) => Me
     why: 'AEM refuses to seal to such registers (PCR sanity check); on TPM 2.0 tboot may use a map without PCR 19',
     next: 'see /usr/share/doc/anti-evil-maid/README on the PCR sanity check; adjust SEAL in /etc/anti-evil-maid.conf only if you know why',
   }),
-  unknown: ({ aem, tpm, machine }) => ({
+  unknown: ({ aem, tpm, machine, devices, areDevicesKnown }) => ({
     tone: 'attention',
     what: `it could not be found out whether AEM is ready here: ${[
       aem.installed === null ? 'AEM installed' : null,
       tpm.version === null ? 'TPM' : null,
-      machine.bootedWithAem === null ? 'kernel command line' : null,
+      machine.bootedWithAem === null
+        ? machine.kernelCommandLine === null
+          ? 'kernel command line'
+          : 'several aem.uuid on the kernel command line'
+        : null,
+      devices.length === 0 && !areDevicesKnown ? 'AEM devices (lsblk, /var/lib/anti-evil-maid)' : null,
       'PCR 17',
     ]
       .filter(Boolean)
@@ -86,6 +91,8 @@ function aemDetails({ aem, devices }: StatusFacts): readonly Line[] {
 
 export type UpdateMessageFacts = {
   readonly packages: readonly ConfirmedPackage[]
+  /** Measured packages that rpm gave no answer about. */
+  readonly unasked: readonly string[]
   readonly bulletin: string | null
   readonly missing: readonly { name: string; wanted: string; installed: string | null }[]
   readonly pendingXen: boolean | null
@@ -130,12 +137,25 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
     why: 'a file differs from its package, or a package is not signed by a known key',
     next: 'do not restart into it; reinstall the package with `sudo qubes-dom0-update --action=reinstall NAME`, and find out who changed the file',
   }),
-  unknown: () => ({
-    tone: 'attention',
-    what: 'the installed packages could not be looked up, so nothing is confirmed',
-    why: 'rpm is missing, does not answer, or answers in a form that is not known',
-    next: 'run `rpm -q xen-hypervisor` by hand and mend what it says',
-  }),
+  unknown: ({ packages, unasked, pendingXen }) => {
+    const unread = packages.filter((item) => item.changedFiles === null).map((item) => item.name)
+    const gaps = [
+      packages.length === 0 || unasked.length > 0
+        ? `rpm gave no answer about ${unasked.join(', ') || 'any package'}`
+        : null,
+      unread.length > 0 ? `\`rpm -V\` gave no answer about ${unread.join(', ')}` : null,
+      packages.some((item) => item.changedSinceBoot === null)
+        ? 'when this boot began is not known (/proc/stat)'
+        : null,
+      pendingXen === null ? 'whether the running Xen is the installed one is not known' : null,
+    ].filter((gap) => gap !== null)
+    return {
+      tone: 'attention',
+      what: `nothing is confirmed: ${gaps.join('; ') || 'whether the bulletin is met is not known'}`,
+      why: 'what cannot be looked up is never taken for good, and never for "nothing to do"',
+      next: 'run `rpm -q xen-hypervisor` and `sudo xl info` by hand, mend what they say, then run this again',
+    }
+  },
 }
 
 function isGood(item: ConfirmedPackage): boolean {

@@ -1,3 +1,4 @@
+import { parseKernelParameters } from '../core/aem/configuration.ts'
 import type { CheckedFile } from '../core/decide/boot-device.ts'
 import { decideImage } from '../core/decide/boot-device.ts'
 import { Failure } from '../core/failure.ts'
@@ -186,7 +187,13 @@ async function checkGrub(host: Host, root: string, device: AemDevice): Promise<C
   const name = xenImageName(xen.evr)
   const isWanted = listAemEntries(config).some((entry) => {
     const loads = [entry.launcher, ...entry.modules].some((file) => file?.path === `/${name}`)
-    return loads && entry.modules.some((file) => file.commandLine.includes(`aem.uuid=${device.uuid}`))
+    return loads && entry.modules.some((file) => namesOnly(file.commandLine, device.uuid))
   })
   return { ...base, state: isWanted ? 'current' : 'stale', against: `an AEM entry with ${name}` }
+}
+
+/** The command line names this device and no other one. */
+function namesOnly(commandLine: string, uuid: string | null): boolean {
+  const named = new Set(parseKernelParameters(commandLine, 'aem.uuid'))
+  return uuid !== null && named.size === 1 && named.has(uuid)
 }

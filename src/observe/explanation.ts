@@ -185,7 +185,7 @@ async function observeChange(
   device: AemDevice | null,
 ): Promise<ChangeFacts> {
   const boot = await observeBootDevice(host, device, machine.xen.buildId)
-  const packages = (await observeConfirmedPackages(host, machine.bootTime)) ?? []
+  const packages = (await observeConfirmedPackages(host, machine.bootTime))?.packages ?? []
   const { installedXen } = await observeInstalledXen(host)
   return {
     pcrs: explained.pcrs.map(({ index, before, now, change }) => ({

@@ -3,7 +3,7 @@ import type { InstalledPackage } from '../core/package/rpm.ts'
 import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
-import { type AemDevice, observeDevices, openDevice } from './devices.ts'
+import { type AemDevice, observeAllDevices, openDevice } from './devices.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
 import { observePackage, observePackageFiles } from './packages.ts'
 import { exists, readTextOrNull } from './read.ts'
@@ -35,6 +35,8 @@ export type StatusFacts = {
   readonly measured: boolean | null
   readonly badPcrs: readonly number[]
   readonly devices: readonly DeviceStatus[]
+  /** All devices could be listed: there are no others. */
+  readonly areDevicesKnown: boolean
   readonly installedXen: InstalledXen
   readonly pendingRestart: boolean | null
 }
@@ -46,7 +48,8 @@ export async function observeStatus(host: Host): Promise<StatusFacts> {
   const aem = await observeAem(host)
   const { installedXen, expected } = await observeInstalledXen(host)
   const devices: DeviceStatus[] = []
-  for (const device of await observeDevices(host, machine)) {
+  const all = await observeAllDevices(host, machine)
+  for (const device of all.devices) {
     devices.push({ ...device, ...(await observeDeviceFiles(host, device, expected)) })
   }
   return {
@@ -56,6 +59,7 @@ export async function observeStatus(host: Host): Promise<StatusFacts> {
     measured: isMeasured(tpm),
     badPcrs: listBadPcrs(tpm, aem.selectedPcrs ?? []),
     devices,
+    areDevicesKnown: all.isComplete,
     installedXen,
     pendingRestart: decidePendingRestart(machine, installedXen),
   }

@@ -17,6 +17,8 @@ export type ConfirmedPackage = {
 export type UpdateFacts = {
   readonly packages: readonly ConfirmedPackage[]
   readonly rpmKnown: boolean
+  /** Measured packages that rpm gave no answer about: they may be installed, and anything. */
+  readonly unasked: readonly string[]
   readonly pendingXen: boolean | null
   /** Is the named bulletin's demand met; null when none was named. */
   readonly demandMet: boolean | null
@@ -37,8 +39,8 @@ export function listChangedPackages(packages: readonly ConfirmedPackage[]): read
 }
 
 /**
- * Is the update there and trustworthy? Changed packages must be verified; of the others only their files must be
- * as packaged (their signature was accepted with an earlier boot).
+ * Is the update there and trustworthy? Packages that changed, or may have, must be verified; of the others only their
+ * files must be as packaged (their signature was accepted with an earlier boot).
  */
 export function decideUpdate(facts: UpdateFacts): Outcomes['confirm-update'] {
   const { packages } = facts
@@ -46,16 +48,18 @@ export function decideUpdate(facts: UpdateFacts): Outcomes['confirm-update'] {
   if (facts.bulletinNamed && !facts.bulletinVerified) return 'not-verified'
   if (facts.bulletinNamed && facts.demandMet === null) return 'unknown'
   if (facts.bulletinNamed && !facts.demandMet) return 'unmet'
-  const changed = listChangedPackages(packages)
-  const isXenKnown = facts.pendingXen !== null
-  if (changed.length === 0 && isXenKnown && !facts.pendingXen) {
-    return packages.some((item) => (item.changedFiles ?? []).length > 0) ? 'not-verified' : 'nothing-pending'
+  if (packages.some((item) => (item.changedFiles ?? []).length > 0)) return 'not-verified'
+  if (facts.unasked.length > 0) return 'unknown'
+  // Whether anything changed must be known before "nothing did", and before "the update is there".
+  if (listChangedPackages(packages).length === 0 && facts.pendingXen !== true) {
+    const isQuiet = packages.every((item) => item.changedSinceBoot === false && item.changedFiles !== null)
+    return isQuiet && facts.pendingXen === false ? 'nothing-pending' : 'unknown'
   }
-  if (packages.some((item) => item.changedSinceBoot === null) && !isXenKnown) return 'unknown'
-  const mustVerify = facts.pendingXen ? packages.filter((item) => item.component === 'xen') : []
+  const mustVerify = packages.filter(
+    (item) => item.changedSinceBoot !== false || (item.component === 'xen' && facts.pendingXen !== false),
+  )
   const isGood =
-    [...changed, ...mustVerify].every(isVerifiedPackage) &&
-    packages.every((item) => item.changedFiles !== null && item.changedFiles.length === 0)
+    mustVerify.every(isVerifiedPackage) && packages.every((item) => item.changedFiles?.length === 0)
   return isGood ? 'confirmed' : 'not-verified'
 }
 

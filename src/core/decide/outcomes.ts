@@ -34,7 +34,7 @@ export type Outcomes = {
   'gate-reseal': 'ready' | 'blocked'
   reseal: 'sealed' | 'failed'
   verify: 'verified' | 'not-verified' | 'failed'
-  'next-device': 'none-left' | 'devices-left'
+  'next-device': 'none-left' | 'devices-left' | 'unknown'
   'confirm-secret': 'shown' | 'next-boot' | 'not-shown'
   finish: 'finished' | 'not-verified' | 'devices-left'
   'simulate-restart': 'restarted'

@@ -102,11 +102,11 @@ export const sessionSchema = z.object({
   /** The state that was accepted after an explained change. */
   approved: z.object({ at: z.iso.datetime(), bootId: z.string().nullable(), pcrs: pcrValues }).nullable(),
   /** This program's own last reseal: the boot it ran in, and the sealed freshness token it left. */
-  resealed: z.object({ bootId: z.string(), token: hexDigest }).nullable().default(null),
+  resealed: z.object({ bootId: z.string(), token: hexDigest }).nullable(),
   /** Latest facts of each step, for the report. */
   findings: z.record(z.string(), z.unknown()),
-  /** Labels of AEM devices that still carry the old state. */
-  devicesLeft: z.array(z.string()),
+  /** Labels of AEM devices that still carry the old state; null: not looked for yet, or they could not be listed. */
+  devicesLeft: z.array(z.string()).nullable(),
   history: z.array(
     z.object({ at: z.iso.datetime(), flow: z.string(), step: z.string(), outcome: z.string() }),
   ),
@@ -166,7 +166,7 @@ export function startSession(begin: {
     approved: null,
     resealed: null,
     findings: {},
-    devicesLeft: [],
+    devicesLeft: null,
     history: [],
   }
 }

@@ -21,9 +21,10 @@ const MAX_OFFERED = 6
 export const confirmUpdate: Step<'confirm-update'> = async (context) => {
   const { host, ui, options } = context
   const status = await observeStatus(host)
-  const packages = await ui.progress('verifying packages and their signatures', () =>
+  const rpm = await ui.progress('verifying packages and their signatures', () =>
     observeConfirmedPackages(host, status.machine.bootTime),
   )
+  const packages = rpm?.packages ?? []
   const states = await ui.progress('comparing with the bulletins', () => observeStates(context))
   const named = options.bulletin !== null
   const chosen = named
@@ -32,15 +33,16 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
       ? await askBulletin(context, states)
       : null
   const outcome = decideUpdate({
-    packages: packages ?? [],
-    rpmKnown: packages !== null,
+    packages,
+    rpmKnown: rpm !== null,
+    unasked: rpm?.unasked ?? [],
     pendingXen: status.pendingRestart,
     demandMet: chosen?.met ?? null,
     bulletinNamed: named || chosen !== null,
     bulletinVerified: options.bulletin?.approval !== 'refused',
   })
   const answered = listAnswered(states, chosen)
-  const moved = listMoved(status, packages ?? [])
+  const moved = listMoved(status, packages)
   const bulletinPcrs = pcrsOf(answered, options.bulletin)
   const mayChange = listMayChange(moved, bulletinPcrs, status.aem.flavour)
   return {
@@ -54,7 +56,8 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
       mayChange,
     },
     message: describeUpdate(outcome, {
-      packages: packages ?? [],
+      packages,
+      unasked: rpm?.unasked ?? [],
       bulletin:
         answered.length > 0
           ? answered.map((state) => qsb(state.id)).join(', ')
