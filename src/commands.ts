@@ -832,6 +832,11 @@ export function isSuffix(text: string): boolean {
   return suffix.safeParse(text).success
 }
 
+/** Can this foreign text stand where the table wants a path? */
+export function isAbsolutePath(text: string): boolean {
+  return absolutePath.safeParse(text).success
+}
+
 export function isUuid(text: string): boolean {
   return uuid.safeParse(text).success
 }

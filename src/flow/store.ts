@@ -1,6 +1,7 @@
 import { parseSession, type Session } from '../core/session/checkpoint.ts'
 import { type HeldNote, parseHeldNote } from '../core/session/held-note.ts'
-import type { Host } from '../host/host.ts'
+import { parseVersions, type Versions } from '../core/session/versions.ts'
+import { type Host, type Seen, seen, unknown } from '../host/host.ts'
 import { makeFailure } from '../messages.ts'
 
 /** Where sessions are kept: in memory for a rehearsal, in the state directory otherwise. */
@@ -15,6 +16,9 @@ export type SessionStore = {
   loadHeldNote(): Promise<HeldNote | null>
   saveHeldNote(note: HeldNote): Promise<void>
   removeHeldNote(): Promise<void>
+  /** Versions confirmed before, across sessions; unknown where the record cannot be read. */
+  loadVersions(): Promise<Seen<Versions>>
+  saveVersions(versions: Versions): Promise<void>
   lock(): Promise<{ release(): Promise<void> }>
 }
 
@@ -25,6 +29,7 @@ export type SessionStore = {
 export function makeDirectoryStore(host: Host, directory: string): SessionStore {
   const path = `${directory}/session.json`
   const notePath = `${directory}/held.json`
+  const versionsPath = `${directory}/versions.json`
   const write = (target: string, text: string): Promise<void> =>
     host.writeFileAtomic(target, Buffer.from(text), 0o600)
   return {
@@ -60,6 +65,16 @@ export function makeDirectoryStore(host: Host, directory: string): SessionStore 
       await write(notePath, `${JSON.stringify(note, null, 2)}\n`)
     },
     removeHeldNote: () => host.removeFile(notePath),
+    async loadVersions() {
+      const bytes = await host.readFile(versionsPath)
+      if (bytes.state !== 'seen') return bytes
+      const versions = parseVersions(Buffer.from(bytes.value).toString('utf8'))
+      return versions === null ? unknown(`${versionsPath} is not of the form that is known`) : seen(versions)
+    },
+    async saveVersions(versions) {
+      await host.makePrivateDirectory(directory)
+      await write(versionsPath, `${JSON.stringify(versions, null, 2)}\n`)
+    },
     async lock() {
       await host.makePrivateDirectory(directory)
       return host.lockFile(`${directory}/session.lock`)

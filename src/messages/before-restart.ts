@@ -1,5 +1,6 @@
 import type { CheckedFile } from '../core/decide/boot-device.ts'
 import type { ConfirmedPackage } from '../core/decide/confirm-update.ts'
+import type { Downgrade } from '../core/decide/downgrades.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { Message } from '../flow/step.ts'
 import type { StatusFacts } from '../observe/status.ts'
@@ -93,6 +94,8 @@ export type UpdateMessageFacts = {
   readonly packages: readonly ConfirmedPackage[]
   /** Measured packages that rpm gave no answer about. */
   readonly unasked: readonly string[]
+  readonly downgrades: readonly Downgrade[]
+  readonly areVersionsKnown: boolean
   readonly bulletin: string | null
   readonly missing: readonly { name: string; wanted: string; installed: string | null }[]
   readonly pendingXen: boolean | null
@@ -111,6 +114,18 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
     next: packages.some((item) => item.changedSinceBoot)
       ? 'the device that boots next is checked'
       : 'Xen was replaced before this boot was measured; the device that boots next is checked',
+  }),
+  'downgrade-wanted': ({ downgrades, mayChange }) => ({
+    tone: 'attention',
+    what: `you want an older version: ${downgrades.map(downgradeWords).join('; ')}`,
+    why: `it is signed and as packaged, but holes that were mended since are open again; the restart may change PCR ${mayChange.join(' and ')}`,
+    next: 'the device that boots next is checked; install the newer version as soon as you can',
+  }),
+  downgrade: ({ downgrades }) => ({
+    tone: 'alarm',
+    what: `NOT an update: ${downgrades.map(downgradeWords).join('; ')}`,
+    why: 'an older package is signed as well as a newer one, and what was mended since is open again; an attacker may have put it there',
+    next: 'install the newest version: `sudo qubes-dom0-update`; if you installed the older one on purpose, run this in a terminal without --yes and say so',
   }),
   'nothing-pending': ({ bulletin }) => ({
     tone: 'info',
@@ -137,7 +152,7 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
     why: 'a file differs from its package, or a package is not signed by a known key',
     next: 'do not restart into it; reinstall the package with `sudo qubes-dom0-update --action=reinstall NAME`, and find out who changed the file',
   }),
-  unknown: ({ packages, unasked, pendingXen }) => {
+  unknown: ({ packages, unasked, pendingXen, areVersionsKnown }) => {
     const unread = packages.filter((item) => item.changedFiles === null).map((item) => item.name)
     const gaps = [
       packages.length === 0 || unasked.length > 0
@@ -147,6 +162,9 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
       packages.some((item) => item.changedSinceBoot === null)
         ? 'when this boot began is not known (/proc/stat)'
         : null,
+      areVersionsKnown
+        ? null
+        : 'which versions were confirmed before cannot be read (versions.json in the state directory)',
       pendingXen === null ? 'whether the running Xen is the installed one is not known' : null,
     ].filter((gap) => gap !== null)
     return {
@@ -156,6 +174,11 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
       next: 'run `rpm -q xen-hypervisor` and `sudo xl info` by hand, mend what they say, then run this again',
     }
   },
+}
+
+/** `xen-hypervisor 2001:4.17.4-3.fc37, which was 2001:4.17.4-4.fc37` */
+export function downgradeWords({ name, from, to }: Downgrade): string {
+  return `${name} ${to}, which was ${from}`
 }
 
 function isGood(item: ConfirmedPackage): boolean {

@@ -9,7 +9,7 @@ import { valueOrNull } from '../host/host.ts'
 import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
 import { type AemDevice, openDevice } from './devices.ts'
 import { observeGrub } from './grub.ts'
-import { observeNewest, observePackage, observePackageFiles } from './packages.ts'
+import { observeNewest, observePackageFiles } from './packages.ts'
 import { exists } from './read.ts'
 
 export type DeviceBootFile = {
@@ -114,7 +114,7 @@ async function listWanted(host: Host): Promise<readonly Wanted[]> {
     wanted.push({ name, role: 'xen', sha256: rpmDigest(files, xen.evr, `/boot/${name}`) })
   }
   for (const kernelPackage of ['kernel', 'kernel-latest']) {
-    const newest = valueOrNull(await observePackage(host, kernelPackage))?.at(-1)
+    const newest = await observeNewest(host, kernelPackage)
     if (!newest) continue
     const files = await observePackageFiles(host, kernelPackage)
     wanted.push(...listPackaged(files, newest.evr, 'kernel', kernelPackage))

@@ -70,6 +70,23 @@ export async function observeBootDeviceLaunch(
   }
 }
 
+/** The entry this boot came from and the one that boots next, without a look at the files they load. */
+export async function observeEntries(
+  host: Host,
+  device: AemDevice | null,
+  machine: MachineFacts,
+): Promise<{ readonly booted: BootEntry | null; readonly next: BootEntry | null }> {
+  const media = device === null ? null : valueOrNull(await openDevice(host, device))
+  if (media === null) return { booted: null, next: null }
+  try {
+    const config = await observeGrub(host, media.root)
+    if (config === null || config instanceof Failure) return { booted: null, next: null }
+    return { booted: chooseBooted(config, machine).entry, next: decideNextEntry(config).entry }
+  } finally {
+    await media.close()
+  }
+}
+
 async function observeOpened(host: Host, root: string, machine: MachineFacts): Promise<BootDeviceLaunch> {
   const config = await observeGrub(host, root)
   const failed = config instanceof Failure ? config.text.what : 'there is no grub.cfg on the device'

@@ -5,7 +5,7 @@ import { valueOrNull } from '../host/host.ts'
 import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
 import { type AemDevice, observeAllDevices, openDevice } from './devices.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
-import { observePackage, observePackageFiles } from './packages.ts'
+import { observeNewest, observePackage, observePackageFiles } from './packages.ts'
 import { exists, readTextOrNull } from './read.ts'
 import { isSealed, observeSealedCopy, observeTpmId } from './sealed.ts'
 import { isMeasured, listBadPcrs, observeTpm, type TpmFacts } from './tpm.ts'
@@ -109,7 +109,7 @@ export type ExpectedBootFiles = {
 export async function observeInstalledXen(
   host: Host,
 ): Promise<{ installedXen: InstalledXen; expected: ExpectedBootFiles }> {
-  const newest = valueOrNull(await observePackage(host, 'xen-hypervisor'))?.at(-1) ?? null
+  const newest = await observeNewest(host, 'xen-hypervisor')
   const inBoot = (await listBootFiles(host, '/boot')) ?? []
   const images = inBoot.filter((name) => bootFileRole(name) === 'xen')
   const name = newest ? xenImageName(newest.evr) : images.length === 1 ? (images[0] ?? null) : null

@@ -4,6 +4,7 @@ import { runFlow } from '../../src/flow/runner.ts'
 import type { AnyStepReport, StepContext, Steps } from '../../src/flow/step.ts'
 import type { SessionStore } from '../../src/flow/store.ts'
 import { ATTENTION, DONE, type Flow, UNEXPLAINED, WAITING } from '../../src/flow/types.ts'
+import { ABSENT } from '../../src/host/host.ts'
 import { aSession, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
@@ -79,6 +80,8 @@ function makeLoggingStore(log: string[]): SessionStore & { kept: Session | null 
     loadHeldNote: async () => null,
     saveHeldNote: async () => undefined,
     removeHeldNote: async () => undefined,
+    loadVersions: async () => ABSENT,
+    saveVersions: async () => undefined,
   }
   return store
 }

@@ -1,4 +1,5 @@
 import { PCR } from '../launch/pcr.ts'
+import type { Downgrade } from './downgrades.ts'
 import type { Outcomes } from './outcomes.ts'
 
 export type ConfirmedPackage = {
@@ -20,6 +21,12 @@ export type UpdateFacts = {
   /** Measured packages that rpm gave no answer about: they may be installed, and anything. */
   readonly unasked: readonly string[]
   readonly pendingXen: boolean | null
+  /** The record of earlier versions could be read, or there is none yet. */
+  readonly areVersionsKnown: boolean
+  /** Packages that are older than they were. */
+  readonly downgrades: readonly Downgrade[]
+  /** A person said that they are meant; never --yes. */
+  readonly isDowngradeWanted: boolean
   /** Is the named bulletin's demand met; null when none was named. */
   readonly demandMet: boolean | null
   readonly bulletinNamed: boolean
@@ -40,9 +47,21 @@ export function listChangedPackages(packages: readonly ConfirmedPackage[]): read
 
 /**
  * Is the update there and trustworthy? Packages that changed, or may have, must be verified; of the others only their
- * files must be as packaged (their signature was accepted with an earlier boot).
+ * files must be as packaged (their signature was accepted with an earlier boot). An older package than before is no
+ * update, however well it is signed, unless a person says that it is wanted.
  */
 export function decideUpdate(facts: UpdateFacts): Outcomes['confirm-update'] {
+  const outcome = decideInstalled(facts)
+  if (outcome !== 'confirmed' && outcome !== 'nothing-pending') return outcome
+  if (!facts.areVersionsKnown) return 'unknown'
+  if (facts.downgrades.length === 0) return outcome
+  if (!facts.isDowngradeWanted) return 'downgrade'
+  return outcome === 'confirmed' ? 'downgrade-wanted' : outcome
+}
+
+function decideInstalled(
+  facts: UpdateFacts,
+): Exclude<Outcomes['confirm-update'], 'downgrade' | 'downgrade-wanted'> {
   const { packages } = facts
   if (!facts.rpmKnown || packages.length === 0) return 'unknown'
   if (facts.bulletinNamed && !facts.bulletinVerified) return 'not-verified'

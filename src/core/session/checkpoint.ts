@@ -76,6 +76,8 @@ const expectation = z.object({
   mayChange: z.array(z.number().int()),
   /** Names of the packages that changed since the boot before. */
   changedPackages: z.array(z.string()),
+  /** Older packages than before that a person said are wanted. */
+  downgrades: z.array(z.object({ name: z.string(), from: z.string(), to: z.string() })),
   xenBuildId: hexDigest.nullable(),
   deviceUuid: z.string().nullable(),
 })

@@ -88,9 +88,8 @@ function renderFindings({ findings }: Session): readonly string[] {
       `### ${step}`,
       '',
       '```json',
-      renderJson(facts ?? null)
-        .trimEnd()
-        .replaceAll('```', "'''"),
+      // JSON escapes line ends, so no text in it can end the block.
+      renderJson(facts ?? null).trimEnd(),
       '```',
       '',
     ]),

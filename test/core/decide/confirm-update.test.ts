@@ -24,10 +24,14 @@ const GOOD: UpdateFacts = {
   rpmKnown: true,
   unasked: [],
   pendingXen: true,
+  areVersionsKnown: true,
+  downgrades: [],
+  isDowngradeWanted: false,
   demandMet: null,
   bulletinNamed: false,
   bulletinVerified: true,
 }
+const OLDER = [{ name: 'xen-hypervisor', from: '2001:4.17.4-5.fc37', to: XEN.evr }]
 const quiet = [{ ...XEN, changedSinceBoot: false }, KERNEL]
 
 describe('decideUpdate', () => {
@@ -70,6 +74,19 @@ describe('decideUpdate', () => {
       { packages: [XEN, { ...KERNEL, changedSinceBoot: null, signature: 'bad' }] },
       'not-verified',
     ],
+    ['an older, well signed Xen', { downgrades: OLDER }, 'downgrade'],
+    ['an older Xen that a person wants', { downgrades: OLDER, isDowngradeWanted: true }, 'downgrade-wanted'],
+    [
+      'an older Xen that runs already',
+      { packages: quiet, pendingXen: false, downgrades: OLDER },
+      'downgrade',
+    ],
+    [
+      'an older Xen that is wanted, with another file',
+      { downgrades: OLDER, isDowngradeWanted: true, packages: [{ ...XEN, changedFiles: ['/x'] }] },
+      'not-verified',
+    ],
+    ['a record of earlier versions that cannot be read', { areVersionsKnown: false }, 'unknown'],
     ['a bulletin that is not met', { bulletinNamed: true, demandMet: false }, 'unmet'],
     ['a bulletin of which that is not known', { bulletinNamed: true, demandMet: null }, 'unknown'],
     [

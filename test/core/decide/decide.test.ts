@@ -172,6 +172,11 @@ describe('decideChange', () => {
     ['boot-file-not-packaged', { ...CLEAN, deviceProblems: ['/boot/xen.gz is stale'] }],
     ['package-not-verified', { ...CLEAN, packages: [{ name: 'xen-hypervisor', isVerified: false }] }],
     ['package-not-verified', { ...CLEAN, packages: [{ name: 'xen-hypervisor', isVerified: null }] }],
+    [
+      'package-downgraded',
+      { ...CLEAN, downgrades: [{ name: 'xen-hypervisor', from: '2001:4.17.4-4', to: '2001:4.17.4-3' }] },
+    ],
+    ['versions-unreadable', { ...CLEAN, areVersionsUnreadable: true }],
     ['nothing-behind-change', { ...CLEAN, packages: [] }],
     ['xen-not-installed-one', { ...CLEAN, xen: { runningBuildId: 'old', installedBuildId: 'build' } }],
     ['xen-not-installed-one', { ...CLEAN, xen: { runningBuildId: null, installedBuildId: null } }],
