@@ -38,6 +38,7 @@ export async function observeConfirmedPackages(
       name,
       component,
       evr: newest.evr,
+      isLoaded: loaded.get(name) === newest.evr,
       installedAt: newest.installedAt,
       changedSinceBoot: bootTime === null ? null : newest.installedAt > bootTime,
       signer: integrity.signer?.name ?? null,

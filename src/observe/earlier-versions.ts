@@ -1,23 +1,36 @@
+import type { ConfirmedPackage } from '../core/decide/confirm-update.ts'
 import type { EarlierVersion } from '../core/decide/downgrades.ts'
+import { compareEvr } from '../core/package/evr.ts'
 import type { Baseline } from '../core/session/checkpoint.ts'
 import type { Versions } from '../core/session/versions.ts'
 import type { MachineFacts } from './machine.ts'
 
-/** Packages of dom0's kernel: the running one can be of either. */
-const KERNEL_PACKAGES = ['kernel', 'kernel-latest'] as const
-
-/** What the running Xen and kernel say of their own versions: Xen without its release, the kernel with it. */
-export function listRunningVersions(machine: MachineFacts): readonly EarlierVersion[] {
+/**
+ * What the running Xen and kernel say of their own versions: Xen without its release, the kernel with it.
+ * @param packages as they count for the next boot
+ */
+export function listRunningVersions(
+  machine: MachineFacts,
+  packages: readonly ConfirmedPackage[],
+): readonly EarlierVersion[] {
   const { xen, kernelRelease } = machine
-  const kernel = kernelRelease?.replace(/\.(?:x86_64|i686)$/, '')
+  const kernel = findKernel(packages)
+  const running = kernelRelease?.replace(/\.(?:x86_64|i686)$/, '')
   return [
     ...(xen.version === null
       ? []
       : [{ name: 'xen-hypervisor', evr: xen.version, source: 'running' as const }]),
-    ...(kernel === undefined
+    ...(running === undefined || kernel === null
       ? []
-      : KERNEL_PACKAGES.map((name) => ({ name, evr: kernel, source: 'running' as const }))),
+      : [{ name: kernel.name, evr: running, source: 'running' as const }]),
   ]
+}
+
+/** `kernel` and `kernel-latest` can both be installed: the one that is loaded, else the newer one. */
+function findKernel(packages: readonly ConfirmedPackage[]): ConfirmedPackage | null {
+  const kernels = packages.filter((item) => item.component === 'kernel')
+  const newest = [...kernels].sort((a, b) => compareEvr(b.evr, a.evr))[0]
+  return kernels.find((item) => item.isLoaded) ?? newest ?? null
 }
 
 /** What was confirmed in earlier sessions. */

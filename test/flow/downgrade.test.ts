@@ -7,7 +7,11 @@ import { copyBootFiles, installXen } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { observeBaseline } from '../../src/observe/baseline.ts'
+import { observeConfirmedPackages } from '../../src/observe/confirmed-packages.ts'
+import { observeDevices } from '../../src/observe/devices.ts'
 import { observeExplanation } from '../../src/observe/explanation.ts'
+import { observeEntries } from '../../src/observe/launch.ts'
+import { observeMachine } from '../../src/observe/machine.ts'
 import { observeNewest } from '../../src/observe/packages.ts'
 import { aSession, machineOf, outcomesOf, RUN_OPTIONS, rehearse } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
@@ -126,4 +130,46 @@ it('the newest package is the newest version, not the one that was installed las
   const older = { ...found, evr: '1000:6.1.62-1.qubes.fc37', installedAtMs: machine.nowMs, files: new Map() }
   machine.packages.push(older)
   expect((await observeNewest(makeSimulatedHost(machine), 'kernel'))?.evr).toBe(found.evr)
+})
+
+describe('of two installed kernels', () => {
+  const RELEASE = '6.6.36-1.qubes.fc37.x86_64'
+
+  /** A second kernel, newer by its version, that the boot entry does not load. */
+  function withNewerKernel(name: string): SimMachine {
+    const machine = machineOf('clean-update')
+    const found = machine.packages.find((item) => item.name === 'kernel')
+    if (!found) throw new Error('the built-in machine has no kernel')
+    machine.packages.push({ ...found, name, evr: '1000:6.9.2-1.qubes.fc37', files: new Map() })
+    return machine
+  }
+
+  it('the one counts that the entry loads, as GRUB goes by its own rule', async () => {
+    const host = makeSimulatedHost(withNewerKernel('kernel'))
+    const machine = await observeMachine(host)
+    const [device] = await observeDevices(host, machine)
+    const { next } = await observeEntries(host, device ?? null, machine)
+    expect(next?.modules.map(({ path }) => path)).toContain(`/vmlinuz-${RELEASE}`)
+    const evrOf = async (entry: typeof next) =>
+      (await observeConfirmedPackages(host, null, entry))?.packages.find(({ name }) => name === 'kernel')?.evr
+    expect(await evrOf(next)).toBe('1000:6.6.36-1.qubes.fc37')
+    expect(await evrOf(null)).toBe('1000:6.9.2-1.qubes.fc37')
+  })
+
+  it('the other one is no downgrade of the one that runs', async () => {
+    const ui = makeScriptedUi({ '*': 'yes' })
+    const host = makeSimulatedHost(withNewerKernel('kernel-latest'))
+    const context = { ui, host, store: makeMemoryStore(ui), options: RUN_OPTIONS, session: aSession() }
+    const running = (release: string) => ({
+      ...host,
+      readFile: async (path: string) =>
+        path === '/proc/sys/kernel/osrelease' ? seen(Buffer.from(`${release}\n`)) : host.readFile(path),
+    })
+    const outcomeOf = async (release: string) => {
+      const own = { ...context, host: running(release), simulateRestart: null }
+      return (await confirmUpdate(own)).outcome
+    }
+    expect(await outcomeOf(RELEASE)).toBe('confirmed')
+    expect(await outcomeOf('6.9.2-1.qubes.fc37.x86_64')).toBe('downgrade')
+  })
 })

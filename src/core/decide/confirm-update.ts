@@ -6,6 +6,8 @@ export type ConfirmedPackage = {
   readonly name: string
   readonly component: 'xen' | 'kernel' | 'microcode' | 'initramfs' | 'tboot' | 'aem'
   readonly evr: string
+  /** The boot entry that was asked about loads a file of this very version. */
+  readonly isLoaded: boolean
   readonly installedAt: string
   /** Installed after this boot began, so not yet measured; null where the boot time is unknown. */
   readonly changedSinceBoot: boolean | null

@@ -41,7 +41,7 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
       : null
   const versions = await store.loadVersions()
   const downgrades = listDowngrades(packages, [
-    ...listRunningVersions(status.machine),
+    ...listRunningVersions(status.machine, packages),
     ...listRecordedVersions(valueOrNull(versions)),
   ])
   const facts: Omit<UpdateFacts, 'isDowngradeWanted'> = {

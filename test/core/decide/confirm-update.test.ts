@@ -10,6 +10,7 @@ import {
 const XEN: ConfirmedPackage = {
   name: 'xen-hypervisor',
   component: 'xen',
+  isLoaded: true,
   evr: '2001:4.17.4-4.fc37',
   installedAt: '2024-07-16T19:00:00.000Z',
   changedSinceBoot: true,
