@@ -23,9 +23,11 @@ export const postUpdate = {
     'confirm-update': {
       title: 'Confirm the update',
       observes: 'installed packages, their signatures and files, the bulletin, the running Xen',
-      asks: 'Which bulletin is this update for?',
+      asks: 'Which bulletin is this update for? Is an older package wanted?',
       on: {
         confirmed: 'check-boot-device',
+        'downgrade-wanted': 'check-boot-device',
+        downgrade: ATTENTION,
         'nothing-pending': ATTENTION,
         unmet: ATTENTION,
         'not-verified': ATTENTION,

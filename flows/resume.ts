@@ -87,7 +87,7 @@ export const resume = {
     'next-device': {
       title: 'Look for further AEM devices',
       observes: 'the AEM devices and which of them still carry the old state',
-      on: { 'none-left': 'confirm-secret', 'devices-left': 'confirm-secret' },
+      on: { 'none-left': 'confirm-secret', 'devices-left': 'confirm-secret', unknown: 'confirm-secret' },
     },
     'confirm-secret': {
       title: 'Confirm that the secret appears',

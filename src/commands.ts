@@ -53,7 +53,7 @@ export const COMMANDS = {
     args: ['-n', '--', '{node}', '{program}', '{arguments}'],
     params: z.object({ node: absolutePath, program: absolutePath, arguments: z.string() }),
     asRoot: false,
-    effect: 'read',
+    effect: 'write',
     timeoutMs: 24 * 3600 * SECOND,
     maxOutputBytes: 0,
     why: 'runs this program once more as root, with the same arguments and this terminal; only src/host/become-root.ts does',
@@ -830,6 +830,11 @@ export function command<I extends CommandId>(id: I, params: CommandParams<I>): C
 /** Is this foreign text a label suffix that AEM would take (anti-evil-maid-install, LABEL_SUFFIX_CHARS)? */
 export function isSuffix(text: string): boolean {
   return suffix.safeParse(text).success
+}
+
+/** Can this foreign text stand where the table wants a path? */
+export function isAbsolutePath(text: string): boolean {
+  return absolutePath.safeParse(text).success
 }
 
 export function isUuid(text: string): boolean {

@@ -1,10 +1,11 @@
 import { Command, CommanderError } from 'commander'
 import type { GlobalOptions, Io } from './cli/io.ts'
 import { EXIT, Failure } from './core/failure.ts'
+import { renderJson } from './core/harmless-text.ts'
 import type { Host } from './host/host.ts'
 import { makeFailure } from './messages.ts'
 import { renderFailure } from './ui/render-message.ts'
-import { renderJson, sanitizeText, toAscii } from './ui/sanitize.ts'
+import { sanitizeText, toAscii } from './ui/sanitize.ts'
 import { Interrupted } from './ui/ui.ts'
 
 declare const AEM_RESEAL_VERSION: string

@@ -1,6 +1,6 @@
 /*
  * The audit table of what the program says when it refuses or fails: what happened, why, what to do next. What
- * the steps of a flow say stands in src/messages/steps.ts, in the same form.
+ * the steps of a flow say stands in src/messages/, in the same form.
  */
 import { EXIT, type ExitCode, Failure, type FailureText } from './core/failure.ts'
 

@@ -38,10 +38,12 @@ export async function runPredict(io: Io, options: GlobalOptions, host: Host): Pr
 /** `aem-reseal explain`: what changed since the baseline of the open session. */
 export async function runExplain(io: Io, options: GlobalOptions, host: Host): Promise<number> {
   const ui = makeUi(io, options)
-  const open = await makeDirectoryStore(host, stateDirOf(options)).load()
+  const store = makeDirectoryStore(host, stateDirOf(options))
+  const open = await store.load()
+  const versions = await store.loadVersions()
   const session = open ?? startSession({ id: io.makeId(), now: host.now(), bootId: null, flow: 'resume' })
   const explanation = await ui.progress('comparing PCRs, boot files and packages', () =>
-    observeExplanation(host, session),
+    observeExplanation(host, session, versions),
   )
   if (options.json) printJson(io, explanation)
   else ui.say(renderMessage(describeExplanation(explanation)))

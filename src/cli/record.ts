@@ -19,9 +19,9 @@ export async function runRecord(io: Io, options: GlobalOptions, host: Host, out:
   const recorder = await makeRecorder(host, out)
   const summary = await ui.progress('reading everything that status, verify and explain read', async () => {
     const status = await observeStatus(recorder.host)
-    await makeDirectoryStore(recorder.host, stateDirOf(options))
-      .load()
-      .catch(() => null)
+    const store = makeDirectoryStore(recorder.host, stateDirOf(options))
+    await store.load().catch(() => null)
+    await store.loadVersions()
     await observeSealState(recorder.host)
     await observeConfirmedPackages(recorder.host, status.machine.bootTime)
     await observeBaseline(recorder.host, status.aem.selectedPcrs ?? [])

@@ -2,12 +2,13 @@ import { rehearsal } from '../../flows/rehearsal.ts'
 import { type Session, startSession } from '../core/session/checkpoint.ts'
 import type { LedgerLook } from '../core/session/device-ledger.ts'
 import { type HeldNote, makeHeldNote } from '../core/session/held-note.ts'
+import type { Versions } from '../core/session/versions.ts'
 import { runFlow } from '../flow/runner.ts'
 import type { RunOptions } from '../flow/step.ts'
 import { STEPS } from '../flow/steps.ts'
-import type { SessionStore } from '../flow/store.ts'
+import { makeDirectoryStore, type SessionStore } from '../flow/store.ts'
 import { makeDryRunHost } from '../host/dry-run.ts'
-import type { Host } from '../host/host.ts'
+import { ABSENT, type Host, type Seen, seen } from '../host/host.ts'
 import { makeSimulatedHost } from '../host/simulated/host.ts'
 import { bootMachine, isSealAsked, startSeal } from '../host/simulated/power.ts'
 import { SCENARIOS, type Scenario } from '../host/simulated/scenarios.ts'
@@ -18,7 +19,7 @@ import { observeMachine } from '../observe/machine.ts'
 import { observeStatus } from '../observe/status.ts'
 import { line, type Ui } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'
-import { assertAnswerable, makeUi, printJson } from './world.ts'
+import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
 
 const DEFAULT_SCENARIO = 'clean-update'
 
@@ -78,7 +79,7 @@ export async function rehearseHere(io: Io, options: GlobalOptions, host: Host): 
     options,
     ui,
     dry.host,
-    makeMemoryStore(ui),
+    makeMemoryStore(ui, await makeDirectoryStore(host, stateDirOf(options)).loadVersions()),
     async () => dry.restart(io.makeId()),
     true,
   )
@@ -130,8 +131,12 @@ async function answerGate(host: Host, store: SessionStore): Promise<boolean> {
   return false
 }
 
-/** Keeps the session in memory; the report is shown where it would be written. */
-export function makeMemoryStore(ui: Ui): SessionStore {
+/**
+ * Keeps the session in memory; the report is shown where it would be written.
+ * @param known the record of confirmed versions to begin with
+ */
+export function makeMemoryStore(ui: Ui, known: Seen<Versions> = ABSENT): SessionStore {
+  let versions = known
   let kept: Session | null = null
   let note: HeldNote | null = null
   let devices: LedgerLook = { state: 'absent' }
@@ -159,6 +164,10 @@ export function makeMemoryStore(ui: Ui): SessionStore {
       const ledger = change(devices.state === 'read' ? devices.ledger : empty)
       devices = { state: 'read', ledger }
       return devices
+    },
+    loadVersions: async () => versions,
+    async saveVersions(confirmed) {
+      versions = seen(confirmed)
     },
     lock: async () => ({ release: async () => undefined }),
   }

@@ -23,7 +23,7 @@ export async function runStatus(io: Io, options: GlobalOptions, host: Host): Pro
   const session = await store.load()
   const forward = forwardValuesOf(session)
   const facts = await ui.progress('looking at the machine', () => observeStatus(host, forward))
-  const held = await observeHeld(host, await store.loadHeldNote())
+  const held = await observeHeld(host, session, await store.loadHeldNote())
   const look = await store.loadDevices()
   const answer = toStatusAnswer(facts, session, held, look)
   if (options.json) printJson(io, answer)
@@ -32,9 +32,13 @@ export async function runStatus(io: Io, options: GlobalOptions, host: Host): Pro
 }
 
 /** The gate's note, while it is true: of this boot, and AEM has not sealed since. */
-async function observeHeld(host: Host, note: HeldNote | null): Promise<HeldNote | null> {
+async function observeHeld(
+  host: Host,
+  session: Session | null,
+  note: HeldNote | null,
+): Promise<HeldNote | null> {
   if (note === null) return null
-  const { heldNote, outcome } = await observeSealOutcome(host, note)
+  const { heldNote, outcome } = await observeSealOutcome(host, session, note)
   return outcome === 'held' ? heldNote : null
 }
 
@@ -247,6 +251,9 @@ function renderStatus(
     row('measured launch', word(aem.measured), aem.measured === false ? 'warn' : undefined),
     ...(facts.badPcrs.length > 0 ? [row('never extended', facts.badPcrs.join(', '), 'bad')] : []),
     ...renderDevices(aem.devices, ledgerProblem),
+    ...(aem.devices.length === 0
+      ? [row('devices', facts.areDevicesKnown ? 'none found' : 'not known: lsblk did not answer')]
+      : []),
     row(
       'Xen running',
       `${xen.running.version ?? 'not known'}  build ${xen.running.buildId?.slice(0, 16) ?? 'not known'}`,

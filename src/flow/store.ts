@@ -1,7 +1,8 @@
 import { parseSession, type Session } from '../core/session/checkpoint.ts'
 import { type DeviceLedger, type LedgerLook, parseDeviceLedger } from '../core/session/device-ledger.ts'
 import { type HeldNote, parseHeldNote } from '../core/session/held-note.ts'
-import type { Host } from '../host/host.ts'
+import { parseVersions, type Versions } from '../core/session/versions.ts'
+import { type Host, type Seen, seen, unknown } from '../host/host.ts'
 import { makeFailure } from '../messages.ts'
 
 /** Where sessions are kept: in memory for a rehearsal, in the state directory otherwise. */
@@ -23,6 +24,9 @@ export type SessionStore = {
    * @param empty what there is to begin with where none was written yet
    */
   updateDevices(change: (ledger: DeviceLedger) => DeviceLedger, empty: DeviceLedger): Promise<LedgerLook>
+  /** Versions confirmed before, across sessions; unknown where the record cannot be read. */
+  loadVersions(): Promise<Seen<Versions>>
+  saveVersions(versions: Versions): Promise<void>
   lock(): Promise<{ release(): Promise<void> }>
 }
 
@@ -34,6 +38,7 @@ export function makeDirectoryStore(host: Host, directory: string): SessionStore 
   const path = `${directory}/session.json`
   const notePath = `${directory}/held.json`
   const devicesPath = `${directory}/devices.json`
+  const versionsPath = `${directory}/versions.json`
   const write = (target: string, text: string): Promise<void> =>
     host.writeFileAtomic(target, Buffer.from(text), 0o600)
   const loadDevices = async (): Promise<LedgerLook> => {
@@ -84,6 +89,16 @@ export function makeDirectoryStore(host: Host, directory: string): SessionStore 
       await host.makePrivateDirectory(directory)
       await write(devicesPath, `${JSON.stringify(ledger, null, 2)}\n`)
       return { state: 'read', ledger }
+    },
+    async loadVersions() {
+      const bytes = await host.readFile(versionsPath)
+      if (bytes.state !== 'seen') return bytes
+      const versions = parseVersions(Buffer.from(bytes.value).toString('utf8'))
+      return versions === null ? unknown(`${versionsPath} is not of the form that is known`) : seen(versions)
+    },
+    async saveVersions(versions) {
+      await host.makePrivateDirectory(directory)
+      await write(versionsPath, `${JSON.stringify(versions, null, 2)}\n`)
     },
     async lock() {
       await host.makePrivateDirectory(directory)

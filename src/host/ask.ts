@@ -1,4 +1,5 @@
-import { sanitizeLine, toAscii } from '../ui/sanitize.ts'
+import { sanitizeLine } from '../core/harmless-text.ts'
+import { toAscii } from '../ui/sanitize.ts'
 import { type Choice, Interrupted, type Look, type Question } from '../ui/ui.ts'
 import { password, select } from './prompts.ts'
 

@@ -61,7 +61,7 @@ const BOOT: { readonly [O in Outcomes['check-boot']]: (facts: BootFacts, version
   }),
   unknown: () => ({
     tone: 'attention',
-    what: 'this boot could not be identified: boot id, PCR 17 or the build id of Xen cannot be read',
+    what: 'this boot could not be identified: boot id, PCR 17 or the build id of Xen cannot be read, or the kernel command line names several AEM devices (aem.uuid)',
     why: 'what cannot be looked up is never taken for good',
     next: 'run `aem-reseal status --json` as root and see which field is null; the session is kept',
   }),
@@ -191,7 +191,8 @@ export function describeResealGate(outcome: Outcomes['gate-reseal'], checks: rea
   }
 }
 
-export function describeReseal(outcome: Outcomes['reseal'], said: string): Message {
+/** @param renewed are the sealed files new; null: they could not be read before or after the seal */
+export function describeReseal(outcome: Outcomes['reseal'], renewed: boolean | null, said: string): Message {
   const details = said === '' ? [] : said.split('\n').map((own) => line(`| ${own}`, 'dim'))
   if (outcome === 'sealed') {
     return {
@@ -203,12 +204,18 @@ export function describeReseal(outcome: Outcomes['reseal'], said: string): Messa
   }
   return {
     tone: 'attention',
-    what: 'the reseal did not succeed: the sealed files are not new, or AEM reported a failure',
+    what: `the reseal did not succeed: ${NOT_RESEALED[renewed === null ? 'unknown' : renewed ? 'new' : 'old']}`,
     why: 'what AEM said stands below',
     next: 'mend the cause (device plugged in? writable? full?), then run `aem-reseal resume`; `journalctl -b -u anti-evil-maid-seal` has more',
     details,
   }
 }
+
+const NOT_RESEALED = {
+  new: 'the sealed files are new, but AEM reported a failure',
+  old: 'the sealed files are not new',
+  unknown: 'the sealed files could not be read before or after it, so whether they are new is not known',
+} as const
 
 export function describeVerification(
   outcome: Outcomes['verify'],
@@ -246,17 +253,31 @@ const VERIFY: { readonly [O in Outcomes['verify']]: Message } = {
   },
 }
 
-export function describeDevicesLeft(outcome: Outcomes['next-device'], left: readonly DeviceLeft[]): Message {
+/** @param isComplete could all devices be listed */
+export function describeDevicesLeft(
+  outcome: Outcomes['next-device'],
+  left: readonly DeviceLeft[],
+  isComplete: boolean,
+): Message {
+  if (outcome === 'unknown')
+    return {
+      tone: 'attention',
+      what: 'whether there are further AEM devices is not known',
+      why: NOT_LISTED,
+      next: 'run `sudo aem-reseal status` and see what it names; bring every other stick of yours up to date',
+    }
   if (outcome === 'none-left')
     return { tone: 'good', what: 'no other AEM device is left to do', next: 'the secret is confirmed' }
   return {
     tone: 'attention',
     what: `still to do: ${left.map(({ label }) => label).join(', ')}`,
-    why: 'each AEM device has its own boot files and its own PCR 19, so each needs its own boot or its own forward seal',
+    why: `each AEM device has its own boot files and its own PCR 19, so each needs its own boot or its own forward seal${isComplete ? '' : `; there may be more of them: ${NOT_LISTED}`}`,
     next: 'first this device is brought to its end; the list is kept, and `aem-reseal status` shows it',
     details: left.flatMap(({ label, work }) => workLines(label, work)),
   }
 }
+
+const NOT_LISTED = 'lsblk did not answer, or /var/lib/anti-evil-maid could not be read'
 
 export function describeSecret(outcome: Outcomes['confirm-secret']): Message {
   return SECRET[outcome]

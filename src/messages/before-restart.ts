@@ -1,5 +1,6 @@
 import type { CheckedFile } from '../core/decide/boot-device.ts'
 import type { ConfirmedPackage } from '../core/decide/confirm-update.ts'
+import type { Downgrade } from '../core/decide/downgrades.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { Message } from '../flow/step.ts'
 import type { StatusFacts } from '../observe/status.ts'
@@ -57,12 +58,17 @@ const AEM: { readonly [O in Outcomes['detect-aem']]: (status: StatusFacts) => Me
     why: 'AEM refuses to seal to such registers (PCR sanity check); on TPM 2.0 tboot may use a map without PCR 19',
     next: 'see /usr/share/doc/anti-evil-maid/README on the PCR sanity check; adjust SEAL in /etc/anti-evil-maid.conf only if you know why',
   }),
-  unknown: ({ aem, tpm, machine }) => ({
+  unknown: ({ aem, tpm, machine, devices, areDevicesKnown }) => ({
     tone: 'attention',
     what: `it could not be found out whether AEM is ready here: ${[
       aem.installed === null ? 'AEM installed' : null,
       tpm.version === null ? 'TPM' : null,
-      machine.bootedWithAem === null ? 'kernel command line' : null,
+      machine.bootedWithAem === null
+        ? machine.kernelCommandLine === null
+          ? 'kernel command line'
+          : 'several aem.uuid on the kernel command line'
+        : null,
+      devices.length === 0 && !areDevicesKnown ? 'AEM devices (lsblk, /var/lib/anti-evil-maid)' : null,
       'PCR 17',
     ]
       .filter(Boolean)
@@ -86,6 +92,10 @@ function aemDetails({ aem, devices }: StatusFacts): readonly Line[] {
 
 export type UpdateMessageFacts = {
   readonly packages: readonly ConfirmedPackage[]
+  /** Measured packages that rpm gave no answer about. */
+  readonly unasked: readonly string[]
+  readonly downgrades: readonly Downgrade[]
+  readonly areVersionsKnown: boolean
   readonly bulletin: string | null
   readonly missing: readonly { name: string; wanted: string; installed: string | null }[]
   readonly pendingXen: boolean | null
@@ -104,6 +114,18 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
     next: packages.some((item) => item.changedSinceBoot)
       ? 'the device that boots next is checked'
       : 'Xen was replaced before this boot was measured; the device that boots next is checked',
+  }),
+  'downgrade-wanted': ({ downgrades, mayChange }) => ({
+    tone: 'attention',
+    what: `you want an older version: ${downgrades.map(downgradeWords).join('; ')}`,
+    why: `it is signed and as packaged, but holes that were mended since are open again; the restart may change PCR ${mayChange.join(' and ')}`,
+    next: 'the device that boots next is checked; install the newer version as soon as you can',
+  }),
+  downgrade: ({ downgrades }) => ({
+    tone: 'alarm',
+    what: `NOT an update: ${downgrades.map(downgradeWords).join('; ')}`,
+    why: 'an older package is signed as well as a newer one, and what was mended since is open again; an attacker may have put it there',
+    next: 'install the newest version: `sudo qubes-dom0-update`; if you installed the older one on purpose, run this in a terminal without --yes and say so',
   }),
   'nothing-pending': ({ bulletin }) => ({
     tone: 'info',
@@ -130,12 +152,33 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
     why: 'a file differs from its package, or a package is not signed by a known key',
     next: 'do not restart into it; reinstall the package with `sudo qubes-dom0-update --action=reinstall NAME`, and find out who changed the file',
   }),
-  unknown: () => ({
-    tone: 'attention',
-    what: 'the installed packages could not be looked up, so nothing is confirmed',
-    why: 'rpm is missing, does not answer, or answers in a form that is not known',
-    next: 'run `rpm -q xen-hypervisor` by hand and mend what it says',
-  }),
+  unknown: ({ packages, unasked, pendingXen, areVersionsKnown }) => {
+    const unread = packages.filter((item) => item.changedFiles === null).map((item) => item.name)
+    const gaps = [
+      packages.length === 0 || unasked.length > 0
+        ? `rpm gave no answer about ${unasked.join(', ') || 'any package'}`
+        : null,
+      unread.length > 0 ? `\`rpm -V\` gave no answer about ${unread.join(', ')}` : null,
+      packages.some((item) => item.changedSinceBoot === null)
+        ? 'when this boot began is not known (/proc/stat)'
+        : null,
+      areVersionsKnown
+        ? null
+        : 'which versions were confirmed before cannot be read (versions.json in the state directory)',
+      pendingXen === null ? 'whether the running Xen is the installed one is not known' : null,
+    ].filter((gap) => gap !== null)
+    return {
+      tone: 'attention',
+      what: `nothing is confirmed: ${gaps.join('; ') || 'whether the bulletin is met is not known'}`,
+      why: 'what cannot be looked up is never taken for good, and never for "nothing to do"',
+      next: 'run `rpm -q xen-hypervisor` and `sudo xl info` by hand, mend what they say, then run this again',
+    }
+  },
+}
+
+/** `xen-hypervisor 2001:4.17.4-3.fc37, which was 2001:4.17.4-4.fc37` */
+export function downgradeWords({ name, from, to }: Downgrade): string {
+  return `${name} ${to}, which was ${from}`
 }
 
 function isGood(item: ConfirmedPackage): boolean {

@@ -38,12 +38,7 @@ const EXPLAIN: { readonly [O in Outcomes['explain']]: (explanation: Explanation)
   unexplained: ({ alreadyResealed, advice }) => ({
     tone: 'alarm',
     what: 'UNEXPLAINED CHANGE: what booted is not accounted for by the confirmed update',
-    why:
-      alreadyResealed === null
-        ? 'it could not be told whether AEM has sealed to it by itself; as long as that is not known, your secret vouches for nothing'
-        : alreadyResealed
-          ? 'AEM has sealed to it by itself already: from now on your secret may be shown to whoever controls this boot chain, so it vouches for nothing until you change it from a trusted state'
-          : 'AEM has sealed nothing to it in this boot',
+    why: RESEALED[alreadyResealed === null ? 'unknown' : alreadyResealed ? 'yes' : 'no'],
     next: advice.map((text, index) => `${index + 1}. ${text}`).join('\n'),
   }),
   'no-baseline': () => ({
@@ -53,6 +48,13 @@ const EXPLAIN: { readonly [O in Outcomes['explain']]: (explanation: Explanation)
     next: 'decide by hand (AEM README, "Xen/kernel/BIOS/firmware upgrades"); next time run `aem-reseal start` before the restart',
   }),
 }
+
+const RESEALED = {
+  yes: 'AEM has sealed to it by itself already: from now on your secret may be shown to whoever controls this boot chain, so it vouches for nothing until you change it from a trusted state',
+  no: 'AEM has sealed nothing to it in this boot',
+  unknown:
+    'whether AEM has sealed to this state already could not be found out: take it that it has, so your secret vouches for nothing until you change it from a trusted state',
+} as const
 
 function tableLines({ pcrs }: Explanation): readonly Line[] {
   if (pcrs.length === 0) return []

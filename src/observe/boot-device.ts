@@ -1,3 +1,4 @@
+import { parseKernelParameters } from '../core/aem/configuration.ts'
 import type { CheckedFile } from '../core/decide/boot-device.ts'
 import { decideImage } from '../core/decide/boot-device.ts'
 import { Failure } from '../core/failure.ts'
@@ -8,7 +9,7 @@ import { valueOrNull } from '../host/host.ts'
 import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
 import { type AemDevice, openDevice } from './devices.ts'
 import { observeGrub } from './grub.ts'
-import { observeNewest, observePackage, observePackageFiles } from './packages.ts'
+import { observeNewest, observePackageFiles } from './packages.ts'
 import { exists } from './read.ts'
 
 export type DeviceBootFile = {
@@ -113,7 +114,7 @@ async function listWanted(host: Host): Promise<readonly Wanted[]> {
     wanted.push({ name, role: 'xen', sha256: rpmDigest(files, xen.evr, `/boot/${name}`) })
   }
   for (const kernelPackage of ['kernel', 'kernel-latest']) {
-    const newest = valueOrNull(await observePackage(host, kernelPackage))?.at(-1)
+    const newest = await observeNewest(host, kernelPackage)
     if (!newest) continue
     const files = await observePackageFiles(host, kernelPackage)
     wanted.push(...listPackaged(files, newest.evr, 'kernel', kernelPackage))
@@ -187,10 +188,19 @@ async function checkGrub(host: Host, root: string, device: AemDevice): Promise<C
   const entries = listAemEntries(config)
   const isWanted = entries.some((entry) => {
     const loads = [entry.launcher, ...entry.modules].some((file) => file?.path === `/${name}`)
-    const isOwn = entry.modules.some((file) => file.commandLine.includes(`aem.uuid=${device.uuid}`))
-    return loads && isOwn && entry.problems.length === 0
+    return (
+      loads &&
+      entry.problems.length === 0 &&
+      entry.modules.some((file) => namesOnly(file.commandLine, device.uuid))
+    )
   })
   const problem = entries.find((entry) => entry.problems.length > 0)?.problems[0]
   if (!isWanted && problem !== undefined) return { ...base, state: 'unknown', against: problem }
   return { ...base, state: isWanted ? 'current' : 'stale', against: `an AEM entry with ${name}` }
+}
+
+/** The command line names this device and no other one. */
+function namesOnly(commandLine: string, uuid: string | null): boolean {
+  const named = new Set(parseKernelParameters(commandLine, 'aem.uuid'))
+  return uuid !== null && named.size === 1 && named.has(uuid)
 }

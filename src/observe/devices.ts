@@ -20,18 +20,29 @@ export type AemDevice = {
   readonly isRemovable: boolean | null
 }
 
-/** AEM devices by label and by dom0's directories. */
+export type AemDevices = {
+  readonly devices: readonly AemDevice[]
+  /** lsblk answered and dom0's directories could be listed: there are no others. */
+  readonly isComplete: boolean
+}
+
 export async function observeDevices(
   host: Host,
   booted: { aemUuid: string | null },
 ): Promise<readonly AemDevice[]> {
+  return (await observeAllDevices(host, booted)).devices
+}
+
+/** AEM devices by label and by dom0's directories. */
+export async function observeAllDevices(host: Host, booted: { aemUuid: string | null }): Promise<AemDevices> {
   const blocks = valueOrNull(
     parsed(await host.run(command('lsblk', {})), ({ stdout }) => parseLsblk(stdout), 'lsblk'),
   )
-  const directories = valueOrNull(await host.listDirectory(AEM_DIR))
+  const listing = await host.listDirectory(AEM_DIR)
+  const directories = valueOrNull(listing)
   const bootedSuffix = (await readTextOrNull(host, '/run/anti-evil-maid/suffix'))?.trim() ?? null
   const listed = listAemDevices(blocks, directories)
-  return Promise.all(
+  const devices = await Promise.all(
     listed.map(async ({ suffix, block }) => {
       const label = labelOf(suffix)
       const foreign = block?.uuid ?? (suffix === bootedSuffix ? booted.aemUuid : null)
@@ -48,6 +59,7 @@ export async function observeDevices(
       }
     }),
   )
+  return { devices, isComplete: blocks !== null && listing.state !== 'unknown' }
 }
 
 async function isPresent(host: Host, blocks: readonly BlockDevice[] | null, uuid: string | null) {

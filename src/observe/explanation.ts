@@ -1,4 +1,5 @@
 import { isVerifiedPackage } from '../core/decide/confirm-update.ts'
+import { listDowngrades, listUnwanted } from '../core/decide/downgrades.ts'
 import { type ChangeFacts, decideChange, type FileComparison } from '../core/decide/explain-change.ts'
 import { explainChange } from '../core/launch/explain.ts'
 import { listAdvice } from '../core/launch/explain-advice.ts'
@@ -9,11 +10,13 @@ import type {
 } from '../core/launch/explain-types.ts'
 import type { CommandLineRule } from '../core/launch/module-digest.ts'
 import type { Baseline, Session } from '../core/session/checkpoint.ts'
-import type { Host } from '../host/host.ts'
+import type { Versions } from '../core/session/versions.ts'
+import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { observeBootDevice } from './boot-device.ts'
 import { observeConfirmedPackages } from './confirmed-packages.ts'
 import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './devices.ts'
+import { listBaselineVersions, listRecordedVersions } from './earlier-versions.ts'
 import { type BootDeviceLaunch, observeBootDeviceLaunch, observeLog } from './launch.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
 import { observeOwner } from './owner.ts'
@@ -43,10 +46,15 @@ export type Explanation = Omit<LaunchExplanation, 'reasons' | 'pcrs'> & {
 /**
  * What changed since the baseline (or since the accepted state), traced register by register, and held against the
  * boot files that were confirmed. Either kind of evidence can make the verdict `unexplained`.
+ * @param versions the record of versions confirmed in earlier sessions
  */
-export async function observeExplanation(host: Host, session: Session): Promise<Explanation> {
+export async function observeExplanation(
+  host: Host,
+  session: Session,
+  versions: Seen<Versions>,
+): Promise<Explanation> {
   const machine = await observeMachine(host)
-  const { sealedInThisBoot } = await observeSealOutcome(host)
+  const { sealedInThisBoot } = await observeSealOutcome(host, session)
   const { baseline } = session
   const tpm = await observeTpm(host)
   if (baseline === null) {
@@ -78,7 +86,7 @@ export async function observeExplanation(host: Host, session: Session): Promise<
     alreadyResealed: sealedInThisBoot,
     previousBootTime: place.previousBootTime,
   })
-  const facts = await observeChange(host, session, baseline, machine, explained, device)
+  const facts = await observeChange(host, { session, baseline, machine, explained, device, launch, versions })
   return combine(explained, facts, session.expectation?.bulletinPcrs ?? [])
 }
 
@@ -178,16 +186,22 @@ async function observeFiles(
   }
 }
 
-async function observeChange(
-  host: Host,
-  session: Session,
-  baseline: Baseline,
-  machine: MachineFacts,
-  explained: LaunchExplanation,
-  device: AemDevice | null,
-): Promise<ChangeFacts> {
+type Evidence = {
+  readonly session: Session
+  readonly baseline: Baseline
+  readonly machine: MachineFacts
+  readonly explained: LaunchExplanation
+  readonly device: AemDevice | null
+  readonly launch: BootDeviceLaunch
+  readonly versions: Seen<Versions>
+}
+
+async function observeChange(host: Host, evidence: Evidence): Promise<ChangeFacts> {
+  const { session, baseline, machine, explained, device, launch, versions } = evidence
   const boot = await observeBootDevice(host, device, machine.xen.buildId)
-  const packages = (await observeConfirmedPackages(host, machine.bootTime)) ?? []
+  const { entry } = launch.booted
+  const packages = (await observeConfirmedPackages(host, machine.bootTime, entry))?.packages ?? []
+  const earlier = [...listRecordedVersions(valueOrNull(versions)), ...listBaselineVersions(baseline)]
   const { installedXen } = await observeInstalledXen(host)
   return {
     pcrs: explained.pcrs.map(({ index, before, now, change }) => ({
@@ -204,6 +218,9 @@ async function observeChange(
       const found = packages.find((item) => item.name === name)
       return { name, isVerified: found ? isVerifiedPackage(found) : null }
     }),
+    downgrades: listUnwanted(listDowngrades(packages, earlier), session.expectation?.downgrades ?? []),
+    // A recorded machine need not hold the record; on the machine itself one that cannot be read hides something.
+    areVersionsUnreadable: versions.state === 'unknown' && host.kind !== 'recorded',
     xen: { runningBuildId: machine.xen.buildId, installedBuildId: installedXen.buildId },
   }
 }

@@ -74,6 +74,23 @@ export async function observeBootDeviceLaunch(
   }
 }
 
+/** The entry this boot came from and the one that boots next, without a look at the files they load. */
+export async function observeEntries(
+  host: Host,
+  device: AemDevice | null,
+  machine: MachineFacts,
+): Promise<{ readonly booted: BootEntry | null; readonly next: BootEntry | null }> {
+  const media = device === null ? null : valueOrNull(await openDevice(host, device))
+  if (media === null) return { booted: null, next: null }
+  try {
+    const config = await observeGrub(host, media.root)
+    if (config === null || config instanceof Failure) return { booted: null, next: null }
+    return { booted: chooseBooted(config, machine, null).entry, next: decideNextEntry(config).entry }
+  } finally {
+    await media.close()
+  }
+}
+
 async function observeOpened(
   host: Host,
   root: string,

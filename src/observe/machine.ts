@@ -14,6 +14,7 @@ export type MachineFacts = {
   readonly kernelRelease: string | null
   /** aem.uuid of the kernel command line: the device this boot came from. */
   readonly aemUuid: string | null
+  /** null: the command line cannot be read, or names several devices. */
   readonly bootedWithAem: boolean | null
   readonly xen: {
     readonly version: string | null
@@ -30,7 +31,9 @@ export async function observeMachine(host: Host): Promise<MachineFacts> {
   const commandLine = await readTextOrNull(host, '/proc/cmdline')
   const kernelRelease = await readTextOrNull(host, '/proc/sys/kernel/osrelease')
   const btime = /^btime ([0-9]+)$/m.exec(stat ?? '')?.[1]
-  const aemUuid = parseKernelParameters(commandLine ?? '', 'aem.uuid')[0] ?? null
+  // Which of several the initrd took cannot be told here, so with two different ones no device is known.
+  const aemUuids = [...new Set(parseKernelParameters(commandLine ?? '', 'aem.uuid'))]
+  const aemUuid = aemUuids.length === 1 ? (aemUuids[0] ?? null) : null
   return {
     release: release === null ? null : parseQubesRelease(release),
     bootId: bootId?.trim() || null,
@@ -38,7 +41,7 @@ export async function observeMachine(host: Host): Promise<MachineFacts> {
     kernelCommandLine: commandLine?.trim() ?? null,
     kernelRelease: kernelRelease?.trim() ?? null,
     aemUuid,
-    bootedWithAem: commandLine === null ? null : aemUuid !== null,
+    bootedWithAem: commandLine === null || aemUuids.length > 1 ? null : aemUuids.length === 1,
     xen: await observeRunningXen(host),
   }
 }

@@ -1,5 +1,5 @@
-import { command } from '../commands.ts'
-import { parseRpmQuery } from '../core/package/rpm.ts'
+import { command, isAbsolutePath } from '../commands.ts'
+import { type InstalledPackage, parseRpmQuery } from '../core/package/rpm.ts'
 import type { Signer } from '../core/package/signers.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
@@ -19,18 +19,28 @@ export type OwnerFacts = {
   readonly sha256: string | null
 }
 
+/**
+ * The installed version that a file of dom0 belongs to. Where several own it (versions that share a path) nobody can say
+ * which of them brought it.
+ * @param path may come from grub.cfg on a stick: one that is no plain path belongs to nobody
+ */
+export async function observeOwningPackage(host: Host, path: string): Promise<InstalledPackage | null> {
+  if (!isAbsolutePath(path)) return null
+  const run = await host.run(command('rpm-owner', { path }))
+  const found = valueOrNull(
+    parsed(run, ({ stdout, exit }) => (exit === 0 ? parseRpmQuery(stdout) : []), 'rpm -qf'),
+  )
+  return found?.length === 1 ? (found[0] ?? null) : null
+}
+
 /** The package that brought a file of dom0, or null when none did, or it cannot be asked. */
 export async function observeOwner(
   host: Host,
   path: string,
   trusted: readonly Signer[],
 ): Promise<OwnerFacts | null> {
-  const run = await host.run(command('rpm-owner', { path }))
-  const found = valueOrNull(
-    parsed(run, ({ stdout, exit }) => (exit === 0 ? parseRpmQuery(stdout) : []), 'rpm -qf'),
-  )
-  const owner = found?.at(-1)
-  if (!owner) return null
+  const owner = await observeOwningPackage(host, path)
+  if (owner === null) return null
   const files = await observePackageFiles(host, owner.name)
   const sha256 = files?.find((file) => file.path === path && file.evr === owner.evr)?.sha256 ?? null
   // A file without a digest in its package is made by somebody else: its owner vouches for its name only.

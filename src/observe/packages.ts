@@ -33,7 +33,7 @@ export async function observePackage(host: Host, name: string): Promise<Seen<rea
   return parsed(run, ({ stdout }) => parseRpmQuery(stdout), 'rpm -q')
 }
 
-/** The newest installed version, or null (not installed, or unknown). */
+/** The newest installed version by RPM's order, or null (not installed, or unknown). */
 export async function observeNewest(host: Host, name: string): Promise<InstalledPackage | null> {
   return valueOrNull(await observePackage(host, name))?.at(-1) ?? null
 }

@@ -1,11 +1,14 @@
 import { labelOf } from '../core/aem/devices.ts'
 import { decideSealOutcome } from '../core/decide/seal-outcome.ts'
+import { decideSealedInThisBoot } from '../core/decide/sealed-in-this-boot.ts'
+import { forwardRecordOf } from '../core/seal/forward-record.ts'
+import type { Session } from '../core/session/checkpoint.ts'
 import type { HeldNote } from '../core/session/held-note.ts'
 import type { Host } from '../host/host.ts'
 import { findBootedDevice, observeDevices } from './devices.ts'
-import { type MachineFacts, observeMachine } from './machine.ts'
+import { observeMachine } from './machine.ts'
 import { observeSealState, SEAL_UNIT, type SealState } from './seal-state.ts'
-import { observeSealedCopy, observeTpmId, type SealedCopy } from './sealed.ts'
+import { lookAtToken, observeSealedCopy, observeTpmId, TOKEN } from './sealed.ts'
 
 export type ObservedSeal = {
   readonly outcome: ReturnType<typeof decideSealOutcome>
@@ -17,9 +20,14 @@ export type ObservedSeal = {
 
 /**
  * What AEM did in this boot, with the facts behind it.
+ * @param session what was recorded before; null: no session is open
  * @param note the gate's note, of whatever boot
  */
-export async function observeSealOutcome(host: Host, note: HeldNote | null = null): Promise<ObservedSeal> {
+export async function observeSealOutcome(
+  host: Host,
+  session: Session | null,
+  note: HeldNote | null = null,
+): Promise<ObservedSeal> {
   const machine = await observeMachine(host)
   const heldNote = note !== null && note.bootId === machine.bootId ? note : null
   const state = await observeSealState(host)
@@ -28,7 +36,14 @@ export async function observeSealOutcome(host: Host, note: HeldNote | null = nul
   const tpmId = await observeTpmId(host)
   const copy =
     tpmId === null || label === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, label)
-  const sealedInThisBoot = decideSealedInThisBoot(copy, machine)
+  const resealed = session?.resealed ?? null
+  const sealedInThisBoot = decideSealedInThisBoot({
+    token: lookAtToken(copy),
+    earlierTokens: label === null ? [] : listEarlierTokens(session, label),
+    resealedToken: resealed !== null && resealed.bootId === machine.bootId ? resealed.token : null,
+    unit: state.unit,
+    journal: state.journal,
+  })
   const heldByDropIn = state.unit?.dropIns.some((path) => path.includes(`${SEAL_UNIT}.d/`)) ?? false
   const outcome = decideSealOutcome({
     journal: state.journal,
@@ -40,10 +55,12 @@ export async function observeSealOutcome(host: Host, note: HeldNote | null = nul
   return { outcome, state, sealedInThisBoot, heldNote }
 }
 
-/** The sealed freshness token is written last but one in every seal; its time tells the boot. */
-function decideSealedInThisBoot(copy: SealedCopy | null, machine: MachineFacts): boolean | null {
-  if (copy === null || machine.bootTime === null) return null
-  const token = copy.files.find((file) => file.name === 'secret.fre.sealed2')
-  if (!token) return false
-  return token.mtimeMs === null ? null : token.mtimeMs >= Date.parse(machine.bootTime)
+/** What dom0's sealed token was before the restart: as recorded, and as a forward seal left it. */
+function listEarlierTokens(session: Session | null, label: string): readonly string[] {
+  const recorded = (session?.baseline?.sealedFiles ?? []).filter(
+    (file) => file.copy === 'dom0' && file.label === label && file.name === TOKEN,
+  )
+  const forward = forwardRecordOf(session)
+  const sealed = forward?.label === label ? forward.next.filter((file) => file.name === TOKEN) : []
+  return [...recorded, ...sealed].flatMap(({ sha256 }) => sha256 ?? [])
 }

@@ -1,4 +1,10 @@
-import { checkDevice, checkSpace, type GateCheck, parseMountOptions } from '../core/decide/readiness.ts'
+import {
+  checkDevice,
+  checkRegisters,
+  checkSpace,
+  type GateCheck,
+  parseMountOptions,
+} from '../core/decide/readiness.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './devices.ts'
@@ -54,13 +60,13 @@ async function checkDeviceSpace(host: Host, device: AemDevice | null): Promise<G
 }
 
 function checkPcrs(tpm: TpmFacts, selected: readonly number[] | null): GateCheck {
-  const bad = listBadPcrs(tpm, selected ?? [])
-  const measured = isMeasured(tpm)
-  return {
-    id: 'pcrs-sane',
-    ok: measured === null || selected === null ? null : measured && bad.length === 0,
-    detail: bad.length > 0 ? `never extended: ${bad.join(', ')}` : 'no selected PCR is 00 or FF',
-  }
+  const values = tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {})
+  return checkRegisters({
+    measured: isMeasured(tpm),
+    selected,
+    unread: (selected ?? []).filter((index) => values[index] === undefined),
+    bad: listBadPcrs(tpm, selected ?? []),
+  })
 }
 
 async function checkLockout(host: Host): Promise<GateCheck> {

@@ -1,4 +1,5 @@
 import { parseKeyPcrs } from '../core/aem/configuration.ts'
+import type { DigestLook } from '../core/decide/sealed-in-this-boot.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { readTextOrNull } from './read.ts'
@@ -6,11 +7,11 @@ import { readTextOrNull } from './read.ts'
 /** Files AEM makes when it seals for one device (anti-evil-maid 4.2.0; TPM 1.2 has no key.*). */
 const SEALED_NAME = /^(key\.(pub|priv|pcrs)|secret\.(txt|key|otp|fre)\.sealed2)$/
 
+export const TOKEN = 'secret.fre.sealed2'
+
 export type SealedFile = {
   readonly name: string
   readonly sha256: string | null
-  /** Milliseconds since 1970; null where it is not recorded. */
-  readonly mtimeMs: number | null
 }
 
 export type SealedCopy = {
@@ -44,16 +45,22 @@ export async function observeSealedCopy(
   const files = await Promise.all(
     names.map(async (name): Promise<SealedFile> => {
       const digests = valueOrNull(await host.digestFile(`${directory}/${name}`))
-      const stat = valueOrNull(await host.statFile(`${directory}/${name}`))
-      const isTimed = stat !== null && Number.isFinite(stat.mtimeMs)
-      return { name, sha256: digests?.sha256 ?? null, mtimeMs: isTimed ? stat.mtimeMs : null }
+      return { name, sha256: digests?.sha256 ?? null }
     }),
   )
   const keyPcrs = names.includes('key.pcrs') ? await readTextOrNull(host, `${directory}/key.pcrs`) : null
   return { directory, files, keyPcrs: keyPcrs === null ? null : parseKeyPcrs(keyPcrs) }
 }
 
+/** The sealed freshness token of a copy: every seal makes a new one. */
+export function lookAtToken(copy: SealedCopy | null): DigestLook {
+  if (copy === null) return { state: 'unknown' }
+  const token = copy.files.find((file) => file.name === TOKEN)
+  if (token === undefined) return { state: 'absent' }
+  return token.sha256 === null ? { state: 'unknown' } : { state: 'seen', sha256: token.sha256 }
+}
+
 /** Sealed means: the freshness token's blob is there, without which AEM's initrd shows nothing. */
 export function isSealed(copy: SealedCopy | null): boolean | null {
-  return copy === null ? null : copy.files.some((file) => file.name === 'secret.fre.sealed2')
+  return copy === null ? null : copy.files.some((file) => file.name === TOKEN)
 }

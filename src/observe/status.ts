@@ -5,9 +5,9 @@ import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { observeBinding } from './binding.ts'
 import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
-import { type AemDevice, observeDevices, openDevice } from './devices.ts'
+import { type AemDevice, observeAllDevices, openDevice } from './devices.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
-import { observePackage, observePackageFiles } from './packages.ts'
+import { observeNewest, observePackage, observePackageFiles } from './packages.ts'
 import { exists, readTextOrNull } from './read.ts'
 import { isSealed, observeSealedCopy, observeTpmId, type SealedCopy } from './sealed.ts'
 import { isMeasured, listBadPcrs, observeTpm, type TpmFacts } from './tpm.ts'
@@ -41,6 +41,8 @@ export type StatusFacts = {
   readonly measured: boolean | null
   readonly badPcrs: readonly number[]
   readonly devices: readonly DeviceStatus[]
+  /** All devices could be listed: there are no others. */
+  readonly areDevicesKnown: boolean
   readonly installedXen: InstalledXen
   readonly pendingRestart: boolean | null
 }
@@ -58,7 +60,8 @@ export async function observeStatus(
   const aem = await observeAem(host)
   const { installedXen, expected } = await observeInstalledXen(host)
   const devices: DeviceStatus[] = []
-  for (const device of await observeDevices(host, machine)) {
+  const all = await observeAllDevices(host, machine)
+  for (const device of all.devices) {
     const bind = (copy: SealedCopy | null) => observeBinding(host, copy, tpm, aem.selectedPcrs, forward)
     devices.push({ ...device, ...(await observeDeviceFiles(host, device, expected, bind)) })
   }
@@ -69,6 +72,7 @@ export async function observeStatus(
     measured: isMeasured(tpm),
     badPcrs: listBadPcrs(tpm, aem.selectedPcrs ?? []),
     devices,
+    areDevicesKnown: all.isComplete,
     installedXen,
     pendingRestart: decidePendingRestart(machine, installedXen),
   }
@@ -118,7 +122,7 @@ export type ExpectedBootFiles = {
 export async function observeInstalledXen(
   host: Host,
 ): Promise<{ installedXen: InstalledXen; expected: ExpectedBootFiles }> {
-  const newest = valueOrNull(await observePackage(host, 'xen-hypervisor'))?.at(-1) ?? null
+  const newest = await observeNewest(host, 'xen-hypervisor')
   const inBoot = (await listBootFiles(host, '/boot')) ?? []
   const images = inBoot.filter((name) => bootFileRole(name) === 'xen')
   const name = newest ? xenImageName(newest.evr) : images.length === 1 ? (images[0] ?? null) : null

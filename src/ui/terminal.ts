@@ -1,5 +1,6 @@
+import { sanitizeLine } from '../core/harmless-text.ts'
 import { wrap } from './render-message.ts'
-import { sanitizeLine, toAscii } from './sanitize.ts'
+import { toAscii } from './sanitize.ts'
 import type { Line, Question, Ui } from './ui.ts'
 
 export type TerminalOptions = {

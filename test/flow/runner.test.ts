@@ -4,6 +4,7 @@ import { runFlow } from '../../src/flow/runner.ts'
 import type { AnyStepReport, StepContext, Steps } from '../../src/flow/step.ts'
 import type { SessionStore } from '../../src/flow/store.ts'
 import { ATTENTION, DONE, type Flow, UNEXPLAINED, WAITING } from '../../src/flow/types.ts'
+import { ABSENT } from '../../src/host/host.ts'
 import { aSession, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
@@ -81,6 +82,8 @@ function makeLoggingStore(log: string[]): SessionStore & { kept: Session | null 
     removeHeldNote: async () => undefined,
     loadDevices: async () => ({ state: 'absent' as const }),
     updateDevices: async () => ({ state: 'absent' as const }),
+    loadVersions: async () => ABSENT,
+    saveVersions: async () => undefined,
   }
   return store
 }

@@ -1,10 +1,13 @@
 import { PCR } from '../launch/pcr.ts'
+import type { Downgrade } from './downgrades.ts'
 import type { Outcomes } from './outcomes.ts'
 
 export type ConfirmedPackage = {
   readonly name: string
   readonly component: 'xen' | 'kernel' | 'microcode' | 'initramfs' | 'tboot' | 'aem'
   readonly evr: string
+  /** The boot entry that was asked about loads a file of this very version. */
+  readonly isLoaded: boolean
   readonly installedAt: string
   /** Installed after this boot began, so not yet measured; null where the boot time is unknown. */
   readonly changedSinceBoot: boolean | null
@@ -17,7 +20,15 @@ export type ConfirmedPackage = {
 export type UpdateFacts = {
   readonly packages: readonly ConfirmedPackage[]
   readonly rpmKnown: boolean
+  /** Measured packages that rpm gave no answer about: they may be installed, and anything. */
+  readonly unasked: readonly string[]
   readonly pendingXen: boolean | null
+  /** The record of earlier versions could be read, or there is none yet. */
+  readonly areVersionsKnown: boolean
+  /** Packages that are older than they were. */
+  readonly downgrades: readonly Downgrade[]
+  /** A person said that they are meant; never --yes. */
+  readonly isDowngradeWanted: boolean
   /** Is the named bulletin's demand met; null when none was named. */
   readonly demandMet: boolean | null
   readonly bulletinNamed: boolean
@@ -37,25 +48,39 @@ export function listChangedPackages(packages: readonly ConfirmedPackage[]): read
 }
 
 /**
- * Is the update there and trustworthy? Changed packages must be verified; of the others only their files must be
- * as packaged (their signature was accepted with an earlier boot).
+ * Is the update there and trustworthy? Packages that changed, or may have, must be verified; of the others only their
+ * files must be as packaged (their signature was accepted with an earlier boot). An older package than before is no
+ * update, however well it is signed, unless a person says that it is wanted.
  */
 export function decideUpdate(facts: UpdateFacts): Outcomes['confirm-update'] {
+  const outcome = decideInstalled(facts)
+  if (outcome !== 'confirmed' && outcome !== 'nothing-pending') return outcome
+  if (!facts.areVersionsKnown) return 'unknown'
+  if (facts.downgrades.length === 0) return outcome
+  if (!facts.isDowngradeWanted) return 'downgrade'
+  return outcome === 'confirmed' ? 'downgrade-wanted' : outcome
+}
+
+function decideInstalled(
+  facts: UpdateFacts,
+): Exclude<Outcomes['confirm-update'], 'downgrade' | 'downgrade-wanted'> {
   const { packages } = facts
   if (!facts.rpmKnown || packages.length === 0) return 'unknown'
   if (facts.bulletinNamed && !facts.bulletinVerified) return 'not-verified'
   if (facts.bulletinNamed && facts.demandMet === null) return 'unknown'
   if (facts.bulletinNamed && !facts.demandMet) return 'unmet'
-  const changed = listChangedPackages(packages)
-  const isXenKnown = facts.pendingXen !== null
-  if (changed.length === 0 && isXenKnown && !facts.pendingXen) {
-    return packages.some((item) => (item.changedFiles ?? []).length > 0) ? 'not-verified' : 'nothing-pending'
+  if (packages.some((item) => (item.changedFiles ?? []).length > 0)) return 'not-verified'
+  if (facts.unasked.length > 0) return 'unknown'
+  // Whether anything changed must be known before "nothing did", and before "the update is there".
+  if (listChangedPackages(packages).length === 0 && facts.pendingXen !== true) {
+    const isQuiet = packages.every((item) => item.changedSinceBoot === false && item.changedFiles !== null)
+    return isQuiet && facts.pendingXen === false ? 'nothing-pending' : 'unknown'
   }
-  if (packages.some((item) => item.changedSinceBoot === null) && !isXenKnown) return 'unknown'
-  const mustVerify = facts.pendingXen ? packages.filter((item) => item.component === 'xen') : []
+  const mustVerify = packages.filter(
+    (item) => item.changedSinceBoot !== false || (item.component === 'xen' && facts.pendingXen !== false),
+  )
   const isGood =
-    [...changed, ...mustVerify].every(isVerifiedPackage) &&
-    packages.every((item) => item.changedFiles !== null && item.changedFiles.length === 0)
+    mustVerify.every(isVerifiedPackage) && packages.every((item) => item.changedFiles?.length === 0)
   return isGood ? 'confirmed' : 'not-verified'
 }
 

@@ -5,7 +5,7 @@ export type AemReadiness = {
   readonly installed: boolean | null
   readonly tpm: '1.2' | '2.0' | 'none' | null
   readonly selectedPcrs: readonly number[] | null
-  readonly deviceCount: number
+  readonly deviceCount: number | null
   readonly bootedWithAem: boolean | null
   readonly measured: boolean | null
   readonly badPcrs: readonly number[]
@@ -20,6 +20,7 @@ export function decideAemReadiness(facts: AemReadiness): Outcomes['detect-aem'] 
   if (facts.bootedWithAem === false) return 'not-aem-boot'
   if (facts.measured === false) return 'unmeasured'
   if (facts.badPcrs.length > 0) return 'bad-pcrs'
+  if (facts.deviceCount === null) return 'unknown'
   if (facts.tpm === null || facts.bootedWithAem === null || facts.measured === null) return 'unknown'
   return 'ready'
 }

@@ -1,3 +1,4 @@
+import type { Downgrade } from './downgrades.ts'
 import type { Outcomes } from './outcomes.ts'
 
 export type PcrChange = {
@@ -24,6 +25,10 @@ export type ChangeFacts = {
   readonly deviceProblems?: readonly string[]
   /** Packages behind the change: verified now, after the restart. */
   readonly packages: readonly { readonly name: string; readonly isVerified: boolean | null }[]
+  /** Packages that are older than before, and nobody said that they are wanted. */
+  readonly downgrades?: readonly Downgrade[]
+  /** The record of earlier versions is there and cannot be read. */
+  readonly areVersionsUnreadable?: boolean
   readonly xen: { readonly runningBuildId: string | null; readonly installedBuildId: string | null }
 }
 
@@ -35,6 +40,8 @@ export type ChangeReason = {
     | 'boot-file-unreadable'
     | 'boot-file-not-packaged'
     | 'package-not-verified'
+    | 'package-downgraded'
+    | 'versions-unreadable'
     | 'xen-not-installed-one'
     | 'nothing-behind-change'
   readonly what: string
@@ -66,6 +73,20 @@ export function decideChange(facts: ChangeFacts | null): ChangeVerdict {
     ...listFileReasons(facts.files),
     ...(facts.files.length === 0 ? [reason('boot-file-unreadable', 'no boot file could be compared')] : []),
     ...(facts.deviceProblems ?? []).map((what) => reason('boot-file-not-packaged', what)),
+    ...(facts.downgrades ?? []).map(({ name, from, to }) =>
+      reason(
+        'package-downgraded',
+        `${name} is OLDER than before: ${from} then, ${to} now; that is no update`,
+      ),
+    ),
+    ...(facts.areVersionsUnreadable === true
+      ? [
+          reason(
+            'versions-unreadable',
+            'which versions were confirmed before could not be read (versions.json)',
+          ),
+        ]
+      : []),
   ]
   if (changed.length > 0) reasons.push(...listCauseReasons(facts))
   if (reasons.length > 0) return { verdict: 'unexplained', reasons }

@@ -63,6 +63,29 @@ export function checkDevice(
   ]
 }
 
+/**
+ * No selected register is one that AEM refuses to seal to. A register that cannot be read may be such a one.
+ *
+ * @param facts measured: did a launch happen; selected: SEAL, null where it cannot be read; unread: selected registers
+ *   without a value; bad: selected ones that were never extended (00) or never launched (FF)
+ */
+export function checkRegisters(facts: {
+  readonly measured: boolean | null
+  readonly selected: readonly number[] | null
+  readonly unread: readonly number[]
+  readonly bad: readonly number[]
+}): GateCheck {
+  const { measured, selected, unread, bad } = facts
+  const id = 'pcrs-sane'
+  if (bad.length > 0) return { id, ok: false, detail: `never extended: ${bad.join(', ')}` }
+  if (measured === false) return { id, ok: false, detail: 'no measured launch happened in this boot' }
+  if (selected === null || selected.length === 0)
+    return { id, ok: null, detail: 'which PCRs AEM seals to could not be read (SEAL)' }
+  if (unread.length > 0) return { id, ok: null, detail: `could not be read: PCR ${unread.join(', ')}` }
+  if (measured === null) return { id, ok: null, detail: 'PCR 17 could not be read' }
+  return { id, ok: true, detail: 'no selected PCR is 00 or FF' }
+}
+
 /** The sealed files take a few KiB; ext4 blocks, directories and the copy beside the old one take more. */
 const NEEDED_BYTES = 512 * 1024
 

@@ -4,7 +4,7 @@ import type { Outcomes } from './outcomes.ts'
 export type SealFacts = {
   readonly journal: AemJournal | null
   readonly unit: UnitState | null
-  /** dom0's sealed files carry a time after the begin of this boot; null where times or files are unknown. */
+  /** decideSealedInThisBoot: a seal of this boot wrote dom0's sealed files. */
   readonly sealedInThisBoot: boolean | null
   /** Drop-ins of the seal unit that may hold it. */
   readonly heldByDropIn: boolean

@@ -1,3 +1,5 @@
+import { compareEvr } from './evr.ts'
+
 /** One installed package as `rpm -q --qf RPM_QUERY_FORMAT` prints it. */
 export type InstalledPackage = {
   readonly name: string
@@ -17,7 +19,7 @@ const KEY_ID = /Key ID ([0-9a-f]{8,40})\b/i
  *
  * Sample: `xen-hypervisor\t2001:4.17.4-4.fc37\tx86_64\t1721174400\tRSA/SHA256, ..., Key ID e022e58f8e34d89f`
  *
- * @returns the installed versions, oldest install first; empty when rpm says that it is not installed;
+ * @returns the installed versions, the oldest version first, whenever it was installed; empty when rpm says that it is not installed;
  *   null when the output is anything else
  */
 export function parseRpmQuery(stdout: string): readonly InstalledPackage[] | null {
@@ -38,7 +40,7 @@ export function parseRpmQuery(stdout: string): readonly InstalledPackage[] | nul
   }
   // rpm always says something: silence is a failure of its own.
   if (packages.length === 0) return null
-  return packages.sort((a, b) => a.installedAt.localeCompare(b.installedAt))
+  return packages.sort((a, b) => compareEvr(a.evr, b.evr))
 }
 
 export type PackageFile = { readonly evr: string; readonly path: string; readonly sha256: string | null }

@@ -76,6 +76,8 @@ const expectation = z.object({
   mayChange: z.array(z.number().int()),
   /** Names of the packages that changed since the boot before. */
   changedPackages: z.array(z.string()),
+  /** Older packages than before that a person said are wanted. */
+  downgrades: z.array(z.object({ name: z.string(), from: z.string(), to: z.string() })),
   xenBuildId: hexDigest.nullable(),
   deviceUuid: z.string().nullable(),
 })
@@ -101,10 +103,12 @@ export const sessionSchema = z.object({
   prediction: z.unknown(),
   /** The state that was accepted after an explained change. */
   approved: z.object({ at: z.iso.datetime(), bootId: z.string().nullable(), pcrs: pcrValues }).nullable(),
+  /** This program's own last reseal: the boot it ran in, and the sealed freshness token it left. */
+  resealed: z.object({ bootId: z.string(), token: hexDigest }).nullable(),
   /** Latest facts of each step, for the report. */
   findings: z.record(z.string(), z.unknown()),
-  /** Labels of AEM devices that still carry the old state. */
-  devicesLeft: z.array(z.string()),
+  /** Labels of AEM devices that still carry the old state; null: not looked for yet, or they could not be listed. */
+  devicesLeft: z.array(z.string()).nullable(),
   history: z.array(
     z.object({ at: z.iso.datetime(), flow: z.string(), step: z.string(), outcome: z.string() }),
   ),
@@ -162,8 +166,9 @@ export function startSession(begin: {
     expectation: null,
     prediction: null,
     approved: null,
+    resealed: null,
     findings: {},
-    devicesLeft: [],
+    devicesLeft: null,
     history: [],
   }
 }

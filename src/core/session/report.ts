@@ -1,8 +1,10 @@
+import { renderJson, sanitizeLine } from '../harmless-text.ts'
 import type { Session } from './checkpoint.ts'
 
 /**
  * The report of a session as Markdown: what was found, decided, run and measured, with times. It holds digests and
- * register values, never a secret.
+ * register values, never a secret. Names of files and labels come from media that somebody else can have written: they
+ * stand as code, without line ends, control or bidirectional characters.
  */
 export function renderReport(session: Session, closedAt: string): string {
   return [
@@ -18,7 +20,11 @@ export function renderReport(session: Session, closedAt: string): string {
     ...renderBootFiles(session),
     ...renderSteps(session),
     ...renderFindings(session),
-  ].join('\n')
+  ]
+    .join('\n')
+    .split('\n')
+    .map(sanitizeLine)
+    .join('\n')
 }
 
 function renderUpdate({ expectation, protection, restart, devicesLeft }: Session): readonly string[] {
@@ -26,10 +32,10 @@ function renderUpdate({ expectation, protection, restart, devicesLeft }: Session
     '## What was decided',
     '',
     `- bulletins: ${expectation?.bulletins.map((id) => `QSB-${String(id).padStart(3, '0')}`).join(', ') || 'none named'}`,
-    `- changed packages: ${expectation?.changedPackages.join(', ') || 'none'}`,
+    `- changed packages: ${expectation?.changedPackages.map(inline).join(', ') || 'none'}`,
     `- registers that might change: ${expectation?.mayChange.join(', ') || 'none'}`,
-    `- way through the restart: ${protection ?? 'not chosen'}; restart: ${restart ?? 'not planned'}`,
-    `- devices still to do: ${devicesLeft.join(', ') || 'none'}`,
+    `- way through the restart: ${protection ?? 'not chosen'}; restart: ${restart === null ? 'not planned' : inline(restart)}`,
+    `- devices still to do: ${devicesLeft === null ? 'not known' : devicesLeft.map(inline).join(', ') || 'none'}`,
     '',
   ]
 }
@@ -44,7 +50,7 @@ function renderRegisters({ baseline, approved }: Session): readonly string[] {
   return [
     `## Registers (${baseline.bank})`,
     '',
-    `Recorded ${baseline.takenAt} in boot ${baseline.bootId}; accepted ${approved?.at ?? 'never'} in boot ${approved?.bootId ?? '-'}.`,
+    `Recorded ${baseline.takenAt} in boot ${inline(baseline.bootId ?? 'not known')}; accepted ${approved?.at ?? 'never'} in boot ${inline(approved?.bootId ?? '-')}.`,
     '',
     '| PCR | before | accepted | |',
     '|---|---|---|---|',
@@ -66,7 +72,12 @@ function renderBootFiles({ baseline }: Session): readonly string[] {
 }
 
 function renderSteps({ history }: Session): readonly string[] {
-  return ['## Steps', '', ...history.map((entry) => `- ${entry.at} ${entry.step}: ${entry.outcome}`), '']
+  return [
+    '## Steps',
+    '',
+    ...history.map((entry) => `- ${entry.at} ${inline(entry.step)}: ${inline(entry.outcome)}`),
+    '',
+  ]
 }
 
 function renderFindings({ findings }: Session): readonly string[] {
@@ -77,7 +88,8 @@ function renderFindings({ findings }: Session): readonly string[] {
       `### ${step}`,
       '',
       '```json',
-      JSON.stringify(facts, null, 2).replaceAll('```', "'''"),
+      // JSON escapes line ends, so no text in it can end the block.
+      renderJson(facts ?? null).trimEnd(),
       '```',
       '',
     ]),
@@ -85,5 +97,5 @@ function renderFindings({ findings }: Session): readonly string[] {
 }
 
 function inline(text: string): string {
-  return `\`${text.replaceAll('`', "'")}\``
+  return `\`${sanitizeLine(text).replaceAll('`', "'")}\``
 }

@@ -10,7 +10,7 @@ import { explanationOf } from './explain.ts'
 
 export const acceptChange: Step<'accept-change'> = async ({ host, ui, session, store }) => {
   const explanation = explanationOf(session)
-  const seal = await observeSealOutcome(host, await store.loadHeldNote())
+  const seal = await observeSealOutcome(host, session, await store.loadHeldNote())
   const machine = await observeMachine(host)
   const isSealed = seal.sealedInThisBoot === true && seal.outcome !== 'failed'
   const isAcceptedNow = session.approved !== null && session.approved.bootId === machine.bootId
@@ -23,7 +23,9 @@ export const acceptChange: Step<'accept-change'> = async ({ host, ui, session, s
         message:
           explanation.verdict === 'explained'
             ? 'Accept the explained change as the new good state?'
-            : 'Nothing changed, but AEM has not sealed. Reseal now?',
+            : seal.sealedInThisBoot === null
+              ? 'Nothing changed, and whether AEM has sealed is not known. Reseal now?'
+              : 'Nothing changed, but AEM has not sealed. Reseal now?',
         choices: [
           { value: 'no', label: 'no', hint: 'stop here; nothing is sealed' },
           { value: 'yes', label: 'yes', hint: isSealed ? 'AEM has sealed to it already' : 'reseal to it' },

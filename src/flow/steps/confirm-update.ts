@@ -6,11 +6,18 @@ import {
   decideUpdate,
   listChangedPackages,
   listMayChange,
+  type UpdateFacts,
 } from '../../core/decide/confirm-update.ts'
-import { describeUpdate } from '../../messages/before-restart.ts'
+import { type Downgrade, listDowngrades } from '../../core/decide/downgrades.ts'
+import { recordVersions } from '../../core/session/versions.ts'
+import { type Host, valueOrNull } from '../../host/host.ts'
+import { describeUpdate, downgradeWords } from '../../messages/before-restart.ts'
 import { qsb } from '../../messages/bulletins.ts'
 import { observeBulletins } from '../../observe/bulletins.ts'
 import { observeConfirmedPackages } from '../../observe/confirmed-packages.ts'
+import { findBootedDevice } from '../../observe/devices.ts'
+import { listRecordedVersions, listRunningVersions } from '../../observe/earlier-versions.ts'
+import { observeEntries } from '../../observe/launch.ts'
 import { observeStatus, type StatusFacts } from '../../observe/status.ts'
 import { line } from '../../ui/ui.ts'
 import type { GivenBulletin, Step, StepContext } from '../step.ts'
@@ -19,11 +26,12 @@ import type { GivenBulletin, Step, StepContext } from '../step.ts'
 const MAX_OFFERED = 6
 
 export const confirmUpdate: Step<'confirm-update'> = async (context) => {
-  const { host, ui, options } = context
+  const { host, ui, options, store } = context
   const status = await observeStatus(host)
-  const packages = await ui.progress('verifying packages and their signatures', () =>
-    observeConfirmedPackages(host, status.machine.bootTime),
+  const rpm = await ui.progress('verifying packages and their signatures', () =>
+    observeNextPackages(host, status),
   )
+  const packages = rpm?.packages ?? []
   const states = await ui.progress('comparing with the bulletins', () => observeStates(context))
   const named = options.bulletin !== null
   const chosen = named
@@ -31,16 +39,35 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
     : options.canAsk
       ? await askBulletin(context, states)
       : null
-  const outcome = decideUpdate({
-    packages: packages ?? [],
-    rpmKnown: packages !== null,
+  const versions = await store.loadVersions()
+  const downgrades = listDowngrades(packages, [
+    ...listRunningVersions(status.machine, packages),
+    ...listRecordedVersions(valueOrNull(versions)),
+  ])
+  const facts: Omit<UpdateFacts, 'isDowngradeWanted'> = {
+    areVersionsKnown: versions.state !== 'unknown',
+    downgrades,
+    packages,
+    rpmKnown: rpm !== null,
+    unasked: rpm?.unasked ?? [],
     pendingXen: status.pendingRestart,
     demandMet: chosen?.met ?? null,
     bulletinNamed: named || chosen !== null,
     bulletinVerified: options.bulletin?.approval !== 'refused',
-  })
+  }
+  // Asked only where it is all that stands in the way.
+  const isDowngradeWanted =
+    decideUpdate({ ...facts, isDowngradeWanted: false }) === 'downgrade' &&
+    options.canAsk &&
+    (await askDowngrade(context, downgrades))
+  const outcome = decideUpdate({ ...facts, isDowngradeWanted })
+  const wanted = isDowngradeWanted ? downgrades : []
+  if (outcome === 'confirmed' || outcome === 'downgrade-wanted' || outcome === 'nothing-pending') {
+    const at = host.now().toISOString()
+    await store.saveVersions(recordVersions(valueOrNull(versions), packages, wanted, at))
+  }
   const answered = listAnswered(states, chosen)
-  const moved = listMoved(status, packages ?? [])
+  const moved = listMoved(status, packages)
   const bulletinPcrs = pcrsOf(answered, options.bulletin)
   const mayChange = listMayChange(moved, bulletinPcrs, status.aem.flavour)
   return {
@@ -51,10 +78,14 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
       packages,
       xen: { running: status.machine.xen, installed: status.installedXen },
       pendingRestart: status.pendingRestart,
+      downgrades,
       mayChange,
     },
     message: describeUpdate(outcome, {
-      packages: packages ?? [],
+      packages,
+      unasked: rpm?.unasked ?? [],
+      downgrades,
+      areVersionsKnown: versions.state !== 'unknown',
       bulletin:
         answered.length > 0
           ? answered.map((state) => qsb(state.id)).join(', ')
@@ -70,12 +101,34 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
         bulletins: answered.map((state) => state.id),
         bulletinPcrs: [...bulletinPcrs],
         mayChange: [...mayChange],
+        downgrades: wanted.map((item) => ({ ...item })),
         changedPackages: [...new Set(moved.map((item) => item.name))],
         xenBuildId: status.installedXen.buildId,
         deviceUuid: status.machine.aemUuid,
       },
     },
   }
+}
+
+/** What the entry that boots next loads, where it is known; GRUB goes by its own rule. */
+async function observeNextPackages(host: Host, { machine, devices }: StatusFacts) {
+  const { next } = await observeEntries(host, findBootedDevice(devices, machine.aemUuid), machine)
+  return observeConfirmedPackages(host, machine.bootTime, next)
+}
+
+/** A person may want an older package, --yes never does. */
+async function askDowngrade({ ui }: StepContext, downgrades: readonly Downgrade[]): Promise<boolean> {
+  const answer = await ui.ask<'yes' | 'no'>({
+    id: 'downgrade',
+    message: `OLDER than before: ${downgrades.map(downgradeWords).join('; ')}. Did you install the older version on purpose?`,
+    choices: [
+      { value: 'no', label: 'no', hint: 'stop here; older versions have holes that newer ones mend' },
+      { value: 'yes', label: 'yes', hint: 'go on with it; the report says so' },
+    ],
+    default: 'no',
+    withYes: 'no',
+  })
+  return answer === 'yes'
 }
 
 async function observeStates({ host, options }: StepContext): Promise<readonly BulletinState[]> {

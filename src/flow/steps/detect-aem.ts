@@ -11,7 +11,7 @@ export const detectAem: Step<'detect-aem'> = async ({ host, ui }) => {
     installed: status.aem.installed,
     tpm: status.tpm.version,
     selectedPcrs: status.aem.selectedPcrs,
-    deviceCount: status.devices.length,
+    deviceCount: status.devices.length === 0 && !status.areDevicesKnown ? null : status.devices.length,
     bootedWithAem: status.machine.bootedWithAem,
     measured: status.measured,
     badPcrs: status.badPcrs,

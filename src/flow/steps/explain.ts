@@ -3,9 +3,10 @@ import { describeExplanation } from '../../messages/explain.ts'
 import { type Explanation, observeExplanation } from '../../observe/explanation.ts'
 import type { Step } from '../step.ts'
 
-export const explain: Step<'explain'> = async ({ host, ui, session }) => {
+export const explain: Step<'explain'> = async ({ host, ui, session, store }) => {
+  const versions = await store.loadVersions()
   const explanation = await ui.progress('comparing registers, launch log, boot files and packages', () =>
-    observeExplanation(host, session),
+    observeExplanation(host, session, versions),
   )
   return { outcome: explanation.verdict, facts: explanation, message: describeExplanation(explanation) }
 }

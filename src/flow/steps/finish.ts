@@ -1,3 +1,4 @@
+import { renderJson } from '../../core/harmless-text.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { renderReport } from '../../core/session/report.ts'
 import { workLines } from '../../messages/devices.ts'
@@ -9,31 +10,37 @@ import type { DeviceLeft } from './next-device.ts'
 export const finish: Step<'finish'> = async ({ store, session, host }) => {
   const at = host.now().toISOString()
   const name = `${at.slice(0, 19).replaceAll(':', '-')}-${session.id.slice(0, 8)}`
-  const json = `${JSON.stringify({ closedAt: at, ...session, launchLog: undefined }, null, 2)}\n`
+  const json = renderJson({ closedAt: at, ...session, launchLog: undefined })
   const paths = [
     await store.writeReport(`${name}.md`, renderReport(session, at)),
     await store.writeReport(`${name}.json`, json),
   ]
   await removeLeftovers(host, session)
   await store.close()
-  const hasLeft = session.devicesLeft.length > 0
+  const { devicesLeft } = session
   const isVerified = session.history.findLast((entry) => entry.step === 'verify')?.outcome === 'verified'
-  const outcome = !isVerified ? 'not-verified' : hasLeft ? 'devices-left' : 'finished'
+  const hasLeft = devicesLeft === null || devicesLeft.length > 0
+  const outcome = !isVerified || devicesLeft === null ? 'not-verified' : hasLeft ? 'devices-left' : 'finished'
+  const report = paths[0] ?? ''
   return {
     outcome,
-    facts: { reports: paths, devicesLeft: session.devicesLeft },
+    facts: { reports: paths, devicesLeft },
     message:
-      outcome === 'not-verified'
-        ? describeUnverified(paths[0] ?? '')
-        : {
-            tone: hasLeft ? 'attention' : 'good',
-            what: hasLeft ? `done for this device; still to do: ${session.devicesLeft.join(', ')}` : 'done',
-            why: `the report: ${paths[0]}`,
-            details: listLeft(session).flatMap(({ label, work }) => workLines(label, work)),
-            next: hasLeft
-              ? 'do for each what stands above; `aem-reseal status` keeps the list'
-              : 'nothing; run `aem-reseal start` after the next update, before its restart',
-          },
+      outcome === 'not-verified' ? describeUnverified(report, isVerified) : describeFinished(report, session),
+  }
+}
+
+function describeFinished(report: string, session: Session): Message {
+  const left = session.devicesLeft ?? []
+  const hasLeft = left.length > 0
+  return {
+    tone: hasLeft ? 'attention' : 'good',
+    what: hasLeft ? `done for this device; still to do: ${left.join(', ')}` : 'done',
+    why: `the report: ${report}`,
+    details: listLeft(session).flatMap(({ label, work }) => workLines(label, work)),
+    next: hasLeft
+      ? 'do for each what stands above; `aem-reseal status` keeps the list'
+      : 'nothing; run `aem-reseal start` after the next update, before its restart',
   }
 }
 
@@ -43,7 +50,14 @@ function listLeft({ findings }: Session): readonly DeviceLeft[] {
 }
 
 /** What could not be checked is said at the end too, and by the exit code. */
-function describeUnverified(report: string): Message {
+function describeUnverified(report: string, isVerified: boolean): Message {
+  if (isVerified)
+    return {
+      tone: 'attention',
+      what: 'done for this device, but whether there are further AEM devices is not known',
+      why: `lsblk did not answer, or /var/lib/anti-evil-maid could not be read; the report: ${report}`,
+      next: 'run `sudo aem-reseal status`; bring every other stick of yours up to date and boot it once with the AEM entry',
+    }
   return {
     tone: 'attention',
     what: 'done, but the sealed copies could not all be checked',

@@ -12,7 +12,7 @@ export type DeviceLeft = { readonly label: string; readonly work: DeviceWork & {
  * since this state was approved.
  */
 export const nextDevice: Step<'next-device'> = async ({ host, store }) => {
-  const { devices, machine } = await observeStatus(host)
+  const { devices, machine, areDevicesKnown } = await observeStatus(host)
   const booted = findBootedDevice(devices, machine.aemUuid)
   const look = await store.loadDevices()
   const left = devices.flatMap((device): DeviceLeft[] => {
@@ -21,12 +21,12 @@ export const nextDevice: Step<'next-device'> = async ({ host, store }) => {
     return work.state === 'done' ? [] : [{ label: device.label, work }]
   })
   const labels = [...new Set(left.map(({ label }) => label))]
-  const outcome = left.length === 0 ? 'none-left' : 'devices-left'
+  const outcome = left.length > 0 ? 'devices-left' : areDevicesKnown ? 'none-left' : 'unknown'
   return {
     outcome,
-    facts: { devicesLeft: labels, work: left, deviceList: look.state },
-    message: describeDevicesLeft(outcome, left),
-    session: { devicesLeft: labels },
+    facts: { devicesLeft: labels, work: left, isComplete: areDevicesKnown, deviceList: look.state },
+    message: describeDevicesLeft(outcome, left, areDevicesKnown),
+    session: { devicesLeft: outcome === 'unknown' ? null : labels },
   }
 }
 

@@ -2,8 +2,8 @@ import { describeSealOutcome } from '../../messages/after-restart.ts'
 import { observeSealOutcome } from '../../observe/seal-outcome.ts'
 import type { Step } from '../step.ts'
 
-export const readSealOutcome: Step<'read-seal-outcome'> = async ({ host, store }) => {
-  const observed = await observeSealOutcome(host, await store.loadHeldNote())
+export const readSealOutcome: Step<'read-seal-outcome'> = async ({ host, session, store }) => {
+  const observed = await observeSealOutcome(host, session, await store.loadHeldNote())
   return {
     outcome: observed.outcome,
     facts: {

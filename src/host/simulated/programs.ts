@@ -27,16 +27,12 @@ const PROGRAMS: Readonly<
   'rpm-query': (machine, { name }) => {
     const found = packagesOf(machine, name)
     if (found.length === 0) return { exit: 1, stdout: `package ${name} is not installed\n` }
-    const signed = (keyId: string): string => `RSA/SHA256, Tue Jul 16 12:00:00 2024, Key ID ${keyId}`
-    const lines = found.map((item) =>
-      [item.name, item.evr, 'x86_64', Math.floor(item.installedAtMs / 1000), signed(item.keyId)].join('\t'),
-    )
-    return { stdout: `${lines.join('\n')}\n` }
+    return { stdout: renderPackages(found) }
   },
   'rpm-owner': (machine, { path }) => {
-    const owner = machine.packages.find((item) => item.files.has(path ?? ''))
-    if (!owner) return { exit: 1, stdout: `file ${path} is not owned by any package\n` }
-    return PROGRAMS['rpm-query']?.(machine, { name: owner.name }) ?? null
+    const owners = machine.packages.filter((item) => item.files.has(path ?? ''))
+    if (owners.length === 0) return { exit: 1, stdout: `file ${path} is not owned by any package\n` }
+    return { stdout: renderPackages(owners) }
   },
   'rpm-files': (machine, { name }) => {
     const found = packagesOf(machine, name)
@@ -94,6 +90,14 @@ const PROGRAMS: Readonly<
     machine.restartRequested = null
     return {}
   },
+}
+
+function renderPackages(packages: SimMachine['packages']): string {
+  const signed = (keyId: string): string => `RSA/SHA256, Tue Jul 16 12:00:00 2024, Key ID ${keyId}`
+  const lines = packages.map((item) =>
+    [item.name, item.evr, 'x86_64', Math.floor(item.installedAtMs / 1000), signed(item.keyId)].join('\t'),
+  )
+  return `${lines.join('\n')}\n`
 }
 
 function packagesOf(machine: SimMachine, name: string | undefined) {

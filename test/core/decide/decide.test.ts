@@ -25,6 +25,7 @@ describe('decideAemReadiness', () => {
     [{ tpm: 'none' }, 'no-tpm'],
     [{ selectedPcrs: null }, 'not-set-up'],
     [{ deviceCount: 0 }, 'not-set-up'],
+    [{ deviceCount: null }, 'unknown'],
     [{ bootedWithAem: false, measured: false }, 'not-aem-boot'],
     [{ measured: false }, 'unmeasured'],
     [{ badPcrs: [19] }, 'bad-pcrs'],
@@ -41,14 +42,15 @@ describe('decideAemReadiness', () => {
       installed: fc.constantFrom(true, false, null),
       tpm: fc.constantFrom('1.2', '2.0', 'none', null),
       selectedPcrs: fc.constantFrom([17, 18], null),
-      deviceCount: fc.nat(2),
+      deviceCount: fc.constantFrom(0, 1, 2, null),
       bootedWithAem: fc.constantFrom(true, false, null),
       measured: fc.constantFrom(true, false, null),
       badPcrs: fc.constantFrom<readonly number[]>([], [17]),
     })
     fc.assert(
       fc.property(anything, (facts) => {
-        const isGood = facts.installed && facts.bootedWithAem && facts.measured && facts.deviceCount > 0
+        const isGood =
+          facts.installed && facts.bootedWithAem && facts.measured && (facts.deviceCount ?? 0) > 0
         const isReady =
           isGood && facts.selectedPcrs && facts.badPcrs.length === 0 && facts.tpm && facts.tpm !== 'none'
         expect(decideAemReadiness(facts as AemReadiness) === 'ready').toBe(Boolean(isReady))
@@ -170,6 +172,11 @@ describe('decideChange', () => {
     ['boot-file-not-packaged', { ...CLEAN, deviceProblems: ['/boot/xen.gz is stale'] }],
     ['package-not-verified', { ...CLEAN, packages: [{ name: 'xen-hypervisor', isVerified: false }] }],
     ['package-not-verified', { ...CLEAN, packages: [{ name: 'xen-hypervisor', isVerified: null }] }],
+    [
+      'package-downgraded',
+      { ...CLEAN, downgrades: [{ name: 'xen-hypervisor', from: '2001:4.17.4-4', to: '2001:4.17.4-3' }] },
+    ],
+    ['versions-unreadable', { ...CLEAN, areVersionsUnreadable: true }],
     ['nothing-behind-change', { ...CLEAN, packages: [] }],
     ['xen-not-installed-one', { ...CLEAN, xen: { runningBuildId: 'old', installedBuildId: 'build' } }],
     ['xen-not-installed-one', { ...CLEAN, xen: { runningBuildId: null, installedBuildId: null } }],

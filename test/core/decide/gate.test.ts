@@ -38,6 +38,7 @@ function planned(change: Partial<Session> = {}): Session {
       bulletins: [103],
       bulletinPcrs: [18, 19],
       mayChange: [18, 19],
+      downgrades: [],
       changedPackages: ['xen-hypervisor'],
       xenBuildId: null,
       deviceUuid: null,

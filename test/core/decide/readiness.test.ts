@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { checkDevice, checkSpace, isReady, parseMountOptions } from '../../../src/core/decide/readiness.ts'
+import {
+  checkDevice,
+  checkRegisters,
+  checkSpace,
+  isReady,
+  parseMountOptions,
+} from '../../../src/core/decide/readiness.ts'
 
 const device = { label: 'aem', uuid: 'aaaa-1111', present: true, isReadOnly: false }
 
@@ -40,4 +46,22 @@ it('wants room, and knows when it could not look', () => {
   expect(checkSpace('device-space', 'aem', 10 * 1024 * 1024).ok).toBe(true)
   expect(checkSpace('device-space', 'aem', 1024).ok).toBe(false)
   expect(checkSpace('device-space', 'aem', null).ok).toBeNull()
+})
+
+describe('checkRegisters', () => {
+  const sane = { measured: true, selected: [13, 17, 18, 19], unread: [], bad: [] }
+  it.each([
+    [{}, true],
+    [{ unread: [18] }, null],
+    [{ unread: [17], measured: null }, null],
+    [{ measured: null }, null],
+    [{ selected: null }, null],
+    [{ selected: [] }, null],
+    [{ bad: [19], unread: [18] }, false],
+    [{ measured: false, unread: [13] }, false],
+  ])('%j: %s', (changes, ok) => {
+    const check = checkRegisters({ ...sane, ...changes })
+    expect(check).toMatchObject({ id: 'pcrs-sane', ok })
+    if (ok === null) expect(check.detail).toContain('could not be read')
+  })
 })

@@ -48,11 +48,11 @@ describe('parseRpmQuery', () => {
     expect(parseRpmQuery('xen\t0:1-1\tx86_64\t1721174400\t\n')?.[0]?.signatureKeyId).toBeNull()
   })
 
-  it('orders several versions by the time of their installation', () => {
+  it('orders several versions by RPM, not by the time of their installation', () => {
     const kernel = (evr: string, at: number): string => `kernel\t${evr}\tx86_64\t${at}\tnone`
     const text = [
-      kernel('1000:6.6.36-1', 300),
-      kernel('1000:6.1.62-1', 100),
+      kernel('1000:6.6.36-1', 100),
+      kernel('1000:6.1.62-1', 300),
       kernel('1000:6.6.2-1', 200),
     ].join('\n')
     expect(parseRpmQuery(text)?.map(({ evr }) => evr)).toEqual([

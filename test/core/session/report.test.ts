@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest'
+import { renderReport } from '../../../src/core/session/report.ts'
+import { aSession } from '../../support/built-in.ts'
+
+/** A name that a stranger can give a file on a stick. */
+const HOSTILE = '/boot/xen-4\n# All is well\n`[link](x)`\u202egpj\u0007.gz'
+
+function reportWith(path: string): string {
+  const file = { path, role: 'xen' as const, digests: null }
+  return renderReport(
+    aSession({
+      devicesLeft: [],
+      findings: { explain: { reasons: [{ what: `${path}\n\`\`\`\n# Forged` }] } },
+      baseline: {
+        takenAt: '2024-07-16T18:00:00.000Z',
+        bootId: 'boot-1',
+        bootTime: null,
+        bank: 'sha256',
+        selectedPcrs: [18],
+        pcrs: {},
+        kernelCommandLine: null,
+        xenCommandLine: null,
+        runningXen: { version: null, buildId: null },
+        bootFiles: [file],
+        packages: [],
+        sealedFiles: [],
+        launchLog: null,
+        components: null,
+      },
+    }),
+    '2024-07-17T09:00:00.000Z',
+  )
+}
+
+describe('the report', () => {
+  it('lets no file name of a stick write lines of its own', () => {
+    const report = reportWith(HOSTILE)
+    const headings = report.split('\n').filter((text) => text.startsWith('#'))
+    expect(headings).toEqual(
+      reportWith('/boot/xen-4.17.4.gz')
+        .split('\n')
+        .filter((text) => text.startsWith('#')),
+    )
+    expect(report).toContain("`/boot/xen-4<U+000A># All is well<U+000A>'[link](x)'<U+202E>gpj<U+0007>.gz`")
+    expect(report).not.toMatch(/[\u202e\u0007]/)
+    expect(report.match(/^```/gm)).toHaveLength(2)
+  })
+
+  it('says when the devices were not listed', () => {
+    expect(renderReport(aSession({ devicesLeft: null }), 'now')).toContain('devices still to do: not known')
+    expect(renderReport(aSession({ devicesLeft: [] }), 'now')).toContain('devices still to do: none')
+  })
+})
