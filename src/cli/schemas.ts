@@ -155,6 +155,16 @@ const bulletinSummary = {
   date: z.iso.date(),
 }
 
+const signature = z.looseObject({
+  signer: z.string().nullable(),
+  /** As gpg prints it: upper-case. */
+  fingerprint: z
+    .string()
+    .regex(/^[0-9A-F]{40}$/)
+    .nullable(),
+  status: z.enum(['good', 'bad', 'no-key', 'untrusted-key', 'expired', 'revoked', 'weak-digest', 'missing']),
+})
+
 const bulletin = z.looseObject({
   ...bulletinSummary,
   title: z.string().nullable(),
@@ -188,26 +198,7 @@ const bulletin = z.looseObject({
     'none',
     'unstated',
   ]),
-  signatures: z.array(
-    z.looseObject({
-      signer: z.string().nullable(),
-      /** As gpg prints it: upper-case. */
-      fingerprint: z
-        .string()
-        .regex(/^[0-9A-F]{40}$/)
-        .nullable(),
-      status: z.enum([
-        'good',
-        'bad',
-        'no-key',
-        'untrusted-key',
-        'expired',
-        'revoked',
-        'weak-digest',
-        'missing',
-      ]),
-    }),
-  ),
+  signatures: z.array(signature),
 })
 
 /** One for each argument; of several arguments, one that cannot be shown is an error in its place. */
@@ -216,6 +207,28 @@ export const bulletinShowSchema = z.array(z.union([bulletin, errorSchema]))
 /** `bulletin list` and `bulletin check`. */
 export const bulletinListSchema = z.looseObject({
   release: z.string().nullable(),
+  /** Added by this program: whether any bulletin names this release, and the later ones that name later releases only. */
+  releaseKnown: z.boolean().optional(),
+  laterReleasesOnly: z.array(z.number().int()).optional(),
+  /** Added by this program, `bulletin check` only. */
+  verdict: z
+    .enum(['met', 'nothing-asked', 'unmet', 'unknown', 'restart-due', 'restart-perhaps-due'])
+    .optional(),
+  signatures: z.array(signature).optional(),
+  lowered: z
+    .array(z.looseObject({ name: z.string(), catalogue: z.string(), file: z.string().nullable() }))
+    .optional(),
+  exposure: z
+    .array(
+      z.looseObject({
+        device: z.string().nullable(),
+        qube: z.string().nullable(),
+        vectors: z.number().int().nullable(),
+        exposed: z.boolean().nullable(),
+      }),
+    )
+    .nullable()
+    .optional(),
   catalogue: z.looseObject({ newest: z.number().int(), date: z.iso.date() }),
   bulletins: z.array(
     z.looseObject({
