@@ -133,7 +133,7 @@ export async function checkBulletins(host: Host, found: FoundBulletin | null): P
   return {
     list: asked,
     asked: found?.bulletin.id ?? null,
-    check: decideCheck(asked),
+    check: decideCheck(asked, found?.bulletin.id ?? null),
     lowered: found && catalogued ? listLowered(found.bulletin, catalogued, list.release) : [],
     exposure:
       found !== null && EXPOSURE_CHECKS.has(found.bulletin.id)

@@ -59,6 +59,11 @@ export const statusSchema = z.looseObject({
       protection: protection.nullable(),
     })
     .nullable(),
+  /** Added by this program: lines of /etc/aem-reseal/trusted-keys that trust nobody; null where it cannot be read. */
+  malformedTrustedKeys: z
+    .array(z.looseObject({ line: z.number().int(), text: z.string(), reason: z.string() }))
+    .nullable()
+    .optional(),
   next: z.looseObject({ command: z.string().nullable(), why: z.string() }),
 })
 

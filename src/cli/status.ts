@@ -2,6 +2,7 @@ import type { Session } from '../core/session/checkpoint.ts'
 import type { HeldNote } from '../core/session/held-note.ts'
 import { makeDirectoryStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
+import { trustedKeyLines } from '../messages/trusted-keys.ts'
 import { observeSealOutcome } from '../observe/seal-outcome.ts'
 import { observeStatus, type StatusFacts } from '../observe/status.ts'
 import { wrap } from '../ui/render-message.ts'
@@ -70,6 +71,7 @@ export function toStatusAnswer(facts: StatusFacts, session: Session | null, held
             protection: session.protection,
           },
     held: held === null ? null : { at: held.at, why: held.why },
+    malformedTrustedKeys: facts.malformedTrustedKeys,
     next: decideNext(facts, session, held),
   }
 }
@@ -164,6 +166,7 @@ function renderStatus(answer: StatusAnswer, facts: StatusFacts): readonly Line[]
       : wrap(`AEM's automatic seal was held: ${answer.held.why}`, 58).map((text, at) =>
           row(at === 0 ? 'held' : '', text, 'warn'),
         )),
+    ...trustedKeyLines(answer.malformedTrustedKeys),
     row('session', session ? `open since ${session.since}, step ${session.step}` : 'none'),
     line(''),
     line(next.command ? `next: ${next.command}` : 'next: nothing to run', 'bold'),

@@ -1,3 +1,4 @@
+import type { BulletinList } from '../core/bulletin/decide-bulletins.ts'
 import type { CheckedFile } from '../core/decide/boot-device.ts'
 import type { ConfirmedPackage } from '../core/decide/confirm-update.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
@@ -5,6 +6,7 @@ import type { Message } from '../flow/step.ts'
 import type { StatusFacts } from '../observe/status.ts'
 import { mediaUuidOf } from '../paths.ts'
 import { type Line, line } from '../ui/ui.ts'
+import { INSTALL_WORDS, qsb } from './bulletins.ts'
 
 /** What each outcome of the steps before the restart says. */
 
@@ -88,12 +90,28 @@ export type UpdateMessageFacts = {
   readonly packages: readonly ConfirmedPackage[]
   readonly bulletin: string | null
   readonly missing: readonly { name: string; wanted: string; installed: string | null }[]
+  /** false: the file the user named is not signed as it must be. */
+  readonly bulletinVerified: boolean
+  /** A named bulletin that asks nothing of dom0 in this release. */
+  readonly silent: {
+    readonly id: number
+    readonly list: Pick<BulletinList, 'release' | 'releaseKnown'>
+  } | null
   readonly pendingXen: boolean | null
   readonly mayChange: readonly number[]
+  /** What has to be said whatever the outcome. */
+  readonly notes: readonly Line[]
 }
 
 export function describeUpdate(outcome: Outcomes['confirm-update'], facts: UpdateMessageFacts): Message {
-  return { ...UPDATE[outcome](facts), details: facts.packages.flatMap(packageLines) }
+  return { ...UPDATE[outcome](facts), details: [...facts.notes, ...facts.packages.flatMap(packageLines)] }
+}
+
+const BULLETIN_NOT_VERIFIED: Message = {
+  tone: 'alarm',
+  what: 'the bulletin that was named does not verify, so it confirms nothing',
+  why: 'a signature is bad, missing, or by a key nobody vouches for',
+  next: '`aem-reseal bulletin show FILE` names each signature; without --bulletin the update is confirmed from what changed since this boot',
 }
 
 const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessageFacts) => Message } = {
@@ -117,25 +135,36 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
       .map((item) => `${item.name} ${item.wanted} wanted, ${item.installed ?? 'none'} installed`)
       .join('; ')}`,
     why: 'the update is not installed yet, or still in the security-testing repository',
-    next: 'install it: `sudo qubes-dom0-update`, or, while it is in testing: `sudo qubes-dom0-update --enablerepo=qubes-dom0-security-testing`',
+    next: INSTALL_WORDS,
   }),
-  'not-verified': ({ packages, bulletin }) => ({
-    tone: 'alarm',
-    what: `the update is not trustworthy as it lies there${bulletin ? ` (${bulletin})` : ''}: ${
-      packages
-        .filter((item) => !isGood(item))
-        .map((item) => item.name)
-        .join(', ') || 'the bulletin does not verify'
-    }`,
-    why: 'a file differs from its package, or a package is not signed by a known key',
-    next: 'do not restart into it; reinstall the package with `sudo qubes-dom0-update --action=reinstall NAME`, and find out who changed the file',
-  }),
-  unknown: () => ({
-    tone: 'attention',
-    what: 'the installed packages could not be looked up, so nothing is confirmed',
-    why: 'rpm is missing, does not answer, or answers in a form that is not known',
-    next: 'run `rpm -q xen-hypervisor` by hand and mend what it says',
-  }),
+  'not-verified': ({ packages, bulletin, bulletinVerified }) =>
+    !bulletinVerified
+      ? BULLETIN_NOT_VERIFIED
+      : {
+          tone: 'alarm',
+          what: `the update is not trustworthy as it lies there${bulletin ? ` (${bulletin})` : ''}: ${packages
+            .filter((item) => !isGood(item))
+            .map((item) => item.name)
+            .join(', ')}`,
+          why: 'a file differs from its package, or a package is not signed by a known key',
+          next: 'do not restart into it; reinstall the package with `sudo qubes-dom0-update --action=reinstall NAME`, and find out who changed the file',
+        },
+  unknown: ({ silent }) =>
+    silent === null
+      ? {
+          tone: 'attention',
+          what: 'the installed packages could not be looked up, so nothing is confirmed',
+          why: 'rpm is missing, does not answer, or answers in a form that is not known',
+          next: 'run `rpm -q xen-hypervisor` by hand and mend what it says',
+        }
+      : {
+          tone: 'attention',
+          what: `${qsb(silent.id)} asks nothing of dom0 in Qubes ${silent.list.release}, so this update cannot be held against it`,
+          why: silent.list.releaseKnown
+            ? 'its lists of packages name other releases'
+            : `no bulletin of the catalogue names Qubes ${silent.list.release}`,
+          next: 'run `aem-reseal start` without --bulletin: the update is then confirmed from what changed since this boot',
+        },
 }
 
 function isGood(item: ConfirmedPackage): boolean {

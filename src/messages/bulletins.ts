@@ -171,10 +171,17 @@ export type CheckAnswer = {
   readonly exposure: { readonly rows: readonly ExposureRow[] | null } | null
 }
 
-/** An unknown release needs a newer catalogue, not another look at the packages. */
+/** Where no bulletin speaks of the release, another look at the packages would not help. */
 function verdictWords({ list, asked, check }: CheckAnswer): (typeof VERDICTS)[BulletinCheck['verdict']] {
   const isNoBulletin = check.verdict === 'unknown' && check.because.length === 0
   if (!isNoBulletin) return VERDICTS[check.verdict]
+  if (list.releaseKnown && asked !== null) {
+    return {
+      text: `not known: ${qsb(asked)} names later releases than Qubes ${list.release} only`,
+      next: 'see whether your release is still supported, and update to one that is',
+      style: 'warn',
+    }
+  }
   const what = asked === null ? 'no bulletin of the catalogue' : `neither ${qsb(asked)} nor the catalogue`
   return {
     text: `not known: ${what} names Qubes ${list.release}`,
@@ -197,6 +204,29 @@ export function checkLines(answer: CheckAnswer): readonly Line[] {
     ...wrap(catalogueWords(list), 76).map((own) => line(`  ${own}`, 'dim')),
     ...wrap(`next: ${next}`, 76).map((own) => line(`  ${own}`)),
   ]
+}
+
+/**
+ * In the wizard: bulletins that this update does not cover. Nothing is wrong with the update because of them; it is the
+ * user who decides whether to restart once or twice.
+ */
+export function otherBulletinLines(states: readonly BulletinState[]): readonly Line[] {
+  const idsOf = (met: boolean | null) => states.filter((state) => state.met === met).map(({ id }) => id)
+  const [unmet, unknown] = [idsOf(false), idsOf(null)]
+  const told: string[] = []
+  if (unmet.length > 0) {
+    told.push(
+      `Left for a later update: ${listIds(unmet)}. This update is complete without them: go on. To take them along and save a restart, stop here with Ctrl-C (nothing has been changed), run \`${UPDATE_COMMANDS.stable}\`, then \`aem-reseal start\` again.`,
+    )
+  }
+  if (unknown.length > 0) {
+    told.push(
+      `Not known: ${listIds(unknown)}, whose packages could not be looked up. \`aem-reseal bulletin list\` tells more.`,
+    )
+  }
+  return told.flatMap((text) =>
+    wrap(text, 74).map((own, index) => line(`  ${index === 0 ? '•' : ' '} ${own}`, 'dim')),
+  )
 }
 
 /** Device, qube, vectors, exposed: the check that QSB-103 describes. */

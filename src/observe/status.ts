@@ -1,11 +1,12 @@
 import { parseSealSelection } from '../core/aem/configuration.ts'
 import type { InstalledPackage } from '../core/package/rpm.ts'
+import type { MalformedLine } from '../core/package/signers.ts'
 import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
 import { type AemDevice, observeDevices, openDevice } from './devices.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
-import { observePackage, observePackageFiles } from './packages.ts'
+import { observePackage, observePackageFiles, observeTrustedKeysFile } from './packages.ts'
 import { exists, readTextOrNull } from './read.ts'
 import { isSealed, observeSealedCopy, observeTpmId } from './sealed.ts'
 import { isMeasured, listBadPcrs, observeTpm, type TpmFacts } from './tpm.ts'
@@ -37,6 +38,8 @@ export type StatusFacts = {
   readonly devices: readonly DeviceStatus[]
   readonly installedXen: InstalledXen
   readonly pendingRestart: boolean | null
+  /** Lines of /etc/aem-reseal/trusted-keys that trust nobody; null where it could not be read. */
+  readonly malformedTrustedKeys: readonly MalformedLine[] | null
 }
 
 /** Everything that one look at the machine tells, without changing it. */
@@ -58,6 +61,7 @@ export async function observeStatus(host: Host): Promise<StatusFacts> {
     devices,
     installedXen,
     pendingRestart: decidePendingRestart(machine, installedXen),
+    malformedTrustedKeys: (await observeTrustedKeysFile(host))?.malformed ?? null,
   }
 }
 

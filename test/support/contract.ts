@@ -47,6 +47,10 @@ export const statusShape = z.strictObject({
     .nullable(),
   /** An addition: the gate held AEM's automatic seal in this boot. */
   held: z.strictObject({ at: time, why: z.string().min(1) }).nullable(),
+  /** An addition: lines of trusted-keys that trust nobody. */
+  malformedTrustedKeys: z
+    .array(z.strictObject({ line: z.number().int().min(1), text: z.string(), reason: z.string().min(1) }))
+    .nullable(),
   next: z.strictObject({ command: z.string().nullable(), why: z.string().min(1) }),
 })
 

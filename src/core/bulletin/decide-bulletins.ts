@@ -122,16 +122,20 @@ export type BulletinCheck = {
   readonly because: readonly number[]
 }
 
+type CheckedList = Pick<BulletinList, 'bulletins' | 'releaseKnown' | 'laterReleasesOnly'>
+
 /**
  * The one answer of `bulletin check`: met 0, unmet 1, met but a restart is due 3 (contract).
  *
  * What could not be found out is never 0: unknown packages end with 1 as unmet ones do, so does a release that no
- * bulletin names; a restart that may be due with 3 as one that is. A bulletin that asks nothing of this release is 0.
+ * bulletin names, and a bulletin that names later releases only; a restart that may be due with 3 as one that is. An
+ * older bulletin that asks nothing of this release is 0.
+ * @param asked Number of the one bulletin that is asked about; null: all.
  */
-export const decideCheck = ({
-  bulletins,
-  releaseKnown,
-}: Pick<BulletinList, 'bulletins' | 'releaseKnown'>): BulletinCheck => {
+export const decideCheck = (
+  { bulletins, releaseKnown, laterReleasesOnly }: CheckedList,
+  asked: number | null,
+): BulletinCheck => {
   const where = (matches: (state: BulletinState) => boolean): number[] =>
     bulletins.filter(matches).map(({ id }) => id)
   const steps: readonly [BulletinCheck['verdict'], ExitCode, number[]][] = [
@@ -142,7 +146,8 @@ export const decideCheck = ({
     ['met', EXIT.done, where(({ met }) => met === true)],
   ]
   const found = steps.find(([, , ids]) => ids.length > 0)
-  if (!found && !releaseKnown) return { verdict: 'unknown', exit: EXIT.attention, because: [] }
+  const isSilent = !releaseKnown || (asked !== null && laterReleasesOnly.includes(asked))
+  if (!found && isSilent) return { verdict: 'unknown', exit: EXIT.attention, because: [] }
   const [verdict, exit, because] = found ?? ['nothing-asked', EXIT.done, []]
   return { verdict, exit, because }
 }

@@ -11,6 +11,7 @@ import {
 } from '../../../src/core/bulletin/catalogue.ts'
 import { CATALOGUE } from '../../../src/core/bulletin/catalogue-data.ts'
 import {
+  type BulletinState,
   decideBulletin,
   decideBulletins,
   decideCheck,
@@ -22,6 +23,12 @@ import { allBulletins, bulletinOf, CORPUS, parseText, textOf } from './corpus.ts
 import { AFTER, BOOT, dom0 } from './dom0.ts'
 
 const source = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url))
+
+const listOf = (...bulletins: BulletinState[]) => ({
+  bulletins,
+  releaseKnown: true,
+  laterReleasesOnly: [116],
+})
 
 describe('the built-in catalogue', () => {
   it('is what the script makes of the corpus', () => {
@@ -85,7 +92,7 @@ describe.each([
     const list = dom0(release).xen(current).list()
     expect(list.bulletins[0]?.id).toBe(last)
     expect(list.bulletins.every(({ met, restartDue }) => met === true && restartDue === false)).toBe(true)
-    expect(decideCheck(list)).toMatchObject({ verdict: 'met', exit: 0 })
+    expect(decideCheck(list, null)).toMatchObject({ verdict: 'met', exit: 0 })
   })
 
   it('behind: the last one is not met', () => {
@@ -102,14 +109,14 @@ describe.each([
         {},
       ],
     })
-    expect(decideCheck(list)).toEqual({ verdict: 'unmet', exit: 1, because: [last] })
+    expect(decideCheck(list, null)).toEqual({ verdict: 'unmet', exit: 1, because: [last] })
   })
 
   it('updated but not restarted: the last one is due', () => {
     const list = dom0(release).xen(current, AFTER).runningXen(running, 'aa', 'bb').list()
     expect(list.bulletins.every(({ met }) => met === true)).toBe(true)
     expect(list.bulletins.filter(({ restartDue }) => restartDue === true).map(({ id }) => id)).toEqual([last])
-    expect(decideCheck(list)).toEqual({ verdict: 'restart-due', exit: 3, because: [last] })
+    expect(decideCheck(list, null)).toEqual({ verdict: 'restart-due', exit: 3, because: [last] })
   })
 
   it('lists the newest first and only what concerns it', () => {
@@ -152,7 +159,7 @@ describe('QSB-103 on Qubes 4.2', () => {
   it('is open when a newer one came after the start and nothing tells which ran before', () => {
     const open = state(dom0('4.2').xen('4.17.4-9', AFTER).runningXen('4.17.4'))
     expect(open).toMatchObject({ met: true, restartDue: null })
-    expect(decideCheck({ bulletins: [open!], releaseKnown: true })).toEqual({
+    expect(decideCheck(listOf(open!), 103)).toEqual({
       verdict: 'restart-perhaps-due',
       exit: 3,
       because: [103],
@@ -167,7 +174,7 @@ describe('QSB-103 on Qubes 4.2', () => {
   it('is open when packages are unknown', () => {
     const unknown = decideBulletin(bulletinOf(103), { ...dom0('4.2').facts(), installed: null })
     expect(unknown).toMatchObject({ met: null, restartDue: null })
-    expect(decideCheck({ bulletins: [unknown!], releaseKnown: true })).toMatchObject({
+    expect(decideCheck(listOf(unknown!), 103)).toMatchObject({
       verdict: 'unknown',
       exit: 1,
     })
@@ -220,7 +227,7 @@ describe('other restarts', () => {
 
 describe('decideCheck', () => {
   it('is done where nothing is asked of the release', () => {
-    expect(decideCheck({ bulletins: [], releaseKnown: true })).toEqual({
+    expect(decideCheck(listOf(), 105)).toEqual({
       verdict: 'nothing-asked',
       exit: 0,
       because: [],
@@ -231,7 +238,12 @@ describe('decideCheck', () => {
   it('knows nothing of a release that no bulletin names', () => {
     const list = decideBulletins(CATALOGUE, { ...dom0('4.3').xen('4.19.5-2').facts(), release: '4.4' })
     expect(list).toMatchObject({ release: '4.4', releaseKnown: false, bulletins: [] })
-    expect(decideCheck(list)).toEqual({ verdict: 'unknown', exit: 1, because: [] })
+    expect(decideCheck(list, null)).toEqual({ verdict: 'unknown', exit: 1, because: [] })
+  })
+
+  it('knows nothing of a bulletin that names later releases only', () => {
+    expect(decideCheck(listOf(), 116)).toEqual({ verdict: 'unknown', exit: 1, because: [] })
+    expect(decideCheck(listOf(), null).verdict).toBe('nothing-asked')
   })
 
   it('takes a release for known by the one bulletin that names it', () => {
@@ -243,7 +255,7 @@ describe('decideCheck', () => {
 
   it('puts an unmet bulletin before a restart', () => {
     const list = decideBulletins(CATALOGUE, dom0('4.2').xen('4.17.4-4', AFTER).facts())
-    expect(decideCheck(list).verdict).toBe('unmet')
+    expect(decideCheck(list, null).verdict).toBe('unmet')
   })
 })
 
