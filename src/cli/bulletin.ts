@@ -2,15 +2,24 @@ import { dirname, resolve } from 'node:path'
 import type { Bulletin } from '../core/bulletin/bulletin.ts'
 import { addToCatalogue, findBulletin, parseBulletinId } from '../core/bulletin/catalogue.ts'
 import { CATALOGUE } from '../core/bulletin/catalogue-data.ts'
-import { decideCheck } from '../core/bulletin/decide-bulletins.ts'
-import { EXPOSURE_CHECKS, type ExposureRow } from '../core/bulletin/exposure.ts'
+import { type BulletinList, decideCheck } from '../core/bulletin/decide-bulletins.ts'
+import { EXPOSURE_CHECKS } from '../core/bulletin/exposure.ts'
+import { listLowered } from '../core/bulletin/revision.ts'
 import { type BulletinSignature, decideApproval, needAttention } from '../core/bulletin/signatures.ts'
 import { EXIT, Failure } from '../core/failure.ts'
 import type { Host } from '../host/host.ts'
-import { bulletinLines, checkLines, exposureLines, listLines } from '../messages/bulletins.ts'
+import {
+  bulletinLines,
+  type CheckAnswer,
+  checkLines,
+  exposureLines,
+  givenLines,
+  listLines,
+} from '../messages/bulletins.ts'
 import { makeFailure } from '../messages.ts'
 import { keyDirectoriesOf, observeBulletinFile } from '../observe/bulletin-file.ts'
-import { observeBulletins, observeMsiExposure } from '../observe/bulletins.ts'
+import { observeBulletins } from '../observe/bulletins.ts'
+import { observeMsiExposure } from '../observe/exposure.ts'
 import { renderFailure } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'
@@ -99,24 +108,40 @@ export async function runBulletinCheck(
 ): Promise<number> {
   const ui = makeUi(io, options)
   const found = given === null ? null : await findGiven(options, given, keys)
-  if (found?.approval === 'refused')
-    throw makeFailure('bulletin-not-verified', { id: String(found.bulletin.id) })
-  const catalogue = found === null ? CATALOGUE : addToCatalogue(CATALOGUE, found.bulletin)
-  const list = await ui.progress('looking up packages', () => observeBulletins(host, catalogue))
-  if (list === null) throw makeFailure('release-unknown')
-  const bulletins =
-    found === null ? list.bulletins : list.bulletins.filter((item) => item.id === found.bulletin.id)
-  const check = decideCheck(bulletins)
-  const exposure = await observeExposure(host, found?.bulletin ?? null)
-  if (options.json) printJson(io, { ...list, bulletins, verdict: check.verdict, exposure })
-  else ui.say([...checkLines({ ...list, bulletins }, check), ...exposureLines(exposure)])
-  return check.exit
+  const answer = await ui.progress('looking up packages', () => checkBulletins(host, found))
+  if (options.json) {
+    const { list, check, exposure, lowered } = answer
+    const signatures = found?.signatures ?? []
+    printJson(io, { ...list, verdict: check.verdict, signatures, lowered, exposure: exposure?.rows ?? null })
+  } else ui.say([...givenLines(found, answer.lowered), ...checkLines(answer), ...exposureLines(answer)])
+  return answer.check.exit
 }
 
-async function observeExposure(
-  host: Host,
-  bulletin: Bulletin | null,
-): Promise<readonly ExposureRow[] | null> {
-  if (bulletin === null || !EXPOSURE_CHECKS.has(bulletin.id)) return null
-  return observeMsiExposure(host)
+/**
+ * How this dom0 stands against one bulletin, or all of the catalogue.
+ * @param found null: all
+ * @throws Failure for a bulletin that does not verify, and where the release is not known
+ */
+export async function checkBulletins(host: Host, found: FoundBulletin | null): Promise<CheckAnswer> {
+  if (found?.approval === 'refused')
+    throw makeFailure('bulletin-not-verified', { id: String(found.bulletin.id) })
+  const isFile = found !== null && found.signatures !== null
+  const list = await observeBulletins(host, isFile ? addToCatalogue(CATALOGUE, found.bulletin) : CATALOGUE)
+  if (list === null) throw makeFailure('release-unknown')
+  const asked = found === null ? list : onlyOf(list, found.bulletin.id)
+  const catalogued = isFile ? CATALOGUE.bulletins.find(({ id }) => id === found.bulletin.id) : undefined
+  return {
+    list: asked,
+    asked: found?.bulletin.id ?? null,
+    check: decideCheck(asked, found?.bulletin.id ?? null),
+    lowered: found && catalogued ? listLowered(found.bulletin, catalogued, list.release) : [],
+    exposure:
+      found !== null && EXPOSURE_CHECKS.has(found.bulletin.id)
+        ? { rows: await observeMsiExposure(host) }
+        : null,
+  }
+}
+
+function onlyOf(list: BulletinList, id: number): BulletinList {
+  return { ...list, bulletins: list.bulletins.filter((item) => item.id === id) }
 }

@@ -81,6 +81,11 @@ export const statusSchema = z.looseObject({
     detail: z.string().nullable(),
     approvedAt: time.nullable(),
   }),
+  /** Added by this program: lines of /etc/aem-reseal/trusted-keys that trust nobody; null where it cannot be read. */
+  malformedTrustedKeys: z
+    .array(z.looseObject({ line: z.number().int(), text: z.string(), reason: z.string() }))
+    .nullable()
+    .optional(),
   next: z.looseObject({ command: z.string().nullable(), why: z.string() }),
 })
 
@@ -177,6 +182,16 @@ const bulletinSummary = {
   date: z.iso.date(),
 }
 
+const signature = z.looseObject({
+  signer: z.string().nullable(),
+  /** As gpg prints it: upper-case. */
+  fingerprint: z
+    .string()
+    .regex(/^[0-9A-F]{40}$/)
+    .nullable(),
+  status: z.enum(['good', 'bad', 'no-key', 'untrusted-key', 'expired', 'revoked', 'weak-digest', 'missing']),
+})
+
 const bulletin = z.looseObject({
   ...bulletinSummary,
   title: z.string().nullable(),
@@ -210,26 +225,7 @@ const bulletin = z.looseObject({
     'none',
     'unstated',
   ]),
-  signatures: z.array(
-    z.looseObject({
-      signer: z.string().nullable(),
-      /** As gpg prints it: upper-case. */
-      fingerprint: z
-        .string()
-        .regex(/^[0-9A-F]{40}$/)
-        .nullable(),
-      status: z.enum([
-        'good',
-        'bad',
-        'no-key',
-        'untrusted-key',
-        'expired',
-        'revoked',
-        'weak-digest',
-        'missing',
-      ]),
-    }),
-  ),
+  signatures: z.array(signature),
 })
 
 /** One for each argument; of several arguments, one that cannot be shown is an error in its place. */
@@ -238,6 +234,28 @@ export const bulletinShowSchema = z.array(z.union([bulletin, errorSchema]))
 /** `bulletin list` and `bulletin check`. */
 export const bulletinListSchema = z.looseObject({
   release: z.string().nullable(),
+  /** Added by this program: whether any bulletin names this release, and the later ones that name later releases only. */
+  releaseKnown: z.boolean().optional(),
+  laterReleasesOnly: z.array(z.number().int()).optional(),
+  /** Added by this program, `bulletin check` only. */
+  verdict: z
+    .enum(['met', 'nothing-asked', 'unmet', 'unknown', 'restart-due', 'restart-perhaps-due'])
+    .optional(),
+  signatures: z.array(signature).optional(),
+  lowered: z
+    .array(z.looseObject({ name: z.string(), catalogue: z.string(), file: z.string().nullable() }))
+    .optional(),
+  exposure: z
+    .array(
+      z.looseObject({
+        device: z.string().nullable(),
+        qube: z.string().nullable(),
+        vectors: z.number().int().nullable(),
+        exposed: z.boolean().nullable(),
+      }),
+    )
+    .nullable()
+    .optional(),
   catalogue: z.looseObject({ newest: z.number().int(), date: z.iso.date() }),
   bulletins: z.array(
     z.looseObject({

@@ -7,6 +7,7 @@ import type { HeldNote } from '../core/session/held-note.ts'
 import { makeDirectoryStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
 import { describeLedger, describeNeed, describeSealedFor } from '../messages/devices.ts'
+import { trustedKeyLines } from '../messages/trusted-keys.ts'
 import { findBootedDevice } from '../observe/devices.ts'
 import { observeSealOutcome } from '../observe/seal-outcome.ts'
 import { type DeviceStatus, observeStatus, type StatusFacts } from '../observe/status.ts'
@@ -85,6 +86,7 @@ export function toStatusAnswer(
       detail: 'detail' in look ? look.detail : null,
       approvedAt: look.state === 'read' ? (look.ledger.approved?.at ?? null) : null,
     },
+    malformedTrustedKeys: facts.malformedTrustedKeys,
     next: decideNext(facts, session, held, look),
   }
 }
@@ -268,6 +270,7 @@ function renderStatus(
       : wrap(`AEM's automatic seal was held: ${answer.held.why}`, 58).map((text, at) =>
           row(at === 0 ? 'held' : '', text, 'warn'),
         )),
+    ...trustedKeyLines(answer.malformedTrustedKeys),
     row('session', session ? `open since ${session.since}, step ${session.step}` : 'none'),
     line(''),
     line(next.command ? `next: ${next.command}` : 'next: nothing to run', 'bold'),

@@ -1,3 +1,4 @@
+import type { BulletinList } from '../core/bulletin/decide-bulletins.ts'
 import type { CheckedFile } from '../core/decide/boot-device.ts'
 import type { ConfirmedPackage } from '../core/decide/confirm-update.ts'
 import type { Downgrade } from '../core/decide/downgrades.ts'
@@ -6,6 +7,7 @@ import type { Message } from '../flow/step.ts'
 import type { StatusFacts } from '../observe/status.ts'
 import { mediaUuidOf } from '../paths.ts'
 import { type Line, line } from '../ui/ui.ts'
+import { INSTALL_WORDS, qsb } from './bulletins.ts'
 
 /** What each outcome of the steps before the restart says. */
 
@@ -98,12 +100,28 @@ export type UpdateMessageFacts = {
   readonly areVersionsKnown: boolean
   readonly bulletin: string | null
   readonly missing: readonly { name: string; wanted: string; installed: string | null }[]
+  /** false: the file the user named is not signed as it must be. */
+  readonly bulletinVerified: boolean
+  /** A named bulletin that asks nothing of dom0 in this release. */
+  readonly silent: {
+    readonly id: number
+    readonly list: Pick<BulletinList, 'release' | 'releaseKnown'>
+  } | null
   readonly pendingXen: boolean | null
   readonly mayChange: readonly number[]
+  /** What has to be said whatever the outcome. */
+  readonly notes: readonly Line[]
 }
 
 export function describeUpdate(outcome: Outcomes['confirm-update'], facts: UpdateMessageFacts): Message {
-  return { ...UPDATE[outcome](facts), details: facts.packages.flatMap(packageLines) }
+  return { ...UPDATE[outcome](facts), details: [...facts.notes, ...facts.packages.flatMap(packageLines)] }
+}
+
+const BULLETIN_NOT_VERIFIED: Message = {
+  tone: 'alarm',
+  what: 'the bulletin that was named does not verify, so it confirms nothing',
+  why: 'a signature is bad, missing, or by a key nobody vouches for',
+  next: '`aem-reseal bulletin show FILE` names each signature; without --bulletin the update is confirmed from what changed since this boot',
 }
 
 const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessageFacts) => Message } = {
@@ -139,20 +157,22 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
       .map((item) => `${item.name} ${item.wanted} wanted, ${item.installed ?? 'none'} installed`)
       .join('; ')}`,
     why: 'the update is not installed yet, or still in the security-testing repository',
-    next: 'install it: `sudo qubes-dom0-update`, or, while it is in testing: `sudo qubes-dom0-update --enablerepo=qubes-dom0-security-testing`',
+    next: INSTALL_WORDS,
   }),
-  'not-verified': ({ packages, bulletin }) => ({
-    tone: 'alarm',
-    what: `the update is not trustworthy as it lies there${bulletin ? ` (${bulletin})` : ''}: ${
-      packages
-        .filter((item) => !isGood(item))
-        .map((item) => item.name)
-        .join(', ') || 'the bulletin does not verify'
-    }`,
-    why: 'a file differs from its package, or a package is not signed by a known key',
-    next: 'do not restart into it; reinstall the package with `sudo qubes-dom0-update --action=reinstall NAME`, and find out who changed the file',
-  }),
-  unknown: ({ packages, unasked, pendingXen, areVersionsKnown }) => {
+  'not-verified': ({ packages, bulletin, bulletinVerified }) =>
+    !bulletinVerified
+      ? BULLETIN_NOT_VERIFIED
+      : {
+          tone: 'alarm',
+          what: `the update is not trustworthy as it lies there${bulletin ? ` (${bulletin})` : ''}: ${packages
+            .filter((item) => !isGood(item))
+            .map((item) => item.name)
+            .join(', ')}`,
+          why: 'a file differs from its package, or a package is not signed by a known key',
+          next: 'do not restart into it; reinstall the package with `sudo qubes-dom0-update --action=reinstall NAME`, and find out who changed the file',
+        },
+  unknown: ({ packages, unasked, pendingXen, areVersionsKnown, silent }) => {
+    if (silent !== null) return describeSilent(silent)
     const unread = packages.filter((item) => item.changedFiles === null).map((item) => item.name)
     const gaps = [
       packages.length === 0 || unasked.length > 0
@@ -174,6 +194,18 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
       next: 'run `rpm -q xen-hypervisor` and `sudo xl info` by hand, mend what they say, then run this again',
     }
   },
+}
+
+/** The named bulletin asks nothing of dom0 in this release. */
+function describeSilent(silent: NonNullable<UpdateMessageFacts['silent']>): Message {
+  return {
+    tone: 'attention',
+    what: `${qsb(silent.id)} asks nothing of dom0 in Qubes ${silent.list.release}, so this update cannot be held against it`,
+    why: silent.list.releaseKnown
+      ? 'its lists of packages name other releases'
+      : `no bulletin of the catalogue names Qubes ${silent.list.release}`,
+    next: 'run `aem-reseal start` without --bulletin: the update is then confirmed from what changed since this boot',
+  }
 }
 
 /** `xen-hypervisor 2001:4.17.4-3.fc37, which was 2001:4.17.4-4.fc37` */

@@ -2,6 +2,7 @@ import type { FoundBulletin } from '../cli/bulletin.ts'
 import type { BulletinCheck, BulletinList, BulletinState } from '../core/bulletin/decide-bulletins.ts'
 import { type ExposureRow, isExposed } from '../core/bulletin/exposure.ts'
 import { QUBES_MASTER_FINGERPRINT } from '../core/bulletin/gpg-certifications.ts'
+import type { LoweredDemand } from '../core/bulletin/revision.ts'
 import { UPDATE_COMMANDS } from '../core/bulletin/update-commands.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
@@ -55,6 +56,7 @@ export function bulletinLines({ bulletin, signatures, approval }: FoundBulletin)
 
 /** All bulletins for this release as a table, newest first. */
 export function listLines(list: BulletinList): readonly Line[] {
+  const note = releaseNote(list)
   return [
     line(`Bulletins that ask something of dom0 in Qubes ${list.release}`, 'bold'),
     line(catalogueWords(list), 'dim'),
@@ -64,11 +66,54 @@ export function listLines(list: BulletinList): readonly Line[] {
       line(`${qsb(item.id)}  ${item.date}  ${stateWords(item)}`, styleOf(item)),
     ),
     ...(list.bulletins.length === 0 ? [line('none')] : []),
+    ...(note === null ? [] : [line(''), ...wrap(note, 78).map((own) => line(own, 'warn'))]),
   ]
 }
 
-export function catalogueWords({ catalogue }: BulletinList): string {
+export function catalogueWords({ catalogue }: Pick<BulletinList, 'catalogue'>): string {
   return `The built-in catalogue ends with ${qsb(catalogue.newest)} of ${catalogue.date}; for a newer one give its file.`
+}
+
+/** Where Qubes says which releases get updates. */
+const SUPPORTED_RELEASES = 'https://www.qubes-os.org/doc/supported-releases/'
+
+/** What the bulletins do not say about this release; null where they go on naming it. */
+function releaseNote({ release, releaseKnown, laterReleasesOnly }: BulletinList): string | null {
+  if (!releaseKnown) {
+    return `No bulletin of the catalogue names Qubes ${release}, so it is not known what this release needs.`
+  }
+  if (laterReleasesOnly.length === 0) return null
+  return `Later bulletins (${listIds(laterReleasesOnly)}) do not name Qubes ${release}: either they do not concern it, or it is no longer supported and gets no more fixes. See ${SUPPORTED_RELEASES}`
+}
+
+const MAX_NAMED = 4
+
+/** The newest few by name: `QSB-116, QSB-115 and 3 more`. */
+export function listIds(ids: readonly number[]): string {
+  const newest = ids.toSorted((a, b) => b - a)
+  const more = newest.length - MAX_NAMED
+  return `${newest.slice(0, MAX_NAMED).map(qsb).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+}
+
+/** What has to be said about a bulletin before it is used; empty for one of the catalogue. */
+export function givenLines(
+  found: Pick<FoundBulletin, 'bulletin' | 'approval'> | null,
+  lowered: readonly LoweredDemand[],
+): readonly Line[] {
+  if (found === null) return []
+  const single = `Only one valid signature of ${qsb(found.bulletin.id)} is here, and there should be two. Copy the bulletin with both .sig files (qubes-secpack, directory QSBs) to be sure.`
+  const less = `This text of ${qsb(found.bulletin.id)} asks for less than the built-in catalogue; the higher demand stays in force:`
+  return [
+    ...(found.approval === 'single' ? wrap(single, 76).map((own) => line(`▲ ${own}`, 'warn')) : []),
+    ...(lowered.length === 0
+      ? []
+      : [
+          ...wrap(less, 76).map((own) => line(`▲ ${own}`, 'warn')),
+          ...lowered.map(({ name, catalogue, file }) =>
+            line(`    ${name}: the file ${file ?? 'does not ask for it'}, the catalogue ${catalogue}`),
+          ),
+        ]),
+  ]
 }
 
 export function stateWords(state: BulletinState): string {
@@ -89,16 +134,15 @@ function styleOf(state: BulletinState): Line['style'] {
   return state.met === null || state.restartDue !== false ? 'warn' : undefined
 }
 
+/** The way to packages that a bulletin asks for. */
+export const INSTALL_WORDS = `install them: \`${UPDATE_COMMANDS.stable}\`. If that does not offer them, they are still in the security-testing repository, where they stay for up to two weeks: \`${UPDATE_COMMANDS.securityTesting}\``
+
 const VERDICTS: Readonly<
   Record<BulletinCheck['verdict'], { text: string; next: string; style: Line['style'] }>
 > = {
   met: { text: 'met: the packages are installed and in effect', next: 'nothing', style: 'good' },
   'nothing-asked': { text: 'nothing is asked of dom0 in this release', next: 'nothing', style: 'good' },
-  unmet: {
-    text: 'not met: packages are missing',
-    next: `\`${UPDATE_COMMANDS.stable}\`; while they are still in testing: \`${UPDATE_COMMANDS.securityTesting}\``,
-    style: 'bad',
-  },
+  unmet: { text: 'not met: packages are missing', next: INSTALL_WORDS, style: 'bad' },
   unknown: {
     text: 'not known: the packages could not be looked up',
     next: 'run it in dom0, as root',
@@ -116,36 +160,109 @@ const VERDICTS: Readonly<
   },
 }
 
+/** What `bulletin check` found. */
+export type CheckAnswer = {
+  readonly list: BulletinList
+  /** Number of the bulletin that was asked about; null: all. */
+  readonly asked: number | null
+  readonly check: BulletinCheck
+  readonly lowered: readonly LoweredDemand[]
+  /** null where the bulletin has no such check; `rows` null where it could not be made. */
+  readonly exposure: { readonly rows: readonly ExposureRow[] | null } | null
+}
+
+/** Where no bulletin speaks of the release, another look at the packages would not help. */
+function verdictWords({ list, asked, check }: CheckAnswer): (typeof VERDICTS)[BulletinCheck['verdict']] {
+  const isNoBulletin = check.verdict === 'unknown' && check.because.length === 0
+  if (!isNoBulletin) return VERDICTS[check.verdict]
+  if (list.releaseKnown && asked !== null) {
+    return {
+      text: `not known: ${qsb(asked)} names later releases than Qubes ${list.release} only`,
+      next: 'see whether your release is still supported, and update to one that is',
+      style: 'warn',
+    }
+  }
+  const what = asked === null ? 'no bulletin of the catalogue' : `neither ${qsb(asked)} nor the catalogue`
+  return {
+    text: `not known: ${what} names Qubes ${list.release}`,
+    next: 'install a newer aem-reseal, or give the file of a bulletin for this release: `aem-reseal bulletin check FILE`; the bulletins are at https://www.qubes-os.org/security/qsb/',
+    style: 'warn',
+  }
+}
+
 /** The one answer, then what it rests on. */
-export function checkLines(list: BulletinList, check: BulletinCheck): readonly Line[] {
-  const { text, next, style } = VERDICTS[check.verdict]
+export function checkLines(answer: CheckAnswer): readonly Line[] {
+  const { list, check } = answer
+  const { text, next, style } = verdictWords(answer)
   const because = list.bulletins.filter((item) => check.because.includes(item.id) && check.verdict !== 'met')
+  const note = list.releaseKnown ? releaseNote(list) : null
+  const isGood = style === 'good' && note === null
   return [
-    line(`${check.verdict === 'met' || check.verdict === 'nothing-asked' ? '✔' : '▲'} ${text}`, style),
+    line(`${isGood ? '✔' : '▲'} ${text}`, isGood || style !== 'good' ? style : 'warn'),
     ...because.map((item) => line(`  ${qsb(item.id)}  ${item.date}  ${stateWords(item)}`)),
+    ...(note === null ? [] : wrap(note, 76).map((own) => line(`  ${own}`, 'warn'))),
     ...wrap(catalogueWords(list), 76).map((own) => line(`  ${own}`, 'dim')),
     ...wrap(`next: ${next}`, 76).map((own) => line(`  ${own}`)),
   ]
 }
 
+/**
+ * In the wizard: bulletins that this update does not cover. Nothing is wrong with the update because of them; it is the
+ * user who decides whether to restart once or twice.
+ */
+export function otherBulletinLines(states: readonly BulletinState[]): readonly Line[] {
+  const idsOf = (met: boolean | null) => states.filter((state) => state.met === met).map(({ id }) => id)
+  const [unmet, unknown] = [idsOf(false), idsOf(null)]
+  const told: string[] = []
+  if (unmet.length > 0) {
+    told.push(
+      `Left for a later update: ${listIds(unmet)}. This update is complete without them: go on. To take them along and save a restart, stop here with Ctrl-C (nothing has been changed), run \`${UPDATE_COMMANDS.stable}\`, then \`aem-reseal start\` again.`,
+    )
+  }
+  if (unknown.length > 0) {
+    told.push(
+      `Not known: ${listIds(unknown)}, whose packages could not be looked up. \`aem-reseal bulletin list\` tells more.`,
+    )
+  }
+  return told.flatMap((text) =>
+    wrap(text, 74).map((own, index) => line(`  ${index === 0 ? '•' : ' '} ${own}`, 'dim')),
+  )
+}
+
 /** Device, qube, vectors, exposed: the check that QSB-103 describes. */
-export function exposureLines(rows: readonly ExposureRow[] | null): readonly Line[] {
-  if (rows === null) return []
-  const word = (value: boolean | null): string => (value === null ? 'not known' : value ? 'EXPOSED' : 'no')
+export function exposureLines({ exposure, check }: Pick<CheckAnswer, 'exposure' | 'check'>): readonly Line[] {
+  if (exposure === null) return []
+  const { rows } = exposure
+  if (rows === null) {
+    return [
+      line(''),
+      line('whether a qube is exposed is not known: `qvm-pci ls` gave no list of devices', 'warn'),
+    ]
+  }
   const exposed = isExposed(rows)
+  const words =
+    check.verdict === 'met'
+      ? 'the fix is in effect; the table says which qubes could try the flaw without it'
+      : check.verdict === 'nothing-asked'
+        ? 'no update is asked for here; the table says which qubes have such a device'
+        : EXPOSED_WORDS[`${exposed}`]
   return [
     line(''),
     line('device                qube            vectors  exposed', 'dim'),
-    ...rows.map((row) =>
-      line(
-        `${row.device.padEnd(20)}  ${row.qube.padEnd(14)}  ${String(row.vectors ?? '?').padEnd(7)}  ${word(row.exposed)}`,
-        row.exposed ? 'bad' : undefined,
-      ),
-    ),
-    line(
-      exposed === false
-        ? 'no qube has a device with several MSI vectors; the update is wanted all the same'
-        : 'the update is wanted whatever this table says: a device can be attached tomorrow',
-    ),
+    ...rows.map((row) => line(exposureRow(row), row.exposed === false ? undefined : 'warn')),
+    line(words),
+    ...(exposed === null ? [line('not everything could be seen, so nothing is ruled out', 'warn')] : []),
   ]
+}
+
+function exposureRow({ device, qube, vectors, exposed }: ExposureRow): string {
+  const word = exposed === null ? 'not known' : exposed ? 'EXPOSED' : 'no'
+  const name = device ?? '(others, not read)'
+  return `${name.padEnd(20)}  ${(qube ?? '?').padEnd(14)}  ${String(vectors ?? '?').padEnd(7)}  ${word}`
+}
+
+const EXPOSED_WORDS: Readonly<Record<'true' | 'false' | 'null', string>> = {
+  true: 'the update is wanted whatever this table says: a device can be attached tomorrow',
+  false: 'no qube has a device with several MSI vectors; the update is wanted all the same',
+  null: 'the update is wanted whatever this table says',
 }

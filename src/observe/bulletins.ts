@@ -1,4 +1,3 @@
-import { command } from '../commands.ts'
 import type { Bulletin } from '../core/bulletin/bulletin.ts'
 import type { Catalogue } from '../core/bulletin/catalogue.ts'
 import {
@@ -6,11 +5,10 @@ import {
   type BulletinState,
   type Dom0Facts,
   decideBulletin,
+  makeBulletinList,
 } from '../core/bulletin/decide-bulletins.ts'
 import { demandsFor, type InstalledPackage, mainRelease } from '../core/bulletin/demand.ts'
-import { decideMsiExposure, type ExposureRow } from '../core/bulletin/exposure.ts'
-import { parseMsiVectors, parseQvmPci } from '../core/bulletin/pci-devices.ts'
-import { rpmNamesOf } from '../core/bulletin/rpm-names.ts'
+import { namesToKnow, rpmNamesOf } from '../core/bulletin/rpm-names.ts'
 import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { observeMachine } from './machine.ts'
@@ -26,19 +24,8 @@ export async function observeBulletins(host: Host, catalogue: Catalogue): Promis
   const release = mainRelease(facts.release)
   const relevant = catalogue.bulletins.filter((bulletin) => demandsFor(bulletin, release) !== null)
   const lookups = await lookUp(host, relevant, release)
-  const bulletins = relevant.flatMap((bulletin) => decideOne(bulletin, facts, lookups) ?? [])
-  return {
-    release,
-    catalogue: { newest: catalogue.newest, date: catalogue.date },
-    bulletins: bulletins.toSorted((a, b) => b.id - a.id),
-  }
-}
-
-/** How one bulletin stands here; null where it asks nothing of this release, or the release is not known. */
-export async function observeBulletin(host: Host, bulletin: Bulletin): Promise<BulletinState | null> {
-  const facts = await observeDom0(host)
-  if (facts === null) return null
-  return decideOne(bulletin, facts, await lookUp(host, [bulletin], mainRelease(facts.release)))
+  const states = relevant.flatMap((bulletin) => decideOne(bulletin, facts, lookups) ?? [])
+  return makeBulletinList(catalogue, release, states)
 }
 
 async function observeDom0(host: Host): Promise<Omit<Dom0Facts, 'installed'> | null> {
@@ -75,31 +62,16 @@ async function lookUp(host: Host, bulletins: readonly Bulletin[], release: strin
   return lookups
 }
 
-/** Where the package that matters most could not be looked up, nothing is claimed about the bulletin. */
+/** Where a package that matters could not be looked up, nothing is claimed about the bulletin. */
 function decideOne(
   bulletin: Bulletin,
   facts: Omit<Dom0Facts, 'installed'>,
   lookups: Lookups,
 ): BulletinState | null {
   const demands = demandsFor(bulletin, facts.release) ?? []
-  const isKnown = demands.every((item) => {
-    const [first] = rpmNamesOf(item.name)
-    return first === undefined || lookups.get(first)?.state === 'seen'
-  })
+  const isKnown = demands.every((item) =>
+    namesToKnow(item.name).every((name) => lookups.get(name)?.state === 'seen'),
+  )
   const installed = isKnown ? [...lookups.values()].flatMap((found) => valueOrNull(found) ?? []) : null
   return decideBulletin(bulletin, { ...facts, installed })
-}
-
-/** The exposure check of QSB-103: devices of qubes and their MSI vectors; null where qvm-pci cannot be asked. */
-export async function observeMsiExposure(host: Host): Promise<readonly ExposureRow[] | null> {
-  const listing = valueOrNull(await host.run(command('pci-devices', {})))
-  if (listing?.exit !== 0) return null
-  const devices = parseQvmPci(listing.stdout).filter((device) => device.qubes.length > 0)
-  const vectors = new Map<string, number | null>()
-  for (const { device, sbdf } of devices) {
-    const details =
-      sbdf === null ? null : valueOrNull(await host.run(command('pci-details', { address: sbdf })))
-    vectors.set(device, details?.exit === 0 ? parseMsiVectors(details.stdout) : null)
-  }
-  return decideMsiExposure(devices, vectors)
 }

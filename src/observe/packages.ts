@@ -8,10 +8,10 @@ import {
   parseRpmVerify,
   type VerifyFinding,
 } from '../core/package/rpm.ts'
-import { findSigner, parseTrustedKeys, type Signer } from '../core/package/signers.ts'
+import { findSigner, parseTrustedKeys, type Signer, type TrustedKeys } from '../core/package/signers.ts'
 import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
-import { parsed, readTextOrNull } from './read.ts'
+import { parsed, readText } from './read.ts'
 
 export type Component = 'xen' | 'kernel' | 'microcode' | 'initramfs' | 'tboot' | 'aem'
 
@@ -26,6 +26,8 @@ export const MEASURED_PACKAGES: readonly { readonly name: string; readonly compo
   { name: 'anti-evil-maid', component: 'aem' },
   { name: 'tboot', component: 'tboot' },
 ]
+
+const TRUSTED_KEYS_FILE = '/etc/aem-reseal/trusted-keys'
 
 /** All installed versions of a package. */
 export async function observePackage(host: Host, name: string): Promise<Seen<readonly InstalledPackage[]>> {
@@ -82,7 +84,14 @@ async function observeSignature(
   )
 }
 
+/** The user's further signers; none where the file is absent or cannot be read. */
 export async function observeTrustedKeys(host: Host): Promise<readonly Signer[]> {
-  const text = await readTextOrNull(host, '/etc/aem-reseal/trusted-keys')
-  return text === null ? [] : parseTrustedKeys(text).signers
+  return (await observeTrustedKeysFile(host))?.signers ?? []
+}
+
+/** The same with the lines that trust nobody; null where the file could not be read, which trusts nobody either. */
+export async function observeTrustedKeysFile(host: Host): Promise<TrustedKeys | null> {
+  const text = await readText(host, TRUSTED_KEYS_FILE)
+  if (text.state === 'unknown') return null
+  return parseTrustedKeys(text.state === 'seen' ? text.value : '')
 }

@@ -1,13 +1,14 @@
 import { parseSealSelection } from '../core/aem/configuration.ts'
 import type { Binding } from '../core/decide/device-work.ts'
 import type { InstalledPackage } from '../core/package/rpm.ts'
+import type { MalformedLine } from '../core/package/signers.ts'
 import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { observeBinding } from './binding.ts'
 import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
 import { type AemDevice, observeAllDevices, openDevice } from './devices.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
-import { observeNewest, observePackage, observePackageFiles } from './packages.ts'
+import { observeNewest, observePackage, observePackageFiles, observeTrustedKeysFile } from './packages.ts'
 import { exists, readTextOrNull } from './read.ts'
 import { isSealed, observeSealedCopy, observeTpmId, type SealedCopy } from './sealed.ts'
 import { isMeasured, listBadPcrs, observeTpm, type TpmFacts } from './tpm.ts'
@@ -45,6 +46,8 @@ export type StatusFacts = {
   readonly areDevicesKnown: boolean
   readonly installedXen: InstalledXen
   readonly pendingRestart: boolean | null
+  /** Lines of /etc/aem-reseal/trusted-keys that trust nobody; null where it could not be read. */
+  readonly malformedTrustedKeys: readonly MalformedLine[] | null
 }
 
 /**
@@ -75,6 +78,7 @@ export async function observeStatus(
     areDevicesKnown: all.isComplete,
     installedXen,
     pendingRestart: decidePendingRestart(machine, installedXen),
+    malformedTrustedKeys: (await observeTrustedKeysFile(host))?.malformed ?? null,
   }
 }
 

@@ -53,8 +53,32 @@ describe('status --json', () => {
       session: null,
       held: null,
       deviceList: { state: 'absent', detail: null, approvedAt: null },
+      malformedTrustedKeys: null,
       next: { command: null, why: expect.any(String) },
     })
+  })
+
+  it('names the lines of trusted-keys that trust nobody', async () => {
+    const keys = '/etc/aem-reseal/trusted-keys'
+    const good = 'ABCD EF01 2345 6789 ABCD  EF01 2345 6789 ABCD EF01 mine'
+    const status = await statusOf(aemDom0().withFile(keys, `# mine\n${good}\n1D2B 9F11 old key\n`))
+    expect(status.malformedTrustedKeys).toEqual([
+      {
+        line: 3,
+        text: '1D2B 9F11 old key',
+        reason: 'it does not begin with a fingerprint of 40 hex digits',
+      },
+    ])
+    expect((await statusOf(aemDom0().withFile(keys, `${good}\n`))).malformedTrustedKeys).toEqual([])
+    expect((await statusOf(aemDom0().without(keys))).malformedTrustedKeys).toEqual([])
+  })
+
+  it('says them in words, with the next step', async () => {
+    const machine = aemDom0().withFile('/etc/aem-reseal/trusted-keys', '\u001b[2Jdeadbeef\n').write()
+    const { stdout } = await runMain(['status', '--machine', machine])
+    expect(stdout).toContain('/etc/aem-reseal/trusted-keys, line 1')
+    expect(stdout).toContain('gpg --fingerprint')
+    expect(stdout).not.toContain('\u001b[2J')
   })
 
   it('on TPM 1.2', async () => {

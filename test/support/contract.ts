@@ -69,6 +69,10 @@ export const statusShape = z.strictObject({
     detail: z.string().nullable(),
     approvedAt: time.nullable(),
   }),
+  /** An addition: lines of trusted-keys that trust nobody. */
+  malformedTrustedKeys: z
+    .array(z.strictObject({ line: z.number().int().min(1), text: z.string(), reason: z.string().min(1) }))
+    .nullable(),
   next: z.strictObject({ command: z.string().nullable(), why: z.string().min(1) }),
 })
 

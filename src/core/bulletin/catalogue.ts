@@ -1,5 +1,7 @@
 import { Failure } from '../failure.ts'
+import { compareVersions } from '../package/evr.ts'
 import type { Bulletin, Component } from './bulletin.ts'
+import { demandsFor, mainRelease } from './demand.ts'
 
 /** Facts of bulletins that come with the program, so that dom0 needs no bulletin file. */
 export type Catalogue = {
@@ -27,10 +29,31 @@ export const makeCatalogue = (bulletins: readonly Bulletin[]): Catalogue => {
   return { newest: newest.id, date: newest.date, bulletins: ascending.filter(isAemRelevant) }
 }
 
-/** The catalogue with a bulletin of the user's in it; it takes the place of one with the same number. */
-export const addToCatalogue = (catalogue: Catalogue, bulletin: Bulletin): Catalogue => {
-  const others = catalogue.bulletins.filter(({ id }) => id !== bulletin.id)
-  return { ...catalogue, bulletins: [...others, bulletin].toSorted((a, b) => a.id - b.id) }
+/**
+ * The catalogue with a bulletin of the user's in it. One with the same number stays beside it: what a revision leaves
+ * out is not taken back by that (decideBulletins holds dom0 against both).
+ */
+export const addToCatalogue = (catalogue: Catalogue, bulletin: Bulletin): Catalogue => ({
+  ...catalogue,
+  bulletins: [...catalogue.bulletins, bulletin].toSorted((a, b) => a.id - b.id),
+})
+
+/** Whether any bulletin asks something of dom0 in a release; of another one nothing can be said. */
+export const knowsRelease = ({ bulletins }: Catalogue, release: string): boolean =>
+  bulletins.some((bulletin) => demandsFor(bulletin, release) !== null)
+
+/**
+ * Bulletins that came after the last one that names a release, and name later releases only: either they do not
+ * concern it, or it is no longer supported. The bulletins do not tell which.
+ * @returns their numbers, ascending; empty where the release is not known
+ */
+export const laterReleasesOnly = (catalogue: Catalogue, release: string): number[] => {
+  const last = catalogue.bulletins.findLast((bulletin) => demandsFor(bulletin, release) !== null)
+  if (!last) return []
+  const own = mainRelease(release)
+  return catalogue.bulletins
+    .filter(({ id, dom0 }) => id > last.id && dom0.some((each) => compareVersions(each.release, own) > 0))
+    .map(({ id }) => id)
 }
 
 /** `103`, `QSB-103`, `qsb-103`, `#103`, `qsb-103-2024`; null for anything else (a file name). */

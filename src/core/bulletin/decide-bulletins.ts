@@ -1,6 +1,7 @@
 import { EXIT, type ExitCode } from '../failure.ts'
+import { compareVersions } from '../package/evr.ts'
 import type { Bulletin } from './bulletin.ts'
-import type { Catalogue } from './catalogue.ts'
+import { type Catalogue, knowsRelease, laterReleasesOnly } from './catalogue.ts'
 import {
   decideDemands,
   demandsFor,
@@ -31,6 +32,10 @@ export type BulletinState = {
 /** The contract of `bulletin list` and `bulletin check`. */
 export type BulletinList = {
   readonly release: string
+  /** Whether any bulletin names this release: where none does, nothing can be said. */
+  readonly releaseKnown: boolean
+  /** Numbers of bulletins after the last one for this release that name later releases only. */
+  readonly laterReleasesOnly: readonly number[]
   readonly catalogue: { readonly newest: number; readonly date: string }
   /** Newest first; only those that ask something of dom0 in this release. */
   readonly bulletins: readonly BulletinState[]
@@ -51,14 +56,64 @@ export const decideBulletin = (bulletin: Bulletin, facts: Dom0Facts): BulletinSt
   return { id, date, met, restartDue, missing }
 }
 
+/** true where any is; else null where any is not known; else false. */
+const anyOf = (values: readonly (boolean | null)[]): boolean | null =>
+  values.includes(true) ? true : values.includes(null) ? null : false
+
+const higher = (a: MissingPackage, b: MissingPackage): MissingPackage =>
+  compareVersions(b.wanted, a.wanted) > 0 ? b : a
+
+/** What is missing by any of several lists; of one package the higher demand. */
+const mergeMissing = (lists: readonly (readonly MissingPackage[])[]): MissingPackage[] => {
+  const byName = new Map<string, MissingPackage>()
+  for (const missing of lists.flat()) {
+    const known = byName.get(missing.name)
+    byName.set(missing.name, known ? higher(known, missing) : missing)
+  }
+  return [...byName.values()]
+}
+
+/** Several texts of one bulletin: met where each is, so a revision that asks for less takes nothing back. */
+const combineRevisions = (states: readonly BulletinState[]): BulletinState => {
+  const unmet = anyOf(states.map(({ met }) => (met === null ? null : !met)))
+  return {
+    id: states[0]!.id,
+    date: states
+      .map(({ date }) => date)
+      .toSorted()
+      .at(-1)!,
+    met: unmet === null ? null : !unmet,
+    restartDue: unmet === true ? false : anyOf(states.map(({ restartDue }) => restartDue)),
+    missing: mergeMissing(states.map(({ missing }) => missing)),
+  }
+}
+
+/**
+ * The contract's list.
+ * @param states One for each text that asks something of the release; those of one number are combined.
+ */
+export const makeBulletinList = (
+  catalogue: Catalogue,
+  release: string,
+  states: readonly BulletinState[],
+): BulletinList => {
+  const ids = [...new Set(states.map(({ id }) => id))].sort((a, b) => b - a)
+  return {
+    release: mainRelease(release),
+    releaseKnown: knowsRelease(catalogue, release),
+    laterReleasesOnly: laterReleasesOnly(catalogue, release),
+    catalogue: { newest: catalogue.newest, date: catalogue.date },
+    bulletins: ids.map((own) => combineRevisions(states.filter(({ id }) => id === own))),
+  }
+}
+
 /** How all bulletins of a catalogue stand on this dom0. */
-export const decideBulletins = (catalogue: Catalogue, facts: Dom0Facts): BulletinList => ({
-  release: mainRelease(facts.release),
-  catalogue: { newest: catalogue.newest, date: catalogue.date },
-  bulletins: catalogue.bulletins
-    .flatMap((bulletin) => decideBulletin(bulletin, facts) ?? [])
-    .toSorted((a, b) => b.id - a.id),
-})
+export const decideBulletins = (catalogue: Catalogue, facts: Dom0Facts): BulletinList =>
+  makeBulletinList(
+    catalogue,
+    facts.release,
+    catalogue.bulletins.flatMap((bulletin) => decideBulletin(bulletin, facts) ?? []),
+  )
 
 export type BulletinCheck = {
   readonly verdict: 'met' | 'unmet' | 'unknown' | 'restart-due' | 'restart-perhaps-due' | 'nothing-asked'
@@ -67,15 +122,22 @@ export type BulletinCheck = {
   readonly because: readonly number[]
 }
 
+type CheckedList = Pick<BulletinList, 'bulletins' | 'releaseKnown' | 'laterReleasesOnly'>
+
 /**
  * The one answer of `bulletin check`: met 0, unmet 1, met but a restart is due 3 (contract).
  *
- * What could not be found out is never 0: unknown packages end with 1 as unmet ones do, a restart
- * that may be due with 3 as one that is. A bulletin that asks nothing of this release is 0.
+ * What could not be found out is never 0: unknown packages end with 1 as unmet ones do, so does a release that no
+ * bulletin names, and a bulletin that names later releases only; a restart that may be due with 3 as one that is. An
+ * older bulletin that asks nothing of this release is 0.
+ * @param asked Number of the one bulletin that is asked about; null: all.
  */
-export const decideCheck = (states: readonly BulletinState[]): BulletinCheck => {
+export const decideCheck = (
+  { bulletins, releaseKnown, laterReleasesOnly }: CheckedList,
+  asked: number | null,
+): BulletinCheck => {
   const where = (matches: (state: BulletinState) => boolean): number[] =>
-    states.filter(matches).map(({ id }) => id)
+    bulletins.filter(matches).map(({ id }) => id)
   const steps: readonly [BulletinCheck['verdict'], ExitCode, number[]][] = [
     ['unmet', EXIT.attention, where(({ met }) => met === false)],
     ['unknown', EXIT.attention, where(({ met }) => met === null)],
@@ -83,11 +145,10 @@ export const decideCheck = (states: readonly BulletinState[]): BulletinCheck => 
     ['restart-perhaps-due', EXIT.waitingForRestart, where(({ restartDue }) => restartDue === null)],
     ['met', EXIT.done, where(({ met }) => met === true)],
   ]
-  const [verdict, exit, because] = steps.find(([, , ids]) => ids.length > 0) ?? [
-    'nothing-asked',
-    EXIT.done,
-    [],
-  ]
+  const found = steps.find(([, , ids]) => ids.length > 0)
+  const isSilent = !releaseKnown || (asked !== null && laterReleasesOnly.includes(asked))
+  if (!found && isSilent) return { verdict: 'unknown', exit: EXIT.attention, because: [] }
+  const [verdict, exit, because] = found ?? ['nothing-asked', EXIT.done, []]
   return { verdict, exit, because }
 }
 

@@ -4,12 +4,22 @@ import type { QubesPciDevice } from './pci-devices.ts'
 export const EXPOSURE_CHECKS: ReadonlyMap<number, 'multi-vector-msi'> = new Map([[103, 'multi-vector-msi']])
 
 export type ExposureRow = {
-  /** As `qvm-pci` names it. */
-  readonly device: string
-  readonly qube: string
+  /** As `qvm-pci` names it; null for what stands for devices that could not be seen. */
+  readonly device: string | null
+  /** null where it could not be read who uses the device. */
+  readonly qube: string | null
   /** MSI vectors the device can use; null where it could not be found out. */
   readonly vectors: number | null
   readonly exposed: boolean | null
+}
+
+/** Stands for whatever a listing may have held that could not be read. */
+const UNSEEN: ExposureRow = { device: null, qube: null, vectors: null, exposed: null }
+
+const exposedBy = (qube: string | null, vectors: number | null): boolean | null => {
+  if (vectors === null) return null
+  if (vectors <= 1) return false
+  return qube === null ? null : true
 }
 
 /**
@@ -17,20 +27,24 @@ export type ExposureRow = {
  * The update is wanted either way: a device can be attached tomorrow.
  * @param devices From parseQvmPci; devices of dom0's own are left out.
  * @param vectors MSI vectors by `device`, from parseMsiVectors; a device that is not in it is unknown.
+ * @param isComplete Whether all assigned devices are among `devices`; if not, a row stands for the others.
  */
 export const decideMsiExposure = (
   devices: readonly QubesPciDevice[],
   vectors: ReadonlyMap<string, number | null>,
-): ExposureRow[] =>
-  devices.flatMap(({ device, qubes }) => {
+  isComplete: boolean,
+): ExposureRow[] => {
+  const rows = devices.flatMap(({ device, qubes }) => {
     const count = vectors.get(device) ?? null
-    return [...new Set(qubes)].map((qube) => ({
+    return [...new Set(qubes ?? [null])].map((qube) => ({
       device,
       qube,
       vectors: count,
-      exposed: count === null ? null : count > 1,
+      exposed: exposedBy(qube, count),
     }))
   })
+  return isComplete ? rows : [...rows, UNSEEN]
+}
 
 /** Whether the machine is exposed at all: yes if any row is, unknown if one could not be seen, else no. */
 export const isExposed = (rows: readonly ExposureRow[]): boolean | null => {

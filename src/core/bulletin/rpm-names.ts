@@ -21,8 +21,9 @@ const XEN = [
 const KERNEL = ['kernel', 'kernel-qubes-vm']
 const KERNEL_LATEST = ['kernel-latest', 'kernel-latest-qubes-vm']
 const VM_KERNELS = ['kernel-qubes-vm', 'kernel-latest-qubes-vm']
+const ALL_KERNELS = [...KERNEL, ...KERNEL_LATEST]
 
-/** Loose names as bulletins print them, without the words bareName drops; first match wins. */
+/** Loose names as bulletins print them, without the words bareName drops; first match wins. Those of one source have one version. */
 const LOOSE_NAMES: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^xen$/i, XEN],
   // `Linux kernel packages (kernel*-qubes-vm)` (82, 92)
@@ -30,12 +31,15 @@ const LOOSE_NAMES: readonly (readonly [RegExp, readonly string[]])[] = [
   // `kernel-latest packages` (42)
   [/^kernel-latest packages$/i, KERNEL_LATEST],
   // `Linux kernel packages` (63, 64, 69) and `Kernel packages` (31, 32, 78) list the versions of both flavours.
-  [/^(?:linux )?kernel packages$/i, [...KERNEL, ...KERNEL_LATEST]],
+  [/^(?:linux )?kernel packages$/i, ALL_KERNELS],
   [/^lvm2$/i, ['lvm2', 'lvm2-libs']],
   [/^qrexec$/i, ['qubes-core-qrexec', 'qubes-core-qrexec-libs', 'qubes-core-qrexec-dom0']],
   // Misprint of 20; the body has the right name.
   [/^qubes-core-dom-linux$/, ['qubes-core-dom0-linux']],
 ]
+
+/** Lists of alternatives, of which a dom0 may have any: one of them tells nothing about another. */
+const ALTERNATIVES: ReadonlySet<readonly string[]> = new Set([KERNEL_LATEST, VM_KERNELS, ALL_KERNELS])
 
 const RPM_NAME = /^[A-Za-z0-9][\w.+-]*$/
 
@@ -48,6 +52,15 @@ export const rpmNamesOf = (printed: string): readonly string[] => {
   const loose = LOOSE_NAMES.find(([pattern]) => pattern.test(printed) || pattern.test(bare))
   if (loose) return loose[1]
   return RPM_NAME.test(bare) ? [bare] : []
+}
+
+/**
+ * The names that must have been looked up before anything is said about a printed name: of packages of one source the
+ * first stands for all, of alternatives each counts.
+ */
+export const namesToKnow = (printed: string): readonly string[] => {
+  const names = rpmNamesOf(printed)
+  return ALTERNATIVES.has(names) ? names : names.slice(0, 1)
 }
 
 /**

@@ -18,25 +18,63 @@ export type Signer = {
   readonly source: 'built-in' | 'trusted-keys'
 }
 
+/** A line of the file that trusts nobody, because it is not of the form. */
+export type MalformedLine = {
+  /** 1-based. */
+  readonly line: number
+  /** As it stands, without its comment. */
+  readonly text: string
+  readonly reason: string
+}
+
+export type TrustedKeys = {
+  readonly signers: readonly Signer[]
+  readonly malformed: readonly MalformedLine[]
+}
+
+/** OpenPGP v4: SHA-1, 160 bits (RFC 4880, 12.2). */
+const FINGERPRINT_DIGITS = 40
+
+/**
+ * The fingerprint at the beginning of a line: whole words of hex digits, all of one length, 40 digits together; a digit
+ * of the name that follows can never complete a fingerprint that is too short.
+ */
+function takeFingerprint(words: readonly string[]): { fingerprint: string; words: number } | null {
+  let digits = ''
+  for (const [index, word] of words.entries()) {
+    if (!/^[0-9A-Fa-f]+$/.test(word) || word.length !== words[0]!.length) return null
+    digits += word
+    if (digits.length === FINGERPRINT_DIGITS) return { fingerprint: digits.toLowerCase(), words: index + 1 }
+    if (digits.length > FINGERPRINT_DIGITS) return null
+  }
+  return null
+}
+
 /**
  * Further signers from /etc/aem-reseal/trusted-keys, for people who build their own packages: one fingerprint a
- * line (40 hex digits, blanks allowed inside), then a name; `#` begins a comment.
+ * line (40 hex digits, in one word or in groups of equal length as gpg prints them), then a name; `#` begins a comment.
  *
  * @returns lines that are of another form come back in `malformed`, they trust nothing
  */
-export function parseTrustedKeys(text: string): { signers: readonly Signer[]; malformed: readonly string[] } {
+export function parseTrustedKeys(text: string): TrustedKeys {
   const signers: Signer[] = []
-  const malformed: string[] = []
-  for (const line of text.split('\n')) {
+  const malformed: MalformedLine[] = []
+  for (const [index, line] of text.split('\n').entries()) {
     const content = line.replace(/#.*/, '').trim()
     if (content === '') continue
-    const match = /^((?:[0-9A-Fa-f][ ]*){40})(.*)$/.exec(content)
-    if (!match?.[1]) {
-      malformed.push(content)
+    const words = content.split(/\s+/)
+    const found = takeFingerprint(words)
+    if (found === null) {
+      const reason = `it does not begin with a fingerprint of ${FINGERPRINT_DIGITS} hex digits`
+      malformed.push({ line: index + 1, text: content, reason })
       continue
     }
-    const fingerprint = match[1].replaceAll(' ', '').toLowerCase()
-    signers.push({ fingerprint, name: match[2]?.trim() || fingerprint, source: 'trusted-keys' })
+    const { fingerprint } = found
+    signers.push({
+      fingerprint,
+      name: words.slice(found.words).join(' ') || fingerprint,
+      source: 'trusted-keys',
+    })
   }
   return { signers, malformed }
 }

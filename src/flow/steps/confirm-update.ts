@@ -1,6 +1,11 @@
 import { addToCatalogue } from '../../core/bulletin/catalogue.ts'
 import { CATALOGUE } from '../../core/bulletin/catalogue-data.ts'
-import { type BulletinState, pcrsThatMayChange } from '../../core/bulletin/decide-bulletins.ts'
+import {
+  type BulletinList,
+  type BulletinState,
+  pcrsThatMayChange,
+} from '../../core/bulletin/decide-bulletins.ts'
+import { type LoweredDemand, listLowered } from '../../core/bulletin/revision.ts'
 import {
   type ConfirmedPackage,
   decideUpdate,
@@ -12,14 +17,14 @@ import { type Downgrade, listDowngrades } from '../../core/decide/downgrades.ts'
 import { recordVersions } from '../../core/session/versions.ts'
 import { type Host, valueOrNull } from '../../host/host.ts'
 import { describeUpdate, downgradeWords } from '../../messages/before-restart.ts'
-import { qsb } from '../../messages/bulletins.ts'
+import { givenLines, otherBulletinLines, qsb } from '../../messages/bulletins.ts'
+import { trustedKeyLines } from '../../messages/trusted-keys.ts'
 import { observeBulletins } from '../../observe/bulletins.ts'
 import { observeConfirmedPackages } from '../../observe/confirmed-packages.ts'
 import { findBootedDevice } from '../../observe/devices.ts'
 import { listRecordedVersions, listRunningVersions } from '../../observe/earlier-versions.ts'
 import { observeEntries } from '../../observe/launch.ts'
 import { observeStatus, type StatusFacts } from '../../observe/status.ts'
-import { line } from '../../ui/ui.ts'
 import type { GivenBulletin, Step, StepContext } from '../step.ts'
 
 /** Questions with more bulletins than fit a screen help nobody; older ones can be named by number. */
@@ -32,7 +37,8 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
     observeNextPackages(host, status),
   )
   const packages = rpm?.packages ?? []
-  const states = await ui.progress('comparing with the bulletins', () => observeStates(context))
+  const list = await ui.progress('comparing with the bulletins', () => observeList(context))
+  const states = list?.bulletins ?? []
   const named = options.bulletin !== null
   const chosen = named
     ? stateOf(options.bulletin, states)
@@ -93,8 +99,14 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
             ? qsb(chosen.id)
             : null,
       missing: chosen?.missing ?? [],
+      bulletinVerified: options.bulletin?.approval !== 'refused',
+      silent: named && chosen === null && list !== null ? { id: options.bulletin.bulletin.id, list } : null,
       pendingXen: status.pendingRestart,
       mayChange,
+      notes: [
+        ...givenLines(options.bulletin, listLoweredHere(options.bulletin, list)),
+        ...trustedKeyLines(status.malformedTrustedKeys),
+      ],
     }),
     session: {
       expectation: {
@@ -131,17 +143,24 @@ async function askDowngrade({ ui }: StepContext, downgrades: readonly Downgrade[
   return answer === 'yes'
 }
 
-async function observeStates({ host, options }: StepContext): Promise<readonly BulletinState[]> {
-  const catalogue =
-    options.bulletin === null ? CATALOGUE : addToCatalogue(CATALOGUE, options.bulletin.bulletin)
-  return (await observeBulletins(host, catalogue))?.bulletins ?? []
+/** A bulletin that does not verify is not even looked at. */
+async function observeList({ host, options }: StepContext): Promise<BulletinList | null> {
+  const given = options.bulletin
+  const isUsed = given !== null && given.approval !== 'refused' && given.approval !== 'built-in'
+  return observeBulletins(host, isUsed ? addToCatalogue(CATALOGUE, given.bulletin) : CATALOGUE)
+}
+
+function listLoweredHere(given: GivenBulletin | null, list: BulletinList | null): readonly LoweredDemand[] {
+  const catalogued = CATALOGUE.bulletins.find((bulletin) => bulletin.id === given?.bulletin.id)
+  if (given === null || given.approval === 'refused' || !catalogued || list === null) return []
+  return listLowered(given.bulletin, catalogued, list.release)
 }
 
 function stateOf(given: GivenBulletin | null, states: readonly BulletinState[]): BulletinState | null {
   return states.find((state) => state.id === given?.bulletin.id) ?? null
 }
 
-/** Bulletins whose packages are installed and wait for this restart; the unmet ones are named below. */
+/** Bulletins whose packages are installed and wait for this restart, then those that are not met. */
 async function askBulletin(
   { ui }: StepContext,
   states: readonly BulletinState[],
@@ -150,12 +169,8 @@ async function askBulletin(
   const unmet = states.filter((state) => state.met === false)
   const offered = [...due, ...unmet].slice(0, MAX_OFFERED)
   if (offered.length === 0) return null
-  if (unmet.length > 0) {
-    ui.say([
-      line(`  • ${unmet.length} newer or other bulletins for this release are not met here;`, 'dim'),
-      line('    `aem-reseal bulletin list` names them', 'dim'),
-    ])
-  }
+  const notes = otherBulletinLines(states)
+  if (notes.length > 0) ui.say(notes)
   const [first] = due
   const none = { value: 'none', label: 'none of them', hint: 'work from what changed since this boot' }
   const answer = await ui.ask<string>({
@@ -165,7 +180,7 @@ async function askBulletin(
       ...offered.map((state) => ({
         value: String(state.id),
         label: qsb(state.id),
-        hint: `${state.date}, ${state.met ? 'installed, waits for the restart' : 'not met here'}`,
+        hint: `${state.date}, ${state.met ? 'installed, waits for the restart' : 'its packages are not installed yet'}`,
       })),
       none,
     ],
@@ -192,8 +207,9 @@ function listMoved(status: StatusFacts, packages: readonly ConfirmedPackage[]): 
   return [...changed, ...packages.filter((item) => item.component === 'xen' && !changed.includes(item))]
 }
 
+/** Which registers may change is taken from the catalogue and from a fully signed file only. */
 function pcrsOf(answered: readonly BulletinState[], given: GivenBulletin | null): readonly number[] {
-  const all = [...CATALOGUE.bulletins, ...(given ? [given.bulletin] : [])]
+  const all = [...CATALOGUE.bulletins, ...(given?.approval === 'approved' ? [given.bulletin] : [])]
   const ids = answered.map((state) => state.id)
   const pcrs = all
     .filter((bulletin) => ids.includes(bulletin.id))

@@ -5,21 +5,30 @@ import { describe, expect, it } from 'vitest'
 import {
   addToCatalogue,
   findBulletin,
+  laterReleasesOnly,
   makeCatalogue,
   parseBulletinId,
 } from '../../../src/core/bulletin/catalogue.ts'
 import { CATALOGUE } from '../../../src/core/bulletin/catalogue-data.ts'
 import {
+  type BulletinState,
   decideBulletin,
   decideBulletins,
   decideCheck,
   pcrsThatMayChange,
 } from '../../../src/core/bulletin/decide-bulletins.ts'
+import { listLowered } from '../../../src/core/bulletin/revision.ts'
 import type { Failure } from '../../../src/core/failure.ts'
-import { allBulletins, bulletinOf, CORPUS } from './corpus.ts'
+import { allBulletins, bulletinOf, CORPUS, parseText, textOf } from './corpus.ts'
 import { AFTER, BOOT, dom0 } from './dom0.ts'
 
 const source = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url))
+
+const listOf = (...bulletins: BulletinState[]) => ({
+  bulletins,
+  releaseKnown: true,
+  laterReleasesOnly: [116],
+})
 
 describe('the built-in catalogue', () => {
   it('is what the script makes of the corpus', () => {
@@ -83,7 +92,7 @@ describe.each([
     const list = dom0(release).xen(current).list()
     expect(list.bulletins[0]?.id).toBe(last)
     expect(list.bulletins.every(({ met, restartDue }) => met === true && restartDue === false)).toBe(true)
-    expect(decideCheck(list.bulletins)).toMatchObject({ verdict: 'met', exit: 0 })
+    expect(decideCheck(list, null)).toMatchObject({ verdict: 'met', exit: 0 })
   })
 
   it('behind: the last one is not met', () => {
@@ -100,14 +109,14 @@ describe.each([
         {},
       ],
     })
-    expect(decideCheck(list.bulletins)).toEqual({ verdict: 'unmet', exit: 1, because: [last] })
+    expect(decideCheck(list, null)).toEqual({ verdict: 'unmet', exit: 1, because: [last] })
   })
 
   it('updated but not restarted: the last one is due', () => {
     const list = dom0(release).xen(current, AFTER).runningXen(running, 'aa', 'bb').list()
     expect(list.bulletins.every(({ met }) => met === true)).toBe(true)
     expect(list.bulletins.filter(({ restartDue }) => restartDue === true).map(({ id }) => id)).toEqual([last])
-    expect(decideCheck(list.bulletins)).toEqual({ verdict: 'restart-due', exit: 3, because: [last] })
+    expect(decideCheck(list, null)).toEqual({ verdict: 'restart-due', exit: 3, because: [last] })
   })
 
   it('lists the newest first and only what concerns it', () => {
@@ -150,7 +159,11 @@ describe('QSB-103 on Qubes 4.2', () => {
   it('is open when a newer one came after the start and nothing tells which ran before', () => {
     const open = state(dom0('4.2').xen('4.17.4-9', AFTER).runningXen('4.17.4'))
     expect(open).toMatchObject({ met: true, restartDue: null })
-    expect(decideCheck([open!])).toEqual({ verdict: 'restart-perhaps-due', exit: 3, because: [103] })
+    expect(decideCheck(listOf(open!), 103)).toEqual({
+      verdict: 'restart-perhaps-due',
+      exit: 3,
+      because: [103],
+    })
   })
 
   it('is open without the time of the start or of the installation', () => {
@@ -161,7 +174,10 @@ describe('QSB-103 on Qubes 4.2', () => {
   it('is open when packages are unknown', () => {
     const unknown = decideBulletin(bulletinOf(103), { ...dom0('4.2').facts(), installed: null })
     expect(unknown).toMatchObject({ met: null, restartDue: null })
-    expect(decideCheck([unknown!])).toMatchObject({ verdict: 'unknown', exit: 1 })
+    expect(decideCheck(listOf(unknown!), 103)).toMatchObject({
+      verdict: 'unknown',
+      exit: 1,
+    })
   })
 })
 
@@ -211,13 +227,101 @@ describe('other restarts', () => {
 
 describe('decideCheck', () => {
   it('is done where nothing is asked of the release', () => {
-    expect(decideCheck([])).toEqual({ verdict: 'nothing-asked', exit: 0, because: [] })
+    expect(decideCheck(listOf(), 105)).toEqual({
+      verdict: 'nothing-asked',
+      exit: 0,
+      because: [],
+    })
     expect(decideBulletin(bulletinOf(116), dom0('4.2').facts())).toBeNull()
+  })
+
+  it('knows nothing of a release that no bulletin names', () => {
+    const list = decideBulletins(CATALOGUE, { ...dom0('4.3').xen('4.19.5-2').facts(), release: '4.4' })
+    expect(list).toMatchObject({ release: '4.4', releaseKnown: false, bulletins: [] })
+    expect(decideCheck(list, null)).toEqual({ verdict: 'unknown', exit: 1, because: [] })
+  })
+
+  it('knows nothing of a bulletin that names later releases only', () => {
+    expect(decideCheck(listOf(), 116)).toEqual({ verdict: 'unknown', exit: 1, because: [] })
+    expect(decideCheck(listOf(), null).verdict).toBe('nothing-asked')
+  })
+
+  it('takes a release for known by the one bulletin that names it', () => {
+    const own = { release: '4.4', packages: bulletinOf(116).dom0[0]!.packages }
+    const catalogue = addToCatalogue(CATALOGUE, { ...bulletinOf(116), id: 117, dom0: [own] })
+    const list = decideBulletins(catalogue, { ...dom0('4.3').xen('4.19.5-2').facts(), release: '4.4' })
+    expect(list.bulletins.map(({ id, met }) => [id, met])).toEqual([[117, true]])
   })
 
   it('puts an unmet bulletin before a restart', () => {
     const list = decideBulletins(CATALOGUE, dom0('4.2').xen('4.17.4-4', AFTER).facts())
-    expect(decideCheck(list.bulletins).verdict).toBe('unmet')
+    expect(decideCheck(list, null).verdict).toBe('unmet')
+  })
+})
+
+describe('bulletins after the last one for a release', () => {
+  it.each([
+    ['4.1', [106, 107, 108, 109, 110, 112, 113, 114, 115, 116]],
+    ['4.2', [116]],
+    ['4.3', []],
+    ['4.4', []],
+  ])('Qubes %s: %j', (release, ids) => {
+    expect(laterReleasesOnly(CATALOGUE, release)).toEqual(ids)
+  })
+})
+
+describe('another text of a bulletin', () => {
+  const revised = (change: (text: string) => string, id = 103) => parseText(change(textOf(id)))
+  const lower = revised((text) => text.replace('4.17.4-4', '4.17.4-3'))
+  const silent = revised((text) => text.replace(/ {2}For Qubes 4\.2, in dom0:\n.*\n/, ''))
+  const higherDemand = revised((text) => text.replace('4.17.4-4', '4.17.4-5'))
+  const at = (version: string, text: typeof lower) =>
+    decideBulletins(addToCatalogue(CATALOGUE, text), dom0('4.2').xen(version).facts()).bulletins.filter(
+      ({ id }) => id === 103,
+    )
+
+  it('cannot lower the demand of the catalogue', () => {
+    expect(at('4.17.4-3', lower)).toMatchObject([
+      { met: false, missing: [{ wanted: '4.17.4-4' }, {}, {}, {}, {}, {}] },
+    ])
+    expect(at('4.17.4-3', silent)).toMatchObject([{ met: false }])
+    expect(at('4.17.4-4', lower)).toMatchObject([{ met: true, missing: [] }])
+  })
+
+  it('can raise it', () => {
+    expect(at('4.17.4-4', higherDemand)).toMatchObject([
+      { met: false, missing: [{ wanted: '4.17.4-5' }, {}, {}, {}, {}, {}] },
+    ])
+    expect(at('4.17.4-3', higherDemand)[0]?.missing[0]?.wanted).toBe('4.17.4-5')
+  })
+
+  it('cannot take a restart back', () => {
+    const unstated = { ...lower, restart: 'none' as const }
+    const facts = dom0('4.2').xen('4.17.4-4', AFTER).facts()
+    const list = decideBulletins(addToCatalogue(CATALOGUE, unstated), facts)
+    expect(list.bulletins.find(({ id }) => id === 103)?.restartDue).toBe(true)
+  })
+
+  it('is told where it asks for less, and only there', () => {
+    const catalogued = bulletinOf(103)
+    expect(listLowered(lower, catalogued, '4.2')).toEqual([
+      { name: 'Xen packages', catalogue: '4.17.4-4', file: '4.17.4-3' },
+    ])
+    expect(listLowered(lower, catalogued, '4.1')).toEqual([])
+    expect(listLowered(silent, catalogued, '4.2')).toEqual([
+      { name: 'Xen packages', catalogue: '4.17.4-4', file: null },
+    ])
+    expect(listLowered(higherDemand, catalogued, '4.2')).toEqual([])
+    expect(listLowered(catalogued, catalogued, '4.2')).toEqual([])
+  })
+
+  it('is compared by kernel series', () => {
+    const kernels = (text: string) => listLowered(parseText(text), bulletinOf(92), '4.2')
+    expect(kernels(textOf(92))).toEqual([])
+    expect(kernels(textOf(92).replaceAll('6.1.43', '6.1.42'))).toEqual([
+      { name: 'Linux kernel packages (kernel*-qubes-vm)', catalogue: '6.1.43', file: '6.1.42' },
+    ])
+    expect(kernels(textOf(92).replaceAll('6.4.8', '6.4.9'))).toEqual([])
   })
 })
 

@@ -32,12 +32,29 @@ describe('signers', () => {
     expect(findSigner('23456789abcdef01', signers)?.name).toBe('My builds')
   })
 
-  it.each(['deadbeef', 'ABCDEF0123456789', 'not a key', `${FINGERPRINT.slice(0, -1)}`])(
-    'a line that says %j trusts nobody',
-    (line) => {
-      const { signers, malformed } = parseTrustedKeys(line)
-      expect(signers).toEqual([])
-      expect(malformed).toHaveLength(1)
-    },
-  )
+  it.each([
+    'deadbeef',
+    'ABCDEF0123456789',
+    'not a key',
+    FINGERPRINT.slice(0, -1),
+    `${FINGERPRINT}0`,
+    `${FINGERPRINT} ABCD`.replaceAll(' ', ''),
+    // The name must not complete what is too short.
+    `${FINGERPRINT.replaceAll(' ', '').slice(0, -1)} f my key`,
+    `${FINGERPRINT.replaceAll(' ', '').slice(0, -1)} Dave`,
+    `0x${FINGERPRINT.replaceAll(' ', '')}`,
+    FINGERPRINT.replace('ABCD', 'ABCG'),
+  ])('a line that says %j trusts nobody', (line) => {
+    const { signers, malformed } = parseTrustedKeys(`# first\n${line}\n`)
+    expect(signers).toEqual([])
+    expect(malformed).toEqual([
+      { line: 2, text: line, reason: 'it does not begin with a fingerprint of 40 hex digits' },
+    ])
+  })
+
+  it('a malformed line takes nothing from the others', () => {
+    const { signers, malformed } = parseTrustedKeys(`deadbeef\r\n${FINGERPRINT} Dave and Ada\r\n`)
+    expect(signers.map(({ name }) => name)).toEqual(['Dave and Ada'])
+    expect(malformed.map(({ line, text }) => [line, text])).toEqual([[1, 'deadbeef']])
+  })
 })

@@ -1,0 +1,22 @@
+import type { MalformedLine } from '../core/package/signers.ts'
+import { wrap } from '../ui/render-message.ts'
+import { type Line, line } from '../ui/ui.ts'
+
+const FILE = '/etc/aem-reseal/trusted-keys'
+
+/** The longest part of a line that is worth showing: a fingerprint with blanks has 50 characters. */
+const MAX_SHOWN = 60
+
+/** Lines of trusted-keys that trust nobody; empty where there are none or the file is not known. */
+export function trustedKeyLines(malformed: readonly MalformedLine[] | null): readonly Line[] {
+  if (malformed === null || malformed.length === 0) return []
+  return [
+    ...malformed.flatMap((item) =>
+      wrap(
+        `${FILE}, line ${item.line}: "${item.text.slice(0, MAX_SHOWN)}" trusts nobody: ${item.reason}`,
+        76,
+      ).map((own) => line(`▲ ${own}`, 'warn')),
+    ),
+    line('  next: write there what `gpg --fingerprint` prints, then a name; or take the line out'),
+  ]
+}
