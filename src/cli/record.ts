@@ -21,7 +21,7 @@ export async function runRecord(io: Io, options: GlobalOptions, host: Host, out:
     const status = await observeStatus(recorder.host)
     const store = makeDirectoryStore(recorder.host, stateDirOf(options))
     await store.load().catch(() => null)
-    await store.loadVersions()
+    await store.loadVersions().catch(() => null)
     await observeSealState(recorder.host)
     await observeConfirmedPackages(recorder.host, status.machine.bootTime)
     await observeBaseline(recorder.host, status.aem.selectedPcrs ?? [])

@@ -39,7 +39,8 @@ function arbitraryOf(schema: z.ZodType): fc.Arbitrary<unknown> {
       return fc.dictionary(
         fc
           .oneof(fc.integer({ min: 0, max: 23 }).map(String), fc.string())
-          .filter((key) => inner('keyType').safeParse(key).success),
+          // zod leaves this key out of every record; no step, package or register has that name.
+          .filter((key) => key !== '__proto__' && inner('keyType').safeParse(key).success),
         arbitraryOf(inner('valueType')),
         { maxKeys: 3, noNullPrototype: true },
       )
