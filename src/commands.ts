@@ -45,6 +45,8 @@ type Row = {
 const GPG_PLAN = signaturePlan('{home}', ['{keys}'], '{text}', ['{signature}'])
 const none = z.object({})
 const SECOND = 1000
+/** AEM's seal ends only when an external stick was unplugged, which is up to a person; systemd has limits of its own. */
+const SEAL_PATIENCE_MS = 3600 * SECOND
 const KIB = 1024
 
 export const COMMANDS = {
@@ -424,7 +426,7 @@ export const COMMANDS = {
     params: none,
     asRoot: true,
     effect: 'write',
-    timeoutMs: 330 * SECOND,
+    timeoutMs: SEAL_PATIENCE_MS,
     maxOutputBytes: 1024 * KIB,
     why: "AEM's own reseal, for the device this boot came from",
     source: 'anti-evil-maid 4.2.0; no argument: the suffix cached by this boot',
@@ -499,7 +501,7 @@ export const COMMANDS = {
     params: none,
     asRoot: true,
     effect: 'write',
-    timeoutMs: 330 * SECOND,
+    timeoutMs: SEAL_PATIENCE_MS,
     maxOutputBytes: 64 * KIB,
     why: "AEM's own seal where it was held: systemd asks the gate again, with the suffix and SRK password of this boot in place",
     source: 'anti-evil-maid 4.2.0 (TimeoutStartSec=300); a seal that was skipped again returns 0 too',

@@ -1,9 +1,12 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { makeMemoryStore } from '../../src/cli/rehearse.ts'
 import { gateReseal } from '../../src/flow/steps/gate-reseal.ts'
 import { reseal } from '../../src/flow/steps/reseal.ts'
-import { type Host, unknown } from '../../src/host/host.ts'
+import { verify } from '../../src/flow/steps/verify.ts'
+import { type Host, seen, unknown } from '../../src/host/host.ts'
+import { STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { restartMachine } from '../../src/host/simulated/power.ts'
 import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
 
@@ -73,4 +76,72 @@ describe('gate-reseal', () => {
     expect(sane).toMatchObject({ ok: null })
     expect(sane?.detail).toContain(String(index))
   })
+})
+
+describe('a stick', () => {
+  function bootedFromStick(answers: Readonly<Record<string, string>>, change: (own: Host) => Partial<Host>) {
+    const machine = machineOf('two-devices')
+    machine.bootDevice = STICK.uuid
+    restartMachine(machine)
+    const own = makeSimulatedHost(machine)
+    const ui = makeScriptedUi(answers)
+    return {
+      host: { ...own, ...change(own) },
+      ui,
+      store: makeMemoryStore(ui),
+      options: { ...RUN_OPTIONS, canAsk: true },
+      session: aSession(),
+      simulateRestart: null,
+    }
+  }
+  const withoutStick = (stdout: string): string =>
+    JSON.stringify({
+      blockdevices: (JSON.parse(stdout).blockdevices as { uuid: string | null }[]).filter(
+        ({ uuid }) => uuid !== STICK.uuid,
+      ),
+    })
+
+  it('is to be unplugged when AEM has sealed, and not before', async () => {
+    const isTold = (): boolean => context.ui.said.some((text) => text.includes('UNPLUG the stick now'))
+    const context = bootedFromStick({}, (own) => ({
+      run: async (call, input) => {
+        if (call.id !== 'seal') return own.run(call, input)
+        await new Promise((resolve) => setTimeout(resolve, 100))
+        expect(isTold()).toBe(false)
+        const sealed = await own.run(call, input)
+        // AEM waits now until the stick is gone.
+        await vi.waitFor(() => expect(isTold()).toBe(true), { timeout: 20_000 })
+        return sealed
+      },
+    }))
+    expect((await reseal(context)).outcome).toBe('sealed')
+    expect(isTold()).toBe(true)
+  })
+
+  it('is not spoken of where the device is built in', async () => {
+    const context = contextWith(() => ({}))
+    await reseal(context)
+    expect(context.ui.said.join('\n')).not.toMatch(/stick/i)
+  })
+
+  it.each([
+    ['now', 'verified'],
+    ['later', 'not-verified'],
+  ] as const)(
+    'is asked for again before its copy is checked; the answer %s ends %s',
+    async (answer, outcome) => {
+      let isMissed = false
+      const context = bootedFromStick({ 'plug-in': answer }, (own) => ({
+        run: async (call, input) => {
+          const run = await own.run(call, input)
+          const isGone = call.id === 'lsblk' && run.state === 'seen' && (answer === 'later' || !isMissed)
+          if (!isGone) return run
+          isMissed = true
+          return seen({ ...run.value, stdout: withoutStick(run.value.stdout) })
+        },
+      }))
+      expect((await verify(context)).outcome).toBe(outcome)
+      expect(context.ui.asked).toEqual(['plug-in'])
+    },
+  )
 })

@@ -5,14 +5,14 @@ import type { Session } from '../../core/session/checkpoint.ts'
 import type { HeldNote } from '../../core/session/held-note.ts'
 import type { Host } from '../../host/host.ts'
 import { describeReseal } from '../../messages/after-restart.ts'
-import { findBootedDevice, observeDevices } from '../../observe/devices.ts'
+import { type AemDevice, findBootedDevice, observeDevices } from '../../observe/devices.ts'
 import { observeMachine } from '../../observe/machine.ts'
 import { observeSealOutcome } from '../../observe/seal-outcome.ts'
 import { observeSealState } from '../../observe/seal-state.ts'
 import { lookAtToken, observeSealedCopy, observeTpmId } from '../../observe/sealed.ts'
 import { observeTpm } from '../../observe/tpm.ts'
 import { line } from '../../ui/ui.ts'
-import type { Step } from '../step.ts'
+import type { Step, StepContext } from '../step.ts'
 
 /** Runs AEM's own seal; only the sealed files, read before and after, say whether it sealed. */
 export const reseal: Step<'reseal'> = async ({ host, ui, options, session, store }) => {
@@ -30,7 +30,9 @@ export const reseal: Step<'reseal'> = async ({ host, ui, options, session, store
   const before = await observeToken(host, label)
   const tpm = await observeTpm(host)
   if (tpm.version === '2.0') await host.run(command('flush-transient', {}))
-  const run = await ui.progress('AEM seals; an external stick may be asked for', () => host.run(call))
+  const running = ui.progress('AEM seals', () => host.run(call))
+  await watchStick({ host, ui, before, label }, running)
+  const run = await running
   const after = await observeToken(host, label)
   const tokenRenewed = isTokenRenewed(before, after)
   const isSealed = tokenRenewed === true && run.state === 'seen' && run.value.exit === 0
@@ -50,6 +52,54 @@ export const reseal: Step<'reseal'> = async ({ host, ui, options, session, store
     ),
     ...(isKept ? { session: { resealed: { bootId, token: after.sha256 } } } : {}),
   }
+}
+
+type StickWatch = {
+  readonly host: Host
+  readonly ui: StepContext['ui']
+  readonly before: DigestLook
+  readonly label: string | null
+}
+
+const STICK_POLL_MS = 2000
+
+/**
+ * Says when a stick is to be unplugged: AEM seals, unmounts it, and then waits until it is gone (anti-evil-maid 4.2.0,
+ * anti-evil-maid-seal, the end of the file). The seal itself is never touched.
+ */
+async function watchStick({ host, ui, before, label }: StickWatch, running: Promise<unknown>): Promise<void> {
+  const isStick = (await findDevice(host, label))?.isRemovable === true
+  if (!isStick) return
+  ui.say([line('  AEM seals to a stick: leave it in until the words to unplug it appear here', 'dim')])
+  let isOver = false
+  const over = running.then(
+    () => {
+      isOver = true
+    },
+    () => {
+      isOver = true
+    },
+  )
+  while (!isOver) {
+    const isSealed = isTokenRenewed(before, await observeToken(host, label)) === true
+    const device = isSealed ? await findDevice(host, label) : null
+    if (device?.present === true && device.mountPoint === null) {
+      ui.say([
+        line(
+          '  UNPLUG the stick now: AEM has sealed and waits for that. Nothing else ends its seal.',
+          'bold',
+        ),
+        line('  Plug it in again afterwards for the check, and keep it with you after it.'),
+      ])
+      return
+    }
+    await Promise.race([over, new Promise((resolve) => setTimeout(resolve, STICK_POLL_MS).unref())])
+  }
+}
+
+async function findDevice(host: Host, label: string | null): Promise<AemDevice | null> {
+  const devices = await observeDevices(host, await observeMachine(host))
+  return devices.find((device) => device.label === label) ?? null
 }
 
 /** A held seal is started as its unit: systemd asks the gate again, and suffix and SRK password are as they were. */

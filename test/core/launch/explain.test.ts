@@ -215,10 +215,7 @@ describe('the evil maid between update and restart', () => {
       'a further module',
       { ...UPDATED, extra: [{ path: '/more', content: 'm', commandLine: 'm' }] },
       SIGNED,
-      [
-        [19, 'module-added'],
-        [19, 'no-package'],
-      ],
+      [[19, 'module-added']],
     ],
     ['tboot', { ...UPDATED, tboot: 'evil' }, SIGNED, [[18, 'tboot-changed']]],
     [
