@@ -26,7 +26,7 @@ export async function predictNextBoot(stage: Stage) {
 async function predictFrom(stage: Stage, folder: string) {
   const launch = await measureLaunch(folder, chooseEntry(folder, 'default'), 'whole')
   const bank = stage.tpm.version === '2.0' ? 'sha256' : 'sha1'
-  const luks = (await stage.tpm.readPcrs(bank))[13]
+  const luks = await readLuksRegister(stage)
   const row = (index: number, predicted: string | null) => ({
     index,
     bank,
@@ -40,11 +40,18 @@ async function predictFrom(stage: Stage, folder: string) {
     variant: { map: 'legacy', commandLine: 'whole' },
     entry: null,
     refusal: null,
-    pcrs: [
-      row(13, luks ?? null),
-      ...[17, 18, 19].map((index) => row(index, replay(launch.events, index, bank))),
-    ],
+    pcrs: [row(13, luks), ...[17, 18, 19].map((index) => row(index, replay(launch.events, index, bank)))],
   }
+}
+
+/** PCR 13 as the kernel shows it: a TPM 1.2 of the stage talks to one program only, and that is tcsd now. */
+async function readLuksRegister(stage: Stage): Promise<string | null> {
+  const at = (name: string) => readFile(stage.pathOf(`/sys/class/tpm/tpm0/${name}`), 'utf8')
+  const text =
+    stage.tpm.version === '2.0'
+      ? await at('pcr-sha256/13')
+      : (/^PCR-13: (.*)$/m.exec(await at('pcrs'))?.[1] ?? '')
+  return text.replaceAll(/\s/g, '').toLowerCase() || null
 }
 
 /** A session after an update, confirmed by the program itself, about to seal forward to a prediction. */
