@@ -114,3 +114,47 @@ export const runShape = z.strictObject({
   steps: z.array(z.strictObject({ id: z.string(), outcome: z.string(), facts: z.unknown() })).min(1),
   exit: z.number().int(),
 })
+
+const checkOnly = {
+  /** Additions, `bulletin check` only. */
+  verdict: z.enum(['met', 'nothing-asked', 'unmet', 'unknown', 'restart-due', 'restart-perhaps-due']),
+  signatures: z.array(
+    z.strictObject({ signer: z.string().nullable(), fingerprint: z.string().nullable(), status: z.string() }),
+  ),
+  lowered: z.array(z.strictObject({ name: z.string(), catalogue: z.string(), file: z.string().nullable() })),
+  exposure: z
+    .array(
+      z.strictObject({
+        device: z.string().nullable(),
+        qube: z.string().nullable(),
+        vectors: z.number().int().nullable(),
+        exposed: z.boolean().nullable(),
+      }),
+    )
+    .nullable(),
+}
+
+export const bulletinListShape = z.strictObject({
+  release: z.string(),
+  /** Additions. */
+  releaseKnown: z.boolean(),
+  laterReleasesOnly: z.array(z.number().int()),
+  ...z.object(checkOnly).partial().shape,
+  catalogue: z.strictObject({ newest: z.number().int(), date: z.iso.date() }),
+  bulletins: z.array(
+    z.strictObject({
+      id: z.number().int(),
+      date: z.iso.date(),
+      met: z.boolean().nullable(),
+      restartDue: z.boolean().nullable(),
+      missing: z.array(
+        z.strictObject({
+          name: z.string(),
+          component: z.enum(['xen', 'kernel', 'microcode', 'initramfs-tool', 'firmware', 'lvm', 'other']),
+          wanted: z.string(),
+          installed: z.string().nullable(),
+        }),
+      ),
+    }),
+  ),
+})
