@@ -30,9 +30,10 @@ export const reseal: Step<'reseal'> = async ({ host, ui, options, session, store
   const before = await observeToken(host, label)
   const tpm = await observeTpm(host)
   if (tpm.version === '2.0') await host.run(command('flush-transient', {}))
+  const isStick = (await findDevice(host, label))?.isRemovable === true
   const running = ui.progress('AEM seals', () => host.run(call))
-  await watchStick({ host, ui, before, label }, running)
-  const run = await running
+  const watching = isStick ? watchStick({ host, ui, before, label }, running) : null
+  const [run] = await Promise.all([running, watching])
   const after = await observeToken(host, label)
   const tokenRenewed = isTokenRenewed(before, after)
   const isSealed = tokenRenewed === true && run.state === 'seen' && run.value.exit === 0
@@ -68,8 +69,6 @@ const STICK_POLL_MS = 2000
  * anti-evil-maid-seal, the end of the file). The seal itself is never touched.
  */
 async function watchStick({ host, ui, before, label }: StickWatch, running: Promise<unknown>): Promise<void> {
-  const isStick = (await findDevice(host, label))?.isRemovable === true
-  if (!isStick) return
   ui.say([line('  AEM seals to a stick: leave it in until the words to unplug it appear here', 'dim')])
   let isOver = false
   const over = running.then(

@@ -14,10 +14,26 @@ import { chunked, randomBytes, randomFrom } from './random.ts'
  * The independent judge: tboot's own tools (Debian package tboot 1.10.5). tb_polgen hashes a module as the launch does,
  * lcp2_mlehash hashes tboot itself. Without the package this test fails; install it with: apt-get install tboot
  */
-const run = promisify(execFile)
+const runOnce = promisify(execFile)
 const TB_POLGEN = '/usr/sbin/tb_polgen'
 const LCP2_MLEHASH = '/usr/sbin/lcp2_mlehash'
 const TBOOT_IMAGE = '/boot/tboot.gz'
+
+const ATTEMPTS = 5
+
+/**
+ * tb_polgen 1.10.5 reads beyond the end of an image and, rarely, dies by SIGSEGV, depending on where its memory lies. A
+ * judge that died gave no verdict and is asked again; every other failure counts.
+ */
+async function run(program: string, args: readonly string[]): Promise<{ stdout: string }> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await runOnce(program, args)
+    } catch (error) {
+      if ((error as { signal?: string }).signal !== 'SIGSEGV' || attempt === ATTEMPTS) throw error
+    }
+  }
+}
 
 let directory = ''
 beforeAll(async () => {
