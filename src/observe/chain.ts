@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import { listPredictedValues } from '../core/decide/approved-state.ts'
 import { Failure } from '../core/failure.ts'
 import { type ChainRow, listChainRows } from '../core/launch/chain.ts'
 import { listComponents } from '../core/launch/components.ts'
@@ -9,11 +9,6 @@ import { observeEntries, observeLog } from './launch.ts'
 import { observeMachine } from './machine.ts'
 import { observeTpm } from './tpm.ts'
 
-/** What is read of the contract's `predict` answer here. */
-const predictionSchema = z.object({
-  pcrs: z.array(z.object({ index: z.number().int(), bank: z.string(), predicted: z.string().nullable() })),
-})
-
 /** What this boot extended, register by register, held against the session's record; null without a readable launch log. */
 export async function observeChain(host: Host, session: Session): Promise<readonly ChainRow[] | null> {
   const { baseline } = session
@@ -23,8 +18,6 @@ export async function observeChain(host: Host, session: Session): Promise<readon
   const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
   const { booted } = await observeEntries(host, device, machine, log)
   const { bank } = baseline
-  const parsed = predictionSchema.safeParse(session.prediction)
-  const rows = parsed.success ? parsed.data.pcrs.filter((pcr) => pcr.bank === bank) : []
   return listChainRows({
     log,
     bank,
@@ -33,7 +26,7 @@ export async function observeChain(host: Host, session: Session): Promise<readon
     selected: baseline.selectedPcrs,
     valuesBefore: byIndex(baseline.pcrs[bank] ?? {}),
     values: (await observeTpm(host)).pcrs[bank] ?? {},
-    predicted: Object.fromEntries(rows.map(({ index, predicted }) => [index, predicted])),
+    predicted: listPredictedValues(session.prediction, bank),
   })
 }
 

@@ -81,7 +81,7 @@ function boxesOf(row: ChainRow): Box[] {
   const rest = left > 0 ? [noteBox('and further extends', `${left} more, not drawn`)] : []
   const isHeaders = row.index === PCR.luksHeaders
   const outside = isHeaders
-    ? [noteBox('LUKS headers', "by AEM's initrd, not the launch")]
+    ? [noteBox('LUKS headers', "measured by AEM's initrd")]
     : row.isReplayed === null
       ? [noteBox('not all is known', 'the log does not list it')]
       : []

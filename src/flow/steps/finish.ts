@@ -15,21 +15,20 @@ export const finish: Step<'finish'> = async ({ store, session, host }) => {
   const chain = await observeChain(host, session)
   const picture = chain === null ? null : `${name}.svg`
   const json = renderJson({ closedAt: at, picture, ...session, launchLog: undefined })
-  const paths = [
-    await store.writeReport(`${name}.md`, renderReport(session, at, picture)),
-    await store.writeReport(`${name}.json`, json),
-    ...(chain === null ? [] : [await store.writeReport(`${name}.svg`, renderChainSvg(chain))]),
-  ]
+  // The picture first: a report never names one that is not there.
+  const drawn =
+    picture === null || chain === null ? null : await store.writeReport(picture, renderChainSvg(chain))
+  const report = await store.writeReport(`${name}.md`, renderReport(session, at, picture))
+  const reports = [report, await store.writeReport(`${name}.json`, json), ...(drawn === null ? [] : [drawn])]
   await removeLeftovers(host, session)
   await store.close()
   const { devicesLeft } = session
   const isVerified = session.history.findLast((entry) => entry.step === 'verify')?.outcome === 'verified'
   const hasLeft = devicesLeft === null || devicesLeft.length > 0
   const outcome = !isVerified || devicesLeft === null ? 'not-verified' : hasLeft ? 'devices-left' : 'finished'
-  const report = paths[0] ?? ''
   return {
     outcome,
-    facts: { reports: paths, picture: picture === null ? null : (paths[2] ?? null), devicesLeft },
+    facts: { reports, picture: drawn, devicesLeft },
     message:
       outcome === 'not-verified' ? describeUnverified(report, isVerified) : describeFinished(report, session),
   }
