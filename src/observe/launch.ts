@@ -79,13 +79,14 @@ export async function observeEntries(
   host: Host,
   device: AemDevice | null,
   machine: MachineFacts,
+  log: LaunchLog | Failure | null = null,
 ): Promise<{ readonly booted: BootEntry | null; readonly next: BootEntry | null }> {
   const media = device === null ? null : valueOrNull(await openDevice(host, device))
   if (media === null) return { booted: null, next: null }
   try {
     const config = await observeGrub(host, media.root)
     if (config === null || config instanceof Failure) return { booted: null, next: null }
-    return { booted: chooseBooted(config, machine, null).entry, next: decideNextEntry(config).entry }
+    return { booted: chooseBooted(config, machine, log).entry, next: decideNextEntry(config).entry }
   } finally {
     await media.close()
   }

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { tamperedXen } from './boot-files.ts'
@@ -130,6 +130,10 @@ describe.each(['2.0', '1.2'] as const)('a clean update on TPM %s', (tpm) => {
     const reports = answer.steps.at(-1)?.facts as unknown as { reports: readonly string[] }
     const report = await readFile(stage.pathOf(reports.reports[0] ?? ''), 'utf8')
     expect(report).toContain('xen-hypervisor')
+    const picture = reports.reports.find((file) => file.endsWith('.svg')) ?? ''
+    expect(report).toContain(`](${path.basename(picture)})`)
+    expect(await readFile(stage.pathOf(picture), 'utf8')).toMatch(/\/xen-4\.17\.4\.gz<[\s\S]*CHANGED/)
+    for (const file of reports.reports) expect((await stat(stage.pathOf(file))).mode & 0o7777).toBe(0o600)
     const again = await stage.aemReseal(['resume', '--yes'])
     expect(again.exit).toBe(1)
   })

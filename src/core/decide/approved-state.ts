@@ -44,6 +44,13 @@ export function listExpectedRegisters(
   })
 }
 
+/** What a kept `predict` answer foretells in a bank, by register; empty where it is none. */
+export function listPredictedValues(prediction: unknown, bank: string): Record<number, string | null> {
+  const parsed = predictionSchema.safeParse(prediction)
+  const rows = parsed.success ? parsed.data.pcrs.filter((pcr) => pcr.bank === bank) : []
+  return Object.fromEntries(rows.map(({ index, predicted }) => [index, predicted]))
+}
+
 /** Is every selected register known beforehand? */
 export function isStateExpected(registers: readonly ExpectedRegister[] | null): boolean {
   return registers !== null && registers.length > 0 && registers.every(({ value }) => value !== null)

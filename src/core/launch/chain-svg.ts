@@ -1,124 +1,199 @@
+import { sanitizeLine } from '../harmless-text.ts'
+import type { ChainRow, ChainStep } from './chain.ts'
 import type { MeasuredComponent } from './explain-types.ts'
-import type { Bank } from './pcr.ts'
+import { PCR } from './pcr.ts'
 
-/** One extend in the drawing. */
-export type ChainStep = {
-  readonly label: string
-  readonly detail: string | null
-  readonly digest: string
-  readonly changed: boolean
-}
+/** Sizes in user units, which are pixels; the whole is 960 wide, which a small screen shows. */
+const PAGE = { width: 960, left: 92, top: 84, legend: 62 } as const
+const BOX = { width: 192, height: 86, gap: 24, lineGap: 16, rowGap: 30 } as const
+const COLUMNS = 4
+/** More extends than a launch has are a hostile log's; the rest is counted and not drawn. */
+const MAX_BOXES = 24
+const TEXT_CHARACTERS = 27
+const DIGEST_CHARACTERS = 20
 
-export type ChainRow = {
-  readonly index: number
-  readonly bank: Bank
-  readonly steps: readonly ChainStep[]
-  readonly value: string | null
-  readonly changed: boolean
-}
-
-const BOX = { width: 170, height: 62, gap: 26, rowGap: 40, left: 110, top: 56 } as const
 const LABELS: Readonly<Record<MeasuredComponent['role'], string>> = {
   mle: 'tboot (MLE)',
   xen: 'Xen',
   kernel: 'dom0 kernel',
   initramfs: 'initramfs',
-  module: 'module',
+  module: 'further module',
   platform: 'SINIT, platform',
   policy: 'tboot policy',
   other: 'other entry',
 }
 
-/** Rows for the drawing: what went into which register, marked where it differs from the list of before. */
-export function chainRows(
-  now: readonly MeasuredComponent[],
-  before: readonly MeasuredComponent[] | null,
-  bank: Bank,
-  values: Readonly<Record<number, string>>,
-): ChainRow[] {
-  const indices = [...new Set(now.map((one) => one.pcr))].sort((a, b) => a - b)
-  return indices.map((index) => {
-    const own = (list: readonly MeasuredComponent[]) =>
-      list.filter((one) => one.pcr === index && one.digests[bank] !== undefined)
-    const old = before === null ? null : own(before)
-    const steps = own(now).map(
-      (one, i): ChainStep => ({
-        label: LABELS[one.role],
-        detail: one.path,
-        digest: one.digests[bank]!,
-        changed: old !== null && old[i]?.digests[bank] !== one.digests[bank],
-      }),
-    )
-    const changed = steps.some((step) => step.changed) || (old !== null && old.length !== steps.length)
-    return { index, bank, steps, value: values[index] ?? null, changed }
-  })
+const STATE_WORDS: Readonly<Record<ChainStep['state'], string>> = {
+  same: 'as before',
+  changed: 'CHANGED',
+  new: 'NEW',
+  gone: 'NO LONGER MEASURED',
+  unknown: 'not compared',
+}
+
+/** Presentation attributes would not yield to a dark desktop; a viewer that knows no media query shows the light one. */
+const STYLE = [
+  '.page{fill:#fff}.box{fill:#eef3f8;stroke:#4a5560;stroke-width:1}.value{fill:#f6f0dd;stroke:#4a5560;stroke-width:1}',
+  '.marked{stroke:#a40000;stroke-width:3.5;stroke-dasharray:9 4}.text{fill:#15191d}.line{stroke:#15191d;stroke-width:1.4}.tip{fill:#15191d}',
+  '.strong{font-weight:bold}.digest{font-family:monospace;font-size:12px}',
+  '@media (prefers-color-scheme:dark){.page{fill:#14181c}.box{fill:#22303d;stroke:#9fb0c0}.value{fill:#3a3522;stroke:#c9bd92}.marked{stroke:#ff9d8f}.text,.tip{fill:#f0f3f5}.line{stroke:#f0f3f5}}',
+].join('')
+
+type Box = {
+  readonly kind: 'box' | 'value'
+  readonly isMarked: boolean
+  /** From the top; the first is bold. */
+  readonly lines: readonly { readonly text: string; readonly isDigest?: boolean }[]
 }
 
 /**
- * The extend chains as an SVG for the report: a row per register, a box per extend. Changed ones have a thick dashed frame
- * and the word "changed", so that no meaning hangs on colour alone. All text is escaped and shortened.
+ * The extend chains as an SVG for the report: a row for each register, a box for each extend in order, the value last. What
+ * is not as before has a thick dashed frame and says so in capitals, so that no meaning hangs on colour alone. Foreign
+ * text is made harmless, escaped and shortened; the picture has no scripts, links or outside fonts.
  */
 export function renderChainSvg(rows: readonly ChainRow[]): string {
-  const columns = Math.max(1, ...rows.map((row) => row.steps.length + 1))
-  const width = BOX.left + columns * (BOX.width + BOX.gap)
-  const height = BOX.top + rows.length * (BOX.height + BOX.rowGap)
-  const body = rows.map((row, i) => renderRow(row, BOX.top + i * (BOX.height + BOX.rowGap))).join('\n')
+  let top: number = PAGE.top
+  const body: string[] = []
+  for (const row of rows) {
+    const boxes = boxesOf(row)
+    body.push(renderRow(row, boxes, top))
+    top += Math.ceil(boxes.length / COLUMNS) * (BOX.height + BOX.lineGap) - BOX.lineGap + BOX.rowGap
+  }
+  const height = top + PAGE.legend
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" font-family="sans-serif" font-size="12">`,
-    '<title>What the launch extended into which register</title>',
-    '<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>',
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
-    '<text x="16" y="28" font-size="15">new value = H(old value | digest), from left to right</text>',
-    body,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${PAGE.width} ${height}" width="${PAGE.width}" height="${height}" role="img" aria-labelledby="title" font-family="sans-serif" font-size="13">`,
+    '<title id="title">What the measured launch extended into which register</title>',
+    `<style>${STYLE}</style>`,
+    '<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>',
+    `<rect class="page" width="${PAGE.width}" height="${height}"/>`,
+    textAt(16, 34, 'What the measured launch extended into which register', 'strong', 'font-size="17"'),
+    textAt(16, 58, 'From left to right: new value = H(old value | digest), beginning with zeros.'),
+    ...body,
+    ...renderLegend(rows, top + 10),
     '</svg>',
     '',
   ].join('\n')
 }
 
-function renderRow(row: ChainRow, top: number): string {
-  const middle = top + BOX.height / 2
-  const heading = `<text x="16" y="${middle - 4}" font-weight="bold">PCR ${row.index}</text><text x="16" y="${middle + 12}">${escapeXml(row.bank)}</text>`
-  const boxes = row.steps.map((step, i) => renderBox(placeOf(i), top, step, '#eef3f8'))
-  const value: ChainStep = {
-    label: 'register value',
-    detail: null,
-    digest: row.value ?? 'unknown',
-    changed: row.changed,
+function boxesOf(row: ChainRow): Box[] {
+  const shown = row.steps.slice(0, MAX_BOXES)
+  const left = row.steps.length - shown.length
+  const rest = left > 0 ? [noteBox('and further extends', `${left} more, not drawn`)] : []
+  const isHeaders = row.index === PCR.luksHeaders
+  const outside = isHeaders
+    ? [noteBox('LUKS headers', "measured by AEM's initrd")]
+    : row.isReplayed === null
+      ? [noteBox('not all is known', 'the log does not list it')]
+      : []
+  return [...outside, ...shown.map(stepBox), ...rest, valueBox(row)]
+}
+
+function noteBox(label: string, text: string): Box {
+  return { kind: 'box', isMarked: false, lines: [{ text: label }, { text }] }
+}
+
+function stepBox({ role, path, digest, state }: ChainStep): Box {
+  return {
+    kind: 'box',
+    isMarked: state === 'changed' || state === 'new' || state === 'gone',
+    lines: [
+      { text: LABELS[role] },
+      { text: path ?? '' },
+      { text: digest === null ? '-' : shortDigest(digest), isDigest: true },
+      { text: STATE_WORDS[state] },
+    ],
   }
-  const arrows = row.steps.map((_, i) => renderArrow(placeOf(i) + BOX.width, middle))
-  return [heading, ...boxes, ...arrows, renderBox(placeOf(row.steps.length), top, value, '#f7f2e4')].join(
-    '\n',
-  )
 }
 
-function placeOf(column: number): number {
-  return BOX.left + column * (BOX.width + BOX.gap)
+function valueBox(row: ChainRow): Box {
+  const { before, value, predicted } = row
+  const isKnown = before !== null && value !== null
+  const compared = !isKnown ? 'not compared' : before === value ? 'as before' : 'CHANGED'
+  const order = row.isReordered ? ', ANOTHER ORDER' : ''
+  const foretold =
+    row.isReplayed === false
+      ? 'NOT WHAT THE LOG LEADS TO'
+      : predicted === null || value === null
+        ? 'was not predicted'
+        : predicted === value
+          ? 'as predicted'
+          : 'NOT AS PREDICTED'
+  const isMarked = [compared, order, foretold].some((text) => /[A-Z]{3}/.test(text))
+  const digest = value === null ? 'not known' : shortDigest(value)
+  return {
+    kind: 'value',
+    isMarked,
+    lines: [
+      { text: `value of PCR ${row.index}` },
+      { text: digest, isDigest: true },
+      { text: `${compared}${order}` },
+      { text: foretold },
+    ],
+  }
 }
 
-function renderArrow(x: number, y: number): string {
-  return `<line x1="${x}" y1="${y}" x2="${x + BOX.gap}" y2="${y}" stroke="#000000" marker-end="url(#end)"/>`
+function shortDigest(digest: string): string {
+  return digest.length <= DIGEST_CHARACTERS ? digest : `${digest.slice(0, DIGEST_CHARACTERS)}...`
 }
 
-function renderBox(x: number, y: number, step: ChainStep, fill: string): string {
-  const frame = step.changed ? 'stroke="#a40000" stroke-width="3" stroke-dasharray="6 3"' : 'stroke="#444444"'
-  const line = (offset: number, text: string, extra = '') =>
-    `<text x="${x + 8}" y="${y + offset}"${extra}>${escapeXml(shorten(text, 26))}</text>`
+function renderRow(row: ChainRow, boxes: readonly Box[], top: number): string {
+  const middle = top + BOX.height / 2
+  const heading = [
+    textAt(16, middle - 4, `PCR ${row.index}`, 'strong', 'font-size="15"'),
+    textAt(16, middle + 14, row.bank),
+  ]
+  const drawn = boxes.map((box, at) => {
+    const x = PAGE.left + (at % COLUMNS) * (BOX.width + BOX.gap)
+    const y = top + Math.floor(at / COLUMNS) * (BOX.height + BOX.lineGap)
+    const from = at % COLUMNS === 0 && at > 0 ? x - 40 : x - BOX.gap
+    const arrow = at === 0 ? '' : renderArrow(from + 2, x - 1, y + BOX.height / 2)
+    return `${arrow}${renderBox(box, x, y)}`
+  })
+  return [...heading, ...drawn].join('\n')
+}
+
+function renderArrow(from: number, to: number, y: number): string {
+  return `<line class="line" x1="${from}" y1="${y}" x2="${to}" y2="${y}" marker-end="url(#end)"/>`
+}
+
+function renderBox({ kind, isMarked, lines }: Box, x: number, y: number): string {
+  const frame = `<rect class="${kind}${isMarked ? ' marked' : ''}" x="${x}" y="${y}" width="${BOX.width}" height="${BOX.height}" rx="6"/>`
+  const texts = lines.map(({ text, isDigest }, at) => {
+    const isStrong = at === 0 || /^[A-Z ,]{3,}$/.test(text)
+    const look = isDigest ? 'digest' : isStrong ? 'strong' : ''
+    return text === '' ? '' : textAt(x + 10, y + 19 + at * 19, shorten(text, TEXT_CHARACTERS), look)
+  })
+  return [frame, ...texts].join('')
+}
+
+function renderLegend(rows: readonly ChainRow[], y: number): string[] {
+  if (rows.length === 0) return [textAt(16, y + 12, 'Nothing was measured.')]
+  const isCompared = rows.some((row) => row.before !== null)
+  const text = isCompared
+    ? 'thick dashed frame, words in capitals: not as recorded before the restart, or not as predicted'
+    : 'nothing was recorded before the restart: nothing is compared here'
   return [
-    `<rect x="${x}" y="${y}" width="${BOX.width}" height="${BOX.height}" rx="6" fill="${fill}" ${frame}/>`,
-    line(17, step.changed ? `${step.label} - changed` : step.label, ' font-weight="bold"'),
-    step.detail === null ? '' : line(34, step.detail),
-    line(52, `${step.digest.slice(0, 16)}...`, ' font-family="monospace"'),
-  ].join('')
+    `<rect class="box marked" x="16" y="${y}" width="46" height="22" rx="4"/>`,
+    textAt(76, y + 16, text),
+  ]
 }
 
+function textAt(x: number, y: number, text: string, look = '', more = ''): string {
+  const classes = look === '' ? 'text' : `text ${look}`
+  return `<text class="${classes}" x="${x}" y="${y}"${more === '' ? '' : ` ${more}`}>${escapeXml(text)}</text>`
+}
+
+/** The beginning and the end: both tell files apart. */
 function shorten(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 12)}...${text.slice(-9)}`
+  const characters = [...text]
+  if (characters.length <= length) return text
+  return `${characters.slice(0, length - 13).join('')}...${characters.slice(-10).join('')}`
 }
 
-/** XML text: markup escaped, characters XML 1.0 forbids and direction marks replaced. */
+/** XML text: harmful characters named, the noncharacters XML 1.0 forbids replaced, markup escaped. */
 function escapeXml(text: string): string {
-  return text
-    .replace(/[^\t\x20-\x7e\u00a0-\u200a\u2010-\u2027\u2030-\u2065\u2070-\ud7ff\uf900-\ufefe]/g, '?')
+  return sanitizeLine(text)
+    .replace(/[\ufffe\uffff]/g, '?')
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')

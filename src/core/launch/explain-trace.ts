@@ -10,6 +10,7 @@ import {
   type Pair,
 } from './explain-file.ts'
 import type { Cause, ExplanationInput, FileFact, MeasuredComponent, Reason } from './explain-types.ts'
+import { isReordered, pairComponents } from './pair-components.ts'
 import type { Bank } from './pcr.ts'
 
 type Traced = { readonly causes: Cause[]; readonly reasons: Reason[] }
@@ -31,7 +32,7 @@ export function traceRegister(
   const known = input.before?.components
   if (!known) return mergeTraced(now.map((one) => tracePair(input, { before: null, now: one }, index, false)))
   const before = own(known)
-  const partners = pairUp(before, now, bank)
+  const partners = pairComponents(before, now, bank)
   const gone = before.filter((_, at) => !partners.includes(at))
   const pairs: Pair[] = [
     ...now.map((one, at) => ({ before: partners[at] === null ? null : before[partners[at]!]!, now: one })),
@@ -45,48 +46,6 @@ export function traceRegister(
 
 function mergeTraced(all: readonly Traced[]): Traced {
   return { causes: all.flatMap((one) => one.causes), reasons: all.flatMap((one) => one.reasons) }
-}
-
-/**
- * Finds for each extend of now the one of before that it continues: the same digest, else the same file in the same role,
- * else the same role. So an extend put in between is told from those that only moved up.
- * @returns places in `before`, null for what is new; each place at most once
- */
-function pairUp(
-  before: readonly MeasuredComponent[],
-  now: readonly MeasuredComponent[],
-  bank: Bank,
-): (number | null)[] {
-  const partners = now.map((): number | null => null)
-  const taken = new Set<number>()
-  const keys: readonly ((one: MeasuredComponent) => string)[] = [
-    (one) => one.digests[bank] ?? '',
-    (one) => JSON.stringify([one.role, one.path]),
-    (one) => one.role,
-  ]
-  for (const key of keys) {
-    const free = new Map<string, number[]>()
-    for (const [at, one] of before.entries()) {
-      if (taken.has(at)) continue
-      const places = free.get(key(one))
-      if (places) places.push(at)
-      else free.set(key(one), [at])
-    }
-    for (const [at, one] of now.entries()) {
-      if (partners[at] !== null) continue
-      const place = free.get(key(one))?.shift()
-      if (place === undefined) continue
-      partners[at] = place
-      taken.add(place)
-    }
-  }
-  return partners
-}
-
-/** What continues an earlier extend must come in the order of before, whatever was added or taken out. */
-function isReordered(partners: readonly (number | null)[]): boolean {
-  const places = partners.filter((place) => place !== null)
-  return places.some((place, at) => at > 0 && place < places[at - 1]!)
 }
 
 function orderReason(pairs: readonly Pair[], index: number): Reason {

@@ -5,8 +5,9 @@ import type { Session } from './checkpoint.ts'
  * The report of a session as Markdown: what was found, decided, run and measured, with times. It holds digests and
  * register values, never a secret. Names of files and labels come from media that somebody else can have written: they
  * stand as code, without line ends, control or bidirectional characters.
+ * @param picture name of the drawing beside the report; null where no launch log could be read
  */
-export function renderReport(session: Session, closedAt: string): string {
+export function renderReport(session: Session, closedAt: string, picture: string | null): string {
   return [
     '# Report of aem-reseal',
     '',
@@ -17,6 +18,7 @@ export function renderReport(session: Session, closedAt: string): string {
     '',
     ...renderUpdate(session),
     ...renderRegisters(session),
+    ...renderPicture(picture),
     ...renderBootFiles(session),
     ...renderSteps(session),
     ...renderFindings(session),
@@ -57,6 +59,14 @@ function renderRegisters({ baseline, approved }: Session): readonly string[] {
     ...baseline.selectedPcrs.map(row),
     '',
   ]
+}
+
+function renderPicture(picture: string | null): readonly string[] {
+  const text =
+    picture === null
+      ? 'There is no picture of what went into each register: the launch log of this boot could not be read.'
+      : `![What went into each register, and what changed](${picture})`
+  return [text, '']
 }
 
 function renderBootFiles({ baseline }: Session): readonly string[] {

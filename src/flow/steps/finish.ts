@@ -1,30 +1,34 @@
 import { renderJson } from '../../core/harmless-text.ts'
+import { renderChainSvg } from '../../core/launch/chain-svg.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { renderReport } from '../../core/session/report.ts'
 import { workLines } from '../../messages/devices.ts'
+import { observeChain } from '../../observe/chain.ts'
 import { removeLeftovers } from '../seal/restore.ts'
 import type { Message, Step } from '../step.ts'
 import type { DeviceLeft } from './next-device.ts'
 
-/** Writes the report as Markdown and JSON, and closes the session. */
+/** Writes the report as Markdown and JSON, with a picture of what was measured, and closes the session. */
 export const finish: Step<'finish'> = async ({ store, session, host }) => {
   const at = host.now().toISOString()
   const name = `${at.slice(0, 19).replaceAll(':', '-')}-${session.id.slice(0, 8)}`
-  const json = renderJson({ closedAt: at, ...session, launchLog: undefined })
-  const paths = [
-    await store.writeReport(`${name}.md`, renderReport(session, at)),
-    await store.writeReport(`${name}.json`, json),
-  ]
+  const chain = await observeChain(host, session)
+  const picture = chain === null ? null : `${name}.svg`
+  const json = renderJson({ closedAt: at, picture, ...session, launchLog: undefined })
+  // The picture first: a report never names one that is not there.
+  const drawn =
+    picture === null || chain === null ? null : await store.writeReport(picture, renderChainSvg(chain))
+  const report = await store.writeReport(`${name}.md`, renderReport(session, at, picture))
+  const reports = [report, await store.writeReport(`${name}.json`, json), ...(drawn === null ? [] : [drawn])]
   await removeLeftovers(host, session)
   await store.close()
   const { devicesLeft } = session
   const isVerified = session.history.findLast((entry) => entry.step === 'verify')?.outcome === 'verified'
   const hasLeft = devicesLeft === null || devicesLeft.length > 0
   const outcome = !isVerified || devicesLeft === null ? 'not-verified' : hasLeft ? 'devices-left' : 'finished'
-  const report = paths[0] ?? ''
   return {
     outcome,
-    facts: { reports: paths, devicesLeft },
+    facts: { reports, picture: drawn, devicesLeft },
     message:
       outcome === 'not-verified' ? describeUnverified(report, isVerified) : describeFinished(report, session),
   }

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { chainRows, renderChainSvg } from '../../../src/core/launch/chain-svg.ts'
+import { type ChainInput, type ChainRow, listChainRows } from '../../../src/core/launch/chain.ts'
+import { renderChainSvg } from '../../../src/core/launch/chain-svg.ts'
 import { listComponents } from '../../../src/core/launch/components.ts'
 import { type PcrTableRow, renderPcrTable } from '../../../src/core/launch/render-pcr-table.ts'
 import { parseTbootLog } from '../../../src/core/launch/tboot-log.ts'
-import { disk, entryOf, machineOf, withXen } from './launch-world.ts'
+import { type Disk, disk, entryOf, machineOf, withXen } from './launch-world.ts'
 import { pcrsOf, writeTxtStat } from './tboot-writer.ts'
+
+const LUKS = '13'.repeat(20)
 
 function row(changes: Partial<PcrTableRow> = {}): PcrTableRow {
   const value = 'ab'.repeat(20)
@@ -59,32 +62,95 @@ describe('the table of registers', () => {
 })
 
 describe('the drawing of the chain', () => {
-  const now = withXen(disk())
-  const componentsOf = (from: typeof now) =>
-    listComponents(parseTbootLog(writeTxtStat(machineOf(from))), entryOf(from))
+  const read = (from: Disk) => parseTbootLog(writeTxtStat(machineOf(from)))
+  const rowsOf = (now: Disk, before: Disk | null, changes: Partial<ChainInput> = {}) =>
+    listChainRows({
+      log: read(now),
+      bank: 'sha1',
+      now: listComponents(read(now), entryOf(now)),
+      before: before === null ? null : listComponents(read(before), entryOf(before)),
+      selected: [13, 17, 18, 19],
+      valuesBefore: before === null ? {} : { 13: LUKS, ...pcrsOf(machineOf(before)).sha1 },
+      values: { 13: LUKS, ...pcrsOf(machineOf(now)).sha1 },
+      predicted: { 13: LUKS, ...pcrsOf(machineOf(now)).sha1 },
+      ...changes,
+    })
+  const statesOf = (rows: readonly ChainRow[], index: number) =>
+    rows.find((row) => row.index === index)?.steps.map(({ path, state }) => `${path} ${state}`)
+  const UPDATED = withXen(disk())
 
-  it('shows what went into which register and marks what changed', () => {
-    const rows = chainRows(componentsOf(now), componentsOf(disk()), 'sha1', pcrsOf(machineOf(now)).sha1!)
-    expect(rows.map((one) => [one.index, one.changed, one.steps.map((step) => step.changed)])).toEqual([
-      [17, false, [false, false, false]],
-      [18, true, [false, true]],
-      [19, false, [false, false]],
+  it('lists what went into which register, held against before', () => {
+    const rows = rowsOf(UPDATED, disk())
+    expect(rows.map(({ index, isReplayed }) => [index, isReplayed])).toEqual([
+      [13, null],
+      [17, true],
+      [18, true],
+      [19, true],
     ])
-    const svg = renderChainSvg(rows)
-    expect(svg).toContain('Xen - changed')
-    expect(svg.match(/stroke-dasharray/g)).toHaveLength(2)
-    expect(svg).toContain('PCR 19')
+    expect(statesOf(rows, 18)).toEqual(['/tboot.gz same', '/xen-4.17.4.gz changed'])
+    expect(statesOf(rows, 19)).toEqual(['/vmlinuz-6.6 same', '/initramfs-6.6.img same'])
   })
 
-  it('escapes what comes from the boot device', () => {
-    const evil = disk({ xen: { path: '/x"><script>&\u0007', content: 'x', commandLine: '' } })
-    const svg = renderChainSvg(chainRows(componentsOf(evil), null, 'sha1', {}))
+  it('tells a new extend, one that is gone, and another order apart', () => {
+    const policy = { path: '/policy', content: 'p', commandLine: '' }
+    const evil = { path: '/evil', content: 'e', commandLine: '' }
+    const names = ['/vmlinuz-6.6 same', '/initramfs-6.6.img same']
+    const [one, two] = [disk({ extra: [policy] }), disk({ extra: [evil, policy] })]
+    expect(statesOf(rowsOf(two, one), 19)).toEqual([...names, '/evil new', '/policy same'])
+    expect(statesOf(rowsOf(one, two), 19)).toEqual([...names, '/policy same', '/evil gone'])
+    const swapped = rowsOf(disk({ extra: [policy], order: [0, 1, 3, 2] }), one)
+    expect(swapped.map((row) => row.isReordered)).toEqual([false, false, false, true])
+    expect(renderChainSvg(swapped)).toContain('CHANGED, ANOTHER ORDER')
+  })
+
+  it('marks by frame and word what is not as before or not as predicted', () => {
+    const marks = (rows: readonly ChainRow[]) => renderChainSvg(rows).match(/ marked"/g)?.length
+    // The legend has one.
+    expect(marks(rowsOf(disk(), disk()))).toBe(1)
+    const svg = renderChainSvg(rowsOf(UPDATED, disk()))
+    expect(svg.match(/ marked"/g)).toHaveLength(3)
+    expect(svg.match(/>CHANGED</g)).toHaveLength(2)
+    expect(svg.match(/>as predicted</g)).toHaveLength(4)
+    const other = rowsOf(disk(), disk(), { predicted: { 19: 'ff'.repeat(20) } })
+    expect(marks(other)).toBe(2)
+    expect(renderChainSvg(other)).toContain('NOT AS PREDICTED')
+    const lying = rowsOf(disk(), disk(), {
+      values: { ...pcrsOf(machineOf(disk())).sha1, 18: 'ff'.repeat(20) },
+    })
+    expect(renderChainSvg(lying)).toContain('NOT WHAT THE LOG LEADS TO')
+  })
+
+  it('compares nothing where nothing was recorded', () => {
+    const svg = renderChainSvg(rowsOf(disk(), null))
+    expect(svg).not.toMatch(/>as before</)
+    expect(svg).toContain('nothing was recorded before the restart')
+    expect(renderChainSvg(rowsOf(disk(), null, { values: {} }))).toContain('not known')
+  })
+
+  it('makes harmless what comes from the boot device', () => {
+    const path = '/x"><script>\u0007\u202e\ufffe'
+    const evil = disk({ xen: { path, content: 'x', commandLine: '' } })
+    const svg = renderChainSvg(rowsOf(evil, null))
     expect(svg).not.toContain('<script>')
-    expect(svg).toContain('&lt;script&gt;&amp;?')
-    expect(svg).toContain('unknown')
+    expect(svg).toContain('&lt;script&gt;')
+    expect(svg).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e\ufffe]/)
+    expect(svg).not.toMatch(/href|<script|<image|url\((?!#end)/)
+  })
+
+  it('keeps its width and its size however much a log lists', () => {
+    const extra = Array.from({ length: 40 }, (_, i) => ({ path: `/m${i}`, content: `${i}`, commandLine: '' }))
+    const svg = renderChainSvg(rowsOf(disk({ extra }), null))
+    expect(svg).toContain('viewBox="0 0 960 ')
+    expect(svg).toContain('18 more, not drawn')
+    const right = [...svg.matchAll(/<rect class="(?:box|value)[^"]*" x="(\d+)"/g)].map((match) =>
+      Number(match[1]),
+    )
+    expect(Math.max(...right) + 192).toBeLessThanOrEqual(960)
+    expect(svg.length).toBeLessThan(40_000)
   })
 
   it('draws nothing wrong for a boot that measured nothing', () => {
     expect(renderChainSvg([])).toMatch(/^<svg [\s\S]*<\/svg>\n$/)
+    expect(renderChainSvg([])).toContain('Nothing was measured.')
   })
 })

@@ -29,6 +29,7 @@ function reportWith(path: string): string {
       },
     }),
     '2024-07-17T09:00:00.000Z',
+    null,
   )
 }
 
@@ -46,8 +47,17 @@ describe('the report', () => {
     expect(report.match(/^```/gm)).toHaveLength(2)
   })
 
+  it('links the picture, or says why there is none', () => {
+    expect(renderReport(aSession(), 'now', 'a.svg')).toContain('](a.svg)')
+    const without = renderReport(aSession(), 'now', null)
+    expect(without).not.toContain('.svg')
+    expect(without).toContain('the launch log of this boot could not be read')
+  })
+
   it('says when the devices were not listed', () => {
-    expect(renderReport(aSession({ devicesLeft: null }), 'now')).toContain('devices still to do: not known')
-    expect(renderReport(aSession({ devicesLeft: [] }), 'now')).toContain('devices still to do: none')
+    expect(renderReport(aSession({ devicesLeft: null }), 'now', null)).toContain(
+      'devices still to do: not known',
+    )
+    expect(renderReport(aSession({ devicesLeft: [] }), 'now', null)).toContain('devices still to do: none')
   })
 })

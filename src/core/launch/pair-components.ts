@@ -1,0 +1,44 @@
+import type { MeasuredComponent } from './explain-types.ts'
+import type { Bank } from './pcr.ts'
+
+/**
+ * Finds for each extend of now the one of before that it continues: the same digest, else the same file in the same role,
+ * else the same role. So an extend put in between is told from those that only moved up.
+ * @returns places in `before`, null for what is new; each place at most once
+ */
+export function pairComponents(
+  before: readonly MeasuredComponent[],
+  now: readonly MeasuredComponent[],
+  bank: Bank,
+): (number | null)[] {
+  const partners = now.map((): number | null => null)
+  const taken = new Set<number>()
+  const keys: readonly ((one: MeasuredComponent) => string)[] = [
+    (one) => one.digests[bank] ?? '',
+    (one) => JSON.stringify([one.role, one.path]),
+    (one) => one.role,
+  ]
+  for (const key of keys) {
+    const free = new Map<string, number[]>()
+    for (const [at, one] of before.entries()) {
+      if (taken.has(at)) continue
+      const places = free.get(key(one))
+      if (places) places.push(at)
+      else free.set(key(one), [at])
+    }
+    for (const [at, one] of now.entries()) {
+      if (partners[at] !== null) continue
+      const place = free.get(key(one))?.shift()
+      if (place === undefined) continue
+      partners[at] = place
+      taken.add(place)
+    }
+  }
+  return partners
+}
+
+/** What continues an earlier extend must come in the order of before, whatever was added or taken out. */
+export function isReordered(partners: readonly (number | null)[]): boolean {
+  const places = partners.filter((place) => place !== null)
+  return places.some((place, at) => at > 0 && place < places[at - 1]!)
+}

@@ -1,0 +1,35 @@
+import { listPredictedValues } from '../core/decide/approved-state.ts'
+import { Failure } from '../core/failure.ts'
+import { type ChainRow, listChainRows } from '../core/launch/chain.ts'
+import { listComponents } from '../core/launch/components.ts'
+import type { Session } from '../core/session/checkpoint.ts'
+import type { Host } from '../host/host.ts'
+import { findBootedDevice, observeDevices } from './devices.ts'
+import { observeEntries, observeLog } from './launch.ts'
+import { observeMachine } from './machine.ts'
+import { observeTpm } from './tpm.ts'
+
+/** What this boot extended, register by register, held against the session's record; null without a readable launch log. */
+export async function observeChain(host: Host, session: Session): Promise<readonly ChainRow[] | null> {
+  const { baseline } = session
+  const log = await observeLog(host)
+  if (baseline === null || log === null || log instanceof Failure) return null
+  const machine = await observeMachine(host)
+  const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
+  const { booted } = await observeEntries(host, device, machine, log)
+  const { bank } = baseline
+  return listChainRows({
+    log,
+    bank,
+    now: listComponents(log, booted),
+    before: baseline.components,
+    selected: baseline.selectedPcrs,
+    valuesBefore: byIndex(baseline.pcrs[bank] ?? {}),
+    values: (await observeTpm(host)).pcrs[bank] ?? {},
+    predicted: listPredictedValues(session.prediction, bank),
+  })
+}
+
+function byIndex(values: Readonly<Record<string, string>>): Record<number, string> {
+  return Object.fromEntries(Object.entries(values).map(([index, value]) => [Number(index), value]))
+}
