@@ -2,6 +2,7 @@ import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { checkBulletins, type FoundBulletin } from '../../src/cli/bulletin.ts'
+import { makeMemoryStore } from '../../src/cli/rehearse.ts'
 import type { Bulletin } from '../../src/core/bulletin/bulletin.ts'
 import { EXIT, Failure } from '../../src/core/failure.ts'
 import type { GivenBulletin } from '../../src/flow/step.ts'
@@ -253,7 +254,7 @@ describe('the wizard', () => {
     const report = await confirmUpdate({
       host,
       ui,
-      store: null as never,
+      store: makeMemoryStore(ui),
       options: { ...RUN_OPTIONS, bulletin },
       session: aSession(),
       simulateRestart: null,
