@@ -51,13 +51,14 @@ export async function observeBulletinFile(
     throw makeFailure('bulletin-unreadable', { path, reason })
   }
   const bulletin = parseBulletin(text.value)
-  const keyFiles = await readKeys(host, keys.length > 0 ? keys : keyDirectoriesOf(path))
   const names = valueOrNull(await host.listDirectory(dirname(path))) ?? []
   const signatures: Uint8Array[] = []
   for (const name of signatureFilesOf(basename(path), names)) {
     const bytes = valueOrNull(await host.readFile(`${dirname(path)}/${name}`))
     if (bytes !== null) signatures.push(bytes)
   }
+  const places = keys.length > 0 ? keys : keyDirectoriesOf(path)
+  const keyFiles = signatures.length > 0 ? await readKeys(host, places) : []
   const perFile = await verify(host, text.value, keyFiles, signatures)
   return { bulletin, signatures: decideSignatures(bulletin.id, perFile.found, perFile.certified) }
 }
