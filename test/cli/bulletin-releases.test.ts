@@ -1,8 +1,14 @@
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type * as z from 'zod'
+import type { GlobalOptions, Io } from '../../src/cli/io.ts'
+import { runRecord } from '../../src/cli/record.ts'
+import type { Host } from '../../src/host/host.ts'
+import { makeRecordedHost } from '../../src/host/recorded.ts'
 import { bulletinListShape } from '../support/contract.ts'
 import { runMain } from '../support/io.ts'
 import { type MachineOfRelease, machineOfRelease } from '../support/release-machines.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 /*
  * What is expected here was read from the bulletins' lists of packages by hand: all that name the release and change
@@ -418,6 +424,28 @@ describe.each(STORIES)('$title', ({ machine, unmet, due, perhapsDue, check }) =>
       expect([id, exit]).toEqual([id, id in unmet ? 1 : due.includes(id) || perhapsDue.includes(id) ? 3 : 0])
     }
   })
+})
+
+describe('record', () => {
+  it.each(STORIES.map(({ title, machine }) => [title, machine] as const))(
+    'keeps what the bulletins ask for: %s',
+    async (_, facts) => {
+      const directory = machineOfRelease(facts).write()
+      const out = join(temporaryDirectory(), 'copy')
+      const own = await makeRecordedHost(directory, null)
+      const statFile: Host['statFile'] = async (path) => {
+        const stat = await own.statFile(path)
+        // A recorded machine made by hand has no times; the machine itself has.
+        return stat.state === 'seen' ? { ...stat, value: { ...stat.value, mtimeMs: 0 } } : stat
+      }
+      const host = { ...own, statFile, writable: true }
+      const io = { stdout: () => {}, stderr: () => {} } as unknown as Io
+      const options = { json: true, stateDir: null } as unknown as GlobalOptions
+      expect(await runRecord(io, options, host, out)).toBe(0)
+      const list = async (of: string) => (await runMain(['bulletin', 'list', '--json', '--machine', of])).json
+      expect(await list(out)).toEqual(await list(directory))
+    },
+  )
 })
 
 describe('bulletins that are not for the release', () => {
