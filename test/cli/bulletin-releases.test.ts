@@ -426,6 +426,29 @@ describe.each(STORIES)('$title', ({ machine, unmet, due, perhapsDue, check }) =>
   })
 })
 
+describe('a package that could not be looked up', () => {
+  const without = (name: string) => machineOfRelease(STORIES[0]!.machine).forgetting(` ${name}`).write()
+  const unknownOf = async (directory: string): Promise<number[]> => {
+    const { json } = await runMain(['bulletin', 'list', '--json', '--machine', directory])
+    return bulletinListShape
+      .parse(json)
+      .bulletins.filter(({ met }) => met === null)
+      .map(({ id }) => id)
+  }
+
+  it('leaves open what it may be wanted for: another kernel tells nothing about it', async () => {
+    expect(await unknownOf(without('kernel-latest'))).toEqual([92, 82, 78, 69, 64, 63])
+    const check = await runMain(['bulletin', 'check', '78', '--machine', without('kernel-latest')])
+    expect(check.exit).toBe(1)
+    expect(check.stdout).toContain('▲ not known: the packages could not be looked up')
+  })
+
+  it('is told by another of the same source', async () => {
+    expect(await unknownOf(without('xen-libs'))).toEqual([])
+    expect(await unknownOf(without('xen-hypervisor'))).toContain(103)
+  })
+})
+
 describe('record', () => {
   it.each(STORIES.map(({ title, machine }) => [title, machine] as const))(
     'keeps what the bulletins ask for: %s',
