@@ -1,10 +1,11 @@
 // Prints the figures of docs/design.md as ratios, measured side by side in this run. No test reads them.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { buildSync } from 'esbuild'
 
 const program = new URL('../dist/aem-reseal.mjs', import.meta.url).pathname
 const work = mkdtempSync(join(tmpdir(), 'aem-reseal-benchmark-'))
@@ -153,7 +154,64 @@ function makeMachine(directory) {
   return Object.values(files).map((path) => join(directory, 'root', path))
 }
 
+/** All bulletins of the tests without their signatures: what is measured is the parser, not gpg. */
+function copyBulletins(directory) {
+  const corpus = new URL('../test/core/bulletin/fixtures/qsb/', import.meta.url)
+  mkdirSync(directory)
+  return readdirSync(corpus)
+    .filter((name) => /^qsb-\d{3}-\d{4}\.txt$/.test(name))
+    .map((name) => {
+      const path = join(directory, name)
+      writeFileSync(path, readFileSync(new URL(name, corpus)))
+      return path
+    })
+}
+
+/** A process that loads the parser and parses the files named; with none it only starts. */
+function buildParser(outfile) {
+  const contents = `import { readFileSync } from 'node:fs'
+import { parseBulletin } from './parse.ts'
+for (const path of process.argv.slice(2)) parseBulletin(readFileSync(path))`
+  const resolveDir = new URL('../src/core/bulletin/', import.meta.url).pathname
+  buildSync({
+    stdin: { contents, resolveDir, loader: 'ts' },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    outfile,
+  })
+  return outfile
+}
+
+/** The difference of the medians: what the work costs above the start of the same process. */
+function reportAbove(name, [own, other], what, wanted) {
+  const above = (own - other).toFixed(0)
+  const figure = wanted === null ? '' : ` (wanted: below ${wanted})`
+  console.log(`${name}: ${own.toFixed(0)} ms, ${what}: ${other.toFixed(0)} ms, above it ${above} ms${figure}`)
+}
+
 try {
+  const bulletins = copyBulletins(join(work, 'bulletins'))
+  const parser = buildParser(join(work, 'parser.mjs'))
+  reportAbove(
+    `parse ${bulletins.length} bulletins`,
+    measure(
+      () => node(parser, ...bulletins),
+      () => node(parser),
+    ),
+    'the same process without files',
+    150,
+  )
+  reportAbove(
+    `bulletin show of ${bulletins.length} files`,
+    measure(
+      () => node(program, 'bulletin', 'show', '--json', ...bulletins),
+      () => node(program, 'bulletin', 'show', '--json', bulletins[0]),
+    ),
+    'of one',
+    null,
+  )
+
   const small = join(work, 'small')
   mkdirSync(join(small, 'root'), { recursive: true })
   writeFileSync(join(small, 'machine.json'), '{"format":1,"time":"2024-07-16T20:00:00Z"}')

@@ -1,7 +1,9 @@
+import { CATALOGUE } from '../core/bulletin/catalogue-data.ts'
 import { makeDirectoryStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
 import { makeFailure } from '../messages.ts'
 import { observeBaseline } from '../observe/baseline.ts'
+import { observeBulletins } from '../observe/bulletins.ts'
 import { observeConfirmedPackages } from '../observe/confirmed-packages.ts'
 import { observeSealState } from '../observe/seal-state.ts'
 import { observeStatus } from '../observe/status.ts'
@@ -17,17 +19,22 @@ export async function runRecord(io: Io, options: GlobalOptions, host: Host, out:
   const { makeRecorder } = await import('../host/recorder.ts')
   const ui = makeUi(io, options)
   const recorder = await makeRecorder(host, out)
-  const summary = await ui.progress('reading everything that status, verify and explain read', async () => {
-    const status = await observeStatus(recorder.host)
-    const store = makeDirectoryStore(recorder.host, stateDirOf(options))
-    await store.load().catch(() => null)
-    await store.loadVersions().catch(() => null)
-    await observeSealState(recorder.host)
-    await observeConfirmedPackages(recorder.host, status.machine.bootTime)
-    await observeBaseline(recorder.host, status.aem.selectedPcrs ?? [])
-    await observeVerification(recorder.host, null)
-    return recorder.write()
-  })
+  const summary = await ui.progress(
+    'reading everything that status, verify, explain and bulletin list read',
+    async () => {
+      const status = await observeStatus(recorder.host)
+      const store = makeDirectoryStore(recorder.host, stateDirOf(options))
+      await store.load().catch(() => null)
+      await store.loadVersions().catch(() => null)
+      await observeSealState(recorder.host)
+      await observeConfirmedPackages(recorder.host, status.machine.bootTime)
+      await observeBaseline(recorder.host, status.aem.selectedPcrs ?? [])
+      await observeVerification(recorder.host, null)
+      // Packages only: which qube has which device (the exposure check) is nobody else's business.
+      await observeBulletins(recorder.host, CATALOGUE)
+      return recorder.write()
+    },
+  )
   if (options.json) printJson(io, summary)
   else {
     ui.say([

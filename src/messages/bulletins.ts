@@ -192,10 +192,12 @@ function verdictWords({ list, asked, check }: CheckAnswer): (typeof VERDICTS)[Bu
 
 /** The one answer, then what it rests on. */
 export function checkLines(answer: CheckAnswer): readonly Line[] {
-  const { list, check } = answer
+  const { list, asked, check } = answer
   const { text, next, style } = verdictWords(answer)
   const because = list.bulletins.filter((item) => check.because.includes(item.id) && check.verdict !== 'met')
-  const note = list.releaseKnown ? releaseNote(list) : null
+  // Later bulletins say nothing against one that is met.
+  const isAboutRelease = asked === null || check.verdict === 'unknown'
+  const note = list.releaseKnown && isAboutRelease ? releaseNote(list) : null
   const isGood = style === 'good' && note === null
   return [
     line(`${isGood ? '✔' : '▲'} ${text}`, isGood || style !== 'good' ? style : 'warn'),

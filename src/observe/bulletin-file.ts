@@ -1,4 +1,4 @@
-import { basename, dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { command } from '../commands.ts'
 import type { Bulletin } from '../core/bulletin/bulletin.ts'
 import { signatureFilesOf } from '../core/bulletin/gpg-calls.ts'
@@ -18,13 +18,16 @@ export type SignedBulletin = {
 /** A key file is some kilobytes; no more of them than a security pack has. */
 const MAX_KEY_FILES = 64
 
-/** Where keys lie beside a bulletin: `keys/` next to it, the security pack's own folders, Qubes's own. */
+/**
+ * Where keys lie beside a bulletin: `keys/` next to it, the security pack's own folders, Qubes's own. Without `..`, as
+ * the host compares them with the places it may read.
+ */
 export function keyDirectoriesOf(path: string): readonly string[] {
   const here = dirname(path)
   return [
-    `${here}/keys`,
-    `${here}/../keys/master-key`,
-    `${here}/../keys/security-team`,
+    join(here, 'keys'),
+    join(here, '..', 'keys', 'master-key'),
+    join(here, '..', 'keys', 'security-team'),
     '/usr/share/qubes',
     '/usr/share/qubes/keys',
   ]
@@ -48,13 +51,14 @@ export async function observeBulletinFile(
     throw makeFailure('bulletin-unreadable', { path, reason })
   }
   const bulletin = parseBulletin(text.value)
-  const keyFiles = await readKeys(host, keys.length > 0 ? keys : keyDirectoriesOf(path))
   const names = valueOrNull(await host.listDirectory(dirname(path))) ?? []
   const signatures: Uint8Array[] = []
   for (const name of signatureFilesOf(basename(path), names)) {
     const bytes = valueOrNull(await host.readFile(`${dirname(path)}/${name}`))
     if (bytes !== null) signatures.push(bytes)
   }
+  const places = keys.length > 0 ? keys : keyDirectoriesOf(path)
+  const keyFiles = signatures.length > 0 ? await readKeys(host, places) : []
   const perFile = await verify(host, text.value, keyFiles, signatures)
   return { bulletin, signatures: decideSignatures(bulletin.id, perFile.found, perFile.certified) }
 }

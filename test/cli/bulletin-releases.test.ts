@@ -1,8 +1,14 @@
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type * as z from 'zod'
+import type { GlobalOptions, Io } from '../../src/cli/io.ts'
+import { runRecord } from '../../src/cli/record.ts'
+import type { Host } from '../../src/host/host.ts'
+import { makeRecordedHost } from '../../src/host/recorded.ts'
 import { bulletinListShape } from '../support/contract.ts'
 import { runMain } from '../support/io.ts'
 import { type MachineOfRelease, machineOfRelease } from '../support/release-machines.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 /*
  * What is expected here was read from the bulletins' lists of packages by hand: all that name the release and change
@@ -418,6 +424,51 @@ describe.each(STORIES)('$title', ({ machine, unmet, due, perhapsDue, check }) =>
       expect([id, exit]).toEqual([id, id in unmet ? 1 : due.includes(id) || perhapsDue.includes(id) ? 3 : 0])
     }
   })
+})
+
+describe('a package that could not be looked up', () => {
+  const without = (name: string) => machineOfRelease(STORIES[0]!.machine).forgetting(` ${name}`).write()
+  const unknownOf = async (directory: string): Promise<number[]> => {
+    const { json } = await runMain(['bulletin', 'list', '--json', '--machine', directory])
+    return bulletinListShape
+      .parse(json)
+      .bulletins.filter(({ met }) => met === null)
+      .map(({ id }) => id)
+  }
+
+  it('leaves open what it may be wanted for: another kernel tells nothing about it', async () => {
+    expect(await unknownOf(without('kernel-latest'))).toEqual([92, 82, 78, 69, 64, 63])
+    const check = await runMain(['bulletin', 'check', '78', '--machine', without('kernel-latest')])
+    expect(check.exit).toBe(1)
+    expect(check.stdout).toContain('▲ not known: the packages could not be looked up')
+  })
+
+  it('is told by another of the same source', async () => {
+    expect(await unknownOf(without('xen-libs'))).toEqual([])
+    expect(await unknownOf(without('xen-hypervisor'))).toContain(103)
+  })
+})
+
+describe('record', () => {
+  it.each(STORIES.map(({ title, machine }) => [title, machine] as const))(
+    'keeps what the bulletins ask for: %s',
+    async (_, facts) => {
+      const directory = machineOfRelease(facts).write()
+      const out = join(temporaryDirectory(), 'copy')
+      const own = await makeRecordedHost(directory, null)
+      const statFile: Host['statFile'] = async (path) => {
+        const stat = await own.statFile(path)
+        // A recorded machine made by hand has no times; the machine itself has.
+        return stat.state === 'seen' ? { ...stat, value: { ...stat.value, mtimeMs: 0 } } : stat
+      }
+      const host = { ...own, statFile, writable: true }
+      const io = { stdout: () => {}, stderr: () => {} } as unknown as Io
+      const options = { json: true, stateDir: null } as unknown as GlobalOptions
+      expect(await runRecord(io, options, host, out)).toBe(0)
+      const list = async (of: string) => (await runMain(['bulletin', 'list', '--json', '--machine', of])).json
+      expect(await list(out)).toEqual(await list(directory))
+    },
+  )
 })
 
 describe('bulletins that are not for the release', () => {

@@ -22,12 +22,14 @@ const lineOfIndex = (text: string, index: number): number => {
   return line
 }
 
-const decodes = (bytes: Uint8Array): boolean => {
+const UTF_8 = new TextDecoder('utf-8', { fatal: true })
+
+/** null where the bytes are not valid UTF-8; a byte order mark is dropped. */
+const decode = (bytes: Uint8Array): string | null => {
   try {
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    return true
+    return UTF_8.decode(bytes)
   } catch {
-    return false
+    return null
   }
 }
 
@@ -37,7 +39,7 @@ const lineOfInvalidUtf8 = (bytes: Uint8Array): number => {
   for (let start = 0; start <= bytes.length; line += 1) {
     const end = bytes.indexOf(0x0a, start)
     const stop = end === -1 ? bytes.length : end
-    if (!decodes(bytes.subarray(start, stop))) return line
+    if (decode(bytes.subarray(start, stop)) === null) return line
     start = stop + 1
   }
   return line
@@ -63,10 +65,11 @@ export const parseBulletinLines = (bytes: Uint8Array): string[] => {
   if (bytes.length > MAX_SIZE_BYTES) {
     throw bulletinFailure('too-large', null, `it has ${bytes.length} bytes, more than ${MAX_SIZE_BYTES}`)
   }
-  if (!decodes(bytes)) {
+  const decoded = decode(bytes)
+  if (decoded === null) {
     throw bulletinFailure('encoding', lineOfInvalidUtf8(bytes), 'the bytes are not valid UTF-8')
   }
-  const text = new TextDecoder('utf-8').decode(bytes).replaceAll('\r\n', '\n')
+  const text = decoded.replaceAll('\r\n', '\n')
   const forbidden = FORBIDDEN.exec(text)
   if (forbidden) {
     const reason = `it holds the control character ${describeCharacter(forbidden[0])}`
