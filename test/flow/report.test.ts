@@ -57,4 +57,5 @@ it('foresees nothing of a LUKS header that changed since this boot, and seals no
   const steps = result.steps.map(({ id, outcome }) => `${id}: ${outcome}`)
   expect(steps).toContain('predict: partial')
   expect(steps.at(-1)).toBe('choose-protection: not-available')
+  expect(JSON.stringify(result.steps.at(-1)?.facts)).toContain('PCR 13: a LUKS header is not the one')
 })
