@@ -103,7 +103,7 @@ export const predictSchema = z.looseObject({
     .looseObject({ map: z.enum(['legacy', 'da']), commandLine: z.enum(['whole', 'first-word-stripped']) })
     .nullable(),
   entry: z.looseObject({ title: z.string() }).nullable(),
-  refusal: z.looseObject({ code: z.string(), why: z.string() }).nullable(),
+  refusal: z.looseObject({ code: z.string(), why: z.string(), next: z.string() }).nullable(),
   pcrs: z.array(
     z.looseObject({
       index: pcrIndex,

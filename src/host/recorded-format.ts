@@ -50,7 +50,8 @@ export const commandsSchema = z.array(
 
 export type RecordedAnswer = {
   readonly exit: number
-  stdout(): Promise<string>
+  /** @param isBinary one character a byte, also of a file, as for a row of the table that is marked so */
+  stdout(isBinary: boolean): Promise<string>
   stderr(): Promise<string>
 }
 
@@ -81,8 +82,8 @@ export async function loadRecordedMachine(directory: string): Promise<RecordedMa
     const key = JSON.stringify(entry.argv)
     const answer = {
       exit: entry.exit,
-      stdout: () => readOutput(directory, entry.stdout),
-      stderr: () => readOutput(directory, entry.stderr),
+      stdout: (isBinary: boolean) => readOutput(directory, entry.stdout, isBinary ? 'latin1' : 'utf8'),
+      stderr: () => readOutput(directory, entry.stderr, 'utf8'),
     }
     commands.set(key, [...(commands.get(key) ?? []), answer])
   }
@@ -99,7 +100,11 @@ export async function loadRecordedMachine(directory: string): Promise<RecordedMa
   }
 }
 
-async function readOutput(directory: string, text: string | { file: string }): Promise<string> {
+async function readOutput(
+  directory: string,
+  text: string | { file: string },
+  encoding: 'utf8' | 'latin1',
+): Promise<string> {
   if (typeof text === 'string') return text
   if (basename(text.file) !== text.file || text.file === '..' || text.file === '.') {
     throw makeFailure('machine-invalid', {
@@ -111,7 +116,7 @@ async function readOutput(directory: string, text: string | { file: string }): P
   const bytes = await readBounded(join(directory, text.file))
   if (!bytes)
     throw makeFailure('machine-invalid', { directory, file: text.file, reason: 'it cannot be read' })
-  return bytes.toString('utf8')
+  return bytes.toString(encoding)
 }
 
 async function readJson(directory: string, name: string, fallback: unknown): Promise<unknown> {

@@ -86,7 +86,7 @@ async function answerCommand(
   answered.set(key, turn + 1)
   const answer = answers[Math.min(turn, answers.length - 1)]
   if (!answer) return unknown('no answer is recorded')
-  return seen({ exit: answer.exit, stdout: await answer.stdout(), stderr: await answer.stderr() })
+  return seen({ exit: answer.exit, stdout: await answer.stdout(call.binary), stderr: await answer.stderr() })
 }
 
 /** Path of a dom0 path inside the recorded machine: its tree and the key of machine.json's tables. */

@@ -74,8 +74,11 @@ function causeWords(
   causes: Explanation['pcrs'][number]['causes'],
 ): string {
   if (change === 'none') return 'same'
+  // A package is named only where it accounts for the change: else what changed is the file.
   const named = causes.map((cause) =>
-    cause.package === null ? (cause.path ?? cause.role) : `${cause.package.name} ${cause.package.evr}`,
+    cause.package === null || change === 'unexpected'
+      ? (cause.path ?? cause.role)
+      : `${cause.package.name} ${cause.package.evr}`,
   )
   return `${change === 'expected' ? 'explained' : 'UNEXPLAINED'}${named.length > 0 ? `: ${[...new Set(named)].join(', ')}` : ''}`
 }

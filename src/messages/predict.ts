@@ -40,7 +40,7 @@ const PREDICT: { readonly [O in Outcomes['predict']]: (prediction: Prediction) =
     tone: 'attention',
     what: 'nothing is predicted for the next boot',
     why: refusal?.why ?? 'no register could be predicted; each says why below',
-    next: 'after the restart a change is explained from the launch log of that boot, or not at all',
+    next: `${refusal === null ? '' : `${refusal.next}; `}without a prediction a change is explained after the restart from the launch log of that boot, or not at all`,
   }),
 }
 

@@ -13,24 +13,50 @@ import type { FileDigests, Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { type AemDevice, openDevice } from './devices.ts'
 import { observeGrub } from './grub.ts'
-import { observeLaunchLog } from './launch-log.ts'
 import type { MachineFacts } from './machine.ts'
 import { attempt } from './read.ts'
 
 export const LAUNCH_BANKS: readonly Bank[] = ['sha1', 'sha256']
 
-/** The log of this boot, the reader's refusal, or null when there is none to read. */
-export async function observeLog(host: Host): Promise<LaunchLog | Failure | null> {
-  const text = await observeLaunchLog(host)
-  if (text !== null) return attempt(() => parseTbootLog(text))
+/**
+ * The log of this boot, or why there is none that can be read: tboot's, else TrenchBoot's, as the package tboot can be
+ * installed without being booted.
+ */
+export async function observeLog(host: Host): Promise<LaunchLog | Failure> {
+  const tboot = await observeTbootLog(host)
+  if (typeof tboot !== 'string' && !(tboot instanceof Failure)) return tboot
+  const trenchboot = await observeEventLog(host)
+  if (typeof trenchboot !== 'string') return trenchboot
+  if (tboot instanceof Failure) return tboot
+  return new Failure({
+    code: 'log-unreadable',
+    what: `no launch log of this boot could be read: ${tboot}; ${trenchboot}`,
+    why: null,
+    next: 'see that the AEM entry was booted; nothing is predicted or explained without a log',
+  })
+}
+
+/** tboot's log; in words, when there is no text to read. */
+async function observeTbootLog(host: Host): Promise<LaunchLog | Failure | string> {
+  const log = await host.run(command('launch-log', {}))
+  if (log.state === 'absent') return 'txt-stat (package tboot) is not installed'
+  if (log.state === 'unknown') return `txt-stat could not be asked: ${log.why}`
+  const { exit, stdout } = log.value
+  if (exit !== 0) return `txt-stat ended with ${exit}`
+  return stdout === '' ? 'txt-stat printed nothing' : attempt(() => parseTbootLog(stdout))
+}
+
+/** TrenchBoot's event log, from the memory that Xen reserved for it; in words, when there is none to read. */
+async function observeEventLog(host: Host): Promise<LaunchLog | Failure | string> {
   const dmesg = valueOrNull(await host.run(command('xl-dmesg', {})))
-  const place = dmesg?.exit === 0 ? parseEventLogLocation(dmesg.stdout) : null
-  if (place === null) return null
+  if (dmesg?.exit !== 0) return 'xl dmesg could not be read'
+  const place = parseEventLogLocation(dmesg.stdout)
+  if (place === null) return 'xl dmesg names no event log'
   const { address, sizeBytes } = place
   const memory = valueOrNull(
     await host.run(command('memory-read', { address: String(address), sizeBytes: String(sizeBytes) })),
   )
-  if (memory?.exit !== 0) return null
+  if (memory?.exit !== 0) return `the event log at 0x${address.toString(16)} could not be read from /dev/mem`
   return attempt(() => parseTcgLog(Buffer.from(memory.stdout, 'latin1'), sizeBytes))
 }
 

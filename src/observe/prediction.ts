@@ -1,5 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { Failure } from '../core/failure.ts'
+import type { LaunchLog } from '../core/launch/launch-log.ts'
 import { mleHashes } from '../core/launch/mle-hash.ts'
 import { PCR } from '../core/launch/pcr.ts'
 import type { PredictionInput } from '../core/launch/predict.ts'
@@ -55,7 +56,7 @@ export async function observePrediction(
     next: launch.next,
     selected: selectedPcrs,
     mleNow: computeMle(launch),
-    unchanged: await observeUnchanged(host, log, launch, machine.bootTime),
+    unchanged: await observeUnchanged(host, log, { machine, device, launch }),
   })
   const luks = selectedPcrs.includes(PCR.luksHeaders) ? [await observeLuksRow(host, machine, tpm, raw)] : []
   const { prediction, unvouched } = await addPackages(host, raw, { machine, device, launch })
@@ -100,18 +101,46 @@ function computeMle(launch: BootDeviceLaunch): PredictionInput['mleNow'] {
   }
 }
 
-/** Evidence beside the log that tboot, SINIT and policy are those of this boot. */
+/** Evidence beside the log that the launched program, SINIT and policy are those of this boot. */
 async function observeUnchanged(
   host: Host,
-  log: Awaited<ReturnType<typeof observeLog>>,
+  log: LaunchLog | Failure,
+  { device, launch, machine }: Place,
+): Promise<PredictionInput['unchanged']> {
+  const { bootTime } = machine
+  const isKnown = !(log instanceof Failure)
+  const launcher =
+    isKnown && log.kind === 'trenchboot'
+      ? await isXenOfBoot(host, device, launch, bootTime)
+      : await isTbootOfBoot(host, bootTime)
+  // A policy written to the TPM in this boot would make the prediction wrong, never a wrong state look right.
+  return { launcher, sinit: launch.sinitUnchanged, policy: isKnown ? log.defaultPolicy : null }
+}
+
+async function isTbootOfBoot(host: Host, bootTime: string | null): Promise<boolean | null> {
+  const tboot = await observeNewest(host, 'tboot')
+  return tboot === null || bootTime === null ? null : tboot.installedAt <= bootTime
+}
+
+/** Under TrenchBoot Xen is launched: the file of a package that was there before this boot, from the entry of this boot. */
+async function isXenOfBoot(
+  host: Host,
+  device: AemDevice | null,
   launch: BootDeviceLaunch,
   bootTime: string | null,
-): Promise<PredictionInput['unchanged']> {
-  const tboot = await observeNewest(host, 'tboot')
-  const isOlder = tboot === null || bootTime === null ? null : tboot.installedAt <= bootTime
-  const isDefaultPolicy = log === null || log instanceof Failure ? null : log.defaultPolicy
-  // A policy written to the TPM in this boot would make the prediction wrong, never a wrong state look right.
-  return { launcher: isOlder, sinit: launch.sinitUnchanged, policy: isDefaultPolicy }
+): Promise<boolean | null> {
+  const path = launch.next.entry?.launcher?.path ?? null
+  const media = device === null ? null : valueOrNull(await openDevice(host, device))
+  if (path === null || media === null || bootTime === null) return null
+  try {
+    const own = valueOrNull(await host.digestFile(`${media.root}${path}`))
+    const owner = await observeOwner(host, `/boot${path}`, await observeTrustedKeys(host))
+    if (own === null || owner === null) return null
+    const isSamePath = path === launch.booted.entry?.launcher?.path
+    return isSamePath && own.sha256 === owner.sha256 && owner.installedAt <= bootTime
+  } finally {
+    await media.close()
+  }
 }
 
 type Place = {

@@ -1,7 +1,9 @@
 import { basename } from 'node:path'
 import { expect, it } from 'vitest'
-import { machineOf } from '../support/built-in.ts'
+import { machineOf, rehearse } from '../support/built-in.ts'
 import { liveThrough, textAt } from '../support/kill.ts'
+
+type Row = { readonly index: number; readonly now: string; readonly predicted: string | null }
 
 const STORY = { make: () => machineOf('clean-update'), restart: 'manual', protect: 'plain' } as const
 
@@ -26,4 +28,34 @@ it('says so where the launch log cannot be read at the end', async () => {
   expect(reports.map((path) => path.replace(/.*\./, ''))).toEqual(['json', 'md'])
   expect(report?.picture).toBeNull()
   expect(textAt(machine, reports[1] ?? '')).toContain('the launch log of this boot could not be read')
+})
+
+it('predicts PCR 13 as it is, and the explanation of the first boot shows that', async () => {
+  const { result } = await rehearse({ machine: machineOf('clean-update') })
+  const rowOf = (id: string) => {
+    const facts = result.steps.find((step) => step.id === id)?.facts as { pcrs: readonly Row[] } | undefined
+    return facts?.pcrs.find(({ index }) => index === 13)
+  }
+  const predicted = rowOf('predict')
+  expect(predicted?.predicted).toMatch(/^[0-9a-f]{64}$/)
+  expect(predicted).toMatchObject({
+    now: predicted?.predicted,
+    reason: expect.stringContaining('LUKS headers'),
+  })
+  expect(rowOf('explain')).toMatchObject({
+    predicted: predicted?.predicted,
+    now: predicted?.now,
+    change: 'none',
+  })
+})
+
+it('foresees nothing of a LUKS header that changed since this boot, and seals nothing forward', async () => {
+  const machine = machineOf('clean-update')
+  machine.luksHeader = Buffer.from('a key slot more')
+  const options = { protect: 'forward-seal' } as const
+  const { result } = await rehearse({ machine, options })
+  const steps = result.steps.map(({ id, outcome }) => `${id}: ${outcome}`)
+  expect(steps).toContain('predict: partial')
+  expect(steps.at(-1)).toBe('choose-protection: not-available')
+  expect(JSON.stringify(result.steps.at(-1)?.facts)).toContain('PCR 13: a LUKS header is not the one')
 })

@@ -51,6 +51,23 @@ export function listPredictedValues(prediction: unknown, bank: string): Record<n
   return Object.fromEntries(rows.map(({ index, predicted }) => [index, predicted]))
 }
 
+const reasonSchema = z.object({
+  refusal: z.object({ why: z.string() }).nullish(),
+  pcrs: z.array(
+    z.object({ index: z.number().int(), predicted: z.string().nullable(), reason: z.string().nullish() }),
+  ),
+})
+
+/** Why a kept `predict` answer leaves something open: its refusal, else its first register without a value. */
+export function explainUnpredicted(prediction: unknown): string | null {
+  const parsed = reasonSchema.safeParse(prediction)
+  if (!parsed.success) return null
+  const { refusal, pcrs } = parsed.data
+  if (refusal) return refusal.why
+  const open = pcrs.find(({ predicted, reason }) => predicted === null && reason)
+  return open ? `PCR ${open.index}: ${open.reason}` : null
+}
+
 /** Is every selected register known beforehand? */
 export function isStateExpected(registers: readonly ExpectedRegister[] | null): boolean {
   return registers !== null && registers.length > 0 && registers.every(({ value }) => value !== null)

@@ -1,3 +1,4 @@
+import { Failure } from '../failure.ts'
 import type { ModuleRole } from './boot-entry.ts'
 import {
   blocking,
@@ -11,7 +12,7 @@ import {
 } from './explain-file.ts'
 import type { Cause, ExplanationInput, FileFact, MeasuredComponent, Reason } from './explain-types.ts'
 import { isReordered, pairComponents } from './pair-components.ts'
-import type { Bank } from './pcr.ts'
+import { type Bank, PCR } from './pcr.ts'
 
 type Traced = { readonly causes: Cause[]; readonly reasons: Reason[] }
 
@@ -75,7 +76,7 @@ function tracePair(input: ExplanationInput, pair: Pair, index: number, hasList: 
       reasons: [blocking('module-removed', index, what, LOOK_AT_GRUB)],
     }
   }
-  const special = checkSpecial(now, index)
+  const special = checkSpecial(input, now, index)
   if (special !== null) return { causes: causeOf(input, pair, null), reasons: [special] }
   const file = findFile(input, now)
   const causes = causeOf(input, pair, file)
@@ -92,7 +93,16 @@ function tracePair(input: ExplanationInput, pair: Pair, index: number, hasList: 
   return { causes, reasons }
 }
 
-function checkSpecial(now: MeasuredComponent, index: number): Reason | null {
+function checkSpecial(input: ExplanationInput, now: MeasuredComponent, index: number): Reason | null {
+  const { log } = input
+  const isTrenchBoot = log !== null && !(log instanceof Failure) && log.kind === 'trenchboot'
+  if (isTrenchBoot && now.role === 'other' && index === PCR.launched)
+    return blocking(
+      'platform-changed',
+      index,
+      `the boot information that TrenchBoot measures (memory map, addresses, options) changed in PCR ${index}; the log holds only its digest, so it cannot be told what changed in it`,
+      LOOK_AT_GRUB,
+    )
   if (now.role === 'platform' || now.role === 'other') {
     const what = `${describe(now)} changed in PCR ${index}`
     return blocking(

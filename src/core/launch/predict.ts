@@ -99,7 +99,7 @@ function refusedPcr(pcrs: PcrBanks, bank: Bank, index: number, refusal: Refusal)
 
 function firstRefusal(pcrs: readonly PredictedPcr[]): Refusal | null {
   const first = pcrs.find((pcr) => pcr.code !== null)
-  return first === undefined ? null : { code: first.code!, why: first.reason }
+  return first?.code ? refuse(first.code, first.reason) : null
 }
 
 function newContext(

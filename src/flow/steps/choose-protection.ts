@@ -1,4 +1,8 @@
-import { isStateExpected, listExpectedRegisters } from '../../core/decide/approved-state.ts'
+import {
+  explainUnpredicted,
+  isStateExpected,
+  listExpectedRegisters,
+} from '../../core/decide/approved-state.ts'
 import { decideProtection, type Protection, type ProtectionChoice } from '../../core/decide/protection.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'
@@ -25,10 +29,9 @@ export const chooseProtection: Step<'choose-protection'> = async ({ host, ui, op
 /** What each way needs, looked up. */
 export async function observeProtection(host: Host, session: Session): Promise<ProtectionChoice> {
   const hold = await observeHold(host)
-  const refusal = (session.prediction as { refusal?: { why?: unknown } | null } | null)?.refusal?.why
   return decideProtection({
     isPredicted: isStateExpected(listExpectedRegisters(session)),
-    refusal: typeof refusal === 'string' ? refusal : null,
+    refusal: explainUnpredicted(session.prediction),
     tpm: (await observeTpm(host)).version,
     program: hold.program,
     isUnitLoaded: hold.unit === null ? null : hold.unit.isLoaded,

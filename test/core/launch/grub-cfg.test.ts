@@ -324,7 +324,7 @@ describe('which file a line names', () => {
     ['()/vmlinuz', '', 'GRUB device ()'],
     ['($esp_dev)/vmlinuz', 'set esp_dev="$root"', 'GRUB device ()'],
     ['""', '', 'names no file'],
-  ])('%j after %j is refused in its own words', (module, before, words) => {
+  ])('no clean file, case %#: refused in its own words', (module, before, words) => {
     const choice = entryWith(module, before)
     expect(choice.entry).toBeNull()
     expect(choice.why).toContain(words)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { predictLuksPcr } from '../../../src/core/launch/predict-luks.ts'
+import { refuse } from '../../../src/core/launch/refusal.ts'
 
 const NOW = '13'.repeat(32)
 
@@ -28,7 +29,7 @@ describe('PCR 13 at the next boot', () => {
   })
 
   it('is not predicted alone', () => {
-    const refusal = { code: 'log-unreadable', why: 'there is no launch log of this boot' } as const
+    const refusal = refuse('log-unreadable', 'there is no launch log of this boot')
     expect(predictLuksPcr('sha256', NOW, { value: NOW }, refusal)).toMatchObject({
       predicted: null,
       code: 'log-unreadable',
