@@ -1,6 +1,7 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { SlotChange, SlotPlan } from '../core/seal/slot-repair.ts'
 import type { Message } from '../flow/step.ts'
+import type { Slots } from '../observe/slots.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line, type Question } from '../ui/ui.ts'
 
@@ -36,16 +37,35 @@ export function slotQuestion(plan: SlotPlan): Question<'yes' | 'no'> {
   }
 }
 
-export function describeSlots(outcome: Outcomes['check-slots'], plan: SlotPlan): Message {
-  return SLOTS[outcome](plan)
+export function describeSlots(outcome: Outcomes['check-slots'], plan: SlotPlan, slots: Slots): Message {
+  return SLOTS[outcome](plan, slots)
 }
 
-const SLOTS: { readonly [O in Outcomes['check-slots']]: (plan: SlotPlan) => Message } = {
-  distinct: () => ({
-    tone: 'good',
-    what: 'no two AEM devices have the same freshness slot',
-    next: 'go on',
-  }),
+/** Says no more than was read: a slot that is not known may be that of another device. */
+function describeDistinct({ devices, isComplete }: Slots): Message {
+  const unread = devices.filter(({ slot }) => slot === null).map(({ label }) => label)
+  const gaps = [
+    isComplete ? null : 'not all AEM devices could be listed',
+    unread.length > 0 ? `${unread.join(', ')}: no slot is written down, or it cannot be read` : null,
+  ].filter((gap) => gap !== null)
+  if (devices.length === 0)
+    return {
+      tone: 'attention',
+      what: isComplete ? 'there is no AEM device here' : 'no AEM device could be listed',
+      next: '`aem-reseal status` tells what is there',
+    }
+  if (gaps.length > 0)
+    return {
+      tone: 'attention',
+      what: 'no two AEM devices were seen with the same freshness slot, but not every slot is known',
+      why: gaps.join('; '),
+      next: 'go on; AEM writes the slot down at its first seal for a device',
+    }
+  return { tone: 'good', what: 'no two AEM devices have the same freshness slot', next: 'go on' }
+}
+
+const SLOTS: { readonly [O in Outcomes['check-slots']]: (plan: SlotPlan, slots: Slots) => Message } = {
+  distinct: (_plan, slots) => describeDistinct(slots),
   repair: (plan) => ({
     tone: 'info',
     what: `to be changed: ${changeWords(plan.changes)}`,

@@ -3,17 +3,23 @@ import { findSlots } from '../core/seal/freshness.ts'
 import type { SlotDevice } from '../core/seal/slot-repair.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
-import { findBootedDevice, observeDevices } from './devices.ts'
+import { findBootedDevice, observeAllDevices } from './devices.ts'
 import { observeMachine } from './machine.ts'
 import { plainSecretPath } from './plain-secrets.ts'
 import { observeTpm, type TpmFacts } from './tpm.ts'
 import { openTpm2Trial } from './tpm2-trial.ts'
 import { openTpm12Trial } from './tpm12-trial.ts'
 
+export type Slots = {
+  readonly devices: readonly SlotDevice[]
+  /** All devices could be listed: there are no others. */
+  readonly isComplete: boolean
+}
+
 /** The freshness slot of every device; the TPM is asked only where two have the same. */
-export async function observeSlots(host: Host): Promise<readonly SlotDevice[]> {
+export async function observeSlots(host: Host): Promise<Slots> {
   const machine = await observeMachine(host)
-  const devices = await observeDevices(host, machine)
+  const { devices, isComplete } = await observeAllDevices(host, machine)
   const booted = findBootedDevice(devices, machine.aemUuid)
   // Two sticks with one label have one slot file in dom0.
   const unique = devices.filter(({ label }, at) => devices.findIndex((one) => one.label === label) === at)
@@ -21,7 +27,7 @@ export async function observeSlots(host: Host): Promise<readonly SlotDevice[]> {
   const isShared = new Set(slots).size < slots.length
   const { version } = await observeTpm(host)
   const nv = isShared ? await readFreshness(host, version) : null
-  return Promise.all(
+  const slotted = await Promise.all(
     unique.map(async ({ label, slot }) => ({
       label,
       slot,
@@ -29,6 +35,7 @@ export async function observeSlots(host: Host): Promise<readonly SlotDevice[]> {
       holdsToken: nv === null || slot === null ? null : await holdsToken(host, label, slot, nv, version),
     })),
   )
+  return { devices: slotted, isComplete }
 }
 
 async function readFreshness(host: Host, version: TpmFacts['version']): Promise<Uint8Array | null> {

@@ -101,21 +101,65 @@ describe('a stick', () => {
       ),
     })
 
-  it('is to be unplugged when AEM has sealed, and not before', async () => {
-    const isTold = (): boolean => context.ui.said.some((text) => text.includes('UNPLUG the stick now'))
-    const context = bootedFromStick({}, (own) => ({
+  const mountedAt = (stdout: string, mountpoint: string | null): string => {
+    const { blockdevices } = JSON.parse(stdout) as { blockdevices: { uuid: string | null }[] }
+    return JSON.stringify({
+      blockdevices: blockdevices.map((one) => (one.uuid === STICK.uuid ? { ...one, mountpoint } : one)),
+    })
+  }
+  /** AEM's seal in its own order; `looks` lets the watch look at the devices twice more. */
+  function sealingToStick(
+    seal: (stick: { mount(at: string | null): void; looks(): Promise<void> }) => Promise<void>,
+  ) {
+    let mountPoint: string | null = null
+    let looked = 0
+    const looks = async (): Promise<void> => {
+      const until = looked + 2
+      await vi.waitFor(() => expect(looked).toBeGreaterThanOrEqual(until), { timeout: 20_000 })
+    }
+    const stick = {
+      mount(at: string | null) {
+        mountPoint = at
+      },
+      looks,
+    }
+    return bootedFromStick({}, (own) => ({
       run: async (call, input) => {
-        if (call.id !== 'seal') return own.run(call, input)
-        await new Promise((resolve) => setTimeout(resolve, 100))
-        expect(isTold()).toBe(false)
-        const sealed = await own.run(call, input)
-        // AEM waits now until the stick is gone.
-        await vi.waitFor(() => expect(isTold()).toBe(true), { timeout: 20_000 })
-        return sealed
+        const run = await own.run(call, input)
+        if (call.id === 'seal') await seal(stick)
+        if (call.id !== 'lsblk' || run.state !== 'seen') return run
+        looked += 1
+        return seen({ ...run.value, stdout: mountedAt(run.value.stdout, mountPoint) })
       },
     }))
+  }
+  const isTold = ({ ui }: { ui: { said: readonly string[] } }): boolean =>
+    ui.said.some((text) => text.includes('UNPLUG the stick now'))
+
+  it('is to be unplugged when AEM has copied to it and unmounted it, and not before', async () => {
+    const context = sealingToStick(async (stick) => {
+      // Sealed in dom0, the stick not mounted yet.
+      await stick.looks()
+      expect(isTold(context)).toBe(false)
+      stick.mount('/mnt/anti-evil-maid/aem.stick')
+      await stick.looks()
+      expect(isTold(context)).toBe(false)
+      stick.mount(null)
+      await vi.waitFor(() => expect(isTold(context)).toBe(true), { timeout: 20_000 })
+    })
     expect((await reseal(context)).outcome).toBe('sealed')
-    expect(isTold()).toBe(true)
+    expect(isTold(context)).toBe(true)
+  })
+
+  it('is not to be unplugged because somebody else mounted it for a while', async () => {
+    const context = sealingToStick(async (stick) => {
+      stick.mount('/run/media/user/aem.stick')
+      await stick.looks()
+      stick.mount(null)
+      await stick.looks()
+    })
+    await reseal(context)
+    expect(isTold(context)).toBe(false)
   })
 
   it('is not spoken of where the device is built in', async () => {

@@ -4,7 +4,7 @@ import { startSession } from '../../src/core/session/checkpoint.ts'
 import { runFlow } from '../../src/flow/runner.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import { makeDirectoryStore } from '../../src/flow/store.ts'
-import type { Host } from '../../src/host/host.ts'
+import { type Host, unknown } from '../../src/host/host.ts'
 import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
@@ -98,8 +98,47 @@ describe('equal freshness slots', () => {
     expect(result.exit).toBe(1)
   })
 
+  it('are not called repaired where the file cannot be read after the write', async () => {
+    let isWritten = false
+    const { result } = await repair(machine, { 'repair-slots': 'yes' }, (host) => ({
+      ...host,
+      async writeFileAtomic(path, bytes, mode) {
+        await host.writeFileAtomic(path, bytes, mode)
+        isWritten ||= path.endsWith('tpm-freshness-slot')
+      },
+      readFile: async (path) =>
+        isWritten && path.endsWith('tpm-freshness-slot')
+          ? unknown('input/output error')
+          : host.readFile(path),
+    }))
+    expect(outcomesOf(result).at(-1)).toBe('repair-slots: failed')
+  })
+
   it('write nothing where each device has its own', async () => {
-    const { result } = await repair(machineOf('two-devices'), {})
+    const { result, ui } = await repair(machineOf('two-devices'), {})
     expect(outcomesOf(result)).toEqual(['check-slots: distinct'])
+    expect(ui.said.join('\n')).toContain('no two AEM devices have the same freshness slot')
+  })
+
+  it.each([
+    [
+      'a slot file',
+      (host: Host): Host => ({
+        ...host,
+        readFile: async (path) =>
+          path === slotFile(STICK.suffix) ? unknown('input/output error') : host.readFile(path),
+      }),
+    ],
+    [
+      'the list of devices',
+      (host: Host): Host => ({
+        ...host,
+        run: async (call, input) => (call.id === 'lsblk' ? unknown('no answer') : host.run(call, input)),
+      }),
+    ],
+  ])('are not ruled out where %s cannot be read', async (_what, change) => {
+    const { ui } = await repair(machineOf('two-devices'), {}, change)
+    expect(ui.said.join('\n')).toMatch(/not every\s+slot is known/)
+    expect(ui.said.join('\n')).not.toContain('no two AEM devices have')
   })
 })

@@ -54,10 +54,16 @@ export function parseLsblk(stdout: string): readonly BlockDevice[] | null {
     label: device.label ?? null,
     uuid: device.uuid ?? null,
     mountPoint: device.mountpoint ?? null,
-    isRemovable: device.rm ?? null,
+    isRemovable: removableByLabel(device.label ?? '') ?? device.rm ?? null,
     isReadOnly: device.ro ?? null,
     sizeBytes: device.size ?? null,
   }))
+}
+
+/** A label that ends with `.rm=0` or `.rm=1` overrules what the kernel says (anti-evil-maid-lib 4.2.0, removable). */
+function removableByLabel(label: string): boolean | null {
+  if (label.endsWith('.rm=1')) return true
+  return label.endsWith('.rm=0') ? false : null
 }
 
 /** What a label of an AEM device begins with (anti-evil-maid-lib, LABEL_PREFIX). */

@@ -12,7 +12,7 @@ import type { Step } from '../step.ts'
  * where it is, and AEM's initrd takes a token from any slot.
  */
 export const repairSlots: Step<'repair-slots'> = async ({ host, ui, options, store }) => {
-  const { changes } = planSlots(await observeSlots(host))
+  const { changes } = planSlots((await observeSlots(host)).devices)
   if (options.dryRun) {
     ui.say(changes.map(({ label, to }) => line(`  would write ${to} to ${slotPath(label)}`, 'dim')))
     return { outcome: 'repaired', facts: { changes, dryRun: true }, message: describeSlotRehearsal(changes) }
@@ -26,8 +26,9 @@ export const repairSlots: Step<'repair-slots'> = async ({ host, ui, options, sto
     return { outcome: 'failed', facts: { changes, what }, message: describeSlotRepair(changes, what) }
   }
   // What is claimed is what the files say now.
-  const after = planSlots(await observeSlots(host))
-  const outcome = after.shared.length === 0 ? 'repaired' : 'failed'
+  const { devices } = await observeSlots(host)
+  const isWritten = changes.every(({ label, to }) => devices.find((one) => one.label === label)?.slot === to)
+  const outcome = isWritten && planSlots(devices).shared.length === 0 ? 'repaired' : 'failed'
   const why = outcome === 'repaired' ? null : 'the slot files say otherwise after they were written'
   await forgetVerification(
     host,

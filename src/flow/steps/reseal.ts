@@ -30,9 +30,11 @@ export const reseal: Step<'reseal'> = async ({ host, ui, options, session, store
   const before = await observeToken(host, label)
   const tpm = await observeTpm(host)
   if (tpm.version === '2.0') await host.run(command('flush-transient', {}))
-  const isStick = (await findDevice(host, label))?.isRemovable === true
+  const device = label === null ? null : await findDevice(host, label)
+  // AEM leaves a device that is mounted already as it is, and does not wait for it.
+  const isAwaited = device?.isRemovable === true && device.mountPoint === null
   const running = ui.progress('AEM seals', () => host.run(call))
-  const watching = isStick ? watchStick({ host, ui, before, label }, running) : null
+  const watching = isAwaited ? watchStick({ host, ui }, device.label, running) : null
   const [run] = await Promise.all([running, watching])
   const after = await observeToken(host, label)
   const tokenRenewed = isTokenRenewed(before, after)
@@ -55,48 +57,51 @@ export const reseal: Step<'reseal'> = async ({ host, ui, options, session, store
   }
 }
 
-type StickWatch = {
-  readonly host: Host
-  readonly ui: StepContext['ui']
-  readonly before: DigestLook
-  readonly label: string | null
-}
-
-const STICK_POLL_MS = 2000
+const STICK_POLL_MS = 300
+/** A stick is copied to within seconds; after this time without its mount seen, the person has to look. */
+const MOUNT_MISSED_MS = 60_000
 
 /**
- * Says when a stick is to be unplugged: AEM seals, unmounts it, and then waits until it is gone (anti-evil-maid 4.2.0,
- * anti-evil-maid-seal, the end of the file). The seal itself is never touched.
+ * Says when a stick is to be unplugged. AEM seals in dom0, mounts the stick, copies to it, unmounts it, and then waits
+ * until it is gone (anti-evil-maid-seal 4.2.0, from `mount device`). Only its own mount that came and went shows that
+ * the copy is on the stick; unplugged before, the stick would be stranded. The seal itself is never touched.
  */
-async function watchStick({ host, ui, before, label }: StickWatch, running: Promise<unknown>): Promise<void> {
+async function watchStick(
+  { host, ui }: Pick<StepContext, 'host' | 'ui'>,
+  label: string,
+  running: Promise<unknown>,
+): Promise<void> {
   ui.say([line('  AEM seals to a stick: leave it in until the words to unplug it appear here', 'dim')])
   let isOver = false
-  const over = running.then(
-    () => {
-      isOver = true
-    },
-    () => {
-      isOver = true
-    },
-  )
-  while (!isOver) {
-    const isSealed = isTokenRenewed(before, await observeToken(host, label)) === true
-    const device = isSealed ? await findDevice(host, label) : null
-    if (device?.present === true && device.mountPoint === null) {
+  const end = (): void => {
+    isOver = true
+  }
+  const over = running.then(end, end)
+  const begun = performance.now()
+  let wasMounted = false
+  let isWarned = false
+  for (;;) {
+    const mountPoint = (await findDevice(host, label))?.mountPoint ?? null
+    if (isOver) return
+    if (wasMounted && mountPoint === null) break
+    wasMounted ||= mountPoint === `/mnt/anti-evil-maid/${label}`
+    if (!wasMounted && !isWarned && performance.now() - begun > MOUNT_MISSED_MS) {
+      isWarned = true
       ui.say([
-        line(
-          '  UNPLUG the stick now: AEM has sealed and waits for that. Nothing else ends its seal.',
-          'bold',
-        ),
-        line('  Plug it in again afterwards for the check, and keep it with you after it.'),
+        line('  AEM is still at work, and whether it has copied to the stick was not seen here.', 'warn'),
+        line('  Look in another terminal: sudo journalctl -b -u anti-evil-maid-seal, and lsblk.'),
+        line('  Leave the stick in while it is mounted, and while AEM does not wait for it to be removed.'),
       ])
-      return
     }
     await Promise.race([over, new Promise((resolve) => setTimeout(resolve, STICK_POLL_MS).unref())])
   }
+  ui.say([
+    line('  UNPLUG the stick now: AEM has copied to it and waits until it is gone.', 'bold'),
+    line('  Plug it in again afterwards for the check, and keep it with you after it.'),
+  ])
 }
 
-async function findDevice(host: Host, label: string | null): Promise<AemDevice | null> {
+async function findDevice(host: Host, label: string): Promise<AemDevice | null> {
   const devices = await observeDevices(host, await observeMachine(host))
   return devices.find((device) => device.label === label) ?? null
 }

@@ -25,6 +25,15 @@ describe('parseLsblk', () => {
     })
   })
 
+  it.each([
+    ['aem.sd.rm=1', false, true],
+    ['aem.sd.rm=0', true, false],
+    ['aem.rm=2', true, true],
+  ])('%s is removable as AEM takes it, where the kernel says %s', (label, rm, expected) => {
+    const printed = JSON.stringify({ blockdevices: [{ name: 'sda1', label, rm }] })
+    expect(parseLsblk(printed)?.[0]?.isRemovable).toBe(expected)
+  })
+
   it('reads the older form, with everything as text', () => {
     const old = '{"blockdevices": [{"name": "sda1", "label": "aem", "rm": "1", "ro": "0", "size": "1024"}]}'
     expect(parseLsblk(old)?.[0]).toMatchObject({
