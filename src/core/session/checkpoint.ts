@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { type FileProblem, parseVersionedFile } from './versioned-file.ts'
 
 /** Raised with every change that an older program could misread. */
 export const SESSION_VERSION = 1
@@ -116,31 +117,12 @@ export const sessionSchema = z.object({
 
 export type Session = z.infer<typeof sessionSchema>
 
-export type SessionProblem = 'damaged' | 'foreign' | 'newer'
-
-/**
- * Reads a session file.
- *
- * @param text the whole file
- * @returns the session, or why it is not one: `damaged` (no JSON, or fields of another form), `foreign` (another
- *   program's file), `newer` (written by a later version of this program), with the detail
- */
+/** Reads a session file. @returns the session, or why it is not one */
 export function parseSession(
   text: string,
-): { readonly session: Session } | { readonly problem: SessionProblem; readonly detail: string } {
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (error) {
-    return { problem: 'damaged', detail: (error as Error).message }
-  }
-  const head = z.object({ format: z.literal(FORMAT), version: z.number() }).safeParse(json)
-  if (!head.success) return { problem: 'foreign', detail: `it does not say "format": "${FORMAT}"` }
-  if (head.data.version > SESSION_VERSION) return { problem: 'newer', detail: `version ${head.data.version}` }
-  const parsed = sessionSchema.safeParse(json)
-  if (parsed.success) return { session: parsed.data }
-  const [issue] = parsed.error.issues
-  return { problem: 'damaged', detail: `${issue?.path.join('.')}: ${issue?.message}` }
+): { readonly session: Session } | { readonly problem: FileProblem; readonly detail: string } {
+  const parsed = parseVersionedFile(text, { format: FORMAT, version: SESSION_VERSION, schema: sessionSchema })
+  return 'value' in parsed ? { session: parsed.value } : parsed
 }
 
 /** A session that has just begun. @param id a UUID made by the caller */

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { parseVersionedFile } from './versioned-file.ts'
 
 /** Raised with every change that an older program could misread. */
 const LEDGER_VERSION = 1
@@ -69,19 +70,9 @@ export type LedgerLook =
  * @returns the ledger, or why it is none, as `parseSession` tells it of a session
  */
 export function parseDeviceLedger(text: string): LedgerLook {
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (error) {
-    return { state: 'damaged', detail: (error as Error).message }
-  }
-  const head = z.object({ format: z.literal(FORMAT), version: z.number() }).safeParse(json)
-  if (!head.success) return { state: 'foreign', detail: `it does not say "format": "${FORMAT}"` }
-  if (head.data.version > LEDGER_VERSION) return { state: 'newer', detail: `version ${head.data.version}` }
-  const parsed = ledgerSchema.safeParse(json)
-  if (parsed.success) return { state: 'read', ledger: parsed.data }
-  const [issue] = parsed.error.issues
-  return { state: 'damaged', detail: `${issue?.path.join('.')}: ${issue?.message}` }
+  const parsed = parseVersionedFile(text, { format: FORMAT, version: LEDGER_VERSION, schema: ledgerSchema })
+  if ('value' in parsed) return { state: 'read', ledger: parsed.value }
+  return { state: parsed.problem, detail: parsed.detail }
 }
 
 export function emptyDeviceLedger(at: string): DeviceLedger {

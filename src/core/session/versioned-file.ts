@@ -1,0 +1,29 @@
+import * as z from 'zod'
+
+export type FileProblem = 'damaged' | 'foreign' | 'newer'
+
+/**
+ * Reads a file of this program that says its format and version.
+ *
+ * @param text the whole file
+ * @returns its value, or why there is none: `damaged` (no JSON, or fields of another form), `foreign` (another
+ *   program's file), `newer` (written by a later version of this program), with the detail
+ */
+export function parseVersionedFile<T>(
+  text: string,
+  own: { readonly format: string; readonly version: number; readonly schema: z.ZodType<T> },
+): { readonly value: T } | { readonly problem: FileProblem; readonly detail: string } {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    return { problem: 'damaged', detail: (error as Error).message }
+  }
+  const head = z.object({ format: z.literal(own.format), version: z.number() }).safeParse(json)
+  if (!head.success) return { problem: 'foreign', detail: `it does not say "format": "${own.format}"` }
+  if (head.data.version > own.version) return { problem: 'newer', detail: `version ${head.data.version}` }
+  const parsed = own.schema.safeParse(json)
+  if (parsed.success) return { value: parsed.data }
+  const [issue] = parsed.error.issues
+  return { problem: 'damaged', detail: `${issue?.path.join('.')}: ${issue?.message}` }
+}
