@@ -21,3 +21,25 @@ export const repairSlots = {
     },
   },
 } as const satisfies Flow
+
+/** A device gets the boot files of the installed packages; also part of `post-update`, for the device that boots next. */
+export const refreshDevice = {
+  id: 'refresh-device',
+  title: "Bring a device's boot files up to date",
+  start: 'check-refresh',
+  steps: {
+    'check-refresh': {
+      title: 'Look at what the device lacks',
+      observes: "boot files of the device, of dom0's /boot and in the RPM database; space, signatures",
+      asks: 'Bring the device up to date now?',
+      on: { current: DONE, refresh: 'refresh-device', kept: ATTENTION, blocked: ATTENTION },
+    },
+    'refresh-device': {
+      title: 'Bring the device up to date',
+      observes: "the device's boot files, read from its disk again",
+      does: 'copies boot files to the device, makes its initramfs and grub.cfg where needed',
+      checkpoint: true,
+      on: { refreshed: DONE, failed: ATTENTION },
+    },
+  },
+} as const satisfies Flow

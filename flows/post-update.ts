@@ -1,4 +1,5 @@
 import { ATTENTION, type Flow, WAITING } from '../src/flow/types.ts'
+import { refreshDevice } from './devices.ts'
 
 /** From an installed update to the restart: nothing is changed before the evidence is complete. */
 export const postUpdate = {
@@ -39,11 +40,19 @@ export const postUpdate = {
       observes: 'xen, kernel, initramfs and grub.cfg on the AEM device, against /boot and the RPM database',
       on: {
         current: 'record-baseline',
-        stale: ATTENTION,
+        stale: 'check-refresh',
         changed: ATTENTION,
         absent: ATTENTION,
         unknown: ATTENTION,
       },
+    },
+    'check-refresh': {
+      ...refreshDevice.steps['check-refresh'],
+      on: { current: ATTENTION, refresh: 'refresh-device', kept: ATTENTION, blocked: ATTENTION },
+    },
+    'refresh-device': {
+      ...refreshDevice.steps['refresh-device'],
+      on: { refreshed: 'check-boot-device', failed: ATTENTION },
     },
     'record-baseline': {
       title: 'Record what is measured now',

@@ -12,6 +12,8 @@ const absolutePath = z.string().regex(/^\/[^\0\n]{0,1023}$/)
 const uuid = z.string().regex(/^[0-9A-Fa-f-]{4,36}$/)
 const unit = z.string().regex(/^[A-Za-z0-9@._-]{1,100}\.(service|target)$/)
 const suffix = z.string().regex(/^[0-9a-zA-Z=.-]{0,13}$/)
+const kernelRelease = z.string().regex(/^[0-9][A-Za-z0-9+._-]{0,99}$/)
+const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9+._-]{0,99}$/)
 const minutes = z.string().regex(/^[0-9]{1,4}$/)
 const pcrList = z.string().regex(/^[0-9]{1,2}(,[0-9]{1,2})*$/)
 const selection = z.string().regex(/^sha256:[0-9]{1,2}(,[0-9]{1,2})*$/)
@@ -407,6 +409,42 @@ export const COMMANDS = {
     why: 'writes a file system to its device before and after the switch',
     source: 'sync(1) -f, syncfs(2)',
     sample: '(no output)   (coreutils 9.1)',
+  },
+  'make-initramfs': {
+    program: '/usr/bin/dracut',
+    args: ['--force', '{file}', '{kernel}'],
+    params: z.object({ file: absolutePath, kernel: kernelRelease }),
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 900 * SECOND,
+    maxOutputBytes: 4096 * KIB,
+    why: "makes the initramfs of an AEM device that is brought up to date, from dom0's own files",
+    source:
+      'dracut(8); anti-evil-maid 4.2.0, sbin/anti-evil-maid-install, does the same for an external device',
+    sample: '(no output)   (dracut 057)',
+  },
+  'make-grub-config': {
+    program: '/usr/bin/systemd-run',
+    args: [
+      '--wait',
+      '--pipe',
+      '--quiet',
+      '--collect',
+      '-p',
+      'BindPaths={mountPoint}:/boot',
+      '/usr/sbin/grub2-mkconfig',
+      '-o',
+      '/boot/grub2/{name}',
+    ],
+    params: z.object({ mountPoint: absolutePath, name: fileName }),
+    asRoot: true,
+    effect: 'write',
+    timeoutMs: 300 * SECOND,
+    maxOutputBytes: 1024 * KIB,
+    why: "makes grub.cfg of an AEM device by Qubes's own scripts, which look at /boot: they see the device there, nobody else does",
+    source:
+      'systemd-run(1), BindPaths= in systemd.exec(5): a mount namespace of its own, gone with the program; anti-evil-maid-install binds the device over /boot for all',
+    sample: 'Generating grub configuration file ...\ndone\n   (standard error, grub2 2.06)',
   },
   'unmount-media': {
     program: '/usr/bin/umount',

@@ -177,15 +177,16 @@ function addCommands(
     },
   )
   add(
-    'devices [act]',
-    'every AEM device, its state and what it needs (repair-slots: a freshness slot for each)',
+    'devices [act] [device]',
+    'every AEM device, its state and what it needs (refresh DEVICE: bring its boot files up to date; repair-slots: a freshness slot for each)',
     'machine',
     async (options, _own, args) => {
-      const { isDeviceAct, runDeviceAct, runDevices } = await import('./cli/devices.ts')
-      const [act] = args
+      const { DEVICE_ACTS, isDeviceAct, runDeviceAct, runDevices } = await import('./cli/devices.ts')
+      const [act, device] = args
       if (act === undefined) return runDevices(io, options, await open(options))
-      if (!isDeviceAct(act)) throw makeFailure('usage', { reason: `devices takes repair-slots, not ${act}` })
-      return runDeviceAct(io, options, await open(options))
+      if (!isDeviceAct(act))
+        throw makeFailure('usage', { reason: `devices takes ${DEVICE_ACTS.join(', ')}, not ${act}` })
+      return runDeviceAct(io, options, await open(options), act, device ?? null)
     },
   )
   add('cancel', 'cancel a scheduled restart and the session', 'machine', async (options) => {

@@ -172,6 +172,13 @@ export const FAILURES = {
       next: 'mend the cause and run `aem-reseal resume`, or give it up with `aem-reseal cancel`',
     }),
   },
+  'refresh-failed': {
+    text: ({ what }) => ({
+      what: `bringing the device up to date: ${what}`,
+      why: null,
+      next: 'mend the cause and run `aem-reseal devices refresh` again',
+    }),
+  },
   'forward-restore-failed': {
     text: ({ what, why }) => ({
       what: `the forward seal could not be taken back: ${what}`,

@@ -135,6 +135,20 @@ export const PATHS: readonly PathRow[] = [
     secret: true,
     why: 'forward seal: the new sealed files before the switch, the old ones after it',
   },
+  ...['tboot.gz', 'xen-{name}', 'vmlinuz-{name}', 'config-{name}', 'initramfs-{name}'].map(
+    (file): PathRow => ({
+      pattern: `{media}/${file}`,
+      access: 'write',
+      why: "a device's own boot files, where it is brought up to date on request",
+    }),
+  ),
+  ...['aem-reseal-{name}', 'grub2/aem-reseal-grub.cfg', 'grub2/grub.cfg'].map(
+    (file): PathRow => ({
+      pattern: `{media}/${file}`,
+      access: 'write',
+      why: 'the same: its initramfs and grub.cfg, made beside the old ones and renamed over them',
+    }),
+  ),
   { pattern: '{media}/{rest}', access: 'read', why: "the device's own xen, kernel, initramfs, grub.cfg" },
   {
     pattern: '/run/aem-reseal/{work}/{name}',

@@ -1,18 +1,21 @@
-import { repairSlots } from '../../flows/devices.ts'
+import { refreshDevice, repairSlots } from '../../flows/devices.ts'
+import { labelOf } from '../core/aem/devices.ts'
 import { EXIT } from '../core/failure.ts'
 import { startSession } from '../core/session/checkpoint.ts'
 import { makeDirectoryStore } from '../flow/store.ts'
+import type { Flow } from '../flow/types.ts'
 import type { Host } from '../host/host.ts'
 import { describeLedger } from '../messages/devices.ts'
 import { makeFailure } from '../messages.ts'
 import { observeMachine } from '../observe/machine.ts'
 import { observeStatus } from '../observe/status.ts'
+import { toSuffix } from './device-name.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { runDeviceFlow } from './session.ts'
 import { renderDevices, toStatusAnswer } from './status.ts'
 import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
 
-export const DEVICE_ACTS = ['repair-slots'] as const
+export const DEVICE_ACTS = ['repair-slots', 'refresh'] as const
 export type DeviceAct = (typeof DEVICE_ACTS)[number]
 
 export function isDeviceAct(text: string): text is DeviceAct {
@@ -32,14 +35,33 @@ export async function runDevices(io: Io, options: GlobalOptions, host: Host): Pr
   return EXIT.done
 }
 
-/** `aem-reseal devices repair-slots`: a short flow of its own, with the same lock and checkpoint as a session. */
-export async function runDeviceAct(io: Io, options: GlobalOptions, host: Host): Promise<number> {
+const FLOW_OF_ACT: Readonly<Record<DeviceAct, Flow>> = {
+  'repair-slots': repairSlots,
+  refresh: refreshDevice,
+}
+
+/**
+ * `aem-reseal devices repair-slots`, `devices refresh`: a short flow of its own, with the same lock and checkpoint as a
+ * session.
+ * @param name suffix or label of the device; null: the one this boot came from
+ */
+export async function runDeviceAct(
+  io: Io,
+  options: GlobalOptions,
+  host: Host,
+  act: DeviceAct,
+  name: string | null,
+): Promise<number> {
+  const flow = FLOW_OF_ACT[act]
+  if (act === 'repair-slots' && name !== null)
+    throw makeFailure('usage', { reason: 'devices repair-slots takes no device: it looks at all of them' })
+  const device = name === null ? null : labelOf(toSuffix(name))
   if (!host.writable) throw makeFailure('machine-is-read-only', { path: stateDirOf(options) })
   assertAnswerable(io, options, '')
   const store = makeDirectoryStore(host, stateDirOf(options))
   const open = await store.load()
   if (open !== null) throw makeFailure('session-open', { since: open.since, step: open.step })
   const { bootId } = await observeMachine(host)
-  const session = startSession({ id: io.makeId(), now: host.now(), bootId, flow: repairSlots.id })
-  return runDeviceFlow(io, options, host, store, repairSlots, session, null)
+  const session = startSession({ id: io.makeId(), now: host.now(), bootId, flow: flow.id, device })
+  return runDeviceFlow(io, options, host, store, flow, session, null)
 }

@@ -1,6 +1,4 @@
-import { isSuffix } from '../commands.ts'
 import { parseSealSelection } from '../core/aem/configuration.ts'
-import { parseAemLabel } from '../core/aem/devices.ts'
 import { EXIT, Failure } from '../core/failure.ts'
 import { PCR } from '../core/launch/pcr.ts'
 import { forwardValuesOf } from '../core/seal/forward-record.ts'
@@ -12,13 +10,13 @@ import { describeVerification } from '../messages/after-restart.ts'
 import { describeLedger } from '../messages/devices.ts'
 import { describeExplanation } from '../messages/explain.ts'
 import { describePrediction } from '../messages/predict.ts'
-import { makeFailure } from '../messages.ts'
 import { observeExplanation } from '../observe/explanation.ts'
 import { observePrediction } from '../observe/prediction.ts'
 import { readTextOrNull } from '../observe/read.ts'
 import { type DeviceVerification, observeVerification } from '../observe/verify.ts'
 import { renderMessage, wrap } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
+import { toSuffix } from './device-name.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { makeUi, printJson, stateDirOf } from './world.ts'
 
@@ -107,12 +105,4 @@ async function remember(
     if (error instanceof Failure) return `not remembered for later: ${error.text.what}`
     throw error
   }
-}
-
-/** Both `.stick` and `aem.stick` name the device labelled aem.stick. */
-function toSuffix(device: string): string {
-  const fromLabel = parseAemLabel(device)
-  if (fromLabel !== null) return fromLabel
-  if (isSuffix(device)) return device
-  throw makeFailure('usage', { reason: `--device takes the suffix of an AEM label, not ${device}` })
 }

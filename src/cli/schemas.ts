@@ -4,13 +4,14 @@
  * added, none removed.
  */
 import { z } from 'zod'
+import { FLOW_IDS } from '../core/session/checkpoint.ts'
 
 const hex = z.string().regex(/^[0-9a-f]+$/)
 const pcrIndex = z.number().int().min(0).max(23)
 const bank = z.enum(['sha1', 'sha256', 'sha384', 'sha512', 'sm3_256'])
 /** ISO 8601 in UTC. */
 const time = z.iso.datetime()
-const flowId = z.enum(['post-update', 'resume', 'rehearsal', 'repair-slots'])
+const flowId = z.enum(FLOW_IDS)
 const protection = z.enum(['forward-seal', 'hold', 'plain'])
 const signedPackage = z.looseObject({ name: z.string(), evr: z.string(), signer: z.string().nullable() })
 

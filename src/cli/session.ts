@@ -1,4 +1,4 @@
-import { repairSlots } from '../../flows/devices.ts'
+import { refreshDevice, repairSlots } from '../../flows/devices.ts'
 import { postUpdate } from '../../flows/post-update.ts'
 import { resume } from '../../flows/resume.ts'
 import { command } from '../commands.ts'
@@ -95,7 +95,7 @@ export async function runResume(io: Io, options: GlobalOptions, host: Host): Pro
   )
 }
 
-const DEVICE_FLOWS: readonly Flow[] = [repairSlots]
+const DEVICE_FLOWS: readonly Flow[] = [repairSlots, refreshDevice]
 
 function isDeviceFlow(flow: Flow): boolean {
   return DEVICE_FLOWS.includes(flow)
@@ -128,6 +128,9 @@ export async function runDeviceFlow(
 export function choosePlace(session: Session, bootId: string | null): { flow: Flow; from: StepId } {
   const own = DEVICE_FLOWS.find(({ id }) => id === session.flow)
   if (own) return { flow: own, from: own.start }
+  // Without a baseline nothing was recorded and nothing planned: the wizard begins anew.
+  if (session.baseline === null && session.flow === 'post-update')
+    return { flow: postUpdate, from: postUpdate.start }
   const isSameBoot = bootId !== null && session.baseline?.bootId === bootId
   const step = session.step as StepId
   const hasStep = Object.hasOwn(postUpdate.steps, step)

@@ -113,3 +113,17 @@ async function observeTokenDigest(host: Host, label: string): Promise<string | n
   const copy = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, label)
   return copy?.files.find(({ name }) => name === 'secret.fre.sealed2')?.sha256 ?? null
 }
+
+/** Keeps what this program made on a device. A verification of before says nothing of its next boot any more. */
+export async function rememberMade(
+  host: Host,
+  store: SessionStore,
+  device: AemDevice,
+  made: readonly { readonly name: string; readonly sha256: string }[],
+): Promise<LedgerLook> {
+  return store.updateDevices((kept) => {
+    const own = findLedgerDevice(kept, device.label)
+    const others = own.made.filter(({ name }) => !made.some((one) => one.name === name))
+    return putLedgerDevice(kept, { ...own, uuid: device.uuid, made: [...others, ...made] })
+  }, emptyDeviceLedger(host.now().toISOString()))
+}

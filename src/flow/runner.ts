@@ -39,12 +39,16 @@ export async function runFlow(
 ): Promise<FlowResult> {
   let session: Session = context.session
   let id: StepId = from
+  let isKept = false
   const done: { id: StepId; outcome: string; facts: unknown }[] = []
   for (;;) {
     const spec = flow.steps[id] as StepSpec<StepId> | undefined
     if (!spec) throw new Error(`flow ${flow.id} has no step ${id}`)
     session = { ...session, step: id, updatedAt: context.host.now().toISOString() }
-    if (spec.checkpoint || session.baseline !== null) await context.store.save(session)
+    if (spec.checkpoint || session.baseline !== null) {
+      await context.store.save(session)
+      isKept = true
+    }
     context.ui.say([line(''), line(spec.title, 'bold')])
     const step: AnyStep = steps[id]
     const report: AnyStepReport = await step({ ...context, session })
@@ -60,7 +64,9 @@ export async function runFlow(
     )
     const target = nextTarget(flow, id, report.outcome)
     if (typeof target !== 'string') {
-      await saveAtEnd(context, session, id)
+      if (session.baseline !== null) await saveAtEnd(context, session, id)
+      // Ended in good order before anything was recorded: there is nothing to come back to.
+      else if (isKept) await context.store.close()
       return { flow: flow.id, outcome: report.outcome, steps: done, exit: EXIT_OF_END[target.end] }
     }
     id = target
@@ -74,6 +80,6 @@ function recordStep(session: Session, flow: Flow, step: StepId, outcome: string,
 
 /** An open session keeps its step; a finished one is already closed by the step `finish`. */
 async function saveAtEnd(context: StepContext, session: Session, step: StepId): Promise<void> {
-  if (session.baseline === null || step === 'finish') return
+  if (step === 'finish') return
   await context.store.save(session)
 }

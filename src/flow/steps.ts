@@ -2,6 +2,7 @@ import type { Steps } from './step.ts'
 import { acceptChange } from './steps/accept-change.ts'
 import { checkBoot } from './steps/check-boot.ts'
 import { checkBootDevice } from './steps/check-boot-device.ts'
+import { checkRefresh } from './steps/check-refresh.ts'
 import { checkSlots } from './steps/check-slots.ts'
 import { checkpoint } from './steps/checkpoint.ts'
 import { chooseProtection } from './steps/choose-protection.ts'
@@ -19,6 +20,7 @@ import { planRestart } from './steps/plan-restart.ts'
 import { predict } from './steps/predict.ts'
 import { readSealOutcome } from './steps/read-seal-outcome.ts'
 import { recordBaseline } from './steps/record-baseline.ts'
+import { refreshDevice } from './steps/refresh-device.ts'
 import { repairSlots } from './steps/repair-slots.ts'
 import { reseal } from './steps/reseal.ts'
 import { restart } from './steps/restart.ts'
@@ -30,6 +32,8 @@ export const STEPS: Steps = {
   'detect-aem': detectAem,
   'confirm-update': confirmUpdate,
   'check-boot-device': checkBootDevice,
+  'check-refresh': checkRefresh,
+  'refresh-device': refreshDevice,
   'record-baseline': recordBaseline,
   predict,
   'choose-protection': chooseProtection,

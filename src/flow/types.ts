@@ -1,4 +1,5 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
+import type { Session } from '../core/session/checkpoint.ts'
 
 export type { Outcomes }
 
@@ -28,7 +29,7 @@ export type StepSpec<S extends StepId> = {
 
 /** A flow as data: no closures, no logic. */
 export type Flow = {
-  readonly id: 'post-update' | 'resume' | 'rehearsal' | 'repair-slots'
+  readonly id: Session['flow']
   readonly title: string
   readonly start: StepId
   readonly steps: { readonly [S in StepId]?: StepSpec<S> }

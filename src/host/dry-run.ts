@@ -31,6 +31,7 @@ export function makeDryRunHost(
         return host.readFile(path)
       },
       writeFileAtomic: told,
+      copyFile: async (from, to) => tell(`copy ${from} to ${to}`),
       makePrivateDirectory: told,
       removeFile: told,
       renameFile: told,

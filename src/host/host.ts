@@ -83,6 +83,12 @@ export type Host = {
   relayTpm?<T>(values: Readonly<Record<number, string>>, work: () => Promise<T>): Promise<T>
   /** Temporary file, fsync, rename, fsync of the directory. @throws Failure */
   writeFileAtomic(path: string, bytes: Uint8Array, mode: number): Promise<void>
+  /**
+   * Copies a regular file as `writeFileAtomic` writes one, read once: what is renamed into place is what was hashed.
+   * @param sha256 what it must be; another content leaves the target as it was
+   * @throws Failure
+   */
+  copyFile(from: string, to: string, sha256: string): Promise<void>
   /** 0700, parents too. @throws Failure */
   makePrivateDirectory(path: string): Promise<void>
   /** A file, or a directory with all in it; what is absent is no error. */

@@ -1,6 +1,7 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import {
+  type FileHandle,
   lstat,
   mkdir,
   mkdtemp,
@@ -104,6 +105,11 @@ export function makeRealHost(options: RealHostOptions): Host {
     async writeFileAtomic(path, bytes, mode) {
       check(path, 'write')
       await writeAtomically(path, bytes, mode)
+    },
+    async copyFile(from, to, sha256) {
+      check(from, 'read')
+      check(to, 'write')
+      await copyAtomically(from, isGuarded(from), to, sha256)
     },
     async makePrivateDirectory(path) {
       check(path, 'write')
@@ -335,6 +341,33 @@ async function openRealMedia(
 }
 
 async function writeAtomically(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+  return replaceAtomically(path, mode, (file) => file.writeFile(bytes))
+}
+
+async function copyAtomically(from: string, guarded: boolean, to: string, sha256: string): Promise<void> {
+  return replaceAtomically(to, 0o600, async (file) => {
+    const source = await openGuarded(from, guarded)
+    try {
+      const hash = createHash('sha256')
+      for await (const chunk of source.createReadStream({
+        autoClose: false,
+        highWaterMark: READ_CHUNK_BYTES,
+      })) {
+        hash.update(chunk)
+        await file.writeFile(chunk)
+      }
+      if (hash.digest('hex') !== sha256) throw new Error(`${from} is not the file that was to be copied`)
+    } finally {
+      await source.close()
+    }
+  })
+}
+
+async function replaceAtomically(
+  path: string,
+  mode: number,
+  write: (file: FileHandle) => Promise<void>,
+): Promise<void> {
   const temporary = `${dirname(path)}/.${basename(path)}.new`
   try {
     await unlink(temporary).catch(() => undefined)
@@ -343,7 +376,7 @@ async function writeAtomically(path: string, bytes: Uint8Array, mode: number): P
     try {
       // The umask is 077: a unit file that others may not read makes systemd complain.
       await file.chmod(mode)
-      await file.writeFile(bytes)
+      await write(file)
       await file.sync()
     } finally {
       await file.close()

@@ -57,6 +57,7 @@ export async function makeRecordedHost(directory: string, stateDir: string | nul
     writeFileAtomic: refuse,
     makePrivateDirectory: refuse,
     removeFile: refuse,
+    copyFile: (_from, to) => refuse(to),
     renameFile: refuse,
     freeBytes: async () => unknown('free space is not recorded'),
     makeWorkDirectory: () => refuse('/run/aem-reseal'),

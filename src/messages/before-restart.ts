@@ -261,10 +261,10 @@ const BOOT_DEVICE: {
   stale: (label, isInternal) => ({
     tone: 'attention',
     what: `the device ${label} does not carry the update: it would boot the old files`,
-    why: 'an AEM stick has its own copies of xen, kernel and initramfs, made when it was installed',
-    next: isInternal
-      ? 'regenerate what is stale: `sudo dracut --regenerate-all --force` and `sudo grub2-mkconfig -o /boot/grub2/grub.cfg`, then run this again'
-      : `bring it up to date: plug it in, \`lsblk -o NAME,LABEL,UUID\` names its partition, then \`sudo anti-evil-maid-install -s SUFFIX /dev/PARTITION\` (suffix: what follows "aem" in ${label}), then run this again`,
+    why: isInternal
+      ? 'a boot file is older than the package it comes from'
+      : 'an AEM stick has its own copies of xen, kernel and initramfs, made when it was installed',
+    next: 'what it lacks is looked at',
   }),
   changed: (label) => ({
     tone: 'alarm',

@@ -2,6 +2,7 @@ import type { DeviceNeed, DeviceWork, SealedFor } from '../core/decide/device-wo
 import type { LedgerLook } from '../core/session/device-ledger.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
+import { refreshByHand } from './refresh.ts'
 
 /** What is said of AEM devices: for which state each is sealed, when it was verified, what is left to do. */
 
@@ -10,7 +11,7 @@ const WIDTH = 70
 const NEEDS: { readonly [N in DeviceNeed]: (label: string) => string } = {
   'plug-in': () => 'plug it in and run `aem-reseal status`, which looks at its boot files',
   refresh: (label) =>
-    `its own boot files are old. Plug it in, \`lsblk -o NAME,LABEL,UUID\` names its partition, then \`sudo anti-evil-maid-install -s SUFFIX /dev/PARTITION\` (suffix: what follows "aem" in ${label}; it formats the stick anew). Then boot it once with its AEM entry: that boot shows no secret yet; run \`aem-reseal verify\` in it`,
+    `its own boot files are old. Plug it in, then \`aem-reseal devices refresh ${label}\`; or by hand: ${refreshByHand(label)}. Then boot it once with its AEM entry: that boot shows no secret yet; run \`aem-reseal verify\` in it`,
   'own-boot': () =>
     'restart from it with its AEM entry. That boot shows no secret yet and AEM seals to it by itself; run `aem-reseal verify` in it. The boot after that must show your secret',
   look: () => 'plug it in and run `aem-reseal status`: what it carries, or whether it is there, is not known',

@@ -8,7 +8,7 @@ import { type Line, line } from '../ui/ui.ts'
 
 /** What the steps of a forward seal say. */
 
-function checkLine(check: GateCheck): Line {
+export function checkLine(check: GateCheck): Line {
   const mark = check.ok === true ? '✔' : check.ok === false ? '✖' : '?'
   return line(`${mark} ${check.id}: ${check.detail}`, check.ok ? 'dim' : 'bad')
 }

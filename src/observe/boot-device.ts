@@ -2,6 +2,7 @@ import { parseKernelParameters } from '../core/aem/configuration.ts'
 import type { CheckedFile } from '../core/decide/boot-device.ts'
 import { decideImage } from '../core/decide/boot-device.ts'
 import { Failure } from '../core/failure.ts'
+import type { BootEntry } from '../core/launch/boot-entry.ts'
 import { listAemEntries } from '../core/launch/grub-cfg.ts'
 import type { PackageFile } from '../core/package/rpm.ts'
 import type { FileDigests, Host } from '../host/host.ts'
@@ -169,11 +170,20 @@ async function checkInitramfs(
   return checks
 }
 
-/** grub.cfg must have an AEM entry of this device that loads the installed Xen, as GRUB would read it. */
-async function checkGrub(host: Host, root: string, device: AemDevice): Promise<CheckedFile> {
+/**
+ * grub.cfg must have AEM entries of this device that load the installed Xen with each of the newest kernels, as GRUB would
+ * read it.
+ * @param beside a file that is to become grub.cfg
+ */
+export async function checkGrub(
+  host: Host,
+  root: string,
+  device: AemDevice,
+  beside: string | null = null,
+): Promise<CheckedFile> {
   const xen = await observeNewest(host, 'xen-hypervisor')
-  const config = await observeGrub(host, root)
-  const path = `${root}/grub2/grub.cfg`
+  const config = await observeGrub(host, root, beside)
+  const path = beside ?? `${root}/grub2/grub.cfg`
   const base = { role: 'grub.cfg', path, sha256: null, expected: null } as const
   if (config === null) {
     return {
@@ -185,18 +195,23 @@ async function checkGrub(host: Host, root: string, device: AemDevice): Promise<C
   if (config instanceof Failure || xen === null)
     return { ...base, state: 'unknown', against: 'installed Xen' }
   const name = xenImageName(xen.evr)
+  const kernels = (await listWanted(host)).filter((file) => file.role === 'kernel' && !file.isUnknown)
   const entries = listAemEntries(config)
-  const isWanted = entries.some((entry) => {
-    const loads = [entry.launcher, ...entry.modules].some((file) => file?.path === `/${name}`)
-    return (
-      loads &&
+  const isLoading = (entry: BootEntry, file: string): boolean =>
+    [entry.launcher, ...entry.modules].some((one) => one?.path === `/${file}`)
+  const good = entries.filter(
+    (entry) =>
       entry.problems.length === 0 &&
-      entry.modules.some((file) => namesOnly(file.commandLine, device.uuid))
-    )
-  })
+      isLoading(entry, name) &&
+      entry.modules.some((file) => namesOnly(file.commandLine, device.uuid)),
+  )
+  const without = kernels.find((kernel) => !good.some((entry) => isLoading(entry, kernel.name)))
+  if (good.length > 0 && without === undefined)
+    return { ...base, state: 'current', against: `an AEM entry with ${name}` }
   const problem = entries.find((entry) => entry.problems.length > 0)?.problems[0]
-  if (!isWanted && problem !== undefined) return { ...base, state: 'unknown', against: problem }
-  return { ...base, state: isWanted ? 'current' : 'stale', against: `an AEM entry with ${name}` }
+  if (problem !== undefined) return { ...base, state: 'unknown', against: problem }
+  const lacking = good.length > 0 && without !== undefined ? `${name} and ${without.name}` : name
+  return { ...base, state: 'stale', against: `an AEM entry with ${lacking}` }
 }
 
 /** The command line names this device and no other one. */

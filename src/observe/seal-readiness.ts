@@ -74,7 +74,8 @@ async function checkLockout(host: Host): Promise<GateCheck> {
   return { id: 'tpm-not-locked', ok: why === null, detail: why ?? 'the TPM is not in lockout' }
 }
 
-async function checkAemIdle(host: Host): Promise<GateCheck> {
+/** AEM is not in the middle of a seal: it may be writing to a device, or waiting for one. */
+export async function checkAemIdle(host: Host): Promise<GateCheck> {
   const { unit } = await observeSealState(host)
   const isWaiting = unit?.activeState === 'activating'
   return {

@@ -75,7 +75,8 @@ describe('pathAllowed', () => {
   it.each([
     '/boot/xen-4.17.4.gz',
     '/etc/anti-evil-maid.conf',
-    '/mnt/stick/grub2/grub.cfg',
+    '/mnt/stick/grub2/grubenv',
+    '/mnt/stick/6th_gen_SINIT.BIN',
     '/proc/cmdline',
     '/usr/sbin/anti-evil-maid-seal',
   ])('allows to read %s and not to write it', (path) => {

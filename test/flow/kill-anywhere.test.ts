@@ -15,7 +15,7 @@ const STORIES: readonly (readonly [string, Story, Expected])[] = [
   [
     'AEM seals by itself, the restart is requested',
     { make: () => machineOf('clean-update'), restart: 'now', protect: 'plain' },
-    { atLeast: { places: 200, killed: 60 }, boots: 2, writes: ['restart-now'] },
+    { atLeast: { places: 200, killed: 60 }, boots: 2, writes: ['run restart-now'] },
   ],
   [
     "AEM's own seal fails, and the reseal is done by us",
@@ -30,12 +30,30 @@ const STORIES: readonly (readonly [string, Story, Expected])[] = [
         machine.sealWorks = true
       },
     },
-    { atLeast: { places: 200, killed: 60 }, boots: 2, writes: ['seal'] },
+    { atLeast: { places: 200, killed: 60 }, boots: 2, writes: ['run seal'] },
   ],
   [
     'the secrets are sealed forward, and appear at the first boot',
     { make: () => machineOf('clean-update'), restart: 'now', protect: 'forward-seal' },
-    { atLeast: { places: 200, killed: 60 }, boots: 1, writes: ['restart-now', 'exchange-directories'] },
+    {
+      atLeast: { places: 200, killed: 60 },
+      boots: 1,
+      writes: ['run restart-now', 'run exchange-directories'],
+    },
+  ],
+  [
+    'a stale stick is brought up to date first, then sealed forward',
+    {
+      make: () => machineOf('stale-stick'),
+      restart: 'now',
+      protect: 'forward-seal',
+      answers: { 'refresh-device': 'yes' },
+    },
+    {
+      atLeast: { places: 200, killed: 60 },
+      boots: 1,
+      writes: ['copy /boot/xen-4.17.4.gz', 'run sync-filesystem'],
+    },
   ],
 ]
 
@@ -86,7 +104,7 @@ describe.each(STORIES)('killed anywhere while %s', (_what, story, { atLeast, boo
 
     const places = undisturbed.killPoints
     expect(places.length).toBeGreaterThan(atLeast.places)
-    for (const write of ['write /var/lib/aem-reseal/session.json', ...writes.map((id) => `run ${id}`)]) {
+    for (const write of ['write /var/lib/aem-reseal/session.json', ...writes]) {
       for (const moment of ['before', 'after']) {
         expect(places.map(({ what }) => what)).toContain(`${moment} ${write}`)
       }

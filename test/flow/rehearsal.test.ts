@@ -49,7 +49,7 @@ describe('the scenarios end as the contract says', () => {
     ['clean-update', 0, 'finish: finished'],
     ['evil-maid', 4, 'explain: unexplained'],
     ['sinit-changed', 4, 'explain: unexplained'],
-    ['stale-stick', 1, 'check-boot-device: stale'],
+    ['stale-stick', 1, 'check-refresh: kept'],
     ['not-aem-boot', 1, 'check-boot: not-aem-boot'],
     ['unmeasured', 1, 'check-boot: unmeasured'],
     ['seal-failed', 1, 'reseal: failed'],

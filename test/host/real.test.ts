@@ -223,6 +223,36 @@ describe('writing', () => {
     expect(readFileSync(join(state, 'session.json'), 'utf8')).toBe('old')
   })
 
+  it('copies a file in one rename, and only what it was told it is', async () => {
+    const [device, directory] = [temporaryDirectory(), temporaryDirectory()]
+    const content = Buffer.alloc(3 * 1024 * 1024 + 7, 'xen')
+    const sha256 = createHash('sha256').update(content).digest('hex')
+    writeFileSync(join(directory, 'source'), content)
+    writeFileSync(join(device, 'xen-4.17.4.gz'), 'old')
+    symlinkSync('/etc/passwd', join(device, '.xen-4.17.4.gz.new'))
+    const host = makeRealHost({ stateDir: '/var/lib/aem-reseal', userDirectories: [directory] })
+    await host.openMedia({ uuid: 'aaaa-bbbb', mountPoint: device, write: true })
+    const [from, to] = [join(directory, 'source'), join(device, 'xen-4.17.4.gz')]
+    const failure = await failureOf(host.copyFile(from, to, 'f'.repeat(64)))
+    expect(failure.text.what).toMatch(/not the file that was to be copied/)
+    expect(readFileSync(to, 'utf8')).toBe('old')
+    await host.copyFile(from, to, sha256)
+    expect(readFileSync(to).equals(content)).toBe(true)
+    expect(readdirSync(device)).toEqual(['xen-4.17.4.gz'])
+    await expect(host.copyFile(from, join(device, 'grub2/themes'), sha256)).rejects.toThrow(/for write/)
+    await expect(host.copyFile('/etc/shadow', to, sha256)).rejects.toThrow(/for read/)
+  })
+
+  it('copies nothing through a link in the place of the source', async () => {
+    const device = temporaryDirectory()
+    symlinkSync('/etc/passwd', join(device, 'xen-1.gz'))
+    const host = hostWith('/var/lib/aem-reseal')
+    await host.openMedia({ uuid: 'aaaa-bbbb', mountPoint: device, write: true })
+    const sha256 = createHash('sha256').update(readFileSync('/etc/passwd')).digest('hex')
+    await failureOf(host.copyFile(join(device, 'xen-1.gz'), join(device, 'xen-2.gz'), sha256))
+    expect(existsSync(join(device, 'xen-2.gz'))).toBe(false)
+  })
+
   it('removes what is there, and does not mind what is not', async () => {
     const state = temporaryDirectory()
     const host = hostWith(state)

@@ -25,6 +25,7 @@ export function makeFakeHost(told: Partial<Host>): Host {
       throw new Error('the fake host was not told about randomBytes')
     },
     writeFileAtomic: (path) => refuse(`writeFileAtomic ${path}`)(),
+    copyFile: (from) => refuse(`copyFile ${from}`)(),
     makePrivateDirectory: (path) => refuse(`makePrivateDirectory ${path}`)(),
     removeFile: (path) => refuse(`removeFile ${path}`)(),
     renameFile: (from) => refuse(`renameFile ${from}`)(),

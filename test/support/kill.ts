@@ -48,6 +48,7 @@ function trapHost(host: Host, trap: Trap): Host {
     writeFileAtomic: (path, bytes, mode) =>
       around(`write ${path}`, () => host.writeFileAtomic(path, bytes, mode)),
     removeFile: (path) => around(`remove ${path}`, () => host.removeFile(path)),
+    copyFile: (from, to, sha256) => around(`copy ${from}`, () => host.copyFile(from, to, sha256)),
     renameFile: (from, to) => around(`rename ${from}`, () => host.renameFile(from, to)),
   }
 }
@@ -56,6 +57,8 @@ export type Story = {
   readonly make: () => SimMachine
   readonly restart: string
   readonly protect: 'plain' | 'forward-seal'
+  /** By question id; the rest is answered as --yes would. */
+  readonly answers?: Readonly<Record<string, string>>
   /** After the first and after every later boot, before anybody logs in. */
   readonly afterBoot?: (machine: SimMachine, boot: number) => void
   readonly whileOff?: (machine: SimMachine, boot: number) => void
@@ -115,7 +118,7 @@ export async function liveThrough(story: Story, at: number | null): Promise<End>
 }
 
 /** `resume` where there is a session, else `start`; nothing where the report says that all is done. */
-async function runOnce(host: Host, { restart, protect }: Story, isDone: boolean): Promise<number> {
+async function runOnce(host: Host, { restart, protect, answers }: Story, isDone: boolean): Promise<number> {
   const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
   const open = await store.load()
   if (open === null && isDone) return 0
@@ -125,7 +128,7 @@ async function runOnce(host: Host, { restart, protect }: Story, isDone: boolean)
   const lock = await store.lock()
   const result = await runFlow(place.flow, place.from, STEPS, {
     host,
-    ui: makeScriptedUi({ '*': 'yes' }),
+    ui: makeScriptedUi({ '*': 'yes', ...answers }),
     store,
     options: { ...RUN_OPTIONS, protect, restart },
     session,

@@ -18,6 +18,8 @@ export type Outcomes = {
     | 'not-verified'
     | 'unknown'
   'check-boot-device': 'current' | 'stale' | 'changed' | 'absent' | 'unknown'
+  'check-refresh': 'current' | 'refresh' | 'kept' | 'blocked'
+  'refresh-device': 'refreshed' | 'failed'
   'record-baseline': 'recorded' | 'incomplete'
   predict: 'complete' | 'partial' | 'refused' | 'unvouched'
   'choose-protection': 'forward-seal' | 'hold' | 'plain' | 'not-available'

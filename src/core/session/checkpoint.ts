@@ -4,6 +4,8 @@ import { type FileProblem, parseVersionedFile } from './versioned-file.ts'
 /** Raised with every change that an older program could misread. */
 export const SESSION_VERSION = 1
 const FORMAT = 'aem-reseal session'
+/** Flows a session can be about. */
+export const FLOW_IDS = ['post-update', 'resume', 'rehearsal', 'repair-slots', 'refresh-device'] as const
 
 const hexDigest = z.string().regex(/^[0-9a-f]+$/)
 const pcrValues = z.record(z.string().regex(/^[0-9]{1,2}$/), hexDigest)
@@ -91,7 +93,9 @@ export const sessionSchema = z.object({
   id: z.uuid(),
   since: z.iso.datetime(),
   updatedAt: z.iso.datetime(),
-  flow: z.enum(['post-update', 'resume', 'rehearsal', 'repair-slots']),
+  flow: z.enum(FLOW_IDS),
+  /** Label of the AEM device that a flow for one device is about; null: the one this boot came from. */
+  device: z.string().nullable(),
   /** The step to run next. */
   step: z.string(),
   /** Boot in which this was written. */
@@ -131,6 +135,7 @@ export function startSession(begin: {
   now: Date
   bootId: string | null
   flow: Session['flow']
+  device?: string | null
 }): Session {
   const at = begin.now.toISOString()
   return {
@@ -140,6 +145,7 @@ export function startSession(begin: {
     since: at,
     updatedAt: at,
     flow: begin.flow,
+    device: begin.device ?? null,
     step: 'detect-aem',
     bootId: begin.bootId,
     protection: null,

@@ -37,6 +37,8 @@ const device = z.object({
   uuid: z.string().nullable(),
   /** The last time that every check of `verify` was true, in a boot from this very device. */
   verified: verifiedState.nullable(),
+  /** What this program itself made on the device from dom0's own files, when it brought it up to date last. */
+  made: z.array(z.object({ name: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) })).default([]),
   /** Since when it is left to do; null where it is not, or where no state was approved yet. */
   leftSince: z.iso.datetime().nullable(),
 })
@@ -82,7 +84,7 @@ export function emptyDeviceLedger(at: string): DeviceLedger {
 /** What the ledger knows of a device, or nothing yet. */
 export function findLedgerDevice(ledger: DeviceLedger, label: string): LedgerDevice {
   const found = ledger.devices.find((one) => one.label === label)
-  return found ?? { label, uuid: null, verified: null, leftSince: null }
+  return found ?? { label, uuid: null, verified: null, made: [], leftSince: null }
 }
 
 /** The ledger with this device in the place of the one of its label. */

@@ -102,13 +102,17 @@ export function copyBootFiles(machine: SimMachine, device: SimDevice): void {
   put(`vmlinuz-${KERNEL_RELEASE}`, makeKernelImage(KERNEL_RELEASE))
   put(`initramfs-${KERNEL_RELEASE}.img`, makeInitramfs(`${KERNEL_RELEASE} on aem${device.suffix}`))
   put('SINIT.BIN', machine.sinit)
-  const entry = {
+  put('grub2/grub.cfg', Buffer.from(grubConfigOf(device)))
+}
+
+/** grub.cfg of a device, as Qubes's scripts make it with the device at /boot. */
+export function grubConfigOf(device: SimDevice): string {
+  return makeGrubConfiguration({
     xenName: XEN_IMAGE,
     kernelRelease: KERNEL_RELEASE,
     aemUuid: device.uuid,
     luksUuid: LUKS_UUID,
-  }
-  put('grub2/grub.cfg', Buffer.from(makeGrubConfiguration(entry)))
+  })
 }
 
 function writeConfiguration(machine: SimMachine, devices: readonly DeviceSpec[]): void {

@@ -1,7 +1,7 @@
 import { digestStream } from '../digest.ts'
 import { ABSENT, type Host, seen, unknown } from '../host.ts'
 import { fileAt, linkAt, namesIn, putFile, removeFiles } from './files.ts'
-import { findDevice, type SimMachine } from './model.ts'
+import { sha256 as digest, findDevice, type SimMachine } from './model.ts'
 import { isSealAsked, startSeal } from './power.ts'
 import { answerProgram } from './programs.ts'
 
@@ -74,15 +74,20 @@ export function makeSimulatedHost(
     async writeFileAtomic(path, bytes) {
       putFile(machine, path, bytes)
     },
+    async copyFile(from, to, sha256) {
+      const file = fileAt(machine, from)
+      if (!file || digest(file.bytes) !== sha256) throw new Error(`${from} is not what was to be copied`)
+      putFile(machine, to, file.bytes)
+    },
     makePrivateDirectory: async () => undefined,
     async removeFile(path) {
       removeFiles(machine, path)
     },
     async renameFile(from, to) {
-      const file = machine.dom0.get(from)
+      const file = fileAt(machine, from)
       if (!file) throw new Error(`no file ${from}`)
-      machine.dom0.set(to, file)
-      machine.dom0.delete(from)
+      putFile(machine, to, file.bytes)
+      removeFiles(machine, from)
     },
     freeBytes: async () => seen(512 * 1024 * 1024),
     makeWorkDirectory: async () => ({

@@ -1,9 +1,11 @@
 import type { CommandCall } from '../../commands.ts'
-import { HOLD_DROP_IN } from '../../paths.ts'
+import { HOLD_DROP_IN, mediaUuidOf } from '../../paths.ts'
 import type { RunResult } from '../host.ts'
 import { seal } from './aem.ts'
-import { exchangeDirectories } from './files.ts'
-import { bootFilesOf, type SimMachine, sha256 } from './model.ts'
+import { makeInitramfs } from './boot-images.ts'
+import { grubConfigOf } from './build.ts'
+import { exchangeDirectories, putFile } from './files.ts'
+import { bootFilesOf, findDevice, type SimMachine, sha256 } from './model.ts'
 import { TPM2_PROGRAMS } from './tpm2.ts'
 
 type Answer = Partial<RunResult> | null
@@ -82,6 +84,12 @@ const PROGRAMS: Readonly<
     exchangeDirectories(machine, first ?? '', second ?? '')
     return {}
   },
+  'make-initramfs': (machine, { file, kernel }) => {
+    putFile(machine, file ?? '', makeInitramfs(`${kernel} made ${machine.nowMs}`))
+    return {}
+  },
+  'make-grub-config': (machine, { mountPoint, name }) =>
+    makeGrubConfig(machine, mountPoint ?? '', name ?? ''),
   seal: (machine) => runSeal(machine),
   'restart-now': (machine) => requestRestart(machine, ['now']),
   'restart-in': (machine, { minutes }) => requestRestart(machine, [`+${minutes}`]),
@@ -90,6 +98,14 @@ const PROGRAMS: Readonly<
     machine.restartRequested = null
     return {}
   },
+}
+
+/** grub2-mkconfig with the device at /boot: the entries of its own UUID. */
+function makeGrubConfig(machine: SimMachine, mountPoint: string, name: string): Answer {
+  const device = findDevice(machine, mediaUuidOf(mountPoint)?.uuid ?? '')
+  if (!device) return { exit: 1, stderr: 'grub2-probe: error: failed to get canonical path\n' }
+  putFile(machine, `${mountPoint}/grub2/${name}`, Buffer.from(grubConfigOf(device)))
+  return { stderr: 'Generating grub configuration file ...\ndone\n' }
 }
 
 function renderPackages(packages: SimMachine['packages']): string {

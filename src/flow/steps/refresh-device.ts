@@ -1,0 +1,55 @@
+import { decideBootDevice } from '../../core/decide/boot-device.ts'
+import { isReady } from '../../core/decide/readiness.ts'
+import { Failure } from '../../core/failure.ts'
+import { describeNoTarget, describeRefresh } from '../../messages/refresh.ts'
+import { makeFailure } from '../../messages.ts'
+import { observeBootDevice } from '../../observe/boot-device.ts'
+import { observeRefresh } from '../../observe/refresh.ts'
+import { observeTarget } from '../../observe/target.ts'
+import { type MadeFile, refreshFiles } from '../refresh/refresh-files.ts'
+import { rememberMade } from '../remember-devices.ts'
+import type { Step } from '../step.ts'
+
+/** Looks once more, copies, and believes only what the device's own disk says afterwards. */
+export const refreshDevice: Step<'refresh-device'> = async ({ host, ui, session, store }) => {
+  const device = await observeTarget(host, session)
+  if (device === null)
+    return { outcome: 'failed', facts: {}, message: describeNoTarget(session.device, false) }
+  const observed = await ui.progress('comparing the device with the installed packages', async () =>
+    observeRefresh(host, device, await store.loadDevices()),
+  )
+  const facts = { device: device.label, plan: observed.plan, checks: observed.checks }
+  const fail = ({ text }: Failure) => ({
+    outcome: 'failed' as const,
+    facts: { ...facts, what: text.what },
+    message: describeRefresh('failed', observed, text),
+  })
+  if (!isReady(observed.checks)) {
+    const failed = observed.checks.filter(({ ok }) => ok !== true).map(({ detail }) => detail)
+    return fail(makeFailure('refresh-failed', { what: failed.join('; ') }))
+  }
+  let made: readonly MadeFile[]
+  try {
+    made = await refreshFiles(host, ui, observed)
+  } catch (error) {
+    if (error instanceof Failure) return fail(error)
+    throw error
+  }
+  // Unmounted in between, so this comes from the disk.
+  const after = await ui.progress('reading the device again', async () =>
+    observeBootDevice(host, device, null),
+  )
+  const state = decideBootDevice({ present: device.present, isOpen: after.isOpen }, after.checks)
+  if (state !== 'current') {
+    const bad = after.checks.filter((check) => check.state !== 'current').map(({ path }) => path)
+    return fail(
+      makeFailure('refresh-failed', { what: `read again, not as they should be: ${bad.join(', ')}` }),
+    )
+  }
+  await rememberMade(host, store, device, made)
+  return {
+    outcome: 'refreshed',
+    facts: { ...facts, made, files: after.checks },
+    message: describeRefresh('refreshed', observed, null),
+  }
+}

@@ -1,0 +1,147 @@
+import type { CheckedFile } from '../core/decide/boot-device.ts'
+import type { Outcomes } from '../core/decide/outcomes.ts'
+import type { RefreshPlan } from '../core/decide/refresh.ts'
+import type { FailureText } from '../core/failure.ts'
+import type { Message } from '../flow/step.ts'
+import type { ObservedRefresh } from '../observe/refresh.ts'
+import { wrap } from '../ui/render-message.ts'
+import { type Line, line, type Question } from '../ui/ui.ts'
+import { checkLine } from './forward-seal.ts'
+
+/** What is said where a device is brought up to date. */
+
+const WIDTH = 72
+
+/** By hand, with Qubes's own tool; it makes a new file system, so the device is sealed anew afterwards. */
+export function refreshByHand(label: string): string {
+  return `plug it in, \`lsblk -o NAME,LABEL,UUID\` names its partition, then \`sudo anti-evil-maid-install -s SUFFIX /dev/PARTITION\` (suffix: what follows "aem" in ${label}; it formats the device anew)`
+}
+
+export function describeNoTarget(label: string | null, isBoot: boolean): Message {
+  if (isBoot)
+    return {
+      tone: 'attention',
+      what: `${label} is dom0's own /boot: there is nothing to copy it from`,
+      why: 'packages and their scripts write to it directly',
+      next: 'regenerate what is stale: `sudo dracut --regenerate-all --force` and `sudo grub2-mkconfig -o /boot/grub2/grub.cfg`; a boot file that is not as packaged: `sudo qubes-dom0-update --action=reinstall PACKAGE`. Then run this again',
+    }
+  return {
+    tone: 'attention',
+    what:
+      label === null
+        ? 'which device this boot came from is not known'
+        : `there is no AEM device ${label} here`,
+    next: 'plug it in; `aem-reseal devices` lists the AEM devices by their labels',
+  }
+}
+
+/** What will be done, in the order it is done. */
+function planWords({ copies, initramfs, makesGrubConfig }: RefreshPlan): readonly string[] {
+  return [
+    ...initramfs.map(({ kernel, why }) => `make initramfs-${kernel}.img by dracut: ${why}`),
+    ...copies.map(
+      ({ name, packageName, onDevice }) =>
+        `copy ${name} of ${packageName}${onDevice === null ? ', which is not there' : ', in place of another'}`,
+    ),
+    ...(makesGrubConfig ? ["make grub.cfg by grub2-mkconfig, Qubes's own tool"] : []),
+  ]
+}
+
+/** What lies on the device and is neither of the installed package nor of the Xen that runs. */
+function listForeign(files: readonly CheckedFile[]): readonly CheckedFile[] {
+  return files.filter(({ state }) => state === 'changed')
+}
+
+export function explainRefresh({ device, plan, before }: ObservedRefresh): readonly Line[] {
+  const foreign = listForeign(before.checks)
+  const notes = [
+    `What ${device.label} needs, from dom0's own files, each held against the RPM database before and after:`,
+    ...planWords(plan).map((text) => `- ${text}`),
+    ...(foreign.length > 0
+      ? [
+          `${foreign.map(({ role }) => role).join(', ')} on it is neither that of the installed package nor of this boot: of an older update, or changed by somebody. It is replaced; GRUB itself is not looked at. If the device was out of your hands, make it anew instead: ${refreshByHand(device.label)}.`,
+        ]
+      : []),
+    'Its sealed secret stays as it is: it shows again when the device is sealed for the new files.',
+  ]
+  return notes.flatMap((text) => wrap(text, WIDTH)).map((text) => line(`  ${text}`))
+}
+
+export function refreshQuestion(label: string): Question<'yes' | 'no'> {
+  return {
+    id: 'refresh-device',
+    message: `Bring ${label} up to date now?`,
+    choices: [
+      { value: 'no', label: 'no', hint: 'nothing is changed' },
+      { value: 'yes', label: 'yes', hint: 'the files above are written to it' },
+    ],
+    default: 'no',
+    withYes: 'no',
+  }
+}
+
+export function describeRefreshCheck(
+  outcome: Outcomes['check-refresh'],
+  { device, checks }: ObservedRefresh,
+  dryRun: boolean,
+): Message {
+  return {
+    ...CHECKED[outcome](device.label, dryRun),
+    details: outcome === 'blocked' ? checks.map(checkLine) : [],
+  }
+}
+
+const CHECKED: {
+  readonly [O in Outcomes['check-refresh']]: (label: string, dryRun: boolean) => Message
+} = {
+  current: (label) => ({
+    tone: 'good',
+    what: `${label} carries the boot files of the installed packages; nothing is to be copied`,
+    next: '`aem-reseal devices` says what it still needs',
+  }),
+  refresh: (label) => ({
+    tone: 'info',
+    what: `${label} is brought up to date`,
+    next: 'leave it plugged in until this program says that it is done',
+  }),
+  kept: (label, dryRun) => ({
+    tone: 'attention',
+    what: dryRun
+      ? `a rehearsal writes nothing: ${label} would be brought up to date like this`
+      : `nothing was changed: ${label} still boots the old files`,
+    next: `to do it later, in a terminal: \`aem-reseal devices refresh ${label}\`; or by hand: ${refreshByHand(label)}`,
+  }),
+  blocked: (label) => ({
+    tone: 'attention',
+    what: `${label} cannot be brought up to date now`,
+    why: 'nothing was changed; what is missing is marked below',
+    next: `mend it and run this again; or by hand: ${refreshByHand(label)}`,
+  }),
+}
+
+export function describeRefresh(
+  outcome: Outcomes['refresh-device'],
+  { device, plan, isBooted }: ObservedRefresh,
+  failure: FailureText | null,
+): Message {
+  const { label } = device
+  if (outcome === 'failed')
+    return {
+      tone: 'attention',
+      what: failure?.what ?? `${label} could not be brought up to date`,
+      why: 'each file on it is whole, but some may be new and others old: it may boot, and shows no secret in between',
+      next: `mend the cause and run \`aem-reseal devices refresh ${label}\` again; or make it anew: ${refreshByHand(label)}`,
+      details: (failure?.verbatim ?? '')
+        .split('\n')
+        .filter(Boolean)
+        .map((text) => line(`| ${text}`, 'dim')),
+    }
+  return {
+    tone: 'good',
+    what: `${label} was read again: it carries the boot files of the installed packages`,
+    details: planWords(plan).map((text) => line(`done: ${text}`, 'dim')),
+    next: isBooted
+      ? 'leave it plugged in: its next boot is predicted and sealed for'
+      : `\`aem-reseal devices forward-seal ${label}\` seals its secret for the new files, so that its next boot shows it; without that the next boot from it shows no secret`,
+  }
+}

@@ -1,0 +1,188 @@
+import { checkDevice, type GateCheck, parseMountOptions } from '../core/decide/readiness.ts'
+import {
+  checkRefreshSpace,
+  checkSources,
+  planRefresh,
+  type RefreshFile,
+  type RefreshInitramfs,
+  type RefreshPlan,
+} from '../core/decide/refresh.ts'
+import type { InstalledPackage } from '../core/package/rpm.ts'
+import { findLedgerDevice, type LedgerLook } from '../core/session/device-ledger.ts'
+import type { Host } from '../host/host.ts'
+import { valueOrNull } from '../host/host.ts'
+import { type BootDeviceFacts, observeBootDevice } from './boot-device.ts'
+import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './devices.ts'
+import { observeMachine } from './machine.ts'
+import { observeIntegrity, observePackage, observePackageFiles, observeTrustedKeys } from './packages.ts'
+import { readTextOrNull } from './read.ts'
+import { checkAemIdle } from './seal-readiness.ts'
+
+/** Packages whose files GRUB loads from an AEM device, or its scripts look at (config-*: etc/grub.d, AEM 4.2.0). */
+const SOURCE_PACKAGES = ['tboot', 'xen-hypervisor', 'kernel', 'kernel-latest'] as const
+/** Where neither the device nor dom0 has an initramfs to go by; those of Qubes have 30 to 60 MB. */
+const INITRAMFS_BYTES = 128 * 1024 * 1024
+
+export type ObservedRefresh = {
+  readonly device: AemDevice
+  readonly isBooted: boolean
+  /** The device as it is, file by file. */
+  readonly before: BootDeviceFacts
+  readonly checks: readonly GateCheck[]
+  readonly plan: RefreshPlan
+}
+
+/** What a device lacks, and whether it can be brought up to date now. */
+export async function observeRefresh(
+  host: Host,
+  device: AemDevice,
+  ledger: LedgerLook,
+): Promise<ObservedRefresh> {
+  const machine = await observeMachine(host)
+  const devices = await observeDevices(host, machine)
+  const isBooted = findBootedDevice(devices, machine.aemUuid)?.uuid === device.uuid && device.uuid !== null
+  const before = await observeBootDevice(host, device, machine.xen.buildId)
+  const { files, initramfs, freeBytes, isGrubDirectory } = await observeFiles(host, device, before, ledger)
+  const grub = before.checks.find(({ role }) => role === 'grub.cfg')
+  const plan = planRefresh({ files, initramfs, isGrubCurrent: grub?.state === 'current', isBooted })
+  const sameLabel = devices.filter((one) => one.present === true && one.label === device.label)
+  const mounts = await readTextOrNull(host, '/proc/mounts')
+  const options =
+    mounts === null || device.mountPoint === null ? null : parseMountOptions(mounts, device.mountPoint)
+  return {
+    device,
+    isBooted,
+    before,
+    plan,
+    checks: [
+      ...checkDevice(device, sameLabel, options?.includes('ro') ?? null),
+      {
+        id: 'device-open',
+        ok: before.isOpen,
+        detail: before.isOpen ? 'its files can be read' : 'its file system could not be opened',
+      },
+      {
+        id: 'grub-directory',
+        ok: isGrubDirectory,
+        detail: isGrubDirectory
+          ? 'grub2 is there'
+          : 'grub2 on it is no directory: make the device anew, nothing is written through a link',
+      },
+      ...checkSources(files, await listUnverified(host)),
+      checkRefreshSpace(device.label, freeBytes, plan.neededBytes),
+      await checkAemIdle(host),
+    ],
+  }
+}
+
+async function observeFiles(
+  host: Host,
+  device: AemDevice,
+  before: BootDeviceFacts,
+  ledger: LedgerLook,
+): Promise<{
+  files: readonly RefreshFile[]
+  initramfs: readonly RefreshInitramfs[]
+  freeBytes: number | null
+  /** grub2 is a directory; a link on a stick could lead a write anywhere. */
+  isGrubDirectory: boolean | null
+}> {
+  const media = valueOrNull(await openDevice(host, device))
+  if (media === null) return { files: [], initramfs: [], freeBytes: null, isGrubDirectory: null }
+  try {
+    const files: RefreshFile[] = []
+    for (const source of await listSources(host)) {
+      const path = `/boot/${source.name}`
+      files.push({
+        ...source,
+        inDom0: valueOrNull(await host.digestFile(path))?.sha256 ?? null,
+        onDevice: valueOrNull(await host.digestFile(`${media.root}/${source.name}`))?.sha256 ?? null,
+        sizeBytes: valueOrNull(await host.statFile(path))?.sizeBytes ?? 0,
+      })
+    }
+    const made =
+      ledger.state === 'read'
+        ? new Map(findLedgerDevice(ledger.ledger, device.label).made.map((one) => [one.name, one.sha256]))
+        : new Map<string, string>()
+    const initramfs: RefreshInitramfs[] = []
+    for (const { name } of files.filter(({ role }) => role === 'kernel')) {
+      const kernel = name.slice('vmlinuz-'.length)
+      initramfs.push(await observeInitramfs(host, media.root, kernel, before, made))
+    }
+    const grub = valueOrNull(await host.statFile(`${media.root}/grub2`))
+    return {
+      files,
+      initramfs,
+      freeBytes: valueOrNull(await host.freeBytes(media.root)),
+      isGrubDirectory: grub === null ? null : grub.kind === 'directory',
+    }
+  } finally {
+    await media.close()
+  }
+}
+
+async function observeInitramfs(
+  host: Host,
+  root: string,
+  kernel: string,
+  before: BootDeviceFacts,
+  made: ReadonlyMap<string, string>,
+): Promise<RefreshInitramfs> {
+  const name = `initramfs-${kernel}.img`
+  const path = `${root}/${name}`
+  const [own, inDom0] = [await host.statFile(path), await host.statFile(`/boot/${name}`)]
+  const checked = before.checks.find((check) => check.role === 'initramfs' && check.path === path)
+  const digest = valueOrNull(await host.digestFile(path))?.sha256 ?? null
+  // An older kernel's is not held against the dates of packages: it stays as it was made.
+  const there = own.state === 'seen' ? 'current' : own.state
+  return {
+    kernel,
+    state: checked === undefined ? there : checked.state === 'changed' ? 'unknown' : checked.state,
+    isOwn: digest !== null && made.get(name) === digest,
+    sizeBytes: Math.max(valueOrNull(own)?.sizeBytes ?? 0, valueOrNull(inDom0)?.sizeBytes ?? INITRAMFS_BYTES),
+  }
+}
+
+type Source = Pick<RefreshFile, 'name' | 'role' | 'packageName' | 'sha256'>
+
+/** The boot files of all installed versions of the packages, with the digests of the RPM database. */
+async function listSources(host: Host): Promise<readonly Source[]> {
+  const sources: Source[] = []
+  for (const packageName of SOURCE_PACKAGES) {
+    for (const { path, sha256 } of (await observePackageFiles(host, packageName)) ?? []) {
+      const name = path.startsWith('/boot/') ? path.slice('/boot/'.length) : ''
+      const role = sourceRole(name)
+      if (role !== null && sha256 !== null) sources.push({ name, role, packageName, sha256 })
+    }
+  }
+  return sources
+}
+
+function sourceRole(name: string): RefreshFile['role'] | null {
+  if (name === 'tboot.gz') return 'tboot'
+  if (/^xen-[0-9][A-Za-z0-9+._-]*\.gz$/.test(name)) return 'xen'
+  if (/^vmlinuz-[A-Za-z0-9+._-]+$/.test(name)) return 'kernel'
+  return /^config-[A-Za-z0-9+._-]+$/.test(name) ? 'config' : null
+}
+
+/** Packages whose files would be copied, and that no known key vouches for, each with the reason. */
+async function listUnverified(host: Host): Promise<readonly string[]> {
+  const trusted = await observeTrustedKeys(host)
+  const faults: string[] = []
+  for (const name of SOURCE_PACKAGES) {
+    for (const installed of valueOrNull(await observePackage(host, name)) ?? [])
+      faults.push(...(await faultOf(host, installed, trusted)))
+  }
+  return faults
+}
+
+async function faultOf(
+  host: Host,
+  installed: InstalledPackage,
+  trusted: Awaited<ReturnType<typeof observeTrustedKeys>>,
+): Promise<readonly string[]> {
+  const { signature, signer } = await observeIntegrity(host, installed, trusted)
+  const named = `${installed.name} ${installed.evr}`
+  if (signature !== 'ok') return [`${named}: signature ${signature ?? 'could not be checked'}`]
+  return signer === null ? [`${named}: signed by a key that is not known`] : []
+}

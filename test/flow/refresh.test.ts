@@ -1,0 +1,265 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { refreshDevice } from '../../flows/devices.ts'
+import { startSession } from '../../src/core/session/checkpoint.ts'
+import { runFlow } from '../../src/flow/runner.ts'
+import type { RunOptions } from '../../src/flow/step.ts'
+import { STEPS } from '../../src/flow/steps.ts'
+import { makeDirectoryStore } from '../../src/flow/store.ts'
+import { type Host, seen } from '../../src/host/host.ts'
+import { changeOneByte, makeXenImage } from '../../src/host/simulated/boot-images.ts'
+import { INTERNAL, installXen, NEW_XEN, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
+import { restartMachine } from '../../src/host/simulated/power.ts'
+import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
+import { machineOf, outcomesOf, RUN_OPTIONS, rehearse, SESSION_ID } from '../support/built-in.ts'
+import { makeScriptedUi } from '../support/scripted-ui.ts'
+
+const INITRAMFS = `/initramfs-${KERNEL_RELEASE}.img`
+
+function stickOf(machine: SimMachine) {
+  return machine.devices.find(({ uuid }) => uuid === STICK.uuid)!
+}
+
+/** What is on the stick, to compare before and after. */
+function filesOf(machine: SimMachine): Record<string, string> {
+  const { files } = stickOf(machine)
+  return Object.fromEntries([...files].map(([path, { bytes }]) => [path, Buffer.from(bytes).toString('hex')]))
+}
+
+async function refresh(
+  machine: SimMachine,
+  answer: 'yes' | 'no' = 'yes',
+  change: (host: Host) => Host = (host) => host,
+  options: Partial<RunOptions> = {},
+) {
+  const host = change(makeSimulatedHost(machine))
+  const ui = makeScriptedUi({ 'refresh-device': answer })
+  const session = startSession({
+    id: SESSION_ID,
+    now: host.now(),
+    bootId: 'boot',
+    flow: 'refresh-device',
+    device: 'aem.stick',
+  })
+  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
+  const result = await runFlow(refreshDevice, refreshDevice.start, STEPS, {
+    host,
+    ui,
+    store,
+    options: { ...RUN_OPTIONS, ...options },
+    session,
+    simulateRestart: null,
+  })
+  return { result, said: ui.said.join('\n'), store }
+}
+
+describe('a stale stick that dom0 boots from', () => {
+  let machine: SimMachine
+  beforeEach(() => {
+    machine = machineOf('stale-stick')
+  })
+
+  it('is brought up to date in the wizard, sealed forward, and shows the secret at its first boot', async () => {
+    const { result } = await rehearse({ machine, answers: { '*': 'yes', 'refresh-device': 'yes' } })
+    const outcomes = outcomesOf(result)
+    expect(outcomes.slice(2, 6)).toEqual([
+      'check-boot-device: stale',
+      'check-refresh: refresh',
+      'refresh-device: refreshed',
+      'check-boot-device: current',
+    ])
+    expect(outcomes).toContain('choose-protection: forward-seal')
+    expect(outcomes).toContain('read-seal-outcome: unsealed')
+    expect(result.exit).toBe(0)
+  })
+
+  it('gets the new Xen and nothing else, so that the rest of the next boot stays as it was measured', async () => {
+    const before = filesOf(machine)
+    const { result } = await refresh(machine)
+    expect(outcomesOf(result)).toEqual(['check-refresh: refresh', 'refresh-device: refreshed'])
+    const after = filesOf(machine)
+    const changed = Object.keys(after).filter((path) => after[path] !== before[path])
+    expect(changed).toEqual([`/${XEN_IMAGE}`])
+    expect(Object.keys(before).filter((path) => !(path in after))).toEqual([])
+    expect(after[`/${XEN_IMAGE}`]).toBe(
+      Buffer.from(bootFilesOf(machine).get(XEN_IMAGE)!.bytes).toString('hex'),
+    )
+  })
+
+  it.each(['no', '--yes'])(
+    'stays as it is with the answer %s, and the steps by hand are named',
+    async (answer) => {
+      const before = filesOf(machine)
+      const { result, ui } = await rehearse({
+        machine,
+        answers: answer === 'no' ? { '*': 'yes', 'refresh-device': 'no' } : { '*': 'yes' },
+      })
+      expect(outcomesOf(result).at(-1)).toBe('check-refresh: kept')
+      expect(result.exit).toBe(1)
+      expect(filesOf(machine)).toEqual(before)
+      expect(ui.said.join(' ').replaceAll(/\s+/g, ' ')).toContain(
+        'sudo anti-evil-maid-install -s SUFFIX /dev/PARTITION',
+      )
+    },
+  )
+
+  it('is not touched where nobody can answer, nor in a rehearsal on a real machine', async () => {
+    const before = filesOf(machine)
+    for (const options of [{ canAsk: false }, { dryRun: true }]) {
+      const { result } = await refresh(machine, 'yes', (host) => host, options)
+      expect(outcomesOf(result)).toEqual(['check-refresh: kept'])
+    }
+    expect(filesOf(machine)).toEqual(before)
+  })
+
+  it("is not given a file of dom0's /boot that is not the package's own", async () => {
+    const image = bootFilesOf(machine).get(XEN_IMAGE)!
+    bootFilesOf(machine).set(XEN_IMAGE, { ...image, bytes: changeOneByte(image.bytes) })
+    const before = filesOf(machine)
+    const { result, said } = await refresh(machine)
+    expect(outcomesOf(result)).toEqual(['check-refresh: blocked'])
+    expect(said).toMatch(/not as the package brought it: xen-4\.17\.4\.gz/)
+    expect(filesOf(machine)).toEqual(before)
+  })
+
+  it('is not given a file of a package that no known key signed', async () => {
+    machine.packages = machine.packages.map((item) =>
+      item.name === 'xen-hypervisor' ? { ...item, keyId: 'feedfacefeedface' } : item,
+    )
+    const { result, said } = await refresh(machine)
+    expect(outcomesOf(result)).toEqual(['check-refresh: blocked'])
+    expect(said).toMatch(/xen-hypervisor .*signed by a key that is not known/)
+  })
+
+  it.each<[string, (machine: SimMachine) => void, (host: Host) => Host, RegExp]>([
+    [
+      'is read-only',
+      (own) => {
+        stickOf(own).isReadOnly = true
+      },
+      (host) => host,
+      /read-only: flip its switch/,
+    ],
+    [
+      'has no space',
+      () => undefined,
+      (host) => ({ ...host, freeBytes: async () => seen(1024 * 1024) }),
+      /only 1 MiB free on aem\.stick/,
+    ],
+    [
+      'is not plugged in',
+      (own) => {
+        stickOf(own).isPresent = false
+      },
+      (host) => host,
+      /plug it in/,
+    ],
+  ])('is not written to where it %s', async (_what, change, wrap, why) => {
+    change(machine)
+    const before = filesOf(machine)
+    const { result, said } = await refresh(machine, 'yes', wrap)
+    expect(outcomesOf(result)).toEqual(['check-refresh: blocked'])
+    expect(said).toMatch(why)
+    expect(filesOf(machine)).toEqual(before)
+  })
+
+  it('is never called up to date by what was written, only by what is read again', async () => {
+    const { result, said } = await refresh(machine, 'yes', (host) => ({
+      ...host,
+      // A stick that says yes to everything and keeps nothing.
+      copyFile: async () => undefined,
+    }))
+    expect(outcomesOf(result).at(-1)).toBe('refresh-device: failed')
+    expect(said.replaceAll(/\s+/g, ' ')).toMatch(/read again, not as they should be: .*xen-4\.17\.4\.gz/)
+  })
+
+  it('keeps its grub.cfg where the new one has no good AEM entry for it', async () => {
+    const { files } = stickOf(machine)
+    const other = Buffer.from(files.get('/grub2/grub.cfg')!.bytes)
+      .toString()
+      .replaceAll(STICK.uuid, INTERNAL.uuid)
+    files.set('/grub2/grub.cfg', { bytes: Buffer.from(other), mtimeMs: 0 })
+    const { result, said } = await refresh(machine, 'yes', (host) => ({
+      ...host,
+      async run(call, input) {
+        if (call.id !== 'make-grub-config') return host.run(call, input)
+        const target = `${call.params.mountPoint}/grub2/${call.params.name}`
+        await host.writeFileAtomic(target, Buffer.from(other), 0o600)
+        return seen({ exit: 0, stdout: '', stderr: '' })
+      },
+    }))
+    expect(outcomesOf(result).at(-1)).toBe('refresh-device: failed')
+    expect(said.replaceAll(/\s+/g, ' ')).toMatch(/new grub\.cfg has no good AEM entry/)
+    expect(Object.keys(filesOf(machine)).filter((path) => path.includes('aem-reseal'))).toEqual([])
+    expect(Buffer.from(files.get('/grub2/grub.cfg')!.bytes).toString()).toBe(other)
+  })
+
+  it('gets a new grub.cfg by the tool where its own has no entry for it', async () => {
+    const { files } = stickOf(machine)
+    const good = Buffer.from(files.get('/grub2/grub.cfg')!.bytes)
+    files.set('/grub2/grub.cfg', {
+      bytes: Buffer.from(good.toString().replaceAll(STICK.uuid, INTERNAL.uuid)),
+      mtimeMs: 0,
+    })
+    const { result } = await refresh(machine)
+    expect(outcomesOf(result).at(-1)).toBe('refresh-device: refreshed')
+    expect(Buffer.from(files.get('/grub2/grub.cfg')!.bytes)).toEqual(good)
+  })
+})
+
+describe('a stick that dom0 did not boot from', () => {
+  let machine: SimMachine
+  beforeEach(() => {
+    machine = machineOf('two-devices')
+    machine.nowMs += 1000
+    machine.bootDevice = INTERNAL.uuid
+    restartMachine(machine)
+    installXen(machine, `${NEW_XEN.slice(0, -1)}5`, machine.nowMs)
+  })
+
+  it('gets an initramfs that this program made, which is remembered; a second look finds nothing to do', async () => {
+    const before = filesOf(machine)
+    const { result, store } = await refresh(machine)
+    expect(outcomesOf(result)).toEqual(['check-refresh: refresh', 'refresh-device: refreshed'])
+    const after = filesOf(machine)
+    expect(Object.keys(after).filter((path) => after[path] !== before[path])).toEqual([
+      `/${XEN_IMAGE}`,
+      INITRAMFS,
+    ])
+    const look = await store.loadDevices()
+    const kept = look.state === 'read' ? look.ledger.devices.find(({ label }) => label === 'aem.stick') : null
+    expect(kept?.made.map(({ name }) => `/${name}`)).toEqual([INITRAMFS])
+    expect(outcomesOf((await refresh(machine)).result)).toEqual(['check-refresh: current'])
+  })
+
+  it('is not believed any more when somebody changed that initramfs', async () => {
+    await refresh(machine)
+    stickOf(machine).files.set(INITRAMFS, { bytes: Buffer.from('another'), mtimeMs: machine.nowMs })
+    const { result, said } = await refresh(machine, 'no')
+    expect(outcomesOf(result)).toEqual(['check-refresh: kept'])
+    expect(said.replaceAll(/\s+/g, ' ')).toMatch(/nobody can say what is in the one that is there/)
+  })
+
+  it('says so where its Xen is neither the installed nor the running one', async () => {
+    const { files } = stickOf(machine)
+    files.set(`/${XEN_IMAGE}`, { bytes: makeXenImage('4.17.3-9'), mtimeMs: 0 })
+    const { result, said } = await refresh(machine)
+    expect(outcomesOf(result).at(-1)).toBe('refresh-device: refreshed')
+    expect(said.replaceAll(/\s+/g, ' ')).toMatch(/of an older update, or changed by somebody/)
+  })
+
+  it('keeps its old files where dracut fails, and names what dracut said', async () => {
+    const before = filesOf(machine)
+    const { result, said } = await refresh(machine, 'yes', (host) => ({
+      ...host,
+      async run(call, input) {
+        if (call.id !== 'make-initramfs') return host.run(call, input)
+        return seen({ exit: 1, stdout: '', stderr: 'dracut: Cannot find module directory\n' })
+      },
+    }))
+    expect(outcomesOf(result).at(-1)).toBe('refresh-device: failed')
+    expect(said).toContain('Cannot find module directory')
+    expect(filesOf(machine)).toEqual(before)
+  })
+})
