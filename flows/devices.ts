@@ -43,3 +43,43 @@ export const refreshDevice = {
     },
   },
 } as const satisfies Flow
+
+/**
+ * A device that was not booted from is sealed forward, for the state that was approved on another device and for what is
+ * the device's own (with tboot PCR 19): its next boot shows the secret.
+ */
+export const forwardDevice = {
+  id: 'forward-device',
+  title: 'Seal another device forward',
+  start: 'check-device',
+  steps: {
+    'check-device': {
+      title: 'Look at the device',
+      observes: 'its boot files, the approved state, the registers of this boot',
+      on: { ready: 'predict', 'nothing-to-do': DONE, blocked: ATTENTION },
+    },
+    predict: {
+      title: 'Predict its next boot',
+      observes: "launch log of this boot, the device's GRUB entry and boot files",
+      on: { complete: 'gate-forward-seal', partial: ATTENTION, refused: ATTENTION, unvouched: ATTENTION },
+    },
+    'gate-forward-seal': {
+      title: 'Check that a forward seal can be made',
+      observes: 'device present, writable, with space; TPM ready; prediction as approved',
+      on: { ready: 'forward-seal', blocked: ATTENTION },
+    },
+    'forward-seal': {
+      title: 'Seal to the predicted PCRs',
+      observes: 'the sealed files, after they were written',
+      does: "seals the device's secrets to the predicted PCRs",
+      checkpoint: true,
+      on: { sealed: 'keep-forward', failed: ATTENTION },
+    },
+    'keep-forward': {
+      title: 'Keep what was sealed',
+      observes: 'the list of devices, after it was written',
+      checkpoint: true,
+      on: { kept: DONE },
+    },
+  },
+} as const satisfies Flow

@@ -178,7 +178,7 @@ function addCommands(
   )
   add(
     'devices [act] [device]',
-    'every AEM device, its state and what it needs (refresh DEVICE: bring its boot files up to date; repair-slots: a freshness slot for each)',
+    'every AEM device, its state and what it needs (refresh DEVICE: bring its boot files up to date; forward-seal DEVICE: seal it for its own next boot; repair-slots: a freshness slot for each)',
     'machine',
     async (options, _own, args) => {
       const { DEVICE_ACTS, isDeviceAct, runDeviceAct, runDevices } = await import('./cli/devices.ts')

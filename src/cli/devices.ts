@@ -1,4 +1,4 @@
-import { refreshDevice, repairSlots } from '../../flows/devices.ts'
+import { forwardDevice, refreshDevice, repairSlots } from '../../flows/devices.ts'
 import { labelOf } from '../core/aem/devices.ts'
 import { EXIT } from '../core/failure.ts'
 import { startSession } from '../core/session/checkpoint.ts'
@@ -12,10 +12,10 @@ import { observeStatus } from '../observe/status.ts'
 import { toSuffix } from './device-name.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { runDeviceFlow } from './session.ts'
-import { renderDevices, toStatusAnswer } from './status.ts'
+import { listForwardValues, renderDevices, toStatusAnswer } from './status.ts'
 import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
 
-export const DEVICE_ACTS = ['repair-slots', 'refresh'] as const
+export const DEVICE_ACTS = ['repair-slots', 'refresh', 'forward-seal'] as const
 export type DeviceAct = (typeof DEVICE_ACTS)[number]
 
 export function isDeviceAct(text: string): text is DeviceAct {
@@ -27,9 +27,12 @@ export async function runDevices(io: Io, options: GlobalOptions, host: Host): Pr
   const ui = makeUi(io, options)
   const directory = stateDirOf(options)
   const store = makeDirectoryStore(host, directory)
-  const facts = await ui.progress('looking at the devices', () => observeStatus(host))
   const look = await store.loadDevices()
-  const { aem, deviceList } = toStatusAnswer(facts, await store.load(), null, look)
+  const session = await store.load()
+  const facts = await ui.progress('looking at the devices', () =>
+    observeStatus(host, listForwardValues(session, look)),
+  )
+  const { aem, deviceList } = toStatusAnswer(facts, session, null, look)
   if (options.json) printJson(io, { devices: aem.devices, deviceList })
   else ui.say(renderDevices(aem.devices, describeLedger(look, `${directory}/devices.json`)))
   return EXIT.done
@@ -38,10 +41,11 @@ export async function runDevices(io: Io, options: GlobalOptions, host: Host): Pr
 const FLOW_OF_ACT: Readonly<Record<DeviceAct, Flow>> = {
   'repair-slots': repairSlots,
   refresh: refreshDevice,
+  'forward-seal': forwardDevice,
 }
 
 /**
- * `aem-reseal devices repair-slots`, `devices refresh`: a short flow of its own, with the same lock and checkpoint as a
+ * `aem-reseal devices repair-slots`, `refresh`, `forward-seal`: a short flow of its own, with the same lock and checkpoint as a
  * session.
  * @param name suffix or label of the device; null: the one this boot came from
  */
@@ -55,6 +59,11 @@ export async function runDeviceAct(
   const flow = FLOW_OF_ACT[act]
   if (act === 'repair-slots' && name !== null)
     throw makeFailure('usage', { reason: 'devices repair-slots takes no device: it looks at all of them' })
+  if (act === 'forward-seal' && name === null)
+    throw makeFailure('usage', {
+      reason:
+        'devices forward-seal takes the device, as `aem.stick`; the one this boot came from is sealed forward by `aem-reseal start`',
+    })
   const device = name === null ? null : labelOf(toSuffix(name))
   if (!host.writable) throw makeFailure('machine-is-read-only', { path: stateDirOf(options) })
   assertAnswerable(io, options, '')

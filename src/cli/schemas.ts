@@ -43,7 +43,7 @@ const deviceStatus = z.looseObject({
       z.looseObject({ state: z.literal('done') }),
       z.looseObject({
         state: z.literal('to-do'),
-        needs: z.enum(['plug-in', 'refresh', 'own-boot', 'look']),
+        needs: z.enum(['plug-in', 'refresh', 'forward-boot', 'own-boot', 'look']),
         why: z.string(),
         since: time.nullable(),
       }),

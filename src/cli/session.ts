@@ -1,8 +1,10 @@
-import { refreshDevice, repairSlots } from '../../flows/devices.ts'
+import { forwardDevice, refreshDevice, repairSlots } from '../../flows/devices.ts'
 import { postUpdate } from '../../flows/post-update.ts'
 import { resume } from '../../flows/resume.ts'
 import { command } from '../commands.ts'
 import { parseRestartPlan } from '../core/decide/restart-plan.ts'
+import { EXIT } from '../core/failure.ts'
+import { forwardRecordOf } from '../core/seal/forward-record.ts'
 import { type Session, startSession } from '../core/session/checkpoint.ts'
 import { type FlowResult, runFlow } from '../flow/runner.ts'
 import { restoreSession } from '../flow/seal/restore.ts'
@@ -95,7 +97,7 @@ export async function runResume(io: Io, options: GlobalOptions, host: Host): Pro
   )
 }
 
-const DEVICE_FLOWS: readonly Flow[] = [repairSlots, refreshDevice]
+const DEVICE_FLOWS: readonly Flow[] = [repairSlots, refreshDevice, forwardDevice]
 
 function isDeviceFlow(flow: Flow): boolean {
   return DEVICE_FLOWS.includes(flow)
@@ -119,7 +121,9 @@ export async function runDeviceFlow(
   return runLocked(io, options, store, known, async (ui) => {
     const context = { host, ui, store, options: run, session, simulateRestart: null }
     const result = await runFlow(flow, flow.start, STEPS, context)
-    await store.close()
+    // A forward seal that could not be taken back is for `cancel`.
+    const left = forwardRecordOf(await store.load())
+    if (result.exit === EXIT.done || left === null) await store.close()
     return result
   })
 }

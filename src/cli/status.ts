@@ -1,5 +1,5 @@
 import { decideDeviceWork, decideSealedFor, listSharedRegisters } from '../core/decide/device-work.ts'
-import { forwardValuesOf } from '../core/seal/forward-record.ts'
+import { forwardRecordOf } from '../core/seal/forward-record.ts'
 import { findSlotSharers } from '../core/seal/freshness.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import { findLedgerDevice, type LedgerLook } from '../core/session/device-ledger.ts'
@@ -22,14 +22,27 @@ export async function runStatus(io: Io, options: GlobalOptions, host: Host): Pro
   const directory = stateDirOf(options)
   const store = makeDirectoryStore(host, directory)
   const session = await store.load()
-  const forward = forwardValuesOf(session)
-  const facts = await ui.progress('looking at the machine', () => observeStatus(host, forward))
-  const held = await observeHeld(host, session, await store.loadHeldNote())
   const look = await store.loadDevices()
+  const facts = await ui.progress('looking at the machine', () =>
+    observeStatus(host, listForwardValues(session, look)),
+  )
+  const held = await observeHeld(host, session, await store.loadHeldNote())
   const answer = toStatusAnswer(facts, session, held, look)
   if (options.json) printJson(io, answer)
   else ui.say(renderStatus(answer, facts, describeLedger(look, `${directory}/devices.json`)))
   return 0
+}
+
+/** To which registers each device was sealed forward: by the open session, or for its own next boot. */
+export function listForwardValues(
+  session: Session | null,
+  look: LedgerLook,
+): (label: string) => Readonly<Record<number, string>> | null {
+  const own = forwardRecordOf(session)
+  return (label) => {
+    if (own?.label === label) return own.values
+    return look.state === 'read' ? (findLedgerDevice(look.ledger, label).forward?.registers ?? null) : null
+  }
 }
 
 /** The gate's note, while it is true: of this boot, and AEM has not sealed since. */

@@ -1,4 +1,4 @@
-import { refreshDevice, repairSlots } from '../../flows/devices.ts'
+import { forwardDevice, refreshDevice, repairSlots } from '../../flows/devices.ts'
 import { postUpdate } from '../../flows/post-update.ts'
 import { rehearsal } from '../../flows/rehearsal.ts'
 import { resume } from '../../flows/resume.ts'
@@ -10,7 +10,14 @@ import { line } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { makeUi, printJson } from './world.ts'
 
-export const FLOWS: readonly Flow[] = [postUpdate, resume, repairSlots, refreshDevice, rehearsal]
+export const FLOWS: readonly Flow[] = [
+  postUpdate,
+  resume,
+  repairSlots,
+  refreshDevice,
+  forwardDevice,
+  rehearsal,
+]
 
 /** `aem-reseal commands`: every program that may ever run. */
 export function runCommands(io: Io, options: GlobalOptions): number {

@@ -1,4 +1,5 @@
 import { listSharedRegisters, markDevicesLeft } from '../core/decide/device-work.ts'
+import type { ForwardRecord } from '../core/seal/forward-record.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import {
   type ApprovedState,
@@ -69,6 +70,7 @@ export async function rememberVerification(
             ...findLedgerDevice(ledger, booted.label),
             uuid: booted.uuid,
             verified,
+            forward: null,
           })
     return markDevicesLeft(own, labels ?? unite(own, devices), at)
   }, emptyDeviceLedger(at))
@@ -124,6 +126,26 @@ export async function rememberMade(
   return store.updateDevices((kept) => {
     const own = findLedgerDevice(kept, device.label)
     const others = own.made.filter(({ name }) => !made.some((one) => one.name === name))
-    return putLedgerDevice(kept, { ...own, uuid: device.uuid, made: [...others, ...made] })
+    // It was sealed for the boot files of before.
+    return putLedgerDevice(kept, {
+      ...own,
+      uuid: device.uuid,
+      made: [...others, ...made],
+      verified: null,
+      forward: null,
+    })
   }, emptyDeviceLedger(host.now().toISOString()))
+}
+
+/** Keeps that a device was sealed forward for its own next boot, and to which registers. */
+export async function rememberForward(
+  host: Host,
+  store: SessionStore,
+  record: ForwardRecord,
+): Promise<LedgerLook> {
+  const at = host.now().toISOString()
+  return store.updateDevices((kept) => {
+    const own = findLedgerDevice(kept, record.label)
+    return putLedgerDevice(kept, { ...own, uuid: record.uuid, forward: { at, registers: record.values } })
+  }, emptyDeviceLedger(at))
 }

@@ -1,4 +1,5 @@
 import { EXIT, type ExitCode } from '../core/failure.ts'
+import { forwardRecordOf } from '../core/seal/forward-record.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import { renderMessage } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
@@ -64,7 +65,8 @@ export async function runFlow(
     )
     const target = nextTarget(flow, id, report.outcome)
     if (typeof target !== 'string') {
-      if (session.baseline !== null) await saveAtEnd(context, session, id)
+      const isLeft = target.end === 'attention' && forwardRecordOf(session) !== null
+      if (session.baseline !== null || isLeft) await saveAtEnd(context, session, id)
       // Ended in good order before anything was recorded: there is nothing to come back to.
       else if (isKept) await context.store.close()
       return { flow: flow.id, outcome: report.outcome, steps: done, exit: EXIT_OF_END[target.end] }

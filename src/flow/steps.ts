@@ -2,6 +2,7 @@ import type { Steps } from './step.ts'
 import { acceptChange } from './steps/accept-change.ts'
 import { checkBoot } from './steps/check-boot.ts'
 import { checkBootDevice } from './steps/check-boot-device.ts'
+import { checkDevice } from './steps/check-device.ts'
 import { checkRefresh } from './steps/check-refresh.ts'
 import { checkSlots } from './steps/check-slots.ts'
 import { checkpoint } from './steps/checkpoint.ts'
@@ -15,6 +16,7 @@ import { forwardSeal } from './steps/forward-seal.ts'
 import { gateForwardSeal } from './steps/gate-forward-seal.ts'
 import { gateReseal } from './steps/gate-reseal.ts'
 import { installHoldStep } from './steps/install-hold.ts'
+import { keepForward } from './steps/keep-forward.ts'
 import { nextDevice } from './steps/next-device.ts'
 import { planRestart } from './steps/plan-restart.ts'
 import { predict } from './steps/predict.ts'
@@ -34,6 +36,8 @@ export const STEPS: Steps = {
   'check-boot-device': checkBootDevice,
   'check-refresh': checkRefresh,
   'refresh-device': refreshDevice,
+  'check-device': checkDevice,
+  'keep-forward': keepForward,
   'record-baseline': recordBaseline,
   predict,
   'choose-protection': chooseProtection,

@@ -16,6 +16,7 @@ export function checkLine(check: GateCheck): Line {
 export function describeForwardGate(
   outcome: Outcomes['gate-forward-seal'],
   checks: readonly GateCheck[],
+  device: string | null = null,
 ): Message {
   const details = checks.map(checkLine)
   if (outcome === 'ready') {
@@ -30,7 +31,10 @@ export function describeForwardGate(
     tone: 'attention',
     what: 'a forward seal cannot be made now',
     why: 'nothing was changed; what is missing is marked below',
-    next: 'mend it and run `aem-reseal resume`; or `aem-reseal cancel`, then `aem-reseal start --protect hold`',
+    next:
+      device === null
+        ? 'mend it and run `aem-reseal resume`; or `aem-reseal cancel`, then `aem-reseal start --protect hold`'
+        : `mend it and run \`aem-reseal devices forward-seal ${device}\` again`,
     details,
   }
 }
@@ -38,7 +42,11 @@ export function describeForwardGate(
 const WRONG_PREDICTION =
   'if the prediction is wrong, the secret does not appear and AEM seals anew by itself: the same as after any update without this step'
 
-export function describeForwardSeal(outcome: 'sealed' | 'rehearsed', record: ForwardRecord | null): Message {
+export function describeForwardSeal(
+  outcome: 'sealed' | 'rehearsed',
+  record: ForwardRecord | null,
+  device: string | null = null,
+): Message {
   if (outcome === 'rehearsed' || record === null) {
     return {
       tone: 'info',
@@ -50,8 +58,14 @@ export function describeForwardSeal(outcome: 'sealed' | 'rehearsed', record: For
   return {
     tone: 'good',
     what: `sealed to the predicted registers: the next boot from ${record.label} must show your secret before the passphrase`,
-    why: `${WRONG_PREDICTION}. Until the restart the old files lie beside the new ones`,
-    next: 'the restart is planned; `aem-reseal cancel` puts the old files back',
+    why:
+      device === null
+        ? `${WRONG_PREDICTION}. Until the restart the old files lie beside the new ones`
+        : WRONG_PREDICTION,
+    next:
+      device === null
+        ? 'the restart is planned; `aem-reseal cancel` puts the old files back'
+        : 'it is noted in the list of devices',
   }
 }
 

@@ -7,14 +7,46 @@ import { type Line, line } from '../ui/ui.ts'
 /** Messages stand four columns in. */
 const TABLE_COLUMNS = 76
 
-/** What a prediction says: the registers, the entry, and each refusal in its own words. */
+/**
+ * What a prediction says: the registers, the entry, and each refusal in its own words.
+ * @param device label of another device than the one this boot came from
+ */
 export function describePrediction(
   outcome: Outcomes['predict'],
   prediction: Prediction,
   unvouched: readonly string[],
+  device: string | null = null,
 ): Message {
   const faults = unvouched.map((fault) => line(`✖ ${fault}`, 'bad'))
-  return { ...PREDICT[outcome](prediction), details: [...predictionLines(prediction), ...faults] }
+  const details = [...predictionLines(prediction), ...faults]
+  const message = PREDICT[outcome](prediction)
+  if (device === null) return { ...message, details }
+  return { ...message, ...FOR_OTHER[outcome](device, message), details }
+}
+
+/** Of the next boot from another device, for which nothing but a forward seal is asked. */
+const FOR_OTHER: {
+  readonly [O in Outcomes['predict']]: (device: string, message: Message) => Partial<Message>
+} = {
+  complete: (device) => ({
+    what: `the next boot from ${device} is predicted, register by register`,
+    why: 'the same rules reproduce what this boot measured; the files are those on the device',
+    next: 'its secrets are sealed to these values',
+  }),
+  partial: (device) => ({
+    what: `the next boot from ${device} is predicted in part`,
+    next: `nothing is sealed. Boot once from ${device} with its AEM entry: AEM seals to that boot by itself, unseen`,
+  }),
+  refused: (device, { why }) => ({
+    what: `nothing is predicted for the next boot from ${device}`,
+    ...(why ? { why } : {}),
+    next: `nothing is sealed. Boot once from ${device} with its AEM entry: AEM seals to that boot by itself, unseen`,
+  }),
+  unvouched: (device) => ({
+    what: `the next boot from ${device} would measure something that nobody vouches for`,
+    why: 'it is on the device now and neither this boot used it, nor did a verified package or this program bring it',
+    next: `nothing is sealed. \`aem-reseal devices refresh ${device}\` makes its initramfs anew and brings the packages' files; where it is a command line, see who changed GRUB's configuration`,
+  }),
 }
 
 const PREDICT: { readonly [O in Outcomes['predict']]: (prediction: Prediction) => Message } = {

@@ -100,6 +100,40 @@ export async function observeBootDeviceLaunch(
   }
 }
 
+/**
+ * The same for a next boot from another device: this boot's entry and files stay those of its own device, which the rules
+ * are found from; entry and files of the next one are the other device's.
+ */
+export async function observeOtherDeviceLaunch(
+  host: Host,
+  booted: AemDevice | null,
+  target: AemDevice,
+  machine: MachineFacts,
+  log: LaunchLog | Failure | null,
+): Promise<BootDeviceLaunch & { readonly nextImages: BootDeviceLaunch['images'] }> {
+  const own = await observeBootDeviceLaunch(host, booted, machine, log)
+  const other = await observeBootDeviceLaunch(host, target, machine, log)
+  const isSameSinit = hasSameSinit(own, other)
+  return {
+    ...own,
+    next: other.next,
+    nextImages: other.images,
+    tboot: other.tboot,
+    sinitUnchanged: isSameSinit === true ? own.sinitUnchanged : isSameSinit,
+  }
+}
+
+/** The same SINIT modules by content, whatever they are called; null where one could not be read. */
+function hasSameSinit(own: BootDeviceLaunch, other: BootDeviceLaunch): boolean | null {
+  const digestsOf = ({ images }: BootDeviceLaunch, entry: BootEntry | null): readonly string[] | null => {
+    const digests = entry?.sinit.map(({ path }) => images[path]?.digests.sha256)
+    if (digests === undefined || digests.includes(undefined)) return null
+    return digests.filter((digest) => digest !== undefined).sort()
+  }
+  const [here, there] = [digestsOf(own, own.booted.entry), digestsOf(other, other.next.entry)]
+  return here === null || there === null ? null : here.join() === there.join()
+}
+
 /** The entry this boot came from and the one that boots next, without a look at the files they load. */
 export async function observeEntries(
   host: Host,

@@ -10,7 +10,13 @@ import type { LaunchPrediction } from '../core/launch/prediction.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './devices.ts'
-import { type BootDeviceLaunch, LAUNCH_BANKS, observeBootDeviceLaunch, observeLog } from './launch.ts'
+import {
+  type BootDeviceLaunch,
+  LAUNCH_BANKS,
+  observeBootDeviceLaunch,
+  observeLog,
+  observeOtherDeviceLaunch,
+} from './launch.ts'
 import { observeLuksPcr } from './luks-headers.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
 import { type OwnerFacts, observeOwner } from './owner.ts'
@@ -37,29 +43,45 @@ export type ObservedPrediction = {
   readonly unvouched: readonly string[]
 }
 
-/** Predicts the launch registers of the next boot from what lies on the device now. */
+/** Another device than the one this boot came from. */
+export type PredictionTarget = {
+  readonly device: AemDevice
+  /** Digests of what this program itself made on it, by path as GRUB names it. */
+  readonly made: ReadonlyMap<string, string>
+}
+
+/**
+ * Predicts the launch registers of the next boot from what lies on the device now.
+ * @param target the device of that boot; null: the one this boot came from
+ */
 export async function observePrediction(
   host: Host,
   selectedPcrs: readonly number[],
+  target: PredictionTarget | null = null,
 ): Promise<ObservedPrediction> {
   const machine = await observeMachine(host)
   const tpm = await observeTpm(host)
-  const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
+  const booted = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
+  const device = target?.device ?? booted
   const log = await observeLog(host)
-  const launch = await observeBootDeviceLaunch(host, device, machine, log)
+  const launch: Place['launch'] = target
+    ? await observeOtherDeviceLaunch(host, booted, target.device, machine, log)
+    : await observeBootDeviceLaunch(host, device, machine, log)
+  const place: Place = { machine, device, launch, booted, made: target?.made ?? null }
   const bank = tpm.bank ?? 'sha256'
   const raw = predictLaunch({
     log,
     pcrsNow: { [bank]: tpm.pcrs[bank] ?? {} },
     booted: launch.booted.entry,
     images: launch.images,
+    ...(launch.nextImages ? { nextImages: launch.nextImages } : {}),
     next: launch.next,
     selected: selectedPcrs,
     mleNow: computeMle(launch),
-    unchanged: await observeUnchanged(host, log, { machine, device, launch }),
+    unchanged: await observeUnchanged(host, log, place),
   })
   const luks = selectedPcrs.includes(PCR.luksHeaders) ? [await observeLuksRow(host, machine, tpm, raw)] : []
-  const { prediction, unvouched } = await addPackages(host, raw, { machine, device, launch })
+  const { prediction, unvouched } = await addPackages(host, raw, place)
   const isVouched = unvouched.length === 0
   return {
     prediction: { ...prediction, pcrs: [...luks, ...prediction.pcrs] },
@@ -145,8 +167,13 @@ async function isXenOfBoot(
 
 type Place = {
   readonly machine: MachineFacts
+  /** The device of the next boot. */
   readonly device: AemDevice | null
-  readonly launch: BootDeviceLaunch
+  readonly launch: BootDeviceLaunch & { readonly nextImages?: BootDeviceLaunch['images'] }
+  /** The device this boot came from. */
+  readonly booted: AemDevice | null
+  /** What this program made on another device; null where the next boot is from the same one. */
+  readonly made: PredictionTarget['made'] | null
 }
 
 type Component = LaunchPrediction['pcrs'][number]['components'][number]
@@ -162,11 +189,11 @@ async function addPackages(
   const unvouched = new Set<string>()
   const pcrs = raw.pcrs.map((pcr) => {
     const faults = pcr.components.flatMap((component) =>
-      faultsOf(component, owners.get(component.path ?? '') ?? null, place.launch, hasNewInputs),
+      faultsOf(component, owners.get(component.path ?? '') ?? UNOWNED, place, hasNewInputs),
     )
     if (pcr.predicted !== null) for (const fault of faults) unvouched.add(fault)
     const components = pcr.components.map((component) => {
-      const owner = owners.get(component.path ?? '') ?? null
+      const owner = owners.get(component.path ?? '')?.owner ?? null
       const named = owner === null ? null : { name: owner.name, evr: owner.evr, signer: owner.signer }
       return { ...component, package: named }
     })
@@ -175,46 +202,78 @@ async function addPackages(
   return { prediction: { ...raw, pcrs }, unvouched: [...unvouched] }
 }
 
+/** A file of the next boot: the package that vouches for it, and its digest on the device as it is stored. */
+type Owned = {
+  readonly owner: OwnerFacts | null
+  readonly sha256: string | null
+}
+
+const UNOWNED: Owned = { owner: null, sha256: null }
+
 /** Why nobody vouches for a component of the next boot; empty when somebody does, or when it does not change. */
 function faultsOf(
   component: Component,
-  owner: (OwnerFacts & { readonly isOnDevice: boolean }) | null,
-  launch: BootDeviceLaunch,
+  { owner, sha256 }: Owned,
+  place: Place,
   hasNewInputs: boolean | null,
 ): readonly string[] {
   if (!component.changed) return []
   const name = component.path ?? component.role
-  const before = [launch.booted.entry?.launcher, ...(launch.booted.entry?.modules ?? [])].find(
-    (file) => file?.role === component.role,
-  )
   const faults: string[] = []
-  if (before?.commandLine !== component.commandLine) {
+  if (commandLineOf(component.role, place) !== component.commandLine) {
     faults.push(`${name}: its command line in grub.cfg is not the one this boot used`)
   }
   if (component.role === 'initramfs') {
-    return hasNewInputs === true
-      ? faults
-      : [...faults, `${name} is not the one this boot used, and no package it is made from was updated since`]
+    const fault = initramfsFault(name, sha256, place, hasNewInputs)
+    return fault === null ? faults : [...faults, fault]
   }
   if (owner === null) return [...faults, `${name} belongs to no package`]
   if (!owner.signerKnown) faults.push(`${name}: ${owner.name} is not signed by a known key`)
-  if (!owner.isOnDevice) faults.push(`${name} is not the file of ${owner.name} ${owner.evr}`)
+  if (sha256 === null || sha256 !== owner.sha256)
+    faults.push(`${name} is not the file of ${owner.name} ${owner.evr}`)
   return faults
 }
 
-async function observeOwners(host: Host, raw: LaunchPrediction, device: AemDevice | null) {
+/** What this boot used for a role; on another device the same, but for that device's own UUID. */
+function commandLineOf(role: Component['role'], { launch, device, booted, made }: Place): string | undefined {
+  const { entry } = launch.booted
+  const used = [entry?.launcher, ...(entry?.modules ?? [])].find((file) => file?.role === role)?.commandLine
+  if (made === null || used === undefined) return used
+  const [from, to] = [booted?.uuid, device?.uuid]
+  if (!from || !to) return undefined
+  const words = used.split(' ').map((word) => (word === `aem.uuid=${from}` ? `aem.uuid=${to}` : word))
+  return words.join(' ')
+}
+
+/** RPM keeps no digest of an initramfs: an update that makes a new one, or this program's own making, has to do. */
+function initramfsFault(
+  name: string,
+  sha256: string | null,
+  { made }: Place,
+  hasNewInputs: boolean | null,
+): string | null {
+  if (made !== null)
+    return sha256 !== null && made.get(name) === sha256
+      ? null
+      : `${name} was not made by this program: nobody can say what is in it`
+  if (hasNewInputs === true) return null
+  return `${name} is not the one this boot used, and no package it is made from was updated since`
+}
+
+async function observeOwners(
+  host: Host,
+  raw: LaunchPrediction,
+  device: AemDevice | null,
+): Promise<ReadonlyMap<string, Owned>> {
   const trusted = await observeTrustedKeys(host)
-  const owners = new Map<string, (OwnerFacts & { isOnDevice: boolean }) | null>()
+  const owners = new Map<string, Owned>()
   const media = device === null ? null : valueOrNull(await openDevice(host, device))
   try {
     for (const { path } of raw.pcrs.flatMap((pcr) => pcr.components)) {
       if (path === null || owners.has(path)) continue
       const owner = await observeOwner(host, `/boot${path}`, trusted)
       const own = media === null ? null : valueOrNull(await host.digestFile(`${media.root}${path}`))
-      owners.set(
-        path,
-        owner === null ? null : { ...owner, isOnDevice: own !== null && own.sha256 === owner.sha256 },
-      )
+      owners.set(path, { owner, sha256: own?.sha256 ?? null })
     }
     return owners
   } finally {

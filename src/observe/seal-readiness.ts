@@ -15,7 +15,7 @@ import { isMeasured, listBadPcrs, type TpmFacts } from './tpm.ts'
 import { observeTpm2Lockout } from './tpm2-trial.ts'
 
 export type SealReadiness = {
-  /** The device this boot came from, when it is plugged in or known. */
+  /** The device to seal for, when it is plugged in or known. */
   readonly device: AemDevice | null
   readonly checks: readonly GateCheck[]
 }
@@ -23,15 +23,17 @@ export type SealReadiness = {
 /**
  * What every reseal needs, looked at before the first write: AEM overwrites the freshness slot in the TPM before it
  * touches the device, so whatever fails later leaves the device behind.
+ * @param other the device to seal for; null: the one this boot came from
  */
 export async function observeSealReadiness(
   host: Host,
   tpm: TpmFacts,
   selected: readonly number[] | null,
+  other: AemDevice | null = null,
 ): Promise<SealReadiness> {
   const machine = await observeMachine(host)
   const devices = await observeDevices(host, machine)
-  const device = findBootedDevice(devices, machine.aemUuid)
+  const device = other ?? findBootedDevice(devices, machine.aemUuid)
   const sameLabel = devices.filter((one) => one.present === true && one.label === device?.label)
   const mounts = await readTextOrNull(host, '/proc/mounts')
   const options =

@@ -52,11 +52,11 @@ export type StatusFacts = {
 
 /**
  * Everything that one look at the machine tells, without changing it.
- * @param forward register values the open session sealed forward to; null otherwise
+ * @param forward register values that a device was sealed forward to, by its label; null: it was not
  */
 export async function observeStatus(
   host: Host,
-  forward: Readonly<Record<number, string>> | null = null,
+  forward: (label: string) => Readonly<Record<number, string>> | null = () => null,
 ): Promise<StatusFacts> {
   const machine = await observeMachine(host)
   const tpm = await observeTpm(host)
@@ -65,7 +65,8 @@ export async function observeStatus(
   const devices: DeviceStatus[] = []
   const all = await observeAllDevices(host, machine)
   for (const device of all.devices) {
-    const bind = (copy: SealedCopy | null) => observeBinding(host, copy, tpm, aem.selectedPcrs, forward)
+    const bind = (copy: SealedCopy | null) =>
+      observeBinding(host, copy, tpm, aem.selectedPcrs, forward(device.label))
     devices.push({ ...device, ...(await observeDeviceFiles(host, device, expected, bind)) })
   }
   return {

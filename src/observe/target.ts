@@ -1,7 +1,9 @@
 import type { Session } from '../core/session/checkpoint.ts'
+import { findLedgerDevice, type LedgerLook } from '../core/session/device-ledger.ts'
 import type { Host } from '../host/host.ts'
 import { type AemDevice, findBootedDevice, observeDevices } from './devices.ts'
 import { observeMachine } from './machine.ts'
+import type { PredictionTarget } from './prediction.ts'
 
 /** The device that a session is about: the one it names, else the one this boot came from. */
 export async function observeTarget(host: Host, session: Pick<Session, 'device'>): Promise<AemDevice | null> {
@@ -9,4 +11,16 @@ export async function observeTarget(host: Host, session: Pick<Session, 'device'>
   const devices = await observeDevices(host, machine)
   if (session.device === null) return findBootedDevice(devices, machine.aemUuid)
   return devices.find(({ label }) => label === session.device) ?? null
+}
+
+/** The same for a prediction: null where the next boot is from the device this boot came from. */
+export async function observeOtherTarget(
+  host: Host,
+  session: Pick<Session, 'device'>,
+  look: LedgerLook,
+): Promise<PredictionTarget | null> {
+  const device = session.device === null ? null : await observeTarget(host, session)
+  if (device === null) return null
+  const made = look.state === 'read' ? findLedgerDevice(look.ledger, device.label).made : []
+  return { device, made: new Map(made.map(({ name, sha256 }) => [`/${name}`, sha256])) }
 }

@@ -42,6 +42,21 @@ export async function writeGrubConfig(folder: string, bootUuid: string, luksUuid
   if (!existsSync(environment)) await writeFile(environment, '# GRUB Environment Block\n'.padEnd(1024, '#'))
 }
 
+/** What the stage's grub2-mkconfig fills in: the same text that the harness itself writes. */
+export function grubTemplate(luksUuid: string): string {
+  return grubConfig({
+    xen: '/@XEN@',
+    kernel: '/vmlinuz-@KERNEL@',
+    initramfs: '/initramfs-@KERNEL@.img',
+    sinit: `/${SINIT_NAME}`,
+    kernelName: '@KERNEL@',
+    xenVersion: '@XEN_VERSION@',
+    xenOptions: XEN_OPTIONS,
+    bootUuid: '@UUID@',
+    luksUuid,
+  })
+}
+
 /**
  * Makes an AEM device, or a boot partition without AEM when there are no options for one. An external device
  * gets an initramfs of its own, as anti-evil-maid-install has dracut make one.

@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { copyFile, readFile, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { makeLuks } from './disks.ts'
 import { dom0Layer } from './dom0-image.ts'
 import { deviceOf, dom0, ENVIRONMENT, type Machine } from './machine.ts'
 import {
   enrolScript,
+  grubTemplate,
   makeBootDisk,
   pathInDom0,
   refreshDevice,
@@ -56,6 +57,8 @@ async function furnish(
   await holder.must(['mount', '-t', 'overlay', 'overlay', '-o', mountOptions, `${holder.folder}/root`])
   if (options.launchLog === false) await holder.must(['rm', `${holder.folder}/root/usr/sbin/txt-stat`])
   const [tpm, luks] = await Promise.all([startTpm(holder, options.tpm), makeLuks(holder, options.luks ?? 2)])
+  await mkdir(holder.outside('root/etc/stage'), { recursive: true })
+  await writeFile(holder.outside('root/etc/stage/grub.cfg.in'), grubTemplate(luks.uuid))
   const devices: StageDevice[] = []
   for (const wanted of options.devices ?? [{}]) {
     const suffix = wanted.suffix ?? ''

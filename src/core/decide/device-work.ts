@@ -3,6 +3,7 @@ import {
   type ApprovedState,
   type DeviceLedger,
   findLedgerDevice,
+  type LedgerDevice,
   type LedgerLook,
   putLedgerDevice,
   type VerifiedState,
@@ -12,10 +13,11 @@ import {
  * What a device needs until it is sealed for the approved state:
  * - plug-in: it is not there to be looked at
  * - refresh: its own boot files are old; they are brought up to date, then it is booted
+ * - forward-boot: it is sealed forward for the approved state: its next boot must show the secret
  * - own-boot: one boot from it, with `verify` in that boot
  * - look: something about it could not be found out
  */
-export type DeviceNeed = 'plug-in' | 'refresh' | 'own-boot' | 'look'
+export type DeviceNeed = 'plug-in' | 'refresh' | 'forward-boot' | 'own-boot' | 'look'
 
 export type DeviceWork =
   | { readonly state: 'done' }
@@ -53,7 +55,8 @@ export function decideDeviceWork(look: LedgerLook, facts: WorkFacts): DeviceWork
   const { verified, leftSince } = findLedgerDevice(look.ledger, facts.label)
   const why = findShortfall(look.ledger.approved, verified)
   if (why === null) return { state: 'done' }
-  return { state: 'to-do', needs: decideNeed(facts), why, since: leftSince }
+  const isForward = isForwardFor(look.ledger.approved, findLedgerDevice(look.ledger, facts.label))
+  return { state: 'to-do', needs: decideNeed(facts, isForward), why, since: leftSince }
 }
 
 /** Why the last verification does not show the approved state; null where it does. */
@@ -71,7 +74,17 @@ function findShortfall(approved: ApprovedState, verified: VerifiedState | null):
     : `in its own boot PCR ${other.join(', ')} was another than the approved one`
 }
 
-function decideNeed({ present, bootFiles }: WorkFacts): DeviceNeed {
+/** Sealed forward since the state was approved, for registers that all devices share with it. */
+function isForwardFor(approved: ApprovedState, { forward }: LedgerDevice): boolean {
+  if (forward === null || forward.at < approved.at) return false
+  return approved.shared.every(
+    (index) =>
+      approved.registers[index] !== undefined && forward.registers[index] === approved.registers[index],
+  )
+}
+
+function decideNeed({ present, bootFiles }: WorkFacts, isForward: boolean): DeviceNeed {
+  if (isForward && bootFiles !== 'stale' && bootFiles !== 'absent') return 'forward-boot'
   if (present === false) return 'plug-in'
   if (bootFiles === 'stale' || bootFiles === 'absent') return 'refresh'
   return present === null || bootFiles === null ? 'look' : 'own-boot'

@@ -20,6 +20,8 @@ export type Outcomes = {
   'check-boot-device': 'current' | 'stale' | 'changed' | 'absent' | 'unknown'
   'check-refresh': 'current' | 'refresh' | 'kept' | 'blocked'
   'refresh-device': 'refreshed' | 'failed'
+  'check-device': 'ready' | 'nothing-to-do' | 'blocked'
+  'keep-forward': 'kept'
   'record-baseline': 'recorded' | 'incomplete'
   predict: 'complete' | 'partial' | 'refused' | 'unvouched'
   'choose-protection': 'forward-seal' | 'hold' | 'plain' | 'not-available'

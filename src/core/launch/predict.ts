@@ -13,6 +13,8 @@ import { extendAll, isListed, replayPcr } from './replay.ts'
 
 export type PredictionInput = CalibrationInput & {
   readonly next: EntryChoice
+  /** Digests of the files that boot next, where they lie on another device than the one this boot came from. */
+  readonly nextImages?: CalibrationInput['images']
   /** Registers to predict, as selected for sealing; those the launch does not fill are left to the caller. */
   readonly selected?: readonly number[]
   /** tboot's MLE hash from its file and command line in grub.cfg now, by rule; null when it was not computed. */
@@ -117,7 +119,7 @@ function newContext(
     rule: calibration.rule,
     booted: calibration.modules,
     entry: input.next.entry,
-    next: listNextModules(input.next.entry, input.images, calibration.rule),
+    next: listNextModules(input.next.entry, input.nextImages ?? input.images, calibration.rule),
     mleNow: input.mleNow === null ? null : (input.mleNow[calibration.rule ?? 'whole'][bank] ?? null),
     launcherUnchanged: isLauncherUnchanged(input, logged, bank),
     sinitUnchanged: input.unchanged.sinit,

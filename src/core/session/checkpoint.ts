@@ -5,7 +5,14 @@ import { type FileProblem, parseVersionedFile } from './versioned-file.ts'
 export const SESSION_VERSION = 1
 const FORMAT = 'aem-reseal session'
 /** Flows a session can be about. */
-export const FLOW_IDS = ['post-update', 'resume', 'rehearsal', 'repair-slots', 'refresh-device'] as const
+export const FLOW_IDS = [
+  'post-update',
+  'resume',
+  'rehearsal',
+  'repair-slots',
+  'refresh-device',
+  'forward-device',
+] as const
 
 const hexDigest = z.string().regex(/^[0-9a-f]+$/)
 const pcrValues = z.record(z.string().regex(/^[0-9]{1,2}$/), hexDigest)

@@ -39,6 +39,8 @@ const device = z.object({
   verified: verifiedState.nullable(),
   /** What this program itself made on the device from dom0's own files, when it brought it up to date last. */
   made: z.array(z.object({ name: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) })).default([]),
+  /** The forward seal for its own next boot, made while another device was booted; null after a verified boot. */
+  forward: z.object({ at: z.iso.datetime(), registers }).nullable().default(null),
   /** Since when it is left to do; null where it is not, or where no state was approved yet. */
   leftSince: z.iso.datetime().nullable(),
 })
@@ -84,7 +86,7 @@ export function emptyDeviceLedger(at: string): DeviceLedger {
 /** What the ledger knows of a device, or nothing yet. */
 export function findLedgerDevice(ledger: DeviceLedger, label: string): LedgerDevice {
   const found = ledger.devices.find((one) => one.label === label)
-  return found ?? { label, uuid: null, verified: null, made: [], leftSince: null }
+  return found ?? { label, uuid: null, verified: null, made: [], forward: null, leftSince: null }
 }
 
 /** The ledger with this device in the place of the one of its label. */

@@ -3,14 +3,17 @@ import { checkSpace, type GateCheck } from '../../core/decide/readiness.ts'
 import { decideForwardTarget } from '../../core/seal/forward-target.ts'
 import { findSlots } from '../../core/seal/freshness.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
+import { findLedgerDevice, type LedgerLook } from '../../core/session/device-ledger.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
+import { observeApproved } from '../../observe/approved.ts'
 import { type AemDevice, openDevice } from '../../observe/devices.ts'
 import { observePlainSecrets, plainSecretPath } from '../../observe/plain-secrets.ts'
 import { observeSealReadiness } from '../../observe/seal-readiness.ts'
 import { isSealed, observeSealedCopy, observeTpmId } from '../../observe/sealed.ts'
 import { observeSelection } from '../../observe/selection.ts'
 import { observeSrkPassword } from '../../observe/srk-password.ts'
+import { observeTarget } from '../../observe/target.ts'
 import { observeTpm } from '../../observe/tpm.ts'
 import { openTpm2Trial } from '../../observe/tpm2-trial.ts'
 import { openTpm12Trial } from '../../observe/tpm12-trial.ts'
@@ -28,11 +31,19 @@ export type ForwardPlan = {
 
 export type ForwardReadiness = { readonly checks: readonly GateCheck[]; readonly plan: ForwardPlan | null }
 
-/** All conditions of a forward seal, and the plan where they could be put together. */
-export async function observeForwardReadiness(host: Host, session: Session): Promise<ForwardReadiness> {
+/**
+ * All conditions of a forward seal, and the plan where they could be put together.
+ * @param look the list of devices; it counts where the session is about another device than the one this boot came from
+ */
+export async function observeForwardReadiness(
+  host: Host,
+  session: Session,
+  look: LedgerLook,
+): Promise<ForwardReadiness> {
   const tpm = await observeTpm(host)
   const selected = await observeSelection(host)
-  const { device, checks } = await observeSealReadiness(host, tpm, selected)
+  const other = session.device === null ? null : await observeTarget(host, session)
+  const { device, checks } = await observeSealReadiness(host, tpm, selected, other)
   const tpmId = await observeTpmId(host)
   const bank = tpm.bank === 'sha1' || tpm.bank === 'sha256' ? tpm.bank : null
   const present = bank === null ? {} : (tpm.pcrs[bank] ?? {})
@@ -47,6 +58,12 @@ export async function observeForwardReadiness(host: Host, session: Session): Pro
           ? `predicted: PCR ${Object.keys(target.values).join(', ')}`
           : target.problems.join('; '),
     },
+    ...(session.device === null
+      ? []
+      : [
+          checkKnownDevice(look, session.device, device),
+          await observeApproved(host, look, 'values' in target ? target.values : {}),
+        ]),
     await checkSecretsThere(host, device),
     ...(await checkCopies(host, device, tpmId)),
     checkSpace('dom0-space', 'dom0', valueOrNull(await host.freeBytes('/var/lib/tpms'))),
@@ -59,6 +76,19 @@ export async function observeForwardReadiness(host: Host, session: Session): Pro
   return {
     checks: all,
     plan: { device, uuid: device.uuid, tpmId, tpmVersion: version, bank, selected, values: target.values },
+  }
+}
+
+/** A stick with the right label may still be another stick. */
+function checkKnownDevice(look: LedgerLook, label: string, device: AemDevice | null): GateCheck {
+  const known = look.state === 'read' ? findLedgerDevice(look.ledger, label).uuid : null
+  const isOther = known !== null && known !== device?.uuid
+  return {
+    id: 'device-known',
+    ok: device === null ? false : !isOther,
+    detail: isOther
+      ? `this is another device labelled ${label}: its UUID was ${known}`
+      : `${label} is the device that was seen before, or was not seen before`,
   }
 }
 

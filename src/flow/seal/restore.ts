@@ -105,8 +105,7 @@ export async function restoreSession(host: Host, session: Session): Promise<Rest
  * The old files that a forward seal kept in dom0, once nobody goes back to them. On the device AEM's next seal removes
  * theirs with all of aem/tpms.
  */
-export async function removeLeftovers(host: Host, session: Session): Promise<void> {
-  const record = forwardRecordOf(session)
+export async function removeLeftovers(host: Host, record: ForwardRecord | null): Promise<void> {
   if (record === null) return
   await host.removeFile(placeOf('dom0', '/var/lib', record.tpmId, record.label).aside)
 }

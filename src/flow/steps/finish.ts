@@ -1,5 +1,6 @@
 import { renderJson } from '../../core/harmless-text.ts'
 import { renderChainSvg } from '../../core/launch/chain-svg.ts'
+import { forwardRecordOf } from '../../core/seal/forward-record.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { renderReport } from '../../core/session/report.ts'
 import { workLines } from '../../messages/devices.ts'
@@ -20,7 +21,7 @@ export const finish: Step<'finish'> = async ({ store, session, host }) => {
     picture === null || chain === null ? null : await store.writeReport(picture, renderChainSvg(chain))
   const report = await store.writeReport(`${name}.md`, renderReport(session, at, picture))
   const reports = [report, await store.writeReport(`${name}.json`, json), ...(drawn === null ? [] : [drawn])]
-  await removeLeftovers(host, session)
+  await removeLeftovers(host, forwardRecordOf(session))
   await store.close()
   const { devicesLeft } = session
   const isVerified = session.history.findLast((entry) => entry.step === 'verify')?.outcome === 'verified'

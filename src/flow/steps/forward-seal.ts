@@ -4,27 +4,33 @@ import { type ForwardRecord, forwardRecordOf } from '../../core/seal/forward-rec
 import { describeForwardFailure, describeForwardSeal } from '../../messages/forward-seal.ts'
 import { makeFailure } from '../../messages.ts'
 import { observeForwardReadiness } from '../seal/forward-plan.ts'
-import { observeMountPoint, restoreForwardSeal } from '../seal/restore.ts'
+import { observeMountPoint, removeLeftovers, restoreForwardSeal } from '../seal/restore.ts'
 import { sealForward, takeBack } from '../seal/seal-forward.ts'
 import type { Step } from '../step.ts'
 
 /** Seals to the predicted registers beside the old files, then switches; a failure takes everything back. */
 export const forwardSeal: Step<'forward-seal'> = async (context) => {
-  const { host, ui, options, session } = context
+  const { host, ui, options, session, store } = context
   if (options.dryRun)
     return { outcome: 'sealed', facts: { dryRun: true }, message: describeForwardSeal('rehearsed', null) }
   const before = forwardRecordOf(session)
   // A run that ended half-way: first everything as it was, then anew.
   if (before !== null)
     await restoreForwardSeal(host, before, await observeMountPoint(host, before.uuid), false)
-  const { plan, checks } = await observeForwardReadiness(host, session)
+  const { plan, checks } = await observeForwardReadiness(host, session, await store.loadDevices())
   if (plan === null || !isReady(checks)) {
     const failed = checks.filter((check) => check.ok !== true).map((check) => check.detail)
     return fail(makeFailure('forward-seal-failed', { what: failed.join('; ') }), null)
   }
   try {
     const record = await ui.progress('sealing to the predicted registers', () => sealForward(context, plan))
-    return { outcome: 'sealed', facts: { record }, message: describeForwardSeal('sealed', record) }
+    // Of another device the old files were for boot files that it has no more: nobody goes back to them.
+    if (session.device !== null) await removeLeftovers(host, record)
+    return {
+      outcome: 'sealed',
+      facts: { record },
+      message: describeForwardSeal('sealed', record, session.device),
+    }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     return fail(error, await takeBack(context, plan))

@@ -38,7 +38,7 @@ function ledgerWith(changes: Partial<VerifiedState> | null): DeviceLedger {
   return {
     ...emptyDeviceLedger(AT),
     approved,
-    devices: [{ label: 'aem.stick', uuid: null, verified: own, made: [], leftSince: EARLIER }],
+    devices: [{ label: 'aem.stick', uuid: null, verified: own, made: [], forward: null, leftSince: EARLIER }],
   }
 }
 
@@ -100,8 +100,22 @@ describe('decideDeviceWork', () => {
 describe('markDevicesLeft', () => {
   it('keeps since when, adds new devices, lets done and vanished ones go', () => {
     const ledger = ledgerWith(null)
-    const gone = { label: 'aem.gone', uuid: null, verified: null, made: [], leftSince: EARLIER }
-    const done = { label: 'aem', uuid: null, verified: { ...verified, at: AT }, made: [], leftSince: EARLIER }
+    const gone = {
+      label: 'aem.gone',
+      uuid: null,
+      verified: null,
+      made: [],
+      forward: null,
+      leftSince: EARLIER,
+    }
+    const done = {
+      label: 'aem',
+      uuid: null,
+      verified: { ...verified, at: AT },
+      made: [],
+      forward: null,
+      leftSince: EARLIER,
+    }
     const marked = markDevicesLeft(
       { ...ledger, devices: [...ledger.devices, gone, done] },
       ['aem', 'aem.new', 'aem.stick'],

@@ -1,0 +1,241 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { forwardDevice, refreshDevice } from '../../flows/devices.ts'
+import { listForwardValues } from '../../src/cli/status.ts'
+import { decideDeviceWork } from '../../src/core/decide/device-work.ts'
+import { startSession } from '../../src/core/session/checkpoint.ts'
+import { rememberVerification } from '../../src/flow/remember-devices.ts'
+import { runFlow } from '../../src/flow/runner.ts'
+import { STEPS } from '../../src/flow/steps.ts'
+import { makeDirectoryStore } from '../../src/flow/store.ts'
+import type { Flow } from '../../src/flow/types.ts'
+import type { Host } from '../../src/host/host.ts'
+import { makeSinit } from '../../src/host/simulated/boot-images.ts'
+import { INTERNAL, installXen, NEW_XEN, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
+import { restartMachine } from '../../src/host/simulated/power.ts'
+import { observeMachine } from '../../src/observe/machine.ts'
+import { observeStatus } from '../../src/observe/status.ts'
+import { observeVerification } from '../../src/observe/verify.ts'
+import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
+import { machineOf, outcomesOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
+import { makeScriptedUi } from '../support/scripted-ui.ts'
+
+const INITRAMFS = `/initramfs-${KERNEL_RELEASE}.img`
+
+let machine: SimMachine
+/** The update was booted from dom0's own disk, explained, and approved; the stick is as it was before the update. */
+beforeEach(async () => {
+  machine = machineOf('two-devices')
+  bootFrom(INTERNAL.uuid)
+  await verify(true)
+})
+
+function stick() {
+  return machine.devices.find(({ uuid }) => uuid === STICK.uuid)!
+}
+
+function bootFrom(uuid: string): void {
+  machine.bootDevice = uuid
+  restartMachine(machine)
+}
+
+function isSecretShown(): boolean {
+  return machine.journal.some((text) => text.includes('Freshness token valid'))
+}
+
+async function verify(approve: boolean) {
+  const host = makeSimulatedHost(machine)
+  const { bootId } = await observeMachine(host)
+  const approved = approve ? { at: host.now().toISOString(), bootId, pcrs: machine.pcrs.sha256 ?? {} } : null
+  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
+  return rememberVerification(host, store, await observeVerification(host, null), approved)
+}
+
+async function run(flow: Flow, change: (host: Host) => Host = (host) => host, device = 'aem.stick') {
+  const host = change(makeSimulatedHost(machine))
+  const ui = makeScriptedUi({ 'refresh-device': 'yes' })
+  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
+  const { bootId } = await observeMachine(host)
+  const session = startSession({ id: SESSION_ID, now: host.now(), bootId, flow: flow.id, device })
+  const context = { host, ui, store, options: RUN_OPTIONS, session, simulateRestart: null }
+  const result = await runFlow(flow, flow.start, STEPS, context)
+  return { result, said: ui.said.join(' ').replaceAll(/\s+/g, ' '), store }
+}
+
+async function workOf(label: string) {
+  const look = await makeDirectoryStore(makeSimulatedHost(machine), DEFAULT_STATE_DIR).loadDevices()
+  return decideDeviceWork(look, { label, present: true, bootFiles: 'current' })
+}
+
+async function sealedForOf(label: string) {
+  const host = makeSimulatedHost(machine)
+  const look = await makeDirectoryStore(host, DEFAULT_STATE_DIR).loadDevices()
+  const { devices } = await observeStatus(host, listForwardValues(null, look))
+  return devices.find((device) => device.label === label)?.binding
+}
+
+function sealedFiles(): Record<string, string> {
+  const all = [...machine.dom0, ...stick().files].filter(([path]) => path.includes('aem.stick/'))
+  return Object.fromEntries(all.map(([path, { bytes }]) => [path, Buffer.from(bytes).toString('hex')]))
+}
+
+const DONE = [
+  'check-device: ready',
+  'predict: complete',
+  'gate-forward-seal: ready',
+  'forward-seal: sealed',
+  'keep-forward: kept',
+]
+
+describe('a device that was not booted from', () => {
+  it('as AEM leaves it: its first boot after the update shows nothing', () => {
+    bootFrom(STICK.uuid)
+    expect(isSecretShown()).toBe(false)
+  })
+
+  it('is brought up to date and sealed forward: its first boot shows the secret', async () => {
+    await run(refreshDevice)
+    const { result } = await run(forwardDevice)
+    expect(outcomesOf(result)).toEqual(DONE)
+    expect(await sealedForOf('aem.stick')).toBe('forward')
+    expect(await workOf('aem.stick')).toMatchObject({ state: 'to-do', needs: 'forward-boot' })
+    bootFrom(STICK.uuid)
+    expect(isSecretShown()).toBe(true)
+    await verify(false)
+    expect(await workOf('aem.stick')).toEqual({ state: 'done' })
+    bootFrom(INTERNAL.uuid)
+    expect(isSecretShown()).toBe(true)
+  })
+
+  it('has nothing left beside in dom0, and no session', async () => {
+    await run(refreshDevice)
+    const { store } = await run(forwardDevice)
+    expect([...machine.dom0.keys()].filter((path) => path.includes('aem-reseal_'))).toEqual([])
+    expect(await store.load()).toBeNull()
+  })
+
+  it('has nothing to do once it was verified in its own boot', async () => {
+    await run(refreshDevice)
+    await run(forwardDevice)
+    bootFrom(STICK.uuid)
+    await verify(false)
+    bootFrom(INTERNAL.uuid)
+    expect(outcomesOf((await run(forwardDevice)).result)).toEqual(['check-device: nothing-to-do'])
+  })
+})
+
+describe('nothing is sealed', () => {
+  /** Runs it and holds every sealed file against what was there. */
+  async function refused(): Promise<{ outcomes: readonly string[]; said: string; exit: number }> {
+    const before = sealedFiles()
+    const { result, said } = await run(forwardDevice)
+    expect(sealedFiles()).toEqual(before)
+    expect(result.exit).toBe(1)
+    return { outcomes: outcomesOf(result), said, exit: result.exit }
+  }
+
+  it('for a stick with an initramfs that nobody vouches for', async () => {
+    const { outcomes, said } = await refused()
+    expect(outcomes.at(-1)).toBe('predict: unvouched')
+    expect(said).toMatch(/was not made by this program/)
+  })
+
+  it('for a stick whose initramfs was changed since this program made it', async () => {
+    await run(refreshDevice)
+    stick().files.set(INITRAMFS, { bytes: Buffer.from('070701 evil'), mtimeMs: machine.nowMs })
+    expect((await refused()).outcomes.at(-1)).toBe('predict: unvouched')
+  })
+
+  it.each([
+    ['Xen', 'console=none', 'console=none ept=no-exec-sp'],
+    ['the kernel', 'rhgb quiet aem.uuid', 'rhgb quiet rd.break aem.uuid'],
+  ])('for a stick whose grub.cfg gives %s another command line', async (_what, from, to) => {
+    await run(refreshDevice)
+    const { files } = stick()
+    const text = Buffer.from(files.get('/grub2/grub.cfg')!.bytes).toString()
+    expect(text).toContain(from)
+    files.set('/grub2/grub.cfg', { bytes: Buffer.from(text.replaceAll(from, to)), mtimeMs: 0 })
+    const { outcomes, said } = await refused()
+    expect(outcomes.at(-1)).toBe('predict: unvouched')
+    expect(said).toMatch(/command line in grub\.cfg is not the one this boot used/)
+  })
+
+  it('for a stick with another SINIT', async () => {
+    await run(refreshDevice)
+    stick().files.set('/SINIT.BIN', { bytes: makeSinit('another module'), mtimeMs: 0 })
+    expect((await refused()).outcomes.at(-1)).toBe('predict: partial')
+  })
+
+  it('for a stick with a Xen that is not installed', async () => {
+    await run(refreshDevice)
+    stick().files.set(`/${XEN_IMAGE}`, { bytes: Buffer.from('another'), mtimeMs: 0 })
+    const { outcomes, said } = await refused()
+    expect(outcomes).toEqual(['check-device: blocked'])
+    expect(said).toMatch(/devices refresh aem\.stick/)
+  })
+
+  it('where another update waits for its restart: that state was not approved', async () => {
+    installXen(machine, `${NEW_XEN.slice(0, -1)}5`, machine.nowMs)
+    await run(refreshDevice)
+    const { outcomes, said } = await refused()
+    expect(outcomes.at(-1)).toBe('gate-forward-seal: blocked')
+    expect(said).toMatch(/its next boot would have another PCR 18 than was approved/)
+  })
+
+  it('in a boot that is not in the approved state', async () => {
+    await run(refreshDevice)
+    machine.luksHeader = Buffer.from('another header')
+    bootFrom(INTERNAL.uuid)
+    const { outcomes, said } = await refused()
+    expect(outcomes).toEqual(['check-device: blocked'])
+    expect(said).toMatch(/PCR 13 of this boot is not as it was approved/)
+  })
+
+  it('where no state was ever approved', async () => {
+    machine.dom0.delete(`${DEFAULT_STATE_DIR}/devices.json`)
+    const { outcomes, said } = await refused()
+    expect(outcomes).toEqual(['check-device: blocked'])
+    expect(said).toMatch(/no state was approved yet/)
+  })
+
+  it('for another stick with the same label', async () => {
+    await run(refreshDevice)
+    const path = `${DEFAULT_STATE_DIR}/devices.json`
+    const text = Buffer.from(machine.dom0.get(path)!.bytes).toString()
+    machine.dom0.set(path, {
+      bytes: Buffer.from(text.replaceAll(STICK.uuid, '11111111-2222-4333-8444-555555555555')),
+      mtimeMs: 0,
+    })
+    const { outcomes, said } = await refused()
+    expect(outcomes.at(-1)).toBe('gate-forward-seal: blocked')
+    expect(said).toMatch(/this is another device labelled aem\.stick/)
+  })
+
+  it('for the device of this boot, which `start` is for', async () => {
+    const { result, said } = await run(forwardDevice, (host) => host, 'aem')
+    expect(outcomesOf(result)).toEqual(['check-device: blocked'])
+    expect(said).toMatch(/this boot came from it/)
+  })
+
+  it('for a stick that is not there', async () => {
+    stick().isPresent = false
+    expect((await refused()).outcomes).toEqual(['check-device: blocked'])
+  })
+})
+
+it('keeps the session for `cancel` where a failed seal could not be taken back', async () => {
+  await run(refreshDevice)
+  let exchanges = 0
+  const { result, store } = await run(forwardDevice, (host) => ({
+    ...host,
+    async run(call, input) {
+      // The second switch fails, and so does the way back.
+      if (call.id === 'exchange-directories' && ++exchanges > 1)
+        return { state: 'seen', value: { exit: 1, stdout: '', stderr: 'Input/output error' } }
+      return host.run(call, input)
+    },
+  }))
+  expect(outcomesOf(result).at(-1)).toBe('forward-seal: failed')
+  expect((await store.load())?.findings['forward-seal']).toMatchObject({ takenBack: false })
+})
