@@ -1,6 +1,7 @@
 import { forwardDevice, refreshDevice, repairSlots } from '../../flows/devices.ts'
 import { labelOf } from '../core/aem/devices.ts'
 import { EXIT } from '../core/failure.ts'
+import { listForwardValues } from '../core/seal/forward-record.ts'
 import { startSession } from '../core/session/checkpoint.ts'
 import { makeDirectoryStore } from '../flow/store.ts'
 import type { Flow } from '../flow/types.ts'
@@ -12,7 +13,7 @@ import { observeStatus } from '../observe/status.ts'
 import { toSuffix } from './device-name.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { runDeviceFlow } from './session.ts'
-import { listForwardValues, renderDevices, toStatusAnswer } from './status.ts'
+import { renderDevices, toStatusAnswer } from './status.ts'
 import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
 
 export const DEVICE_ACTS = ['repair-slots', 'refresh', 'forward-seal'] as const

@@ -1,7 +1,7 @@
 import { parseSealSelection } from '../core/aem/configuration.ts'
 import { EXIT, Failure } from '../core/failure.ts'
 import { PCR } from '../core/launch/pcr.ts'
-import { forwardValuesOf } from '../core/seal/forward-record.ts'
+import { listForwardValues } from '../core/seal/forward-record.ts'
 import { startSession } from '../core/session/checkpoint.ts'
 import { rememberVerification } from '../flow/remember-devices.ts'
 import { makeDirectoryStore } from '../flow/store.ts'
@@ -63,11 +63,11 @@ export async function runVerify(
 ): Promise<number> {
   const suffix = device === null ? null : toSuffix(device)
   const ui = makeUi(io, options)
-  const session = await makeDirectoryStore(host, stateDirOf(options))
-    .load()
-    .catch(() => null)
+  const store = makeDirectoryStore(host, stateDirOf(options))
+  const session = await store.load().catch(() => null)
+  const forward = listForwardValues(session, await store.loadDevices())
   const results = await ui.progress('checking the sealed copies', () =>
-    observeVerification(host, suffix, forwardValuesOf(session)),
+    observeVerification(host, suffix, forward),
   )
   const unkept = host.writable ? await remember(host, options, results) : null
   const isGood = results.length > 0 && results.every((result) => result.ok === true)

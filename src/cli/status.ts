@@ -1,5 +1,5 @@
 import { decideDeviceWork, decideSealedFor, listSharedRegisters } from '../core/decide/device-work.ts'
-import { forwardRecordOf } from '../core/seal/forward-record.ts'
+import { listForwardValues } from '../core/seal/forward-record.ts'
 import { findSlotSharers } from '../core/seal/freshness.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import { findLedgerDevice, type LedgerLook } from '../core/session/device-ledger.ts'
@@ -31,18 +31,6 @@ export async function runStatus(io: Io, options: GlobalOptions, host: Host): Pro
   if (options.json) printJson(io, answer)
   else ui.say(renderStatus(answer, facts, describeLedger(look, `${directory}/devices.json`)))
   return 0
-}
-
-/** To which registers each device was sealed forward: by the open session, or for its own next boot. */
-export function listForwardValues(
-  session: Session | null,
-  look: LedgerLook,
-): (label: string) => Readonly<Record<number, string>> | null {
-  const own = forwardRecordOf(session)
-  return (label) => {
-    if (own?.label === label) return own.values
-    return look.state === 'read' ? (findLedgerDevice(look.ledger, label).forward?.registers ?? null) : null
-  }
 }
 
 /** The gate's note, while it is true: of this boot, and AEM has not sealed since. */

@@ -2,6 +2,7 @@ import { parseSealSelection } from '../core/aem/configuration.ts'
 import type { Binding } from '../core/decide/device-work.ts'
 import type { InstalledPackage } from '../core/package/rpm.ts'
 import type { MalformedLine } from '../core/package/signers.ts'
+import type { ForwardValuesOf } from '../core/seal/forward-record.ts'
 import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { observeBinding } from './binding.ts'
@@ -54,10 +55,7 @@ export type StatusFacts = {
  * Everything that one look at the machine tells, without changing it.
  * @param forward register values that a device was sealed forward to, by its label; null: it was not
  */
-export async function observeStatus(
-  host: Host,
-  forward: (label: string) => Readonly<Record<number, string>> | null = () => null,
-): Promise<StatusFacts> {
+export async function observeStatus(host: Host, forward: ForwardValuesOf = () => null): Promise<StatusFacts> {
   const machine = await observeMachine(host)
   const tpm = await observeTpm(host)
   const aem = await observeAem(host)

@@ -10,6 +10,7 @@ import { checkTpm12Bindings, type Tpm12Bindings } from '../core/decide/verify-tp
 import { checkLuksPcr, checkSecrets } from '../core/decide/verify-unseal.ts'
 import { PCR } from '../core/launch/pcr.ts'
 import type { LuksHeaders } from '../core/launch/predict-luks.ts'
+import type { ForwardValuesOf } from '../core/seal/forward-record.ts'
 import { checkFreshness, type SlotOwner } from '../core/seal/freshness.ts'
 import { parseTpm12Blob, type Tpm12Binding } from '../core/seal/tpm12-blob.ts'
 import type { Host } from '../host/host.ts'
@@ -30,9 +31,6 @@ export type DeviceVerification = {
   readonly checks: readonly Check[]
 }
 
-/** Register values an open session sealed forward to; null where none did. */
-export type ForwardValues = Readonly<Record<number, string>> | null
-
 type Common = {
   readonly tpm: TpmFacts
   readonly tpmId: string | null
@@ -40,14 +38,14 @@ type Common = {
   readonly luks: LuksHeaders
   readonly owners: readonly SlotOwner[]
   readonly trial: SecretTrial
-  readonly forward: ForwardValues
+  readonly forward: ForwardValuesOf
 }
 
 /** Checks of every AEM device's own sealed copy; a device that is not plugged in comes back with nulls. */
 export async function observeVerification(
   host: Host,
   suffix: string | null,
-  forward: ForwardValues = null,
+  forward: ForwardValuesOf = () => null,
 ): Promise<readonly DeviceVerification[]> {
   const machine = await observeMachine(host)
   const all = await observeDevices(host, machine)
@@ -84,7 +82,9 @@ async function verifyDevice(host: Host, device: AemDevice, common: Common): Prom
     const absent =
       device.present === false ? { ...copies, detail: `${device.label} is not plugged in` } : copies
     const binding =
-      tpm.version === '1.2' ? await checkBlobs(host, own, common) : await checkBinding(host, own, common)
+      tpm.version === '1.2'
+        ? await checkBlobs(host, own, common, device.label)
+        : await checkBinding(host, own, common, device.label)
     const checks: Check[] = [
       absent,
       ...binding.checks,
@@ -110,24 +110,30 @@ const AFTER_RESTART = 'sealed forward: the TPM releases it only after the restar
 async function checkBinding(
   host: Host,
   own: SealedCopy | null,
-  { selected, tpm, forward }: Common,
+  { selected, tpm, forward: forwardOf }: Common,
+  label: string,
 ): Promise<{ readonly checks: readonly Check[]; readonly isForward: boolean }> {
   const keyPub = own ? valueOrNull(await host.readFile(`${own.directory}/key.pub`)) : null
+  const forward = forwardOf(label)
   const policy = checkPolicy(keyPub, selected, valuesOf(tpm), forward)
   const isForward = policy.ok !== true && isBoundTo(keyPub, selected, forward)
   return { checks: [checkSelection(own?.keyPcrs ?? null, selected), policy], isForward }
 }
 
 /** TPM 1.2 has no key.*: each blob carries its own registers. */
-async function checkBlobs(host: Host, own: SealedCopy | null, common: Common): Promise<Tpm12Bindings> {
-  const { selected, tpm, forward } = common
+async function checkBlobs(
+  host: Host,
+  own: SealedCopy | null,
+  { selected, tpm, forward }: Common,
+  label: string,
+): Promise<Tpm12Bindings> {
   const names = (own?.files ?? []).map(({ name }) => name).filter((name) => name.endsWith('.sealed2'))
   const blobs: { name: string; binding: Tpm12Binding | null }[] = []
   for (const name of names) {
     const text = await readTextOrNull(host, `${own?.directory}/${name}`)
     blobs.push({ name, binding: text === null ? null : parseTpm12Blob(text) })
   }
-  return checkTpm12Bindings(own ? blobs : null, selected, valuesOf(tpm), forward)
+  return checkTpm12Bindings(own ? blobs : null, selected, valuesOf(tpm), forward(label))
 }
 
 async function checkContents(

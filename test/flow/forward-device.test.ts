@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { forwardDevice, refreshDevice } from '../../flows/devices.ts'
-import { listForwardValues } from '../../src/cli/status.ts'
 import { decideDeviceWork } from '../../src/core/decide/device-work.ts'
+import { listForwardValues } from '../../src/core/seal/forward-record.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
 import { rememberVerification } from '../../src/flow/remember-devices.ts'
 import { runFlow } from '../../src/flow/runner.ts'
@@ -123,6 +123,14 @@ describe('a device that was not booted from', () => {
     bootFrom(INTERNAL.uuid)
     expect(outcomesOf((await run(forwardDevice)).result)).toEqual(['check-device: nothing-to-do'])
   })
+})
+
+it('is on the list anew when its boot files were brought up to date after that', async () => {
+  await run(refreshDevice)
+  await run(forwardDevice)
+  installXen(machine, `${NEW_XEN.slice(0, -1)}5`, machine.nowMs)
+  await run(refreshDevice)
+  expect(await workOf('aem.stick')).toMatchObject({ state: 'to-do', needs: 'own-boot' })
 })
 
 describe('nothing is sealed', () => {

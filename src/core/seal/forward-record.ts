@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import type { Session } from '../session/checkpoint.ts'
+import { findLedgerDevice, type LedgerLook } from '../session/device-ledger.ts'
 
 const files = z.array(z.object({ name: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }))
 
@@ -28,8 +29,16 @@ export function forwardRecordOf(session: Session | null): ForwardRecord | null {
   return parsed.success ? parsed.data : null
 }
 
-export function forwardValuesOf(session: Session | null): Readonly<Record<number, string>> | null {
-  return forwardRecordOf(session)?.values ?? null
+/** Register values that a device was sealed forward to, before their boot, by its label; null: it was not. */
+export type ForwardValuesOf = (label: string) => Readonly<Record<number, string>> | null
+
+/** To which registers each device was sealed forward: by the open session, or for its own next boot. */
+export function listForwardValues(session: Session | null, look: LedgerLook): ForwardValuesOf {
+  const own = forwardRecordOf(session)
+  return (label) => {
+    if (own?.label === label) return own.values
+    return look.state === 'read' ? (findLedgerDevice(look.ledger, label).forward?.registers ?? null) : null
+  }
 }
 
 /** The same files with the same contents. */

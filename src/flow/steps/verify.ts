@@ -1,4 +1,4 @@
-import { forwardValuesOf } from '../../core/seal/forward-record.ts'
+import { listForwardValues } from '../../core/seal/forward-record.ts'
 import { describeVerification } from '../../messages/after-restart.ts'
 import { type AemDevice, findBootedDevice, observeDevices } from '../../observe/devices.ts'
 import { observeMachine } from '../../observe/machine.ts'
@@ -9,8 +9,9 @@ import type { Step, StepContext } from '../step.ts'
 export const verify: Step<'verify'> = async (context) => {
   const { host, ui, session, store, options } = context
   const booted = await findPluggedIn(context)
+  const forward = listForwardValues(session, await store.loadDevices())
   const results = await ui.progress('checking the sealed copies', () =>
-    observeVerification(host, booted?.suffix ?? null, forwardValuesOf(session)),
+    observeVerification(host, booted?.suffix ?? null, forward),
   )
   const own = results.find((result) => result.device === booted?.label)
   const outcome = own === undefined || own.ok === null ? 'not-verified' : own.ok ? 'verified' : 'failed'
