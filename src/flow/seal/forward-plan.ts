@@ -7,7 +7,8 @@ import { findLedgerDevice, type LedgerLook } from '../../core/session/device-led
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { observeApproved } from '../../observe/approved.ts'
-import { type AemDevice, openDevice } from '../../observe/devices.ts'
+import { type AemDevice, findBootedDevice, observeDevices, openDevice } from '../../observe/devices.ts'
+import { observeMachine } from '../../observe/machine.ts'
 import { observePlainSecrets, plainSecretPath } from '../../observe/plain-secrets.ts'
 import { observeSealReadiness } from '../../observe/seal-readiness.ts'
 import { isSealed, observeSealedCopy, observeTpmId } from '../../observe/sealed.ts'
@@ -21,6 +22,8 @@ import { openTpm12Trial } from '../../observe/tpm12-trial.ts'
 /** Everything a forward seal is made from. */
 export type ForwardPlan = {
   readonly device: AemDevice
+  /** Label of the device whose freshness token is sealed: one that the TPM expects at the next boot. */
+  readonly tokenLabel: string
   readonly uuid: string
   readonly tpmId: string
   readonly tpmVersion: '1.2' | '2.0'
@@ -48,6 +51,9 @@ export async function observeForwardReadiness(
   const bank = tpm.bank === 'sha1' || tpm.bank === 'sha256' ? tpm.bank : null
   const present = bank === null ? {} : (tpm.pcrs[bank] ?? {})
   const target = decideForwardTarget(session.prediction, selected, bank, present)
+  const machine = await observeMachine(host)
+  const booted = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
+  const token = await findToken(host, device, booted, tpm.version)
   const all: GateCheck[] = [
     ...checks,
     {
@@ -67,15 +73,25 @@ export async function observeForwardReadiness(
     await checkSecretsThere(host, device),
     ...(await checkCopies(host, device, tpmId)),
     checkSpace('dom0-space', 'dom0', valueOrNull(await host.freeBytes('/var/lib/tpms'))),
-    await checkPassword(host, device, tpmId, tpm.version),
-    await checkToken(host, device, tpm.version),
+    await checkPassword(host, booted?.label ?? null, tpmId, tpm.version),
+    token.check,
   ]
   const { version } = tpm
   const isKnown = device?.uuid && tpmId && bank && selected && (version === '1.2' || version === '2.0')
-  if (!isKnown || !device?.uuid || !('values' in target)) return { checks: all, plan: null }
+  if (!isKnown || !device?.uuid || !('values' in target) || token.label === null)
+    return { checks: all, plan: null }
   return {
     checks: all,
-    plan: { device, uuid: device.uuid, tpmId, tpmVersion: version, bank, selected, values: target.values },
+    plan: {
+      device,
+      tokenLabel: token.label,
+      uuid: device.uuid,
+      tpmId,
+      tpmVersion: version,
+      bank,
+      selected,
+      values: target.values,
+    },
   }
 }
 
@@ -140,10 +156,11 @@ async function checkCopies(
 /**
  * On TPM 1.2 AEM removes the cached password after its seal: then, and for a typed password, the present sealed files
  * are tried; with none at hand by the well-known secret, as AEM's own tpm_z_srk does at every boot.
+ * @param label of the device this boot came from: only its files can open now
  */
 async function checkPassword(
   host: Host,
-  device: AemDevice | null,
+  label: string | null,
   tpmId: string | null,
   version: string | null,
 ): Promise<GateCheck> {
@@ -156,9 +173,9 @@ async function checkPassword(
       detail: password.bytes.length === 0 ? 'the SRK has no password' : 'cached by this boot',
     }
   const gone = 'the SRK password of this boot is not cached any more'
-  if (tpmId === null || device === null || (version === '2.0' && password.state !== 'known'))
+  if (tpmId === null || label === null || (version === '2.0' && password.state !== 'known'))
     return { id, ok: false, detail: `${gone}: restart once with the AEM entry, then try again` }
-  const why = await trySrk(host, `/var/lib/tpms/${tpmId}/${device.label}`, version)
+  const why = await trySrk(host, `/var/lib/tpms/${tpmId}/${label}`, version)
   return { id, ok: why === null, detail: why ?? 'the SRK takes the password, or needs none' }
 }
 
@@ -175,28 +192,67 @@ async function trySrk(host: Host, directory: string, version: string | null): Pr
   }
 }
 
-/** The token is sealed anew as it is: it must be one that the TPM still expects. */
-async function checkToken(host: Host, device: AemDevice | null, version: string | null): Promise<GateCheck> {
+type FoundToken = { readonly label: string | null; readonly check: GateCheck }
+
+/**
+ * The token is sealed anew as it is: it must be one that the TPM still expects. Of another device on TPM 2.0 that can be
+ * the booted one's: there AEM 4.2.0 reads the first slot and no other (a policy session serves one TPM2_NV_Read, the loop
+ * in anti-evil-maid-lib-tpm2, checkfreshness, uses one for all), so all devices share it, and each seal puts another
+ * token there.
+ */
+async function findToken(
+  host: Host,
+  device: AemDevice | null,
+  booted: AemDevice | null,
+  version: string | null,
+): Promise<FoundToken> {
   const id = 'freshness'
-  const token = device ? valueOrNull(await host.readFile(plainSecretPath(device.label, 'fre'))) : null
   const trial = version === '1.2' ? await openTpm12Trial(host) : await openTpm2Trial(host)
-  if ('why' in trial) return { id, ok: null, detail: trial.why }
+  if ('why' in trial) return { label: null, check: { id, ok: null, detail: trial.why } }
   try {
     const nv = await trial.readFreshness()
-    if (nv === null || token === null)
-      return { id, ok: null, detail: 'the freshness token or its slots could not be read' }
-    const digest = createHash(version === '1.2' ? 'sha1' : 'sha256')
-      .update(token)
-      .digest('hex')
-    const slots = findSlots(nv, digest)
-    return slots.length > 0
-      ? { id, ok: true, detail: `slot ${slots.join(', ')} holds the token that is sealed anew` }
-      : {
+    const own = device === null ? null : await slotsOfToken(host, device.label, nv, version)
+    if (own === null)
+      return {
+        label: null,
+        check: { id, ok: null, detail: 'the freshness token or its slots could not be read' },
+      }
+    if (device !== null && own.length > 0)
+      return {
+        label: device.label,
+        check: { id, ok: true, detail: `slot ${own.join(', ')} holds the token that is sealed anew` },
+      }
+    const shared =
+      version === '2.0' && booted !== null && booted.label !== device?.label
+        ? await slotsOfToken(host, booted.label, nv, version)
+        : null
+    if (booted !== null && shared?.includes(0))
+      return {
+        label: booted.label,
+        check: {
           id,
-          ok: false,
-          detail: 'no slot of the TPM holds this token (another device took it): let AEM seal once first',
-        }
+          ok: true,
+          detail: `the token of ${booted.label} is sealed: it lies in slot 0, the only one that AEM reads on TPM 2.0`,
+        },
+      }
+    const detail = 'no slot of the TPM holds this token (another device took it): let AEM seal once first'
+    return { label: null, check: { id, ok: false, detail } }
   } finally {
     await trial.close()
   }
+}
+
+/** @returns null where the token or the slots could not be read */
+async function slotsOfToken(
+  host: Host,
+  label: string,
+  nv: Uint8Array | null,
+  version: string | null,
+): Promise<readonly number[] | null> {
+  const token = valueOrNull(await host.readFile(plainSecretPath(label, 'fre')))
+  if (nv === null || token === null) return null
+  const digest = createHash(version === '1.2' ? 'sha1' : 'sha256')
+    .update(token)
+    .digest('hex')
+  return findSlots(nv, digest)
 }

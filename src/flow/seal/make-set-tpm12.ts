@@ -53,7 +53,7 @@ async function sealKinds(host: Host, plan: ForwardPlan, root: string): Promise<r
       : null
   const sealed: SecretKind[] = []
   for (const kind of SECRET_KINDS) {
-    const plain = plainSecretPath(plan.device.label, kind)
+    const plain = plainSecretPath(kind === 'fre' ? plan.tokenLabel : plan.device.label, kind)
     if ((await host.statFile(plain)).state !== 'seen') continue
     const params = { pcrs: plan.selected.join(','), plain, blob: blobPath(root, kind) }
     const run =

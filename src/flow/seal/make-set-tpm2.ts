@@ -34,7 +34,9 @@ export async function makeTpm2Set(host: Host, plan: ForwardPlan): Promise<Sealed
     ['key.pcrs', Buffer.from(`${renderSelection(plan.selected)}\n`)],
   ])
   for (const kind of SECRET_KINDS) {
-    const plain = await host.readFile(plainSecretPath(plan.device.label, kind))
+    const plain = await host.readFile(
+      plainSecretPath(kind === 'fre' ? plan.tokenLabel : plan.device.label, kind),
+    )
     if (plain.state === 'absent') continue
     if (plain.state === 'unknown')
       throw makeSetFailure(`secret.${kind} could not be read: ${plain.why}`, null)
