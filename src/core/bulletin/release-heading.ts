@@ -22,6 +22,42 @@ export const placeOf = (phrase: string): Place => {
     : 'unsaid'
 }
 
+/** The release of a match and those that follow it: `4.2, 4.3 and 5.0`. */
+const readReleases = (text: string, start: RegExpMatchArray): { releases: string[]; end: number } => {
+  const releases = [start[1]!]
+  let end = start.index! + start[0].length
+  for (;;) {
+    FURTHER.lastIndex = end
+    const further = FURTHER.exec(text)
+    if (!further) return { releases, end }
+    releases.push(further[1]!)
+    end += further[0].length
+  }
+}
+
+const NAMED = /\bQubes (?:OS )?R?(\d{1,2}\.\d{1,2})/g
+
+export type LeadIn = {
+  /** Empty where it names none, as 10-21 do; null where it announces no packages. */
+  readonly releases: readonly string[] | null
+  readonly place: Place
+}
+
+/**
+ * A sentence above a list that is no heading of the usual form: `patches for Qubes 4.0 are as follows:` (37), `have been
+ * uploaded to the current repo:` (10-21), `In templates:`.
+ */
+export const parseLeadIn = (sentence: string): LeadIn => {
+  if (!sentence.endsWith(':')) return { releases: null, place: 'unsaid' }
+  const isForTemplates =
+    /\b(?:templates?|standalones?|TemplateVMs?|StandaloneVMs?|domUs?)\b/i.test(sentence) &&
+    !/\bdom0\b/i.test(sentence)
+  const place = isForTemplates ? 'vms' : 'unsaid'
+  const named = [...sentence.matchAll(NAMED)].at(-1)
+  if (named) return { releases: readReleases(sentence, named).releases, place }
+  return { releases: /\bpackages?\b/i.test(sentence) ? [] : null, place }
+}
+
 /**
  * The line above a package list.
  *
@@ -37,15 +73,7 @@ export const parseReleaseHeading = (line: string): ReleaseHeading | null => {
   if (markdown) return { releases: [markdown[1]!], place: 'unsaid', rest: '', lasting: true }
   const start = START.exec(text)
   if (!start) return null
-  const releases = [start[1]!]
-  let at = start[0].length
-  for (;;) {
-    FURTHER.lastIndex = at
-    const further = FURTHER.exec(text)
-    if (!further) break
-    releases.push(further[1]!)
-    at += further[0].length
-  }
+  const { releases, end: at } = readReleases(text, start)
   const colon = text.indexOf(':', at)
   if (colon === -1 || !/^(?:,? .*)?$/.test(text.slice(at, colon))) return null
   return {

@@ -157,6 +157,33 @@ describe('parseBulletin on single odd forms', () => {
     expect(parseText(text).restart).toBe('unstated')
   })
 
+  it.each([
+    ['another section title', 'Patching\n---', 'Updates\n---'],
+    ['a sentence that names the release', 'For Qubes 4.2, in dom0:', 'In dom0 of Qubes OS 4.2:'],
+    ['two blank lines below a heading', 'For Qubes 4.2, in dom0:\n', 'For Qubes 4.2, in dom0:\n\n\n'],
+    [
+      'another list for templates',
+      'These packages will',
+      'In templates:\n\n- qubes-core-agent version 4.2.50\n\nThese packages will',
+    ],
+  ])('reads the same packages with %s', (_, published, changed) => {
+    expect(textOf(103)).toContain(published)
+    expect(parseText(textOf(103).replace(published, changed))).toEqual(bulletinOf(103))
+  })
+
+  it('reads the release of each sentence above a list', () => {
+    const text = textOf(15).replace(
+      'uploaded to the security-testing repository:',
+      'uploaded to the security-testing repository for Qubes 4.2 and 4.3:',
+    )
+    expect(parseText(text).dom0.map(({ release }) => release)).toEqual(['4.2', '4.3'])
+  })
+
+  it('takes the name of a package from a paragraph of any length (6)', () => {
+    const text = textOf(6).replace('We have uploaded', `${'It is late.\n'.repeat(400)}We have uploaded`)
+    expect(parseText(text).dom0).toEqual(bulletinOf(6).dom0)
+  })
+
   it('reads what follows the present form in a later release', () => {
     const next = textOf(116)
       .replace('Bulletin 116', 'Bulletin 117')
@@ -233,6 +260,63 @@ describe('parseBulletin on other bytes', () => {
       'line',
     ],
     [
+      'a list below a heading that is none',
+      Buffer.from(textOf(103).replace('For Qubes 4.2, in dom0:', 'For the newest release, in dom0:')),
+      'bulletin-package-line',
+      'line 50): "Xen packages, version 4.17.4-4" stands below no line',
+    ],
+    [
+      'a list without bullets',
+      Buffer.from(textOf(59).replaceAll('  - Xen', '  Xen')),
+      'bulletin-package-list',
+      'no list of packages',
+    ],
+    [
+      'a notice without packages',
+      Buffer.from(textOf(103).replace(/ {2}For Qubes 4\.1[\s\S]*4\.17\.4-4\n/, '')),
+      'bulletin-no-packages',
+      'no package',
+    ],
+    [
+      'a bulletin that says nowhere what to do',
+      Buffer.from(textOf(9).replace('Patching', 'Pitching')),
+      'bulletin-no-action',
+      'no section',
+    ],
+    [
+      'an item of more than a thousand characters',
+      Buffer.from(textOf(103).replace('- Xen packages,', `- Xen packages${' packages'.repeat(120)},`)),
+      'bulletin-package-line',
+      'names no package',
+    ],
+    [
+      'more than a thousand packages',
+      Buffer.from(
+        textOf(103).replace(
+          '  - Xen packages, version 4.17.4-4\n',
+          Array.from({ length: 1001 }, (_, index) => `  - p${index}, version 1.2-3\n`).join(''),
+        ),
+      ),
+      'bulletin-package-list',
+      'more than 1000 packages',
+    ],
+    [
+      'more releases than packages may be',
+      Buffer.from(
+        textOf(103)
+          .replace('For Qubes 4.2,', `For Qubes 4.2${', 4.3'.repeat(500)},`)
+          .replace('version 4.17.4-4', 'versions 4.17.4-4, 4.17.4-5, 4.17.4-6'),
+      ),
+      'bulletin-package-list',
+      'more than 1000 packages',
+    ],
+    [
+      'a list of more than 64 advisories',
+      Buffer.from(textOf(31).replaceAll('216-224', `216-224${', XSA 300-310'.repeat(7)}`)),
+      'bulletin-xsa-range',
+      'more than 64 advisories',
+    ],
+    [
       'a heading without list',
       Buffer.from(textOf(103).replace('  - Xen packages, version 4.17.4-4', '')),
       'bulletin-package-list',
@@ -273,6 +357,43 @@ describe('parseBulletin on other bytes', () => {
         }
       }
     }
+  })
+
+  /** What multiplies (names by versions, releases by packages, ranges by mentions) or is looked at again and again. */
+  const lines = (line: string): string => `${line}\n`.repeat(Math.floor(900_000 / (line.length + 1)))
+  const wide = (piece: string): string => piece.repeat(Math.floor(4_000 / piece.length))
+  const beforeList = textOf(116).slice(0, textOf(116).indexOf('  For Qubes 4.3'))
+  const old =
+    '---===[ Qubes Security Bulletin #5 ]===---\n\nDecember 4, 2012\n\nPatching\n--------\nNot yet.\n\n'
+  it.each([
+    [
+      'names and versions',
+      `${beforeList}For Qubes 4.3, in dom0:\n- a,\n${lines('  b,').slice(0, 400_000)}  c versions 1.1,\n${lines('  1.2,').slice(0, 400_000)}  1.3`,
+      'bulletin-package-line',
+    ],
+    [
+      'releases and packages',
+      `${beforeList}For Qubes 4.3${wide(', 4.2')}, in dom0:\n${lines('- a 1.2')}`,
+      'bulletin-package-list',
+    ],
+    [
+      'names, versions and releases',
+      `${beforeList}For Qubes 4.3${wide(', 4.2')}, in dom0:\n- ${'a, '.repeat(160)}b versions ${'1.2, '.repeat(90)}1.3\n`,
+      'bulletin-package-list',
+    ],
+    [
+      'full stops',
+      `${beforeList}For Qubes 4.3, in dom0:\n${lines(`- a 1${wide('.')}b`)}`,
+      'bulletin-package-line',
+    ],
+    ['ranges in a list', `${old}Summary\n-------\n${lines(wide('XSA 1-60, '))}`, 'bulletin-xsa-range'],
+    ['ranges on lines', `${old}Summary\n-------\n${lines('XSA 1-60')}`, null],
+    ['citations', `${old}Summary\n-------\n${lines(wide('Xen.org announced [1]-[60] '))}`, null],
+    ['sentences', `${old}${lines('Xen packages for Qubes R2 (version 1.2)')}`, null],
+    ['sections', `${old}${lines('Patching\n--------\n- a 1.2')}`, 'bulletin-package-line'],
+  ])('reads or refuses a megabyte of %s', (_, text, code) => {
+    if (code) expect(failureOf(new TextEncoder().encode(text)).text.code).toBe(code)
+    else expect(parseText(text).id).toBe(5)
   })
 
   it('has one file for each number', () => {
