@@ -33,7 +33,7 @@ export const actionSections = (sections: readonly Section[]): Section[] => {
 export const placeOfSection = (section: Section): Place => {
   const text = section.paragraphs.join('\n')
   if (/\binstalled in dom0\b/i.test(text)) return 'dom0'
-  return /\b(?:installed in|install those packages in|packages for domUs|for the Linux AppVMs)\b.{0,40}(?:template|VMs?\b)/i.test(
+  return /\b(?:installed in|install those packages in|packages for domUs|for the Linux AppVMs)\b.{0,40}(?:template|VMs?\b(?! Manager))/i.test(
     text,
   )
     ? 'vms'

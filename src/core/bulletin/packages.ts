@@ -46,7 +46,8 @@ const readItemPackages = (item: Item, context: Context, sectionPlace: Place): Fo
   if ((context.place === 'unsaid' ? sectionPlace : context.place) === 'vms') return []
   const line = parseItem(item)
   if (!line) {
-    if (!context.heading || NOTHING_TO_INSTALL.test(item.text)) return []
+    const isDemand = context.heading !== null || (context.releases !== null && /\d\.\d/.test(item.text))
+    if (!isDemand || NOTHING_TO_INSTALL.test(item.text)) return []
     const reason = `"${item.text.slice(0, 60)}" names no package with a version`
     throw bulletinFailure('package-line', item.line, reason)
   }
@@ -62,9 +63,14 @@ const readItemPackages = (item: Item, context: Context, sectionPlace: Place): Fo
   return releases.flatMap((release) => line.packages.map((each) => ({ release, ...each })))
 }
 
-/** A heading of a list for dom0 must be followed by one, or say that there is none; 46 has a table of templates. */
-const assertListFollows = (heading: ReleaseHeading, section: Section, at: number): void => {
-  if (heading.place === 'vms' || heading.lasting || heading.rest !== '') return
+/** A heading of a list for dom0 must name its releases, and be followed by a list or say that there is none; 46 has a table of templates. */
+const assertClear = (heading: ReleaseHeading, section: Section, at: number): void => {
+  if (heading.place === 'vms' || heading.lasting) return
+  if (!heading.isClear) {
+    const reason = `"${section.lines[at]!.trim().slice(0, 60)}" does not say plainly for which releases it is`
+    throw bulletinFailure('package-list', section.firstLine + at, reason)
+  }
+  if (heading.rest !== '' || !heading.announces) return
   if (itemBelow(section, at) !== null || section.lines[at + 1]?.startsWith('+--')) return
   throw bulletinFailure('package-list', section.firstLine + at, 'no list of packages follows this heading')
 }
@@ -78,24 +84,35 @@ const readSection = (section: Section): FoundPackage[] => {
   const place = placeOfSection(section)
   let context: Context = { heading: null, releases: null, place: 'unsaid' }
   let paragraph: string[] = []
-  const take = (item: Item): void => {
-    found.push(...readItemPackages(item, context, place))
+  let belowPackage = -1
+  const take = (item: Item, next: number): void => {
+    const packages = readItemPackages(item, context, place)
+    found.push(...packages)
     assertFewPackages(found.length, item.line)
+    if (packages.length > 0) belowPackage = next
   }
   for (let index = 0; index < section.lines.length; ) {
     const line = section.lines[index]!
     const heading = parseReleaseHeading(line)
     if (heading) {
-      assertListFollows(heading, section, index)
-      context = { heading, releases: heading.releases, place: heading.place }
+      assertClear(heading, section, index)
+      context = {
+        heading: heading.announces ? heading : null,
+        releases: heading.releases,
+        place: heading.place,
+      }
       const item = { text: heading.rest, line: section.firstLine + index }
-      if (heading.rest !== '') take(item)
+      if (heading.rest !== '') take(item, index + 1)
     } else if (isBullet(line)) {
       const { item, next } = readItem(section, index)
-      take(item)
+      take(item, next)
       index = next
       continue
     } else if (line !== '') {
+      if (index === belowPackage) {
+        const reason = `"${line.trim().slice(0, 60)}" stands in a list of packages and is no item of it`
+        throw bulletinFailure('package-list', section.firstLine + index, reason)
+      }
       paragraph = section.lines[index - 1] ? [...paragraph.slice(-3), line] : [line]
       if (!context.heading?.lasting) context = { heading: null, ...parseLeadIn(leadInOf(line, paragraph)) }
     }
