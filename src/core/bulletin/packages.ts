@@ -109,7 +109,7 @@ const readSection = (section: Section): FoundPackage[] => {
       index = next
       continue
     } else if (line !== '') {
-      if (index === belowPackage) {
+      if (index === belowPackage && /^\s*[-*]|\d\.\d/.test(line)) {
         const reason = `"${line.trim().slice(0, 60)}" stands in a list of packages and is no item of it`
         throw bulletinFailure('package-list', section.firstLine + index, reason)
       }

@@ -151,6 +151,7 @@ describe('parseBulletin on single odd forms', () => {
   })
 
   it.each([
+    ['no blank line below the list', '4.17.4-4\n\n', '4.17.4-4\n'],
     ['another section title', 'Patching\n---', 'Updates\n---'],
     ['a sentence that names the release', 'For Qubes 4.2, in dom0:', 'In dom0 of Qubes OS 4.2:'],
     ['two blank lines below a heading', 'For Qubes 4.2, in dom0:\n', 'For Qubes 4.2, in dom0:\n\n\n'],
