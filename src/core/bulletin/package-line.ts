@@ -23,7 +23,7 @@ const versionAt = (text: string, at: number): { version: string; end: number } |
   VERSION.lastIndex = at
   const match = VERSION.exec(text)
   if (!match) return null
-  const version = match[1]!.replace(/\.+$/, '')
+  const version = match[1]!.replace(/(?<!\.)\.+$/, '')
   if (!isVersion(version)) return null
   const end = at + match[0].length - (match[1]!.length - version.length)
   return { version, end }

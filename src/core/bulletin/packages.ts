@@ -1,51 +1,18 @@
+import { placeOfSection } from './action-sections.ts'
 import { type BulletinPackage, type ReleaseDemand, UNSPECIFIED_RELEASE } from './bulletin.ts'
 import { componentOf } from './components.ts'
-import { type FoundPackage, type PackageLine, parsePackageLine } from './package-line.ts'
+import { type Item, isBullet, itemBelow, parseItem, readItem } from './package-items.ts'
+import type { FoundPackage, PackageLine } from './package-line.ts'
 import { parseProsePackages } from './prose-packages.ts'
-import { type Place, parseReleaseHeading, type ReleaseHeading } from './release-heading.ts'
+import {
+  type LeadIn,
+  type Place,
+  parseLeadIn,
+  parseReleaseHeading,
+  type ReleaseHeading,
+} from './release-heading.ts'
 import { collapse, type Section } from './sections.ts'
 import { bulletinFailure } from './text.ts'
-
-/**
- * Sections that say what to install and to restart: `Patching`, `(Proper) patching` (37),
- * `Alternative patching ...` (28, 46), `User action [required]`, `Non-vulnerable GUI packages` (1);
- * not `Qubes Policy on Patching Xen Bugs` (15) nor `Suggested actions after patching` (37).
- */
-export const actionSections = (sections: readonly Section[]): Section[] =>
-  sections.filter(
-    (section) =>
-      /\bpatching\b|^user action\b|\bpackages$/i.test(section.title) &&
-      !/\b(?:policy|after)\b/i.test(section.title),
-  )
-
-/** Older headings name no place; a sentence of the section does. Silence means dom0: a demand too many is seen, one too few is not. */
-const placeOfSection = (section: Section): Place => {
-  const text = section.paragraphs.join('\n')
-  if (/\binstalled in dom0\b/i.test(text)) return 'dom0'
-  return /\b(?:installed in|install those packages in|packages for domUs|for the Linux AppVMs)\b.{0,40}(?:template|VMs?\b)/i.test(
-    text,
-  )
-    ? 'vms'
-    : 'dom0'
-}
-
-type Item = { readonly text: string; readonly line: number }
-
-const BULLET = /^( *)[*-] +(?=\S)/
-
-/** A list item with the lines that continue it, which are indented deeper than its bullet. */
-const readItem = (section: Section, index: number): { item: Item; next: number } => {
-  const bullet = BULLET.exec(section.lines[index]!)!
-  const lines = [section.lines[index]!.slice(bullet[0].length)]
-  let next = index + 1
-  for (; next < section.lines.length; next += 1) {
-    const line = section.lines[next]!
-    const indent = line.length - line.trimStart().length
-    if (line === '' || indent <= bullet[1]!.length || BULLET.test(line)) break
-    lines.push(line)
-  }
-  return { item: { text: collapse(lines), line: section.firstLine + index }, next }
-}
 
 /** `(R3.0)` after the version (20, 22) names the release of one line only. */
 const releaseOfLine = (line: PackageLine): string | null => {
@@ -62,57 +29,92 @@ const isForDom0 = (line: PackageLine): boolean =>
     (suffix) => /\b(?:templates?|standalones?|domUs?)\b/i.test(suffix) && !/\bdom0\b/i.test(suffix),
   ) && !line.packages.every(({ name }) => name.startsWith('qubes-template-'))
 
-type Context = { readonly heading: ReleaseHeading | null; readonly leadIn: boolean }
+/** What stands above a list. */
+type Context = LeadIn & { readonly heading: ReleaseHeading | null }
+
+/** The most so far are 11 (23). */
+const MAX_PACKAGES = 1_000
 
 const NOTHING_TO_INSTALL = /\bnot affected\b|\bno (?:packages?|updates?|action)\b/i
 
+const assertFewPackages = (count: number, line: number): void => {
+  if (count <= MAX_PACKAGES) return
+  throw bulletinFailure('package-list', line, `it lists more than ${MAX_PACKAGES} packages`)
+}
+
 const readItemPackages = (item: Item, context: Context, sectionPlace: Place): FoundPackage[] => {
-  if (!context.heading && !context.leadIn) return []
-  const stated = context.heading?.place ?? 'unsaid'
-  if ((stated === 'unsaid' ? sectionPlace : stated) === 'vms') return []
-  const line = parsePackageLine(item.text)
+  if ((context.place === 'unsaid' ? sectionPlace : context.place) === 'vms') return []
+  const line = parseItem(item)
   if (!line) {
-    if (!context.heading || NOTHING_TO_INSTALL.test(item.text)) return []
+    const isDemand = context.heading !== null || (context.releases !== null && /\d\.\d/.test(item.text))
+    if (!isDemand || NOTHING_TO_INSTALL.test(item.text)) return []
     const reason = `"${item.text.slice(0, 60)}" names no package with a version`
     throw bulletinFailure('package-line', item.line, reason)
   }
   if (!isForDom0(line)) return []
   const ofLine = releaseOfLine(line)
-  const releases = ofLine ? [ofLine] : (context.heading?.releases ?? [UNSPECIFIED_RELEASE])
+  const stated = ofLine ? [ofLine] : context.releases
+  if (!stated) {
+    const reason = `"${item.text.slice(0, 60)}" stands below no line that says for which release it is`
+    throw bulletinFailure('package-line', item.line, reason)
+  }
+  const releases = stated.length > 0 ? stated : [UNSPECIFIED_RELEASE]
+  assertFewPackages(releases.length * line.packages.length, item.line)
   return releases.flatMap((release) => line.packages.map((each) => ({ release, ...each })))
 }
 
-/** A heading that announces packages for dom0 must be followed by some, or say that there are none. */
-const assertListFollows = (heading: ReleaseHeading, line: number, section: Section, from: number): void => {
-  if (heading.place !== 'dom0' || NOTHING_TO_INSTALL.test(heading.rest)) return
-  const next = section.lines.slice(from, from + 3).find((each) => each !== '')
-  if (heading.rest === '' && !BULLET.test(next ?? '')) {
-    throw bulletinFailure('package-list', line, 'no list of packages follows this heading')
+/** A heading of a list for dom0 must name its releases, and be followed by a list or say that there is none; 46 has a table of templates. */
+const assertClear = (heading: ReleaseHeading, section: Section, at: number): void => {
+  if (heading.place === 'vms' || heading.lasting) return
+  if (!heading.isClear) {
+    const reason = `"${section.lines[at]!.trim().slice(0, 60)}" does not say plainly for which releases it is`
+    throw bulletinFailure('package-list', section.firstLine + at, reason)
   }
+  if (heading.rest !== '' || !heading.announces) return
+  if (itemBelow(section, at) !== null || section.lines[at + 1]?.startsWith('+--')) return
+  throw bulletinFailure('package-list', section.firstLine + at, 'no list of packages follows this heading')
 }
+
+/** Most lines end no sentence that announces a list: these need not be joined. */
+const leadInOf = (line: string, paragraph: readonly string[]): string =>
+  line.endsWith(':') ? collapse(paragraph) : ''
 
 const readSection = (section: Section): FoundPackage[] => {
   const found: FoundPackage[] = []
   const place = placeOfSection(section)
-  let context: Context = { heading: null, leadIn: false }
+  let context: Context = { heading: null, releases: null, place: 'unsaid' }
   let paragraph: string[] = []
+  let belowPackage = -1
+  const take = (item: Item, next: number): void => {
+    const packages = readItemPackages(item, context, place)
+    found.push(...packages)
+    assertFewPackages(found.length, item.line)
+    if (packages.length > 0) belowPackage = next
+  }
   for (let index = 0; index < section.lines.length; ) {
     const line = section.lines[index]!
     const heading = parseReleaseHeading(line)
     if (heading) {
-      assertListFollows(heading, section.firstLine + index, section, index + 1)
-      context = { heading, leadIn: false }
+      assertClear(heading, section, index)
+      context = {
+        heading: heading.announces ? heading : null,
+        releases: heading.releases,
+        place: heading.place,
+      }
       const item = { text: heading.rest, line: section.firstLine + index }
-      if (heading.rest !== '') found.push(...readItemPackages(item, context, place))
-    } else if (BULLET.test(line)) {
+      if (heading.rest !== '') take(item, index + 1)
+    } else if (isBullet(line)) {
       const { item, next } = readItem(section, index)
-      found.push(...readItemPackages(item, context, place))
+      take(item, next)
       index = next
       continue
     } else if (line !== '') {
+      if (index === belowPackage && /^\s*[-*]|\d\.\d/.test(line)) {
+        const reason = `"${line.trim().slice(0, 60)}" stands in a list of packages and is no item of it`
+        throw bulletinFailure('package-list', section.firstLine + index, reason)
+      }
       paragraph = section.lines[index - 1] ? [...paragraph.slice(-3), line] : [line]
-      const leadIn = line.endsWith(':') && /\bpackages?\b/i.test(collapse(paragraph))
-      context = context.heading?.lasting ? context : { heading: null, leadIn }
+      if (!context.heading?.lasting) context = { heading: null, ...parseLeadIn(leadInOf(line, paragraph)) }
     }
     index += 1
   }
@@ -131,11 +133,15 @@ const toDemands = (found: readonly FoundPackage[]): ReleaseDemand[] => {
 
 /**
  * Packages for dom0 per Qubes release, in the order of the text.
+ * @param sections All sections.
+ * @param action Those that say what to install.
  * @throws Failure bulletin-package-line, bulletin-package-list where a list for dom0 cannot be read:
  * a demand that is left out in silence would look met.
  */
-export const parseDom0Packages = (sections: readonly Section[]): ReleaseDemand[] => {
-  const action = actionSections(sections)
+export const parseDom0Packages = (
+  sections: readonly Section[],
+  action: readonly Section[],
+): ReleaseDemand[] => {
   const listed = action.flatMap(readSection)
   if (listed.length > 0) return toDemands(listed)
   const hasList = action.some((section) => section.lines.some((line) => parseReleaseHeading(line)))

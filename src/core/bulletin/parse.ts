@@ -1,9 +1,10 @@
+import { actionSections } from './action-sections.ts'
 import type { Bulletin } from './bulletin.ts'
-import { actionSections, parseDom0Packages } from './packages.ts'
+import { parseDom0Packages } from './packages.ts'
 import { parseResealNotice } from './reseal-notice.ts'
 import { parseRestart } from './restart.ts'
 import { parseOutline } from './sections.ts'
-import { parseBulletinLines } from './text.ts'
+import { bulletinFailure, parseBulletinLines } from './text.ts'
 import { parseXsas } from './xsas.ts'
 
 /** Also broken over two lines (21), and by its short name. */
@@ -21,14 +22,23 @@ export const parseBulletin = (bytes: Uint8Array): Bulletin => {
   const lines = parseBulletinLines(bytes)
   const outline = parseOutline(lines)
   const action = actionSections(outline.sections)
+  const reseal = parseResealNotice(action)
+  const dom0 = parseDom0Packages(outline.sections, action)
+  if (reseal && dom0.length === 0) {
+    throw bulletinFailure(
+      'no-packages',
+      null,
+      'it says that PCRs will change, but no package for dom0 is found in it',
+    )
+  }
   return {
     id: outline.id,
     date: outline.date,
     title: outline.title,
     xsas: parseXsas(outline),
     mentionsAem: AEM.test(lines.join('\n')),
-    reseal: parseResealNotice(action),
-    dom0: parseDom0Packages(outline.sections),
+    reseal,
+    dom0,
     restart: parseRestart(action),
   }
 }

@@ -17,39 +17,49 @@ const VERSION = /(\(version |\bversion | v?)(\d+(?:\.\d+)+(?:-\d+)?)(?=[).,; ]) 
 const RELEASE = /\bQubes (?:OS )?(?:Release |R)?(\d(?: Beta \d)?|Beta \d)\b/g
 const AUDIENCE = /\busers of (?:current )?Qubes (\d(?: Beta \d)?|Beta \d)\b/i
 
-const lastWord = (text: string): string | null => /([A-Za-z][\w.*+-]*) ?$/.exec(text.slice(-80))?.[1] ?? null
+const lastWord = (text: string): string | null => /([A-Za-z][\w.*+-]*) ?$/.exec(text)?.[1] ?? null
 
-/** `Xen packages`: the last package that was spoken of. */
-const lastPackages = (text: string): string | null =>
-  [...text.matchAll(/\b([\w.*+-]{1,40}) packages\b/g)].at(-1)?.[0] ?? null
+/** `Xen packages` */
+const PACKAGES = /\b[\w.*+-]{1,40} packages\b/g
 
-const nameBefore = (text: string, match: RegExpExecArray): string | null => {
-  const before = text.slice(0, match.index)
-  if (match[3]) {
-    const word = lastWord(before)
-    return word && `${word} packages`
+/**
+ * For places in a text that come in ascending order: the last match that ends before the place. Each match is looked at
+ * once, so that a long text takes linear time.
+ */
+const lastBefore = (text: string, pattern: RegExp): ((at: number) => RegExpExecArray | null) => {
+  const matches = text.matchAll(pattern)
+  let last: RegExpExecArray | null = null
+  let next = matches.next()
+  return (at) => {
+    while (!next.done && next.value.index + next.value[0].length <= at) {
+      last = next.value
+      next = matches.next()
+    }
+    return last
   }
-  if (match[1] === '(version ') return lastPackages(before)
-  return match[1] === 'version ' ? lastWord(before) : null
 }
 
-const lastRelease = (text: string): string | null => [...text.matchAll(RELEASE)].at(-1)?.[1] ?? null
-
-/** A sentence of that time is shorter than this; a longer one is no bulletin's prose and would cost quadratic time. */
-const MAX_PARAGRAPH_CHARACTERS = 4_000
+/** @param packages What was last spoken of as packages; null for nothing. */
+const nameBefore = (text: string, match: RegExpExecArray, packages: string | null): string | null => {
+  if (match[1] === '(version ' && !match[3]) return packages
+  const word = lastWord(text.slice(Math.max(0, match.index - 80), match.index))
+  if (match[3]) return word && `${word} packages`
+  return match[1] === 'version ' ? word : null
+}
 
 const readSection = (section: Section, audience: string | null): FoundPackage[] => {
   const found: FoundPackage[] = []
   let release = audience
   for (const text of section.paragraphs) {
-    if (text.length > MAX_PARAGRAPH_CHARACTERS) continue
+    const releaseBefore = lastBefore(text, RELEASE)
+    const packagesBefore = lastBefore(text, PACKAGES)
     for (const match of text.matchAll(VERSION)) {
-      const name = nameBefore(text, match)
+      const name = nameBefore(text, match, packagesBefore(match.index)?.[0] ?? null)
       if (!name || /-vm\b/.test(name)) continue
-      const named = lastRelease(text.slice(0, match.index)) ?? release
+      const named = releaseBefore(match.index)?.[1] ?? release
       found.push({ release: named ?? UNSPECIFIED_RELEASE, name, version: match[2]! })
     }
-    release = lastRelease(text) ?? release
+    release = releaseBefore(text.length)?.[1] ?? release
   }
   return found
 }

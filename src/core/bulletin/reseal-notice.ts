@@ -32,6 +32,12 @@ const parseCauses = (text: string): Cause[] => {
   return words.flatMap((word) => CAUSES.filter(([pattern]) => pattern.test(word)).map(([, cause]) => cause))
 }
 
+/** However it is worded: all so far say `need to reseal` and all but 19 name PCRs in the same paragraph. */
+const isNotice = (paragraph: string): boolean =>
+  (/\bre-?seal/i.test(paragraph) ||
+    (/\bAnti Evil Maid\b|\bAEM\b/i.test(paragraph) && /\bPCRs? ?\d/i.test(paragraph))) &&
+  !/(?:\bnot (?:need|have) to|n't (?:need|have) to|\bno need to|\bneed not) re-?seal\b/i.test(paragraph)
+
 /**
  * The notice for users of Anti Evil Maid: `you will need to reseal your secret passphrase to new PCR
  * values, as PCR18+19 will change due to the new Xen binaries.` 37 has it twice.
@@ -40,11 +46,7 @@ const parseCauses = (text: string): Cause[] => {
  * @throws Failure bulletin-pcr for a register that does not exist.
  */
 export const parseResealNotice = (action: readonly Section[]): ResealNotice | null => {
-  const notices = action
-    .flatMap((section) => section.paragraphs)
-    .filter(
-      (paragraph) => /\bneed to reseal\b/i.test(paragraph) && !/\bnot need to reseal\b/i.test(paragraph),
-    )
+  const notices = action.flatMap((section) => section.paragraphs).filter(isNotice)
   if (notices.length === 0) return null
   const pcrs = [...new Set(notices.flatMap(parsePcrs))].sort((a, b) => a - b)
   return { pcrs, causes: [...new Set(notices.flatMap(parseCauses))] }

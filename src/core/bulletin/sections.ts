@@ -59,7 +59,12 @@ const nextTextLine = (lines: readonly string[], from: number): number => {
 
 const parseId = (lines: readonly string[], at: number): number => {
   const header = HEADER.exec(lines[at] ?? '')
-  if (!header) throw bulletinFailure('no-header', at + 1, 'the header "Qubes Security Bulletin" is missing')
+  if (!header)
+    throw bulletinFailure(
+      'no-header',
+      Math.min(at + 1, lines.length),
+      'the header "Qubes Security Bulletin" is missing',
+    )
   const id = Number(header[1])
   if (header[1] === undefined || id === 0) {
     throw bulletinFailure('no-number', at + 1, `"${header[1] ?? header[2]}" is no bulletin number`)

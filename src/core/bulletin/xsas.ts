@@ -1,7 +1,7 @@
 import { type BulletinOutline, collapse, type Section } from './sections.ts'
 import { bulletinFailure } from './text.ts'
 
-/** More advisories than this in one range is a misreading: the widest so far has 13 (5). */
+/** More advisories than this in one range or list is a misreading: the longest so far has 13 (5). */
 const MAX_RANGE = 64
 
 /** `XSA 123`, `XSA-123`, `XSA123`, `Xen Security Advisory 236`, `Xen Security Advisory #109`. */
@@ -11,8 +11,6 @@ const RANGE_END = /(?: ?- ?| through )(?:XSA[ -]?)?(\d{1,4})(?!\d)/iy
 /** `XSA 52-54, XSA 57`, `XSA-155 and XSA-166`, `XSA 121 & 122`; a bare number must be followed by what ends or continues a list. */
 const NEXT_IN_LIST =
   /(?: \[\d{1,2}\])?(?:, (?:and )?| and | ?& ?)(?:XSA[ -]?(\d{1,4})(?!\d)|(\d{1,4})(?= ?(?:[,;)&[]|$)))/iy
-
-type Group = { readonly numbers: readonly number[]; readonly index: number }
 
 const matchAt = (pattern: RegExp, text: string, at: number): RegExpExecArray | null => {
   pattern.lastIndex = at
@@ -26,9 +24,8 @@ const expandRange = (first: number, last: number): number[] => {
   return Array.from({ length: last - first + 1 }, (_, offset) => first + offset)
 }
 
-/** Mentions that belong together as one list or range. */
-const findGroups = (text: string): Group[] => {
-  const groups: Group[] = []
+/** Mentions that belong together as one list or range, one after the other: who wants the first need not read on. */
+function* findGroups(text: string): Generator<readonly number[]> {
   let resumeAt = 0
   for (const mention of text.matchAll(MENTION)) {
     if (mention.index < resumeAt) continue
@@ -38,31 +35,32 @@ const findGroups = (text: string): Group[] => {
     for (;;) {
       const range = matchAt(RANGE_END, text, at)
       numbers.push(...(range ? expandRange(number, Number(range[1])) : [number]))
+      if (numbers.length > MAX_RANGE) {
+        throw bulletinFailure('xsa-range', null, `more than ${MAX_RANGE} advisories are no plausible list`)
+      }
       at += range ? range[0].length : 0
       const next = matchAt(NEXT_IN_LIST, text, at)
       if (!next) break
       number = Number(next[1] ?? next[2])
       at += next[0].length
     }
-    groups.push({ numbers, index: mention.index })
+    yield numbers
     resumeAt = at
   }
-  return groups
 }
 
-const numbersOf = (groups: readonly Group[]): number[] => groups.flatMap((group) => group.numbers)
+const numbersIn = (text: string): number[] => [...findGroups(text)].flat()
 
 /**
  * A title may name an old advisory as well: `Missed flush in XSA-321 backport (XSA-366)` (54, 62, 65).
  * What the bulletin is about stands in parentheses.
  */
 const titleXsas = (title: string): number[] => {
-  const parenthesised = [...title.matchAll(/\(([^()]*)\)/g)].flatMap((part) =>
-    numbersOf(findGroups(part[1]!)),
-  )
-  return parenthesised.length > 0 ? parenthesised : numbersOf(findGroups(title))
+  const parenthesised = [...title.matchAll(/\(([^()]*)\)/g)].flatMap((part) => numbersIn(part[1]!))
+  return parenthesised.length > 0 ? parenthesised : numbersIn(title)
 }
 
+const LISTED = /^XSA[ -]?(\d{1,4})(?!\d)/
 const ANNOUNCEMENT = /^(?:quick )?summary$|^problem description$|^overview$/i
 
 /**
@@ -71,12 +69,9 @@ const ANNOUNCEMENT = /^(?:quick )?summary$|^problem description$|^overview$/i
  * on about XSA 45). Quoted lines do not count.
  */
 const announcedXsas = (section: Section): number[] => {
-  const first = findGroups(collapse(section.paragraphs))[0]
-  const listed = section.lines
-    .filter((line) => /^XSA[ -]?\d/.test(line))
-    .map((line) => findGroups(line)[0]?.numbers[0])
-    .filter((number) => number !== undefined)
-  return [...(first?.numbers ?? []), ...listed]
+  const [first] = findGroups(collapse(section.paragraphs))
+  const listed = section.lines.map((line) => LISTED.exec(line)).filter((match) => match !== null)
+  return [...(first ?? []), ...listed.map((match) => Number(match[1]))]
 }
 
 /** `[1] XSA 12,` (3) and `[5] Xen Security Advisory XSA-87` (10) under References. */
@@ -96,12 +91,13 @@ const citedXsas = (section: Section, references: ReadonlyMap<number, number>): n
   const announcing = collapse(section.paragraphs)
     .split('. ')
     .filter((sentence) => /\bXen\.org\b/.test(sentence) && /\bannounced\b/.test(sentence))
-  const cited = announcing.flatMap((sentence) =>
-    [...sentence.matchAll(/\[(\d{1,2})\](?:-\[(\d{1,2})\])?/g)].flatMap((citation) =>
-      expandRange(Number(citation[1]), Number(citation[2] ?? citation[1])),
-    ),
+  const citations = new Set(
+    announcing.flatMap((sentence) => sentence.match(/\[\d{1,2}\](?:-\[\d{1,2}\])?/g) ?? []),
   )
-  return cited.map((number) => references.get(number)).filter((number) => number !== undefined)
+  const ranges = [...citations].map((citation) => citation.match(/\d+/g)!.map(Number))
+  const isCited = (entry: number): boolean =>
+    ranges.some(([from, to = from]) => from! <= entry && entry <= to!)
+  return [...references].filter(([entry]) => isCited(entry)).map(([, xsa]) => xsa)
 }
 
 /**

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Bulletin } from '../../../src/core/bulletin/bulletin.ts'
 import { parseBulletin } from '../../../src/core/bulletin/parse.ts'
+import { Failure } from '../../../src/core/failure.ts'
 
 /**
  * All public bulletins, their detached signatures and the keys, unchanged from
@@ -25,3 +26,14 @@ export const parseText = (text: string): Bulletin => parseBulletin(new TextEncod
 export const bulletinOf = (id: number): Bulletin => parseBulletin(readCorpus(fileOf(id)))
 
 export const allBulletins = (): Bulletin[] => bulletinFiles.map((name) => parseBulletin(readCorpus(name)))
+
+/** Why the bytes are refused. */
+export const failureOf = (bytes: Uint8Array): Failure => {
+  try {
+    parseBulletin(bytes)
+  } catch (error) {
+    if (error instanceof Failure) return error
+    throw error
+  }
+  throw new Error('no failure')
+}

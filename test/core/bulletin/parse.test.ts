@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import type { Restart } from '../../../src/core/bulletin/bulletin.ts'
 import { parseBulletin } from '../../../src/core/bulletin/parse.ts'
-import { Failure } from '../../../src/core/failure.ts'
 import { allBulletins, bulletinFiles, bulletinOf, parseText, readCorpus, textOf } from './corpus.ts'
 
 type Expected = { file: string } & Record<string, unknown>
 
-const expectedEven = JSON.parse(Buffer.from(readCorpus('expected-even.json')).toString('utf8')) as Expected[]
+const readExpected = (name: string): Expected[] =>
+  JSON.parse(Buffer.from(readCorpus(name)).toString('utf8')) as Expected[]
+
+/** The odd ones were written down from the texts, before the parser was asked, in the conventions of the even ones. */
+const expected = [...readExpected('expected-even.json'), ...readExpected('expected-odd.json')]
 
 /** `5-8, 12` as numbers. */
 const ids = (list: string): number[] =>
@@ -15,22 +18,20 @@ const ids = (list: string): number[] =>
     return Array.from({ length: (last ?? first) - first + 1 }, (_, offset) => first + offset)
   })
 
-const failureOf = (bytes: Uint8Array): Failure => {
-  try {
-    parseBulletin(bytes)
-  } catch (error) {
-    if (error instanceof Failure) return error
-    throw error
-  }
-  throw new Error('no failure')
-}
-
 describe('parseBulletin on all published bulletins', () => {
   it('reads 116', () => {
     expect(allBulletins().map(({ id }) => id)).toEqual(ids('1-116'))
   })
 
-  it.each(expectedEven.map(({ file, ...facts }) => [file, facts] as const))('%s', (file, facts) => {
+  it('has one file for each number', () => {
+    expect(bulletinFiles).toHaveLength(116)
+  })
+
+  it('has an expected result for each', () => {
+    expect(expected.map(({ file }) => file).sort()).toEqual([...bulletinFiles])
+  })
+
+  it.each(expected.map(({ file, ...facts }) => [file, facts] as const))('%s', (file, facts) => {
     expect(parseBulletin(readCorpus(file))).toEqual(facts)
   })
 
@@ -149,6 +150,66 @@ describe('parseBulletin on single odd forms', () => {
     expect(parseText(text).restart).toBe('unstated')
   })
 
+  it.each([
+    ['no blank line below the list', '4.17.4-4\n\n', '4.17.4-4\n'],
+    ['another section title', 'Patching\n---', 'Updates\n---'],
+    ['a sentence that names the release', 'For Qubes 4.2, in dom0:', 'In dom0 of Qubes OS 4.2:'],
+    ['two blank lines below a heading', 'For Qubes 4.2, in dom0:\n', 'For Qubes 4.2, in dom0:\n\n\n'],
+    ['a slash between releases', 'Both Qubes OS 4.1 and 4.2', 'Qubes OS 4.1/4.2: both'],
+    [
+      'a sentence that begins like a heading',
+      'These packages will',
+      'Qubes 4.2 differs: it is new.\n\nThese packages will',
+    ],
+    ['another wording of the notice', 'need to reseal', 'have to re-seal'],
+    ['a notice that asks for nothing', 'need to reseal your secret\npassphrase to', 'see'],
+    [
+      'another list for templates',
+      'These packages will',
+      'In templates:\n\n- qubes-core-agent version 4.2.50\n\nThese packages will',
+    ],
+  ])('reads the same packages with %s', (_, published, changed) => {
+    expect(textOf(103)).toContain(published)
+    expect(parseText(textOf(103).replace(published, changed))).toEqual(bulletinOf(103))
+  })
+
+  it.each([
+    ['For Qubes 4.1, in dom0:', 'For Qubes 4.1 or 4.3, in dom0:', ['4.1', '4.3', '4.2']],
+    ['For Qubes 4.1, in dom0:', 'For Qubes 4.1/4.3, in dom0:', ['4.1', '4.3', '4.2']],
+    ['For Qubes 4.1, in dom0:', 'For Qubes 4.1, 4.3, and 4.4, in dom0:', ['4.1', '4.3', '4.4', '4.2']],
+  ])('reads all releases of a heading', (published, changed, releases) => {
+    expect(parseText(textOf(103).replace(published, changed)).dom0.map(({ release }) => release)).toEqual(
+      releases,
+    )
+  })
+
+  it('takes packages "installed via the Qubes VM Manager" for dom0 (51)', () => {
+    const text = textOf(51).replace('installed in dom0 via', 'installed in the system via')
+    expect(parseText(text).dom0).toEqual(bulletinOf(51).dom0)
+  })
+
+  it('reads a notice in other words that names no PCR', () => {
+    const text = textOf(103).replace('need to reseal', 'have to re-seal').replace('as PCR18+19', 'which')
+    expect(parseText(text).reseal).toEqual({ pcrs: [], causes: ['xen'] })
+  })
+
+  it('takes "no need to reseal" for no notice', () => {
+    expect(parseText(textOf(103).replace('will need to reseal', 'do not have to reseal')).reseal).toBeNull()
+  })
+
+  it('reads the release of each sentence above a list', () => {
+    const text = textOf(15).replace(
+      'uploaded to the security-testing repository:',
+      'uploaded to the security-testing repository for Qubes 4.2 and 4.3:',
+    )
+    expect(parseText(text).dom0.map(({ release }) => release)).toEqual(['4.2', '4.3'])
+  })
+
+  it('takes the name of a package from a paragraph of any length (6)', () => {
+    const text = textOf(6).replace('We have uploaded', `${'It is late.\n'.repeat(400)}We have uploaded`)
+    expect(parseText(text).dom0).toEqual(bulletinOf(6).dom0)
+  })
+
   it('reads what follows the present form in a later release', () => {
     const next = textOf(116)
       .replace('Bulletin 116', 'Bulletin 117')
@@ -156,118 +217,5 @@ describe('parseBulletin on single odd forms', () => {
       .replace('version 4.19.5-2', 'version 4.21.1~rc1-2 [3]')
     expect(parseText(next).dom0.map(({ release }) => release)).toEqual(['4.3', '4.4', '5.0'])
     expect(parseText(next).dom0[0]?.packages[0]?.version).toBe('4.21.1~rc1-2')
-  })
-})
-
-describe('parseBulletin on other bytes', () => {
-  it('accepts CRLF and a byte order mark', () => {
-    expect(parseText(`\uFEFF${textOf(103).replaceAll('\n', '\r\n')}`)).toEqual(bulletinOf(103))
-  })
-
-  it.each([
-    ['the template', readCorpus('qsb-template.txt'), 'bulletin-no-number', 'line 2'],
-    ['nothing', new Uint8Array(), 'bulletin-no-header', 'line'],
-    ['other text', Buffer.from('\n\nhello\n'), 'bulletin-no-header', 'line 3'],
-    ['a NUL', Buffer.from(textOf(103).replace('Impact', 'Imp\0ct')), 'bulletin-control-character', 'line 27'],
-    [
-      'an escape',
-      Buffer.from(textOf(103).replace('Xen', '\u001b[2J')),
-      'bulletin-control-character',
-      'U+001B',
-    ],
-    ['a lone CR', Buffer.from(textOf(103).replace('\n', '\r')), 'bulletin-control-character', 'U+000D'],
-    [
-      'a bidi override',
-      Buffer.from(textOf(103).replace('Xen', '\u202e')),
-      'bulletin-control-character',
-      'U+202E',
-    ],
-    ['Latin-1', Buffer.from(textOf(101), 'latin1'), 'bulletin-encoding', 'line'],
-    ['no date', Buffer.from(textOf(103).replace('2024-07-16', 'soon')), 'bulletin-no-date', 'line 4'],
-    [
-      'an impossible date',
-      Buffer.from(textOf(103).replace('2024-07-16', '2024-02-30')),
-      'bulletin-no-date',
-      'line 4',
-    ],
-    [
-      'number 0',
-      Buffer.from(textOf(103).replace('Bulletin 103', 'Bulletin 000')),
-      'bulletin-no-number',
-      'line 2',
-    ],
-    ['a header and a date', Buffer.from(textOf(103).slice(0, 120)), 'bulletin-no-sections', 'section'],
-    ['a megabyte and more', Buffer.alloc(1_048_577, 'a'), 'bulletin-too-large', '1048577'],
-    ['a megabyte on a line', Buffer.alloc(1_048_576, 'a'), 'bulletin-line-too-long', 'line 1'],
-    ['PCR 99', Buffer.from(textOf(103).replace('PCR18+19', 'PCR18+99')), 'bulletin-pcr', 'PCR 99'],
-    [
-      'a range upside down',
-      Buffer.from(textOf(33).replaceAll('through XSA-234', 'through XSA-1')),
-      'bulletin-xsa-range',
-      '231',
-    ],
-    [
-      'a range without end',
-      Buffer.from(textOf(31).replaceAll('216-224', '216-9999')),
-      'bulletin-xsa-range',
-      '9999',
-    ],
-    [
-      'a package without version',
-      Buffer.from(textOf(103).replace('version 4.17.4-4', 'the newest')),
-      'bulletin-package-line',
-      'line 50',
-    ],
-    [
-      'a package without name',
-      Buffer.from(textOf(103).replace('- Xen packages,', '- (?) Xen,')),
-      'bulletin-package-line',
-      'line',
-    ],
-    [
-      'a heading without list',
-      Buffer.from(textOf(103).replace('  - Xen packages, version 4.17.4-4', '')),
-      'bulletin-package-list',
-      'line 49',
-    ],
-  ])('refuses %s', (_, bytes, code, what) => {
-    const { text } = failureOf(bytes)
-    expect(text.code).toBe(code)
-    expect(text.what).toContain(what)
-    expect(text.next).not.toBe('')
-  })
-
-  it('needs no more than linear time for a megabyte of repetitions', () => {
-    const head = textOf(116).slice(0, textOf(116).indexOf('For Qubes 4.3'))
-    const fillers = [
-      'XSA-1, ',
-      'For Qubes 4.3, ',
-      '(',
-      '- a-1.2-3, ',
-      'PCR18+',
-      'version 1.2, ',
-      'qubes ',
-      'remove all ',
-      '\n\n',
-      '- \n',
-      '=====\n',
-      'a\n----\n',
-      'due to ',
-    ]
-    for (const filler of fillers) {
-      for (const width of [4_000, 60]) {
-        const line = filler.repeat(Math.ceil(width / filler.length)).slice(0, width)
-        const text = `${head}${`${line}\n`.repeat(Math.floor(1_000_000 / (width + 1)))}`
-        try {
-          expect(parseText(text).id).toBe(116)
-        } catch (error) {
-          expect(error).toBeInstanceOf(Failure)
-        }
-      }
-    }
-  })
-
-  it('has one file for each number', () => {
-    expect(bulletinFiles).toHaveLength(116)
   })
 })
