@@ -10,7 +10,7 @@ import { checkTpm12Bindings, type Tpm12Bindings } from '../core/decide/verify-tp
 import { checkLuksPcr, checkSecrets } from '../core/decide/verify-unseal.ts'
 import { PCR } from '../core/launch/pcr.ts'
 import type { LuksHeaders } from '../core/launch/predict-luks.ts'
-import { checkFreshness, type SlotOwner } from '../core/seal/freshness.ts'
+import { checkFreshness, listUsableSlots, type SlotOwner } from '../core/seal/freshness.ts'
 import { parseTpm12Blob, type Tpm12Binding } from '../core/seal/tpm12-blob.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
@@ -139,5 +139,6 @@ async function checkContents(
 ): Promise<readonly Check[]> {
   const plain = await observePlainSecrets(host, device.label)
   const { secrets, tokenDigest, nv } = await common.trial.trySecrets(own, plain, skip)
-  return [...checkSecrets(secrets), checkFreshness(tokenDigest, nv, device.label, common.owners)]
+  const usable = listUsableSlots(common.tpm.version)
+  return [...checkSecrets(secrets), checkFreshness(tokenDigest, nv, device.label, common.owners, usable)]
 }

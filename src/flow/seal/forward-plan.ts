@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { checkSpace, type GateCheck } from '../../core/decide/readiness.ts'
 import { decideForwardTarget } from '../../core/seal/forward-target.ts'
-import { findSlots } from '../../core/seal/freshness.ts'
+import { findSlots, listUsableSlots, UNREAD_SLOTS } from '../../core/seal/freshness.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
@@ -159,6 +159,9 @@ async function checkToken(host: Host, device: AemDevice | null, version: string 
       .update(token)
       .digest('hex')
     const slots = findSlots(nv, digest)
+    const usable = listUsableSlots(version === '1.2' ? '1.2' : '2.0')
+    if (slots.length > 0 && !slots.some((slot) => usable.includes(slot)))
+      return { id, ok: false, detail: `the token lies in slot ${slots.join(', ')}, but ${UNREAD_SLOTS}` }
     return slots.length > 0
       ? { id, ok: true, detail: `slot ${slots.join(', ')} holds the token that is sealed anew` }
       : {
