@@ -10,7 +10,13 @@ export const repairSlots = {
       title: 'Look at the freshness slots',
       observes: 'tpm-freshness-slot of every AEM device, the slots of the TPM',
       asks: 'Give the device a freshness slot of its own?',
-      on: { distinct: DONE, repair: 'repair-slots', kept: ATTENTION, 'no-free-slot': ATTENTION },
+      on: {
+        distinct: DONE,
+        repair: 'repair-slots',
+        kept: ATTENTION,
+        'no-free-slot': ATTENTION,
+        'first-slot-only': ATTENTION,
+      },
     },
     'repair-slots': {
       title: 'Write the freshness slots anew',

@@ -50,6 +50,7 @@ export const resume = {
         repair: 'repair-slots',
         kept: 'accept-change',
         'no-free-slot': 'accept-change',
+        'first-slot-only': 'accept-change',
       },
     },
     'repair-slots': {

@@ -7,6 +7,7 @@ import {
   type DeviceLedger,
   emptyDeviceLedger,
   findLedgerDevice,
+  type LedgerDevice,
   type LedgerLook,
   putLedgerDevice,
   type VerifiedState,
@@ -14,6 +15,7 @@ import {
 import type { Host } from '../host/host.ts'
 import { observeBootedState, observePackageNames } from '../observe/booted-state.ts'
 import { AEM_DIR, type AemDevice, findBootedDevice, observeDevices } from '../observe/devices.ts'
+import { type KnownFile, observeMeasuredInitramfs } from '../observe/known-files.ts'
 import { observeMachine } from '../observe/machine.ts'
 import { observeSealedCopy, observeTpmId } from '../observe/sealed.ts'
 import { observeSelection } from '../observe/selection.ts'
@@ -52,6 +54,8 @@ export async function rememberVerification(
           tokenSha256: await observeTokenDigest(host, booted.label),
         }
       : null
+  const measured =
+    booted !== null && verified !== null ? await observeMeasuredInitramfs(host, booted, selected) : []
   const state: ApprovedState | null = approved && {
     at: approved.at,
     bootId: approved.bootId,
@@ -70,6 +74,7 @@ export async function rememberVerification(
             ...findLedgerDevice(ledger, booted.label),
             uuid: booted.uuid,
             verified,
+            knownFiles: mergeKnown(findLedgerDevice(ledger, booted.label), measured),
             forward: null,
           })
     return markDevicesLeft(own, labels ?? unite(own, devices), at)
@@ -116,21 +121,25 @@ async function observeTokenDigest(host: Host, label: string): Promise<string | n
   return copy?.files.find(({ name }) => name === 'secret.fre.sealed2')?.sha256 ?? null
 }
 
+/** A file takes the place of the one that was known by its name. */
+function mergeKnown({ knownFiles }: LedgerDevice, files: readonly KnownFile[]): LedgerDevice['knownFiles'] {
+  return [...knownFiles.filter(({ name }) => !files.some((one) => one.name === name)), ...files]
+}
+
 /** Keeps what this program made on a device. A verification of before says nothing of its next boot any more. */
 export async function rememberMade(
   host: Host,
   store: SessionStore,
   device: AemDevice,
-  made: readonly { readonly name: string; readonly sha256: string }[],
+  made: readonly KnownFile[],
 ): Promise<LedgerLook> {
   return store.updateDevices((kept) => {
     const own = findLedgerDevice(kept, device.label)
-    const others = own.made.filter(({ name }) => !made.some((one) => one.name === name))
     // It was sealed for the boot files of before.
     return putLedgerDevice(kept, {
       ...own,
       uuid: device.uuid,
-      made: [...others, ...made],
+      knownFiles: mergeKnown(own, made),
       verified: null,
       forward: null,
     })

@@ -1,5 +1,6 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
-import type { SlotChange, SlotPlan } from '../core/seal/slot-repair.ts'
+import { UNREAD_SLOTS } from '../core/seal/freshness.ts'
+import { listStranded, type SlotChange, type SlotPlan } from '../core/seal/slot-repair.ts'
 import type { Message } from '../flow/step.ts'
 import type { Slots } from '../observe/slots.ts'
 import { wrap } from '../ui/render-message.ts'
@@ -83,6 +84,28 @@ const SLOTS: { readonly [O in Outcomes['check-slots']]: (plan: SlotPlan, slots: 
     why: WHAT_IT_MEANS,
     next: 'the TPM has 8 slots: take a device that you do not use any more out of AEM, `sudo rm -r /var/lib/anti-evil-maid/LABEL`, then run `aem-reseal devices repair-slots`',
   }),
+  'first-slot-only': describeFirstSlotOnly,
+}
+
+/** Where no repair helps: with TPM 2.0 one device at a time can show its secret. */
+function describeFirstSlotOnly(plan: SlotPlan, slots: Slots): Message {
+  const next =
+    'keep to one AEM device. Whenever you boot from another one than the last time, its own secret cannot appear at that boot, so nothing tells an honest boot from a changed one there; unless it was sealed forward in the boot before: `aem-reseal devices forward-seal LABEL`'
+  if (plan.shared.length === 0) {
+    const stranded = listStranded(slots.devices, slots.usable)
+    const [first] = stranded
+    return {
+      tone: 'attention',
+      what: `${stranded.map(({ label, slot }) => `${label} has freshness slot ${slot}`).join(', ')}, but ${UNREAD_SLOTS}`,
+      next: `${next}. To make ${first?.label} that one: \`echo 0 | sudo tee /var/lib/anti-evil-maid/${first?.label}/tpm-freshness-slot\`, then boot from it with its AEM entry`,
+    }
+  }
+  return {
+    tone: 'attention',
+    what: `same freshness slot: ${sharedWords(plan)}; it cannot be mended here, and nothing was changed`,
+    why: `${WHAT_IT_MEANS}. Another slot would be worse: ${UNREAD_SLOTS} from that device any more`,
+    next,
+  }
 }
 
 export function describeSlotRehearsal(changes: readonly SlotChange[]): Message {

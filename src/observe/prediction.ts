@@ -46,8 +46,8 @@ export type ObservedPrediction = {
 /** Another device than the one this boot came from. */
 export type PredictionTarget = {
   readonly device: AemDevice
-  /** Digests of what this program itself made on it, by path as GRUB names it. */
-  readonly made: ReadonlyMap<string, string>
+  /** SHA-256 of what is known of its initramfs files, by path as GRUB names it (device-ledger.ts, knownFiles). */
+  readonly known: ReadonlyMap<string, string>
 }
 
 /**
@@ -67,7 +67,7 @@ export async function observePrediction(
   const launch: Place['launch'] = target
     ? await observeOtherDeviceLaunch(host, booted, target.device, machine, log)
     : await observeBootDeviceLaunch(host, device, machine, log)
-  const place: Place = { machine, device, launch, booted, made: target?.made ?? null }
+  const place: Place = { machine, device, launch, booted, known: target?.known ?? null }
   const bank = tpm.bank ?? 'sha256'
   const raw = predictLaunch({
     log,
@@ -172,8 +172,8 @@ type Place = {
   readonly launch: BootDeviceLaunch & { readonly nextImages?: BootDeviceLaunch['images'] }
   /** The device this boot came from. */
   readonly booted: AemDevice | null
-  /** What this program made on another device; null where the next boot is from the same one. */
-  readonly made: PredictionTarget['made'] | null
+  /** Of another device; null where the next boot is from the one this boot came from. */
+  readonly known: PredictionTarget['known'] | null
 }
 
 type Component = LaunchPrediction['pcrs'][number]['components'][number]
@@ -235,27 +235,30 @@ function faultsOf(
 }
 
 /** What this boot used for a role; on another device the same, but for that device's own UUID. */
-function commandLineOf(role: Component['role'], { launch, device, booted, made }: Place): string | undefined {
+function commandLineOf(
+  role: Component['role'],
+  { launch, device, booted, known }: Place,
+): string | undefined {
   const { entry } = launch.booted
   const used = [entry?.launcher, ...(entry?.modules ?? [])].find((file) => file?.role === role)?.commandLine
-  if (made === null || used === undefined) return used
+  if (known === null || used === undefined) return used
   const [from, to] = [booted?.uuid, device?.uuid]
   if (!from || !to) return undefined
   const words = used.split(' ').map((word) => (word === `aem.uuid=${from}` ? `aem.uuid=${to}` : word))
   return words.join(' ')
 }
 
-/** RPM keeps no digest of an initramfs: an update that makes a new one, or this program's own making, has to do. */
+/** RPM keeps no digest of an initramfs: an update that makes a new one, or that it was made or seen measured by this program, has to do. */
 function initramfsFault(
   name: string,
   sha256: string | null,
-  { made }: Place,
+  { known }: Place,
   hasNewInputs: boolean | null,
 ): string | null {
-  if (made !== null)
-    return sha256 !== null && made.get(name) === sha256
+  if (known !== null)
+    return sha256 !== null && known.get(name) === sha256
       ? null
-      : `${name} was not made by this program: nobody can say what is in it`
+      : `${name} was neither made by this program nor measured in a verified boot: nobody can say what is in it`
   if (hasNewInputs === true) return null
   return `${name} is not the one this boot used, and no package it is made from was updated since`
 }

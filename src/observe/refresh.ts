@@ -100,14 +100,16 @@ async function observeFiles(
         sizeBytes: valueOrNull(await host.statFile(path))?.sizeBytes ?? 0,
       })
     }
-    const made =
+    const known =
       ledger.state === 'read'
-        ? new Map(findLedgerDevice(ledger.ledger, device.label).made.map((one) => [one.name, one.sha256]))
+        ? new Map(
+            findLedgerDevice(ledger.ledger, device.label).knownFiles.map((one) => [one.name, one.sha256]),
+          )
         : new Map<string, string>()
     const initramfs: RefreshInitramfs[] = []
     for (const { name } of files.filter(({ role }) => role === 'kernel')) {
       const kernel = name.slice('vmlinuz-'.length)
-      initramfs.push(await observeInitramfs(host, media.root, kernel, before, made))
+      initramfs.push(await observeInitramfs(host, media.root, kernel, before, known))
     }
     const grub = valueOrNull(await host.statFile(`${media.root}/grub2`))
     return {
@@ -126,7 +128,7 @@ async function observeInitramfs(
   root: string,
   kernel: string,
   before: BootDeviceFacts,
-  made: ReadonlyMap<string, string>,
+  known: ReadonlyMap<string, string>,
 ): Promise<RefreshInitramfs> {
   const name = `initramfs-${kernel}.img`
   const path = `${root}/${name}`
@@ -138,7 +140,7 @@ async function observeInitramfs(
   return {
     kernel,
     state: checked === undefined ? there : checked.state === 'changed' ? 'unknown' : checked.state,
-    isOwn: digest !== null && made.get(name) === digest,
+    isKnown: digest !== null && known.get(name) === digest,
     sizeBytes: Math.max(valueOrNull(own)?.sizeBytes ?? 0, valueOrNull(inDom0)?.sizeBytes ?? INITRAMFS_BYTES),
   }
 }

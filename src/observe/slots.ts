@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { findSlots } from '../core/seal/freshness.ts'
+import { findSlots, listUsableSlots } from '../core/seal/freshness.ts'
 import type { SlotDevice } from '../core/seal/slot-repair.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
@@ -14,6 +14,8 @@ export type Slots = {
   readonly devices: readonly SlotDevice[]
   /** All devices could be listed: there are no others. */
   readonly isComplete: boolean
+  /** Those in which AEM finds a token on this TPM. */
+  readonly usable: readonly number[]
 }
 
 /** The freshness slot of every device; the TPM is asked only where two have the same. */
@@ -35,7 +37,7 @@ export async function observeSlots(host: Host): Promise<Slots> {
       holdsToken: nv === null || slot === null ? null : await holdsToken(host, label, slot, nv, version),
     })),
   )
-  return { devices: slotted, isComplete }
+  return { devices: slotted, isComplete, usable: listUsableSlots(version) }
 }
 
 async function readFreshness(host: Host, version: TpmFacts['version']): Promise<Uint8Array | null> {

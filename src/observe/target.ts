@@ -21,6 +21,6 @@ export async function observeOtherTarget(
 ): Promise<PredictionTarget | null> {
   const device = session.device === null ? null : await observeTarget(host, session)
   if (device === null) return null
-  const made = look.state === 'read' ? findLedgerDevice(look.ledger, device.label).made : []
-  return { device, made: new Map(made.map(({ name, sha256 }) => [`/${name}`, sha256])) }
+  const known = look.state === 'read' ? findLedgerDevice(look.ledger, device.label).knownFiles : []
+  return { device, known: new Map(known.map(({ name, sha256 }) => [`/${name}`, sha256])) }
 }

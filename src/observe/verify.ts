@@ -11,7 +11,7 @@ import { checkLuksPcr, checkSecrets } from '../core/decide/verify-unseal.ts'
 import { PCR } from '../core/launch/pcr.ts'
 import type { LuksHeaders } from '../core/launch/predict-luks.ts'
 import type { ForwardValuesOf } from '../core/seal/forward-record.ts'
-import { checkFreshness, type SlotOwner } from '../core/seal/freshness.ts'
+import { checkFreshness, listUsableSlots, type SlotOwner } from '../core/seal/freshness.ts'
 import { parseTpm12Blob, type Tpm12Binding } from '../core/seal/tpm12-blob.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
@@ -145,5 +145,6 @@ async function checkContents(
 ): Promise<readonly Check[]> {
   const plain = await observePlainSecrets(host, device.label)
   const { secrets, tokenDigest, nv } = await common.trial.trySecrets(own, plain, skip)
-  return [...checkSecrets(secrets), checkFreshness(tokenDigest, nv, device.label, common.owners)]
+  const usable = listUsableSlots(common.tpm.version)
+  return [...checkSecrets(secrets), checkFreshness(tokenDigest, nv, device.label, common.owners, usable)]
 }

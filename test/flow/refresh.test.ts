@@ -229,7 +229,7 @@ describe('a stick that dom0 did not boot from', () => {
     ])
     const look = await store.loadDevices()
     const kept = look.state === 'read' ? look.ledger.devices.find(({ label }) => label === 'aem.stick') : null
-    expect(kept?.made.map(({ name }) => `/${name}`)).toEqual([INITRAMFS])
+    expect(kept?.knownFiles.map(({ name }) => `/${name}`)).toEqual([INITRAMFS])
     expect(outcomesOf((await refresh(machine)).result)).toEqual(['check-refresh: current'])
   })
 

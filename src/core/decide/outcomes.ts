@@ -41,7 +41,7 @@ export type Outcomes = {
     | 'unknown'
   'read-seal-outcome': 'unsealed' | 'sealed' | 'held' | 'failed' | 'waiting' | 'not-sealed' | 'unknown'
   explain: 'unchanged' | 'explained' | 'unexplained' | 'no-baseline'
-  'check-slots': 'distinct' | 'repair' | 'kept' | 'no-free-slot'
+  'check-slots': 'distinct' | 'repair' | 'kept' | 'no-free-slot' | 'first-slot-only'
   'repair-slots': 'repaired' | 'failed'
   'accept-change': 'accepted' | 'already-sealed' | 'nothing-to-do' | 'declined'
   'gate-reseal': 'ready' | 'blocked'

@@ -20,8 +20,8 @@ export type RefreshInitramfs = {
   /** Kernel release, e.g. 6.6.36-1.qubes.fc37.x86_64. */
   readonly kernel: string
   readonly state: 'current' | 'stale' | 'absent' | 'unknown'
-  /** This program made it, from dom0's own files, and it is still that one. */
-  readonly isOwn: boolean
+  /** It is still the one that this program made, or saw measured in a verified boot. */
+  readonly isKnown: boolean
   /** Room that it takes: that of the one it replaces, or of dom0's own. */
   readonly sizeBytes: number
 }
@@ -52,8 +52,8 @@ const MARGIN_BYTES = 4 * 1024 * 1024
  */
 export function planRefresh({ files, initramfs, isGrubCurrent, isBooted }: RefreshFacts): RefreshPlan {
   const copies = files.filter(({ sha256, onDevice }) => onDevice !== sha256)
-  const made = initramfs.flatMap(({ kernel, state, isOwn, sizeBytes }) => {
-    const why = whyMade(state, isOwn, isBooted)
+  const made = initramfs.flatMap(({ kernel, state, isKnown, sizeBytes }) => {
+    const why = whyMade(state, isKnown, isBooted)
     return why === null ? [] : [{ kernel, why, sizeBytes }]
   })
   // A new name needs a new entry; a file that is replaced under its old name needs none, and its command line stays.
@@ -67,10 +67,10 @@ export function planRefresh({ files, initramfs, isGrubCurrent, isBooted }: Refre
   }
 }
 
-function whyMade(state: RefreshInitramfs['state'], isOwn: boolean, isBooted: boolean): string | null {
+function whyMade(state: RefreshInitramfs['state'], isKnown: boolean, isBooted: boolean): string | null {
   if (state === 'absent') return 'there is none'
   if (state === 'stale') return 'it is older than a package it is made from'
-  if (isBooted || isOwn) return null
+  if (isBooted || isKnown) return null
   return 'nobody can say what is in the one that is there'
 }
 

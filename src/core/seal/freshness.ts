@@ -3,6 +3,18 @@ import type { Check } from '../decide/verify-copies.ts'
 /** anti-evil-maid-lib: TPM_FRESHNESS_SLOTS. Each slot holds the digest of one device's token. */
 export const FRESHNESS_SLOTS = 8
 
+const ALL_SLOTS: readonly number[] = Array.from({ length: FRESHNESS_SLOTS }, (_, slot) => slot)
+
+/**
+ * The slots in which AEM's initrd finds a token. With TPM 2.0 that is the first one alone: checkfreshness reads all
+ * eight in one policy session, and a TPM resets such a session once it was used (TPM 2.0 part 1, policy sessions), so
+ * that each further read fails with 0x99D (anti-evil-maid-lib-tpm2 4.2.0, and TrenchBoot's; seen with tpm2-tools 5.4).
+ * May go when an AEM makes the policy anew for each read. A TPM that is not known counts as one.
+ */
+export function listUsableSlots(version: '1.2' | '2.0' | 'none' | null): readonly number[] {
+  return version === '1.2' ? ALL_SLOTS : ALL_SLOTS.slice(0, 1)
+}
+
 /**
  * The slots that hold a token's digest.
  * @param nv the whole NV area 0x454d: 8 digests, sha256 on TPM 2.0, sha1 on TPM 1.2
@@ -18,6 +30,10 @@ export function findSlots(nv: Uint8Array, digestHex: string): readonly number[] 
   return slots
 }
 
+/** Why a token that the TPM holds is of no use, for a sentence. */
+export const UNREAD_SLOTS =
+  "on TPM 2.0 AEM's initrd reads slot 0 alone (a defect of AEM 4.2.0): no secret would appear"
+
 /** The slot files of all devices dom0 knows. */
 export type SlotOwner = { readonly label: string; readonly slot: number | null }
 
@@ -30,13 +46,16 @@ export function findSlotSharers(label: string, owners: readonly SlotOwner[]): re
 
 /**
  * Is the unsealed token the one that the TPM expects of this device?
- * AEM's initrd takes it from any slot; a token that lies in another device's slot is gone with that device's next seal.
+ * AEM's initrd takes it from any slot it can read; a token that lies in another device's slot is gone with that
+ * device's next seal.
+ * @param usable listUsableSlots of this TPM
  */
 export function checkFreshness(
   digestHex: string | null,
   nv: Uint8Array | null,
   label: string,
   owners: readonly SlotOwner[],
+  usable: readonly number[],
 ): Check {
   const id = 'freshness'
   if (digestHex === null) return { id, ok: null, detail: 'the token was not unsealed' }
@@ -57,9 +76,12 @@ export function checkFreshness(
       detail: `its slot was overwritten: no slot holds this token (own slot: ${own ?? 'none'}${by})`,
     }
   }
+  const isOwn = own === null || found.includes(own)
+  if (isOwn && !found.some((slot) => usable.includes(slot)))
+    return { id, ok: false, detail: `slot ${found.join(', ')} holds this token, but ${UNREAD_SLOTS}` }
   if (own === null)
     return { id, ok: true, detail: `slot ${found.join(', ')} holds this token; dom0 has no slot file` }
-  if (found.includes(own)) return { id, ok: true, detail: `slot ${own} holds this token${shared}` }
+  if (isOwn) return { id, ok: true, detail: `slot ${own} holds this token${shared}` }
   const others = owners
     .filter((owner) => owner.slot !== null && found.includes(owner.slot))
     .map((owner) => owner.label)

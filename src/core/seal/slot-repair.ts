@@ -25,12 +25,11 @@ export type SlotPlan = {
  * it, else the one that was booted from: those are sealed to it now. The others get the lowest numbers that no device
  * names, as AEM's own assignslottosuffix means to give them (anti-evil-maid-lib 4.2.0; there the quoted glob finds no
  * slot file, so that each device gets 0).
+ * @param usable listUsableSlots of this TPM: a device that moved to another would never show its secret again
  */
-export function planSlots(devices: readonly SlotDevice[]): SlotPlan {
+export function planSlots(devices: readonly SlotDevice[], usable: readonly number[]): SlotPlan {
   const shared = listShared(devices)
-  const free = Array.from({ length: FRESHNESS_SLOTS }, (_, slot) => slot).filter(
-    (slot) => !devices.some((device) => device.slot === slot),
-  )
+  const free = usable.filter((slot) => !devices.some((device) => device.slot === slot))
   const movers = shared.flatMap(({ slot, labels }) => {
     const group = devices.filter((device) => labels.includes(device.label))
     const keeper =
@@ -45,6 +44,14 @@ export function planSlots(devices: readonly SlotDevice[]): SlotPlan {
     }),
     without: movers.slice(free.length).map(({ label }) => label),
   }
+}
+
+/** Devices in a slot that AEM's initrd does not read on this TPM. */
+export function listStranded(
+  devices: readonly SlotDevice[],
+  usable: readonly number[],
+): readonly SlotDevice[] {
+  return devices.filter(({ slot }) => slot !== null && !usable.includes(slot))
 }
 
 function listShared(devices: readonly SlotDevice[]): readonly SharedSlot[] {

@@ -37,8 +37,8 @@ const device = z.object({
   uuid: z.string().nullable(),
   /** The last time that every check of `verify` was true, in a boot from this very device. */
   verified: verifiedState.nullable(),
-  /** What this program itself made on the device from dom0's own files, when it brought it up to date last. */
-  made: z.array(z.object({ name: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) })).default([]),
+  /** Each initramfs on it that this program made from dom0's own files, or saw measured in a verified boot. */
+  knownFiles: z.array(z.object({ name: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) })).default([]),
   /** The forward seal for its own next boot, made while another device was booted; null after a verified boot. */
   forward: z.object({ at: z.iso.datetime(), registers }).nullable().default(null),
   /** Since when it is left to do; null where it is not, or where no state was approved yet. */
@@ -86,7 +86,7 @@ export function emptyDeviceLedger(at: string): DeviceLedger {
 /** What the ledger knows of a device, or nothing yet. */
 export function findLedgerDevice(ledger: DeviceLedger, label: string): LedgerDevice {
   const found = ledger.devices.find((one) => one.label === label)
-  return found ?? { label, uuid: null, verified: null, made: [], forward: null, leftSince: null }
+  return found ?? { label, uuid: null, verified: null, knownFiles: [], forward: null, leftSince: null }
 }
 
 /** The ledger with this device in the place of the one of its label. */

@@ -4,14 +4,13 @@ import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { makeFailure } from '../../messages.ts'
 import { checkGrub } from '../../observe/boot-device.ts'
+import type { KnownFile } from '../../observe/known-files.ts'
 import type { ObservedRefresh } from '../../observe/refresh.ts'
 import type { Ui } from '../../ui/ui.ts'
 
 /** Beside the old ones; AEM's GRUB script and dracut's names take none of them for a boot file. */
 const GRUB_BESIDE = 'aem-reseal-grub.cfg'
 const initramfsBeside = (kernel: string): string => `aem-reseal-${kernel}.img`
-
-export type MadeFile = { readonly name: string; readonly sha256: string }
 
 /**
  * Brings a device up to date. What can fail for long reasons comes first and beside: the initramfs, made as
@@ -25,7 +24,7 @@ export async function refreshFiles(
   host: Host,
   ui: Pick<Ui, 'progress'>,
   observed: ObservedRefresh,
-): Promise<readonly MadeFile[]> {
+): Promise<readonly KnownFile[]> {
   const { device, plan } = observed
   const media = valueOrNull(
     await host.openMedia({ uuid: device.uuid ?? '', mountPoint: device.mountPoint, write: true }),
@@ -33,7 +32,7 @@ export async function refreshFiles(
   if (media === null) throw failure(`${device.label} could not be opened for writing`)
   const { root } = media
   try {
-    const made: MadeFile[] = []
+    const made: KnownFile[] = []
     for (const { kernel } of plan.initramfs)
       made.push(
         await ui.progress(`making the initramfs of ${kernel} (some minutes)`, () =>
@@ -60,7 +59,7 @@ export async function refreshFiles(
   }
 }
 
-async function makeInitramfs(host: Host, root: string, kernel: string): Promise<MadeFile> {
+async function makeInitramfs(host: Host, root: string, kernel: string): Promise<KnownFile> {
   const beside = `${root}/${initramfsBeside(kernel)}`
   await host.removeFile(beside)
   await runOrThrow(host, command('make-initramfs', { file: beside, kernel }))

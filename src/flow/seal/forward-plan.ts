@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto'
 import { checkSpace, type GateCheck } from '../../core/decide/readiness.ts'
 import { decideForwardTarget } from '../../core/seal/forward-target.ts'
-import { findSlots } from '../../core/seal/freshness.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { findLedgerDevice, type LedgerLook } from '../../core/session/device-ledger.ts'
 import type { Host } from '../../host/host.ts'
@@ -9,7 +7,7 @@ import { valueOrNull } from '../../host/host.ts'
 import { observeApproved } from '../../observe/approved.ts'
 import { type AemDevice, findBootedDevice, observeDevices, openDevice } from '../../observe/devices.ts'
 import { observeMachine } from '../../observe/machine.ts'
-import { observePlainSecrets, plainSecretPath } from '../../observe/plain-secrets.ts'
+import { observePlainSecrets } from '../../observe/plain-secrets.ts'
 import { observeSealReadiness } from '../../observe/seal-readiness.ts'
 import { isSealed, observeSealedCopy, observeTpmId } from '../../observe/sealed.ts'
 import { observeSelection } from '../../observe/selection.ts'
@@ -18,6 +16,7 @@ import { observeTarget } from '../../observe/target.ts'
 import { observeTpm } from '../../observe/tpm.ts'
 import { openTpm2Trial } from '../../observe/tpm2-trial.ts'
 import { openTpm12Trial } from '../../observe/tpm12-trial.ts'
+import { findToken } from './find-token.ts'
 
 /** Everything a forward seal is made from. */
 export type ForwardPlan = {
@@ -190,69 +189,4 @@ async function trySrk(host: Host, directory: string, version: string | null): Pr
   } finally {
     await trial.close()
   }
-}
-
-type FoundToken = { readonly label: string | null; readonly check: GateCheck }
-
-/**
- * The token is sealed anew as it is: it must be one that the TPM still expects. Of another device on TPM 2.0 that can be
- * the booted one's: there AEM 4.2.0 reads the first slot and no other (a policy session serves one TPM2_NV_Read, the loop
- * in anti-evil-maid-lib-tpm2, checkfreshness, uses one for all), so all devices share it, and each seal puts another
- * token there.
- */
-async function findToken(
-  host: Host,
-  device: AemDevice | null,
-  booted: AemDevice | null,
-  version: string | null,
-): Promise<FoundToken> {
-  const id = 'freshness'
-  const trial = version === '1.2' ? await openTpm12Trial(host) : await openTpm2Trial(host)
-  if ('why' in trial) return { label: null, check: { id, ok: null, detail: trial.why } }
-  try {
-    const nv = await trial.readFreshness()
-    const own = device === null ? null : await slotsOfToken(host, device.label, nv, version)
-    if (own === null)
-      return {
-        label: null,
-        check: { id, ok: null, detail: 'the freshness token or its slots could not be read' },
-      }
-    if (device !== null && own.length > 0)
-      return {
-        label: device.label,
-        check: { id, ok: true, detail: `slot ${own.join(', ')} holds the token that is sealed anew` },
-      }
-    const shared =
-      version === '2.0' && booted !== null && booted.label !== device?.label
-        ? await slotsOfToken(host, booted.label, nv, version)
-        : null
-    if (booted !== null && shared?.includes(0))
-      return {
-        label: booted.label,
-        check: {
-          id,
-          ok: true,
-          detail: `the token of ${booted.label} is sealed: it lies in slot 0, the only one that AEM reads on TPM 2.0`,
-        },
-      }
-    const detail = 'no slot of the TPM holds this token (another device took it): let AEM seal once first'
-    return { label: null, check: { id, ok: false, detail } }
-  } finally {
-    await trial.close()
-  }
-}
-
-/** @returns null where the token or the slots could not be read */
-async function slotsOfToken(
-  host: Host,
-  label: string,
-  nv: Uint8Array | null,
-  version: string | null,
-): Promise<readonly number[] | null> {
-  const token = valueOrNull(await host.readFile(plainSecretPath(label, 'fre')))
-  if (nv === null || token === null) return null
-  const digest = createHash(version === '1.2' ? 'sha1' : 'sha256')
-    .update(token)
-    .digest('hex')
-  return findSlots(nv, digest)
 }

@@ -6,6 +6,8 @@ import { observeBootDevice } from '../../observe/boot-device.ts'
 import { findBootedDevice, observeDevices } from '../../observe/devices.ts'
 import { observeMachine } from '../../observe/machine.ts'
 import { observeTarget } from '../../observe/target.ts'
+import { observeTpm } from '../../observe/tpm.ts'
+import { findToken } from '../seal/find-token.ts'
 import type { Step } from '../step.ts'
 
 /** Can this device be sealed forward from here: another one than was booted, up to date, in an approved state? */
@@ -23,8 +25,11 @@ export const checkDevice: Step<'check-device'> = async ({ host, ui, session, sto
   const approved = await observeApproved(host, look, null)
   const facts = { device: label, uuid: device?.uuid ?? null, files: checks, bootFiles: files, approved }
   const work = decideDeviceWork(look, { label, present: device?.present ?? null, bootFiles: null })
+  // Verified once, but another device's seal may have taken its slot since.
+  const token = await findToken(host, device, booted, (await observeTpm(host)).version)
+  const isDone = work?.state === 'done' && token.label === label
   const isReady = !isBooted && files === 'current' && approved.ok === true
-  const outcome = !isReady ? 'blocked' : work?.state === 'done' ? 'nothing-to-do' : 'ready'
+  const outcome = !isReady ? 'blocked' : isDone ? 'nothing-to-do' : 'ready'
   return {
     outcome,
     facts,

@@ -4,9 +4,10 @@ import { Failure } from '../../core/failure.ts'
 import { describeNoTarget, describeRefresh } from '../../messages/refresh.ts'
 import { makeFailure } from '../../messages.ts'
 import { observeBootDevice } from '../../observe/boot-device.ts'
+import type { KnownFile } from '../../observe/known-files.ts'
 import { observeRefresh } from '../../observe/refresh.ts'
 import { observeTarget } from '../../observe/target.ts'
-import { type MadeFile, refreshFiles } from '../refresh/refresh-files.ts'
+import { refreshFiles } from '../refresh/refresh-files.ts'
 import { rememberMade } from '../remember-devices.ts'
 import type { Step } from '../step.ts'
 
@@ -28,7 +29,7 @@ export const refreshDevice: Step<'refresh-device'> = async ({ host, ui, session,
     const failed = observed.checks.filter(({ ok }) => ok !== true).map(({ detail }) => detail)
     return fail(makeFailure('refresh-failed', { what: failed.join('; ') }))
   }
-  let made: readonly MadeFile[]
+  let made: readonly KnownFile[]
   try {
     made = await refreshFiles(host, ui, observed)
   } catch (error) {

@@ -9,10 +9,11 @@ import type { Step } from '../step.ts'
 
 /**
  * Writes the slot files anew, in AEM's own form; the TPM is not touched. Until the device's next seal its token stays
- * where it is, and AEM's initrd takes a token from any slot.
+ * where it is, and AEM's initrd takes a token from any slot that it can read.
  */
 export const repairSlots: Step<'repair-slots'> = async ({ host, ui, options, store }) => {
-  const { changes } = planSlots((await observeSlots(host)).devices)
+  const found = await observeSlots(host)
+  const { changes } = planSlots(found.devices, found.usable)
   if (options.dryRun) {
     ui.say(changes.map(({ label, to }) => line(`  would write ${to} to ${slotPath(label)}`, 'dim')))
     return { outcome: 'repaired', facts: { changes, dryRun: true }, message: describeSlotRehearsal(changes) }
@@ -28,7 +29,7 @@ export const repairSlots: Step<'repair-slots'> = async ({ host, ui, options, sto
   // What is claimed is what the files say now.
   const { devices } = await observeSlots(host)
   const isWritten = changes.every(({ label, to }) => devices.find((one) => one.label === label)?.slot === to)
-  const outcome = isWritten && planSlots(devices).shared.length === 0 ? 'repaired' : 'failed'
+  const outcome = isWritten && planSlots(devices, found.usable).shared.length === 0 ? 'repaired' : 'failed'
   const why = outcome === 'repaired' ? null : 'the slot files say otherwise after they were written'
   await forgetVerification(
     host,

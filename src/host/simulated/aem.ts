@@ -33,7 +33,8 @@ export function unseal(machine: SimMachine, device: SimDevice): void {
   }
   say('Freshness token unsealed.')
   machine.dom0.set('/run/anti-evil-maid/unseal-success', { bytes: Buffer.alloc(0), mtimeMs: machine.nowMs })
-  if (![...machine.slots.values()].includes(sha256(decryptSecret(token, key) ?? ''))) {
+  // With TPM 2.0 AEM 4.2.0 reads the first slot alone, see listUsableSlots.
+  if (machine.slots.get(0) !== sha256(decryptSecret(token, key) ?? '')) {
     say('Freshness token does not match any slot in TPM NVRAM!')
     say('Freshness token invalid!')
     return

@@ -45,7 +45,8 @@ export const STICK: DeviceSpec = {
   suffix: '.stick',
   uuid: 'b1f7e0aa-91c2-4a0b-8d57-77c2f3a0c4d2',
   isInternal: false,
-  slot: 1,
+  // as AEM 4.2.0 gives it to every device
+  slot: 0,
 }
 
 /** A dom0 of Qubes 4.2 before the update: old Xen on every device, nothing booted yet. */

@@ -38,7 +38,9 @@ function ledgerWith(changes: Partial<VerifiedState> | null): DeviceLedger {
   return {
     ...emptyDeviceLedger(AT),
     approved,
-    devices: [{ label: 'aem.stick', uuid: null, verified: own, made: [], forward: null, leftSince: EARLIER }],
+    devices: [
+      { label: 'aem.stick', uuid: null, verified: own, knownFiles: [], forward: null, leftSince: EARLIER },
+    ],
   }
 }
 
@@ -104,7 +106,7 @@ describe('markDevicesLeft', () => {
       label: 'aem.gone',
       uuid: null,
       verified: null,
-      made: [],
+      knownFiles: [],
       forward: null,
       leftSince: EARLIER,
     }
@@ -112,7 +114,7 @@ describe('markDevicesLeft', () => {
       label: 'aem',
       uuid: null,
       verified: { ...verified, at: AT },
-      made: [],
+      knownFiles: [],
       forward: null,
       leftSince: EARLIER,
     }

@@ -28,7 +28,7 @@ function file(changes: Partial<RefreshFile> = {}): RefreshFile {
 function facts(changes: Partial<RefreshFacts> = {}): RefreshFacts {
   return {
     files: [file()],
-    initramfs: [{ kernel: KERNEL, state: 'current', isOwn: true, sizeBytes: 40 * MIB }],
+    initramfs: [{ kernel: KERNEL, state: 'current', isKnown: true, sizeBytes: 40 * MIB }],
     isGrubCurrent: true,
     isBooted: false,
     ...changes,
@@ -70,14 +70,14 @@ describe('planRefresh', () => {
     ['current', true, false, false],
   ] as const)(
     'an initramfs that is %s, made by this program: %s, on the device of this boot: %s; made anew: %s',
-    (state, isOwn, isBooted, isMade) => {
-      const initramfs = [{ kernel: KERNEL, state, isOwn, sizeBytes: 40 * MIB }]
+    (state, isKnown, isBooted, isMade) => {
+      const initramfs = [{ kernel: KERNEL, state, isKnown, sizeBytes: 40 * MIB }]
       expect(planRefresh(facts({ initramfs, isBooted })).initramfs).toHaveLength(isMade ? 1 : 0)
     },
   )
 
   it('asks for the room of everything that is written beside', () => {
-    const initramfs = [{ kernel: KERNEL, state: 'stale', isOwn: false, sizeBytes: 40 * MIB }] as const
+    const initramfs = [{ kernel: KERNEL, state: 'stale', isKnown: false, sizeBytes: 40 * MIB }] as const
     const { neededBytes } = planRefresh(facts({ files: [file({ onDevice: OLD })], initramfs }))
     expect(neededBytes).toBe((3 + 40 + 4) * MIB)
     expect(checkRefreshSpace('aem.stick', neededBytes, neededBytes).ok).toBe(true)

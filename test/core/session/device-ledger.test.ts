@@ -22,7 +22,7 @@ const approved: ApprovedState = {
 const ledger: DeviceLedger = {
   ...emptyDeviceLedger(AT),
   approved,
-  devices: [{ label: 'aem', uuid: null, verified: null, made: [], forward: null, leftSince: AT }],
+  devices: [{ label: 'aem', uuid: null, verified: null, knownFiles: [], forward: null, leftSince: AT }],
 }
 
 describe('parseDeviceLedger', () => {
