@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path'
 import type { Bulletin } from '../core/bulletin/bulletin.ts'
-import { addToCatalogue, findBulletin, parseBulletinId } from '../core/bulletin/catalogue.ts'
+import { addToCatalogue, evidenceOf, findBulletin, parseBulletinId } from '../core/bulletin/catalogue.ts'
 import { CATALOGUE } from '../core/bulletin/catalogue-data.ts'
 import { type BulletinList, decideCheck } from '../core/bulletin/decide-bulletins.ts'
 import { EXPOSURE_CHECKS } from '../core/bulletin/exposure.ts'
@@ -8,14 +8,8 @@ import { listLowered } from '../core/bulletin/revision.ts'
 import { type BulletinSignature, decideApproval, needAttention } from '../core/bulletin/signatures.ts'
 import { EXIT, Failure } from '../core/failure.ts'
 import type { Host } from '../host/host.ts'
-import {
-  bulletinLines,
-  type CheckAnswer,
-  checkLines,
-  exposureLines,
-  givenLines,
-  listLines,
-} from '../messages/bulletins.ts'
+import { bulletinLines, type CheckAnswer, checkLines, givenLines, listLines } from '../messages/bulletins.ts'
+import { exposureLines } from '../messages/exposure.ts'
 import { makeFailure } from '../messages.ts'
 import { keyDirectoriesOf, observeBulletinFile } from '../observe/bulletin-file.ts'
 import { observeBulletins } from '../observe/bulletins.ts'
@@ -126,7 +120,9 @@ export async function checkBulletins(host: Host, found: FoundBulletin | null): P
   if (found?.approval === 'refused')
     throw makeFailure('bulletin-not-verified', { id: String(found.bulletin.id) })
   const isFile = found !== null && found.signatures !== null
-  const list = await observeBulletins(host, isFile ? addToCatalogue(CATALOGUE, found.bulletin) : CATALOGUE)
+  const catalogue = isFile ? addToCatalogue(CATALOGUE, found.bulletin) : CATALOGUE
+  const evidence = isFile ? evidenceOf(CATALOGUE, found.bulletin, found.approval) : CATALOGUE.bulletins
+  const list = await observeBulletins(host, catalogue, evidence)
   if (list === null) throw makeFailure('release-unknown')
   const asked = found === null ? list : onlyOf(list, found.bulletin.id)
   const catalogued = isFile ? CATALOGUE.bulletins.find(({ id }) => id === found.bulletin.id) : undefined

@@ -268,8 +268,12 @@ export const bulletinListSchema = z.looseObject({
           component: z.string(),
           wanted: z.string(),
           installed: z.string().nullable(),
+          /** Added by this program: why it is not known, null where it is missing. */
+          unclear: z.enum(['series-not-listed', 'name-not-known', 'not-looked-up']).nullable().optional(),
         }),
       ),
+      /** Added by this program: later bulletins by which it is met where its own list of versions does not tell. */
+      metThrough: z.array(z.number().int()).optional(),
     }),
   ),
 })

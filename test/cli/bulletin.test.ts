@@ -51,6 +51,9 @@ function copyOf(id: number, signers: readonly string[], edit?: (text: string) =>
   return join(directory, name)
 }
 
+const kernelLine = (name: string, evr: string): string =>
+  `${name}\t1000:${evr}.fc37\tx86_64\t${Date.parse('2024-07-01T15:00:00Z') / 1000}\tRSA/SHA256, Mon Jul  1 15:00:00 2024, Key ID e022e58f8e34d89f\n`
+
 const words = (text: string): string => text.replaceAll(/\s*\n[ ▲]*/g, ' ')
 
 describe('bulletin check FILE', () => {
@@ -248,8 +251,12 @@ describe('exposure to QSB-103', () => {
 
 describe('the wizard', () => {
   /** The step on the machine of Qubes 4.2; Xen came after the start. */
-  async function confirm(bulletin: GivenBulletin | null, answers: Record<string, string> = { '*': 'yes' }) {
-    const host = await makeRecordedHost(summer2024('4.17.4-4', '4.17.4-3', '2024-07-19').write(), null)
+  async function confirm(
+    bulletin: GivenBulletin | null,
+    answers: Record<string, string> = { '*': 'yes' },
+    machine = summer2024('4.17.4-4', '4.17.4-3', '2024-07-19'),
+  ) {
+    const host = await makeRecordedHost(machine.write(), null)
     const ui = makeScriptedUi(answers)
     const report = await confirmUpdate({
       host,
@@ -279,10 +286,10 @@ describe('the wizard', () => {
   })
 
   it('says nothing of that where nothing is left', () => {
-    const met = { id: 103, date: '2024-07-16', met: true, restartDue: true, missing: [] }
+    const met = { id: 103, date: '2024-07-16', met: true, restartDue: true, missing: [], metThrough: [] }
     expect(otherBulletinLines([met])).toEqual([])
     const unknown = otherBulletinLines([met, { ...met, id: 102, met: null, restartDue: null }])
-    expect(unknown.map(({ text }) => text).join(' ')).toContain('Not known: QSB-102')
+    expect(unknown.map(({ text }) => text).join(' ')).toContain('Not known whether met: QSB-102')
   })
 
   it('says that one signature is missing, and widens nothing by such a file', async () => {
@@ -299,6 +306,28 @@ describe('the wizard', () => {
     expect(report.message.what).toContain('does not verify')
     expect(report.facts.bulletin).toBeNull()
     expect(report.session?.expectation?.bulletins).not.toContain(117)
+  })
+
+  it('names the chosen bulletin where it is not met, not the one that waits for the restart', async () => {
+    const { report } = await confirm(given(bulletinOf(115), 'built-in'))
+    expect(report.outcome).toBe('unmet')
+    expect(report.message.what).toMatch(/^QSB-115 is not met: xen-hypervisor 4\.17\.6-6 wanted, /)
+  })
+
+  it('says why it is not known whether the chosen one is met, and what to do', async () => {
+    const machine = summer2024('4.17.4-4')
+      .forgetting(' kernel-latest-qubes-vm')
+      .answering(
+        'rpm-query',
+        { name: 'kernel-latest-qubes-vm' },
+        { stdout: kernelLine('kernel-latest-qubes-vm', '6.3.12-1.qubes') },
+      )
+    const { report } = await confirm(given(bulletinOf(92), 'built-in'), undefined, machine)
+    expect(report.outcome).toBe('unknown')
+    expect(report.message.what).toBe(
+      'whether QSB-092 is met is not known: kernel-latest-qubes-vm 1000:6.3.12-1.qubes.fc37 is of a series that it does not list; 6.4.8 would do',
+    )
+    expect(report.message.next).toContain('`sudo qubes-dom0-update`')
   })
 
   it('says when the named bulletin asks nothing of this release', async () => {

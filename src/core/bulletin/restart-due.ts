@@ -1,6 +1,7 @@
 import { compareVersions, demandMet, parseEvr } from '../package/evr.ts'
 import type { Component, Restart } from './bulletin.ts'
-import { type MetDemand, wantedFor } from './demand.ts'
+import type { MetDemand } from './demand.ts'
+import { judgeVersion } from './series.ts'
 
 /** What runs now, as far as it is known; null for what is not. */
 export type RunningSystem = {
@@ -73,7 +74,8 @@ const dueForXen = (demand: MetDemand, running: RunningSystem): boolean | null =>
 const dueForKernel = (demand: MetDemand, running: RunningSystem): boolean | null => {
   if (running.kernelRelease === null) return dueByTime(demand, running.bootTime)
   const evr = running.kernelRelease.replace(/\.(?:x86_64|i686)$/, '')
-  return !demandMet(evr, wantedFor(evr, demand.versions))
+  const { met } = judgeVersion(evr, demand.versions, demand.later)
+  return met === null ? null : !met
 }
 
 const dueFor = (demand: MetDemand, running: RunningSystem): boolean | null => {
