@@ -14,8 +14,9 @@ import { makeFailure } from '../messages.ts'
 import { keyDirectoriesOf, observeBulletinFile } from '../observe/bulletin-file.ts'
 import { observeBulletins } from '../observe/bulletins.ts'
 import { observeMsiExposure } from '../observe/exposure.ts'
+import { makeSignatureChecker } from '../observe/signature-checker.ts'
 import { renderFailure } from '../ui/render-message.ts'
-import { line } from '../ui/ui.ts'
+import { type Line, line } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { makeFileHost, makeUi, printJson } from './world.ts'
 
@@ -32,21 +33,44 @@ export async function findGiven(
   given: string,
   keys: readonly string[],
 ): Promise<FoundBulletin> {
-  const id = parseBulletinId(given)
-  if (id !== null) return { bulletin: findBulletin(CATALOGUE, id), signatures: null, approval: 'built-in' }
-  const path = resolve(given)
-  const keyPaths = keys.map((key) => resolve(key))
-  const places = [
-    ...keyDirectoriesOf(path).map((place) => resolve(place)),
-    ...keyPaths,
-    ...keyPaths.map(dirname),
-  ]
-  const host = await makeFileHost(options, [dirname(path), ...places])
+  const finder = makeFinder(options, [given], keys)
   try {
-    const { bulletin, signatures } = await observeBulletinFile(host, path, keyPaths)
-    return { bulletin, signatures, approval: decideApproval(signatures) }
+    return await finder.find(given)
   } finally {
-    await host.close()
+    await finder.close()
+  }
+}
+
+type Finder = {
+  find(given: string): Promise<FoundBulletin>
+  close(): Promise<void>
+}
+
+/** Finds several bulletins; files that come with the same keys are checked in one key ring. */
+function makeFinder(options: GlobalOptions, given: readonly string[], keys: readonly string[]): Finder {
+  const keyPaths = keys.map((key) => resolve(key))
+  const open = async () => {
+    const paths = given.filter((one) => parseBulletinId(one) === null).map((one) => resolve(one))
+    const places = paths.flatMap((path) => [dirname(path), ...keyDirectoriesOf(path)])
+    const host = await makeFileHost(options, [...new Set([...places, ...keyPaths, ...keyPaths.map(dirname)])])
+    return { host, checker: makeSignatureChecker(host) }
+  }
+  let opened: ReturnType<typeof open> | null = null
+  return {
+    async find(one) {
+      const id = parseBulletinId(one)
+      if (id !== null)
+        return { bulletin: findBulletin(CATALOGUE, id), signatures: null, approval: 'built-in' }
+      opened ??= open()
+      const { host, checker } = await opened
+      const { bulletin, signatures } = await observeBulletinFile(host, checker, resolve(one), keyPaths)
+      return { bulletin, signatures, approval: decideApproval(signatures) }
+    },
+    async close() {
+      const parts = await opened
+      await parts?.checker.close()
+      await parts?.host.close()
+    },
   }
 }
 
@@ -59,24 +83,32 @@ export async function runBulletinShow(
 ): Promise<number> {
   const ui = makeUi(io, options)
   const answers: unknown[] = []
+  const say = (lines: readonly Line[]) => (options.json ? undefined : ui.say([...lines, line('')]))
   let exit: number = EXIT.done
-  for (const one of given) {
-    try {
-      const found = await findGiven(options, one, keys)
-      answers.push({
-        ...found.bulletin,
-        signatures: found.signatures ?? [],
-        source: found.signatures ? 'file' : 'catalogue',
+  const finder = makeFinder(options, given, keys)
+  try {
+    for (const one of given) {
+      const found = await finder.find(one).catch((error: unknown) => {
+        if (error instanceof Failure && given.length > 1) return error
+        throw error
       })
-      if (found.signatures !== null && needAttention(found.signatures)) exit = EXIT.attention
-      if (!options.json) ui.say([...bulletinLines(found), line('')])
-    } catch (error) {
-      if (!(error instanceof Failure) || given.length === 1) throw error
-      const { code, what, why, next } = error.text
-      answers.push({ error: { code, what, why, next } })
-      exit = EXIT.attention
-      if (!options.json) ui.say([...renderFailure(error.text), line('')])
+      if (found instanceof Failure) {
+        const { code, what, why, next } = found.text
+        answers.push({ error: { code, what, why, next } })
+        say(renderFailure(found.text))
+      } else {
+        const { bulletin, signatures } = found
+        answers.push({
+          ...bulletin,
+          signatures: signatures ?? [],
+          source: signatures ? 'file' : 'catalogue',
+        })
+        say(bulletinLines(found))
+      }
+      if (found instanceof Failure || needAttention(found.signatures ?? [])) exit = EXIT.attention
     }
+  } finally {
+    await finder.close()
   }
   if (options.json) printJson(io, answers)
   return exit
