@@ -41,6 +41,17 @@ export async function findGiven(
   }
 }
 
+/**
+ * `--keys K FILE` makes FILE a key: the answer would be about all bulletins, or none, and look like one about FILE.
+ * @throws Failure usage
+ */
+export function assertKeysHaveFile(given: string | null, keys: readonly string[]): void {
+  if (keys.length === 0 || (given !== null && parseBulletinId(given) === null)) return
+  throw makeFailure('usage', {
+    reason: '--keys is for the signatures of a bulletin that is a file; name the file before it',
+  })
+}
+
 type Finder = {
   find(given: string): Promise<FoundBulletin>
   close(): Promise<void>
@@ -132,6 +143,7 @@ export async function runBulletinCheck(
   given: string | null,
   keys: readonly string[],
 ): Promise<number> {
+  assertKeysHaveFile(given, keys)
   const ui = makeUi(io, options)
   const found = given === null ? null : await findGiven(options, given, keys)
   const answer = await ui.progress('looking up packages', () => checkBulletins(host, found))

@@ -17,12 +17,13 @@ export type SignedBulletin = {
 const MAX_KEY_FILES = 64
 
 /**
- * Where keys lie beside a bulletin: `keys/` next to it, the security pack's own folders, Qubes's own. Without `..`, as
+ * Where keys lie beside a bulletin: in its directory, `keys/` next to it, the security pack's own folders, Qubes's own. Without `..`, as
  * the host compares them with the places it may read.
  */
 export function keyDirectoriesOf(path: string): readonly string[] {
   const here = dirname(path)
   return [
+    here,
     join(here, 'keys'),
     join(here, '..', 'keys', 'master-key'),
     join(here, '..', 'keys', 'security-team'),

@@ -1,5 +1,5 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { bulletinFiles, CORPUS, fileOf, textOf } from '../core/bulletin/corpus.ts'
@@ -123,6 +123,24 @@ describe('bulletin show of files from several places', () => {
       expect(exit).toBe(EXPECTED[index]?.every((each) => /good|weak/.test(each)) ? 0 : 1)
     }
   }, 60_000)
+
+  it('does not take the file for a key', async () => {
+    for (const words of [
+      ['bulletin', 'check', '--keys', stranger.keyFile, files[0]!],
+      ['bulletin', 'check', '103', '--keys', stranger.keyFile],
+      ['start', '--yes', '--keys', stranger.keyFile, files[0]!],
+    ]) {
+      const { exit, stderr } = await runMain(words)
+      expect(exit).toBe(2)
+      expect(stderr).toContain('name the file before it')
+    }
+  })
+
+  it('finds keys that lie in the directory of the bulletin itself', async () => {
+    const file = published(put(103, []), 103, 'marmarek', 'simon')
+    for (const key of keysOf('')) copyFileSync(key, join(file, '..', basename(key)))
+    expect(await statusesOf([file])).toEqual({ exit: 0, statuses: [['good', 'good']] })
+  })
 
   it('takes only the keys that are named, where any are', async () => {
     const named = await statusesOf([files[3]!, files[0]!], '--keys', stranger.keyFile)
