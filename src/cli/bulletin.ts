@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import type { Bulletin } from '../core/bulletin/bulletin.ts'
 import { addToCatalogue, evidenceOf, findBulletin, parseBulletinId } from '../core/bulletin/catalogue.ts'
 import { CATALOGUE } from '../core/bulletin/catalogue-data.ts'
@@ -25,6 +25,8 @@ export type FoundBulletin = {
   /** null: a fact of the built-in catalogue, whose signatures were checked when it was made. */
   readonly signatures: readonly BulletinSignature[] | null
   readonly approval: 'built-in' | 'approved' | 'single' | 'refused'
+  /** Name of its file, without directory; null for one of the catalogue. */
+  readonly file: string | null
 }
 
 /** A bulletin by number (built-in catalogue) or by file (signatures checked first). */
@@ -71,11 +73,11 @@ function makeFinder(options: GlobalOptions, given: readonly string[], keys: read
     async find(one) {
       const id = parseBulletinId(one)
       if (id !== null)
-        return { bulletin: findBulletin(CATALOGUE, id), signatures: null, approval: 'built-in' }
+        return { bulletin: findBulletin(CATALOGUE, id), signatures: null, approval: 'built-in', file: null }
       opened ??= open()
       const { host, checker } = await opened
       const { bulletin, signatures } = await observeBulletinFile(host, checker, resolve(one), keyPaths)
-      return { bulletin, signatures, approval: decideApproval(signatures) }
+      return { bulletin, signatures, approval: decideApproval(signatures), file: basename(one) }
     },
     async close() {
       const parts = await opened

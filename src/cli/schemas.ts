@@ -192,6 +192,17 @@ const signature = z.looseObject({
   status: z.enum(['good', 'bad', 'no-key', 'untrusted-key', 'expired', 'revoked', 'weak-digest', 'missing']),
 })
 
+const restart = z.enum([
+  'dom0',
+  'dom0-session',
+  'dom0-session+vms',
+  'vms',
+  'xscreensaver',
+  'reinstall-templates',
+  'none',
+  'unstated',
+])
+
 const bulletin = z.looseObject({
   ...bulletinSummary,
   title: z.string().nullable(),
@@ -215,16 +226,7 @@ const bulletin = z.looseObject({
       ),
     }),
   ),
-  restart: z.enum([
-    'dom0',
-    'dom0-session',
-    'dom0-session+vms',
-    'vms',
-    'xscreensaver',
-    'reinstall-templates',
-    'none',
-    'unstated',
-  ]),
+  restart,
   signatures: z.array(signature),
 })
 
@@ -262,6 +264,8 @@ export const bulletinListSchema = z.looseObject({
       ...bulletinSummary,
       met: z.boolean().nullable(),
       restartDue: z.boolean().nullable(),
+      /** Added by this program: what the bulletin wants restarted. */
+      restart: restart.optional(),
       missing: z.array(
         z.looseObject({
           name: z.string(),

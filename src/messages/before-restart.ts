@@ -7,7 +7,7 @@ import type { Message } from '../flow/step.ts'
 import type { StatusFacts } from '../observe/status.ts'
 import { mediaUuidOf } from '../paths.ts'
 import { type Line, line } from '../ui/ui.ts'
-import { qsb, unclearNext, unclearWords } from './bulletin-state.ts'
+import { missingWords, qsb, unclearNext, unclearWords } from './bulletin-state.ts'
 import { INSTALL_WORDS } from './bulletins.ts'
 
 /** What each outcome of the steps before the restart says. */
@@ -157,7 +157,7 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
     tone: 'attention',
     what: `${chosen ? qsb(chosen.id) : 'the bulletin'} is not met: ${(chosen?.missing ?? [])
       .filter(({ unclear }) => unclear === null)
-      .map((item) => `${item.name} ${item.wanted} wanted, ${item.installed ?? 'none'} installed`)
+      .map(missingWords)
       .join('; ')}`,
     why: 'the update is not installed yet, or still in the security-testing repository',
     next: INSTALL_WORDS,

@@ -1,3 +1,4 @@
+import type { Restart } from '../core/bulletin/bulletin.ts'
 import type { BulletinState } from '../core/bulletin/decide-bulletins.ts'
 import type { MissingPackage, Unclear } from '../core/bulletin/demand.ts'
 import { UPDATE_COMMANDS } from '../core/bulletin/update-commands.ts'
@@ -22,22 +23,53 @@ export function listIds(ids: readonly number[]): string {
 export function stateWords(state: BulletinState): string {
   if (state.met === false) {
     const [first, ...more] = state.missing.filter(({ unclear }) => unclear === null)
-    const rest = more.length > 0 ? ` and ${more.length} more` : ''
-    return first
-      ? `NOT MET: ${first.name} ${first.wanted} wanted, ${first.installed ?? 'none'} here${rest}`
-      : 'NOT MET'
+    const rest =
+      more.length > 0 ? `, and ${more.length} more ${more.length > 1 ? 'packages' : 'package'}` : ''
+    return first ? `NOT MET: ${missingWords(first)}${rest}` : 'NOT MET'
   }
   if (state.met === null) return `not known: ${unclearWords(state.missing)}`
   const met = state.metThrough.length === 0 ? 'met' : `met (kernel by ${listIds(state.metThrough)})`
   if (state.restartDue === true) return `${met}, restart of dom0 due`
-  return state.restartDue === null ? `${met}, whether a restart is due is not known` : met
+  return state.restartDue === null ? `${met}, ${PERHAPS_DUE[state.restart] ?? PERHAPS}` : met
+}
+
+/** `xen-hypervisor 4.17.4-4 wanted, 4.17.4-3.fc37 here`: no epoch, as bulletins and `rpm -q` print none. */
+export function missingWords({ name, wanted, installed }: Omit<MissingPackage, 'unclear'>): string {
+  return `${name} ${wanted} wanted, ${withoutEpoch(installed) ?? 'none'} here`
+}
+
+function withoutEpoch(evr: string | null): string | null {
+  return evr?.replace(/^\d+:/, '') ?? null
+}
+
+const PERHAPS = 'whether a restart is due is not known'
+
+/** What is restarted without the machine is not seen; dom0 itself need not be restarted for it. */
+const PERHAPS_DUE: Readonly<Partial<Record<Restart, string>>> = {
+  vms: 'qubes that ran before the update have to be restarted',
+  'dom0-session': 'log out of dom0 and in again if you have not since',
+  'dom0-session+vms': 'log out of dom0 and restart the qubes if you have not since',
+  xscreensaver: 'the screen locker has to be restarted if it was not since',
+}
+
+/** Whether nothing but qubes or the session has to be restarted for all of them. */
+export function isWithoutDom0(states: readonly Pick<BulletinState, 'restart'>[]): boolean {
+  return states.every(({ restart }) => restart in PERHAPS_DUE)
+}
+
+/** What "not known" means for a restart; null where no row says it. */
+export function perhapsNote(states: readonly BulletinState[]): string | null {
+  const isSaid = states.some((state) => stateWords(state).endsWith(PERHAPS))
+  return isSaid
+    ? 'Whether a restart is due is not known where the packages were replaced by still newer ones since the start: what ran until then cannot be told. After a restart of dom0 it is settled.'
+    : null
 }
 
 /** Why it could not be told whether a bulletin is met; the first thing that stands in the way. */
 export function unclearWords(missing: readonly MissingPackage[]): string {
   const first = missing.find(({ unclear }) => unclear !== null)
   if (first?.unclear === 'series-not-listed') {
-    return `${first.name} ${first.installed} is of a series that it does not list; ${first.wanted} would do`
+    return `${first.name} ${withoutEpoch(first.installed)} is of a series that it does not list; ${first.wanted} would do`
   }
   if (first?.unclear === 'name-not-known') return `which package is meant by "${first.name}" cannot be told`
   return `${first?.name ?? 'packages'} could not be looked up`

@@ -1,14 +1,18 @@
 import type { FoundBulletin } from '../cli/bulletin.ts'
+import type { Restart } from '../core/bulletin/bulletin.ts'
 import type { BulletinCheck, BulletinList, BulletinState } from '../core/bulletin/decide-bulletins.ts'
 import { errataOf } from '../core/bulletin/errata.ts'
 import type { ExposureRow } from '../core/bulletin/exposure.ts'
 import { QUBES_MASTER_FINGERPRINT } from '../core/bulletin/gpg-certifications.ts'
 import type { LoweredDemand } from '../core/bulletin/revision.ts'
+import type { BulletinSignature } from '../core/bulletin/signatures.ts'
 import { UPDATE_COMMANDS } from '../core/bulletin/update-commands.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
 import {
+  isWithoutDom0,
   listIds,
+  perhapsNote,
   qsb,
   stateWords,
   styleOf,
@@ -20,18 +24,17 @@ import {
 /** What the `bulletin` commands say. */
 
 /** One bulletin in full; a signature that does not verify stands on top. */
-export function bulletinLines({ bulletin, signatures, approval }: FoundBulletin): readonly Line[] {
+export function bulletinLines({ bulletin, signatures, approval, file }: FoundBulletin): readonly Line[] {
   const { xsas, reseal, dom0 } = bulletin
   return [
-    ...(approval === 'refused'
-      ? [line('✖ NOT VERIFIED: nothing below may be believed; it approves nothing', 'bad')]
-      : approval === 'single'
-        ? [line('▲ one of the expected signatures is missing', 'warn')]
-        : []),
+    ...approvalLines(approval, signatures ?? []),
+    ...misnamedLines(bulletin.id, file),
     line(`${qsb(bulletin.id)}  ${bulletin.date}  ${bulletin.title ?? '(no title)'}`, 'bold'),
     ...(signatures ?? []).map((item) =>
       line(
-        `  signature ${item.status}: ${item.signer ?? 'unknown signer'} ${item.fingerprint ?? ''}`,
+        item.status === 'missing'
+          ? '  signature missing: one more is expected'
+          : `  signature ${item.status}: ${item.signer ?? 'unknown signer'} ${item.fingerprint ?? ''}`,
         item.status === 'good' ? 'dim' : 'bad',
       ),
     ),
@@ -41,18 +44,18 @@ export function bulletinLines({ bulletin, signatures, approval }: FoundBulletin)
     ...(signatures?.some((item) => item.status === 'good')
       ? [
           line(
-            `  their keys are certified by the Qubes Master Signing Key ${QUBES_MASTER_FINGERPRINT}`,
+            `  the keys of good signatures are certified by the Qubes Master Signing Key ${QUBES_MASTER_FINGERPRINT}`,
             'dim',
           ),
         ]
       : []),
     line(`  Xen Security Advisories: ${xsas.map((id) => `XSA-${id}`).join(', ') || 'none'}`),
     ...dom0.flatMap(({ release, packages }) => [
-      line(`  Qubes ${release}, dom0: ${packages.length === 0 ? 'nothing' : ''}`),
+      line(`  Qubes ${release}, dom0:${packages.length === 0 ? ' nothing' : ''}`),
       ...packages.map((item) => line(`    ${item.name} ${item.version}`)),
     ]),
     ...errataOf(bulletin).map(({ printed, meant }) => line(`  ${printed} is a misprint of ${meant}`, 'warn')),
-    line(`  restart: ${bulletin.restart}`),
+    line(`  to restart afterwards: ${RESTART_WORDS[bulletin.restart]}`),
     line(
       reseal === null
         ? '  Anti Evil Maid: no notice'
@@ -61,12 +64,48 @@ export function bulletinLines({ bulletin, signatures, approval }: FoundBulletin)
   ]
 }
 
+const RESTART_WORDS: Readonly<Record<Restart, string>> = {
+  dom0: 'dom0, that is the machine',
+  'dom0-session': 'the session in dom0 (log out and in again)',
+  'dom0-session+vms': 'the session in dom0 and the qubes',
+  vms: 'qubes',
+  xscreensaver: 'the screen locker',
+  'reinstall-templates': 'nothing; templates have to be installed anew',
+  none: 'nothing',
+  unstated: 'the bulletin says nothing of it',
+}
+
+/** What the signatures of a file are worth, before anything in it. */
+function approvalLines(
+  approval: FoundBulletin['approval'],
+  signatures: readonly BulletinSignature[],
+): readonly Line[] {
+  if (approval === 'single') return [line('▲ one of the expected signatures is missing', 'warn')]
+  if (approval !== 'refused') return []
+  const isOnlyOld =
+    signatures.length > 0 && signatures.every(({ status }) => /^(?:good|weak-digest)$/.test(status))
+  return isOnlyOld
+    ? [line('▲ signed with SHA-1, as was usual until 2014, which can be forged: it approves nothing', 'warn')]
+    : [line('✖ NOT VERIFIED: nothing below may be believed; it approves nothing', 'bad')]
+}
+
+/** A good text under the name of another bulletin: an old one may be given out as the newest. */
+function misnamedLines(id: number, file: string | null): readonly Line[] {
+  const named = file === null ? null : /^qsb-0*(\d{1,4})\b/i.exec(file)?.[1]
+  return named && Number(named) !== id
+    ? [line(`▲ the file is named ${file}, but this is the text of ${qsb(id)}`, 'warn')]
+    : []
+}
+
 /** All bulletins for this release as a table, newest first. */
 export function listLines(list: BulletinList): readonly Line[] {
-  const notes = [throughNote(list.bulletins), releaseNote(list)].filter((note) => note !== null)
+  const { bulletins } = list
+  const notes = [throughNote(bulletins), perhapsNote(bulletins), releaseNote(list)].filter(
+    (note) => note !== null,
+  )
   return [
-    line(`Bulletins that ask something of dom0 in Qubes ${list.release}`, 'bold'),
-    line(catalogueWords(list), 'dim'),
+    line(`Bulletins for dom0 of Qubes ${list.release} that concern what Anti Evil Maid measures`, 'bold'),
+    ...wrap(catalogueWords(list), 78).map((own) => line(own, 'dim')),
     line(''),
     line('id       date        state', 'dim'),
     ...list.bulletins.map((item) =>
@@ -78,7 +117,7 @@ export function listLines(list: BulletinList): readonly Line[] {
 }
 
 export function catalogueWords({ catalogue }: Pick<BulletinList, 'catalogue'>): string {
-  return `The built-in catalogue ends with ${qsb(catalogue.newest)} of ${catalogue.date}; for a newer one give its file.`
+  return `The built-in catalogue ends with ${qsb(catalogue.newest)} of ${catalogue.date}, and leaves out what changes nothing that Anti Evil Maid measures. For any other bulletin: \`aem-reseal bulletin check FILE\`.`
 }
 
 /** Where Qubes says which releases get updates. */
@@ -95,13 +134,14 @@ function releaseNote({ release, releaseKnown, laterReleasesOnly }: BulletinList)
 
 /** What has to be said about a bulletin before it is used; empty for one of the catalogue. */
 export function givenLines(
-  found: Pick<FoundBulletin, 'bulletin' | 'approval'> | null,
+  found: Pick<FoundBulletin, 'bulletin' | 'approval' | 'file'> | null,
   lowered: readonly LoweredDemand[],
 ): readonly Line[] {
   if (found === null) return []
   const single = `Only one valid signature of ${qsb(found.bulletin.id)} is here, and there should be two. Copy the bulletin with both .sig files (qubes-secpack, directory QSBs) to be sure.`
   const less = `This text of ${qsb(found.bulletin.id)} asks for less than the built-in catalogue; the higher demand stays in force:`
   return [
+    ...misnamedLines(found.bulletin.id, found.file),
     ...(found.approval === 'single' ? wrap(single, 76).map((own) => line(`▲ ${own}`, 'warn')) : []),
     ...(lowered.length === 0
       ? []
@@ -149,9 +189,13 @@ export type CheckAnswer = {
 
 /** Where no bulletin speaks of the release, another look at the packages would not help. */
 function verdictWords({ list, asked, check }: CheckAnswer): (typeof VERDICTS)[BulletinCheck['verdict']] {
+  const states = list.bulletins.filter(({ id }) => check.because.includes(id))
+  if (check.verdict === 'restart-perhaps-due' && isWithoutDom0(states)) {
+    const text = 'met; what was started before the update still runs without it'
+    return { ...VERDICTS[check.verdict], text, next: 'restart what is named above, if you have not since' }
+  }
   if (check.verdict !== 'unknown') return VERDICTS[check.verdict]
   if (check.because.length > 0) {
-    const states = list.bulletins.filter(({ id }) => check.because.includes(id))
     const text = asked === null ? 'not known whether all are met' : 'not known whether it is met'
     return { ...VERDICTS.unknown, text, next: unclearNext(states) }
   }

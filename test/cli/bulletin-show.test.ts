@@ -124,6 +124,35 @@ describe('bulletin show of files from several places', () => {
     }
   }, 60_000)
 
+  it('says what the signatures are worth before anything else, in words', async () => {
+    const saidOf = async (file: string) => (await runMain(['bulletin', 'show', file])).stdout.split('\n')
+    expect((await saidOf(files[0]!))[0]).toMatch(/^QSB-103 /)
+    for (const index of [1, 2, 3, 4, 5, 6, 9, 10, 11])
+      expect((await saidOf(files[index]!))[0]).toMatch(/^✖ NOT VERIFIED/)
+    expect((await saidOf(files[7]!))[0]).toMatch(/^▲ signed with SHA-1/)
+    const single = await saidOf(files[8]!)
+    expect(single[0]).toBe('▲ one of the expected signatures is missing')
+    expect(single).toContain('  signature missing: one more is expected')
+  }, 60_000)
+
+  it('says when a file has the number of another bulletin', async () => {
+    const file = published(put(103, keysOf('')), 103, 'marmarek', 'simon')
+    const other = join(file, '..', 'qsb-104-2024.txt')
+    copyFileSync(file, other)
+    for (const signer of ['marmarek', 'simon'])
+      copyFileSync(`${file}.sig.${signer}`, `${other}.sig.${signer}`)
+    const { exit, stdout } = await runMain(['bulletin', 'show', other])
+    expect(exit).toBe(0)
+    expect(stdout).toMatch(/^▲ the file is named qsb-104-2024\.txt, but this is the text of QSB-103\n/)
+    expect((await runMain(['bulletin', 'show', file])).stdout).not.toContain('is named')
+  })
+
+  it('reads a file in the root directory as any other', async () => {
+    const { exit, stderr } = await runMain(['bulletin', 'show', '/no-such-bulletin.txt'])
+    expect(exit).toBe(1)
+    expect(stderr).toContain('there is no such file')
+  })
+
   it('does not take the file for a key', async () => {
     for (const words of [
       ['bulletin', 'check', '--keys', stranger.keyFile, files[0]!],

@@ -51,8 +51,8 @@ function copyOf(id: number, signers: readonly string[], edit?: (text: string) =>
   return join(directory, name)
 }
 
-const kernelLine = (name: string, evr: string): string =>
-  `${name}\t1000:${evr}.fc37\tx86_64\t${Date.parse('2024-07-01T15:00:00Z') / 1000}\tRSA/SHA256, Mon Jul  1 15:00:00 2024, Key ID e022e58f8e34d89f\n`
+const kernelLine = (name: string, evr: string, at = '2024-07-01T15:00:00Z'): string =>
+  `${name}\t1000:${evr}.fc37\tx86_64\t${Date.parse(at) / 1000}\tRSA/SHA256, Mon Jul  1 15:00:00 2024, Key ID e022e58f8e34d89f\n`
 
 const words = (text: string): string => text.replaceAll(/\s*\n[ ▲]*/g, ' ')
 
@@ -94,6 +94,7 @@ describe('a later text of a bulletin of the catalogue', () => {
     bulletin: parseText(text),
     signatures: [],
     approval,
+    file: null,
   })
   const dated = (text: string): string => text.replace('2024-07-16', '2024-09-01')
   const answerOf = async (text: string, xen: string) =>
@@ -150,6 +151,26 @@ const SINGLE = 'aa:00.0 Network controller: y\n\tCapabilities: [d0] MSI: Enable-
 const OLD_LIST =
   'dom0:00_14.0  USB controller: Intel x        sys-usb (no-strict-reset=True)\ndom0:00_14.3  Network controller: Intel y  sys-net\n'
 const REFUSED = { exit: 2, stderr: '' as string }
+
+describe('what is started before the update', () => {
+  it('is qubes for QSB-92: dom0 need not be restarted for it', async () => {
+    const machine = summer2024('4.17.4-4')
+      .forgetting(' kernel-qubes-vm')
+      .answering(
+        'rpm-query',
+        { name: 'kernel-qubes-vm' },
+        { stdout: kernelLine('kernel-qubes-vm', '6.6.36-1.qubes', '2024-07-15T15:00:00Z') },
+      )
+      .write()
+    const { exit, stdout } = await runMain(['bulletin', 'check', '92', '--machine', machine])
+    expect(exit).toBe(EXIT.waitingForRestart)
+    expect(stdout).toContain('▲ met; what was started before the update still runs without it')
+    expect(stdout).toContain('met, qubes that ran before the update have to be restarted')
+    expect(stdout).not.toContain('dom0 was restarted')
+    const { json } = await runMain(['bulletin', 'check', '92', '--json', '--machine', machine])
+    expect(bulletinListShape.parse(json).bulletins).toMatchObject([{ restartDue: null, restart: 'vms' }])
+  })
+})
 
 describe('exposure to QSB-103', () => {
   const rowsOf = async (machine: RecordedDom0) => {
@@ -240,7 +261,31 @@ describe('exposure to QSB-103', () => {
     ],
   ])('is not known where %s', async (_, make) => {
     expect(await rowsOf(make())).toBeNull()
-    expect(await wordsOf(make())).toContain('whether a qube is exposed is not known')
+    const said = words(await wordsOf(make()))
+    expect(said).toContain('whether a qube is exposed is not known')
+    expect(said).toContain('the update is wanted all the same')
+  })
+
+  const exposedOn = (machine: RecordedDom0) =>
+    machine
+      .answering('pci-devices-sbdf', {}, REFUSED)
+      .answering('pci-devices', {}, { stdout: OLD_LIST })
+      .answering('pci-details', usb, { stdout: MULTI })
+      .answering('pci-details', wifi, { stdout: SINGLE })
+
+  it.each([
+    ['not met', () => unmet(), /sys-usb +8 +EXPOSED/, 'the update is wanted whatever this table says'],
+    [
+      'met and not restarted',
+      () => summer2024('4.17.4-4', '4.17.4-3', '2024-07-19'),
+      /sys-usb +8 +EXPOSED/,
+      'the restart is wanted whatever this table says',
+    ],
+    ['met', () => summer2024('4.17.4-4', '4.17.4-4'), /sys-usb +8 +yes/, 'the fix is in effect'],
+  ] as const)('says what is still wanted: %s', async (_, machine, row, conclusion) => {
+    const said = await wordsOf(exposedOn(machine()))
+    expect(said).toMatch(row)
+    expect(said).toContain(conclusion)
   })
 
   it('is not asked about any other bulletin', async () => {
@@ -272,6 +317,7 @@ describe('the wizard', () => {
   const given = (bulletin: Bulletin, approval: GivenBulletin['approval']): GivenBulletin => ({
     bulletin,
     approval,
+    file: null,
   })
 
   it('says calmly what is left for a later update, and how to take it along', async () => {
@@ -286,7 +332,15 @@ describe('the wizard', () => {
   })
 
   it('says nothing of that where nothing is left', () => {
-    const met = { id: 103, date: '2024-07-16', met: true, restartDue: true, missing: [], metThrough: [] }
+    const met = {
+      id: 103,
+      date: '2024-07-16',
+      met: true,
+      restartDue: true,
+      restart: 'dom0',
+      missing: [],
+      metThrough: [],
+    } as const
     expect(otherBulletinLines([met])).toEqual([])
     const unknown = otherBulletinLines([met, { ...met, id: 102, met: null, restartDue: null }])
     expect(unknown.map(({ text }) => text).join(' ')).toContain('Not known whether met: QSB-102')
@@ -325,7 +379,7 @@ describe('the wizard', () => {
     const { report } = await confirm(given(bulletinOf(92), 'built-in'), undefined, machine)
     expect(report.outcome).toBe('unknown')
     expect(report.message.what).toBe(
-      'whether QSB-092 is met is not known: kernel-latest-qubes-vm 1000:6.3.12-1.qubes.fc37 is of a series that it does not list; 6.4.8 would do',
+      'whether QSB-092 is met is not known: kernel-latest-qubes-vm 6.3.12-1.qubes.fc37 is of a series that it does not list; 6.4.8 would do',
     )
     expect(report.message.next).toContain('`sudo qubes-dom0-update`')
   })

@@ -180,6 +180,7 @@ export const bulletinListShape = z.strictObject({
         }),
       ),
       metThrough: z.array(z.number().int()),
+      restart: z.string(),
     }),
   ),
 })

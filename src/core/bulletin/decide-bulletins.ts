@@ -1,6 +1,6 @@
 import { EXIT, type ExitCode } from '../failure.ts'
 import { compareVersions } from '../package/evr.ts'
-import type { Bulletin } from './bulletin.ts'
+import type { Bulletin, Restart } from './bulletin.ts'
 import { type Catalogue, knowsRelease, laterReleasesOnly } from './catalogue.ts'
 import {
   decideDemands,
@@ -29,6 +29,8 @@ export type BulletinState = {
   /** null: could not be found out. */
   readonly met: boolean | null
   readonly restartDue: boolean | null
+  /** What the bulletin wants restarted. */
+  readonly restart: Restart
   readonly missing: readonly MissingPackage[]
   /** Numbers of later bulletins by which it is met where its own list of versions does not tell; ascending. */
   readonly metThrough: readonly number[]
@@ -68,6 +70,7 @@ export const decideBulletin = (
     date: bulletin.date,
     met,
     restartDue: met === null ? null : whenKnown,
+    restart: bulletin.restart,
     missing,
     metThrough: met === true ? through.filter((id) => id !== bulletin.id) : [],
   }
@@ -104,6 +107,7 @@ const combineRevisions = (states: readonly BulletinState[]): BulletinState => {
       .at(-1)!,
     met: unmet === null ? null : !unmet,
     restartDue: unmet === true ? false : anyOf(states.map(({ restartDue }) => restartDue)),
+    restart: states[0]!.restart,
     missing: mergeMissing(states.map(({ missing }) => missing)),
     metThrough: [...new Set(states.flatMap(({ metThrough }) => metThrough))].sort((a, b) => a - b),
   }
