@@ -155,7 +155,7 @@ export function givenLines(
 }
 
 /** The way to packages that a bulletin asks for. */
-export const INSTALL_WORDS = `install them: \`${UPDATE_COMMANDS.stable}\`. If that does not offer them, they are still in the security-testing repository, where they stay for up to two weeks: \`${UPDATE_COMMANDS.securityTesting}\``
+export const INSTALL_WORDS = `install them: \`${UPDATE_COMMANDS.stable}\`. If that does not offer them and the bulletin is no older than some two weeks, they are still in the security-testing repository: \`${UPDATE_COMMANDS.securityTesting}\`. If it is older, something keeps updates from dom0: see what the first command says`
 
 const VERDICTS: Readonly<
   Record<BulletinCheck['verdict'], { text: string; next: string; style: Line['style'] }>

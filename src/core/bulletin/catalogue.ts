@@ -90,6 +90,6 @@ export const findBulletin = (catalogue: Catalogue, id: number): Bulletin => {
     why: isNewer
       ? 'A bulletin that has just been published is not part of an older program.'
       : 'The catalogue holds the bulletins that change what Anti Evil Maid measures; this one does not.',
-    next: `Copy the bulletin with its .sig files into dom0 and give its path: aem-reseal bulletin show FILE`,
+    next: `Copy the bulletin with its .sig files and their keys into dom0, and give its path instead of the number: aem-reseal bulletin show FILE`,
   })
 }

@@ -1,8 +1,8 @@
 import { compareEvr, compareVersions } from '../package/evr.ts'
 import type { Bulletin, BulletinPackage, Component } from './bulletin.ts'
 import { correctVersions } from './errata.ts'
-import { namesToKnow, rpmNamesOf, whenAbsent } from './rpm-names.ts'
-import { judgeVersion, type ListedVersions } from './series.ts'
+import { isKeptKernel, namesToKnow, rpmNamesOf, whenAbsent } from './rpm-names.ts'
+import { judgeVersion, type ListedVersions, seriesOf } from './series.ts'
 
 /** An installed package; of kernels there may be several with one name. */
 export type InstalledPackage = {
@@ -102,8 +102,9 @@ const judgeName = (name: string, asked: Asked, present: readonly InstalledPackag
   const { evr } = newest(present)
   const { met, wanted, through } = judgeVersion(evr, versions, later)
   if (met !== true) {
-    const unclear = met === null ? 'series-not-listed' : null
-    return { met, missing: { name, component, wanted, installed: evr, unclear } }
+    const isOtherSeries = met === null || (isKeptKernel(name) && seriesOf(wanted) !== seriesOf(evr))
+    const unclear = isOtherSeries ? 'series-not-listed' : null
+    return { met: isOtherSeries ? null : met, missing: { name, component, wanted, installed: evr, unclear } }
   }
   const satisfying = present.filter((each) => judgeVersion(each.evr, versions, later).met === true)
   return { met, through, satisfied: { name, ...asked, wanted, satisfying } }

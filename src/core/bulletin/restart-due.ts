@@ -1,6 +1,7 @@
 import { compareVersions, demandMet, parseEvr } from '../package/evr.ts'
 import type { Component, Restart } from './bulletin.ts'
 import type { MetDemand } from './demand.ts'
+import { isDom0Kernel } from './rpm-names.ts'
 import { judgeVersion } from './series.ts'
 
 /** What runs now, as far as it is known; null for what is not. */
@@ -80,7 +81,7 @@ const dueForKernel = (demand: MetDemand, running: RunningSystem): boolean | null
 
 const dueFor = (demand: MetDemand, running: RunningSystem): boolean | null => {
   if (demand.component === 'xen') return dueForXen(demand, running)
-  if (demand.name === 'kernel' || demand.name === 'kernel-latest') return dueForKernel(demand, running)
+  if (isDom0Kernel(demand.name)) return dueForKernel(demand, running)
   return dueByTime(demand, running.bootTime)
 }
 

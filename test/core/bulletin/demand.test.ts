@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { BulletinPackage, Component } from '../../../src/core/bulletin/bulletin.ts'
 import { decideDemands, demandsFor, listLaterKernels } from '../../../src/core/bulletin/demand.ts'
 import { errataOf } from '../../../src/core/bulletin/errata.ts'
-import { rpmNamesOf } from '../../../src/core/bulletin/rpm-names.ts'
+import { namesToKnow, rpmNamesOf } from '../../../src/core/bulletin/rpm-names.ts'
 import { judgeVersion, wantedFor } from '../../../src/core/bulletin/series.ts'
 import { allBulletins, bulletinOf } from './corpus.ts'
 import { dom0 } from './dom0.ts'
@@ -222,6 +222,28 @@ describe('decideDemands', () => {
     const foreign = [demand('things (x)', '1-1', 'other')]
     expect(decideDemands(foreign, [], []).missing).toMatchObject([{ unclear: 'name-not-known' }])
     expect(decideDemands(demands, null, []).missing).toMatchObject([{ unclear: 'not-looked-up' }])
+  })
+
+  it('holds a series that is kept under a name of its own against that series only', () => {
+    const demands = demandsFor(bulletinOf(92), '4.1')!
+    const judged = (...kernels: (readonly [string, string])[]) =>
+      decideDemands(
+        demands,
+        kernels.map(([name, version]) => installed(name, `1000:${version}-1.qubes.fc32`)),
+        [],
+      )
+    const current = ['kernel-qubes-vm', '6.1.87'] as const
+    expect(judged(current, ['kernel-515-qubes-vm', '5.15.123'])).toMatchObject({
+      met: false,
+      missing: [{ name: 'kernel-515-qubes-vm', wanted: '5.15.124', unclear: null }],
+    })
+    expect(judged(current, ['kernel-515-qubes-vm', '5.15.124']).met).toBe(true)
+    expect(judged(current, ['kernel-510-qubes-vm', '5.10.213'])).toMatchObject({
+      met: null,
+      missing: [{ name: 'kernel-510-qubes-vm', unclear: 'series-not-listed' }],
+    })
+    expect(judged(current, ['kernel-66-qubes-vm', '6.6.31']).met).toBe(true)
+    expect(namesToKnow(demands[0]!.name)).toEqual(['kernel-qubes-vm', 'kernel-latest-qubes-vm'])
   })
 
   it('knows what is missing even where another package could not be looked up', () => {
