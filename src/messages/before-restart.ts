@@ -7,8 +7,7 @@ import type { Message } from '../flow/step.ts'
 import type { StatusFacts } from '../observe/status.ts'
 import { mediaUuidOf } from '../paths.ts'
 import { type Line, line } from '../ui/ui.ts'
-import { missingWords, qsb, unclearNext, unclearWords } from './bulletin-state.ts'
-import { INSTALL_WORDS } from './bulletins.ts'
+import { installWords, missingWords, qsb, unclearNext, unclearWords } from './bulletin-state.ts'
 
 /** What each outcome of the steps before the restart says. */
 
@@ -160,7 +159,7 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
       .map(missingWords)
       .join('; ')}`,
     why: 'the update is not installed yet, or still in the security-testing repository',
-    next: INSTALL_WORDS,
+    next: installWords(chosen ? [chosen] : []),
   }),
   'not-verified': ({ packages, bulletin, bulletinVerified }) =>
     !bulletinVerified

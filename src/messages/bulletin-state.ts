@@ -65,6 +65,25 @@ export function perhapsNote(states: readonly BulletinState[]): string | null {
     : null
 }
 
+/** What only some processors need; that of the others is harmless. */
+const PROCESSOR_WORDS: Readonly<Record<string, string>> = {
+  microcode_ctl: 'Intel',
+  'amd-ucode-firmware': 'AMD',
+}
+
+/** The way to packages that bulletins ask for. An update does not bring what is not there at all. */
+export function installWords(states: readonly Pick<BulletinState, 'missing'>[]): string {
+  const absent = states.flatMap(({ missing }) =>
+    missing.filter((item) => item.unclear === null && item.installed === null).map(({ name }) => name),
+  )
+  const byName = [...new Set(absent)].map((name) => {
+    const processor = PROCESSOR_WORDS[name]
+    const whose = processor ? `, which only machines with a processor by ${processor} need` : ''
+    return ` ${name} is not there at all: \`${UPDATE_COMMANDS.stable} ${name}\`${whose}.`
+  })
+  return `install them: \`${UPDATE_COMMANDS.stable}\`.${byName.join('')} If that does not offer them and the bulletin is no older than some two weeks, they are still in the security-testing repository: \`${UPDATE_COMMANDS.securityTesting}\`. If it is older, something keeps updates from dom0: see what the first command says`
+}
+
 /** Why it could not be told whether a bulletin is met; the first thing that stands in the way. */
 export function unclearWords(missing: readonly MissingPackage[]): string {
   const first = missing.find(({ unclear }) => unclear !== null)

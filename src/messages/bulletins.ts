@@ -10,6 +10,7 @@ import { UPDATE_COMMANDS } from '../core/bulletin/update-commands.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
 import {
+  installWords,
   isWithoutDom0,
   listIds,
   perhapsNote,
@@ -154,15 +155,12 @@ export function givenLines(
   ]
 }
 
-/** The way to packages that a bulletin asks for. */
-export const INSTALL_WORDS = `install them: \`${UPDATE_COMMANDS.stable}\`. If that does not offer them and the bulletin is no older than some two weeks, they are still in the security-testing repository: \`${UPDATE_COMMANDS.securityTesting}\`. If it is older, something keeps updates from dom0: see what the first command says`
-
 const VERDICTS: Readonly<
   Record<BulletinCheck['verdict'], { text: string; next: string; style: Line['style'] }>
 > = {
   met: { text: 'met: the packages are installed and in effect', next: 'nothing', style: 'good' },
   'nothing-asked': { text: 'nothing is asked of dom0 in this release', next: 'nothing', style: 'good' },
-  unmet: { text: 'not met: packages are missing', next: INSTALL_WORDS, style: 'bad' },
+  unmet: { text: 'not met: packages are missing', next: installWords([]), style: 'bad' },
   unknown: { text: 'not known', next: UNCLEAR_NEXT['not-looked-up'], style: 'warn' },
   'restart-due': {
     text: 'met, but dom0 has not been restarted since',
@@ -194,6 +192,7 @@ function verdictWords({ list, asked, check }: CheckAnswer): (typeof VERDICTS)[Bu
     const text = 'met; what was started before the update still runs without it'
     return { ...VERDICTS[check.verdict], text, next: 'restart what is named above, if you have not since' }
   }
+  if (check.verdict === 'unmet') return { ...VERDICTS.unmet, next: installWords(states) }
   if (check.verdict !== 'unknown') return VERDICTS[check.verdict]
   if (check.because.length > 0) {
     const text = asked === null ? 'not known whether all are met' : 'not known whether it is met'

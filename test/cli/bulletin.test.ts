@@ -140,6 +140,7 @@ describe('packages that are not there yet', () => {
     expect(words(stdout)).toContain(
       'next: install them: `sudo qubes-dom0-update`. If that does not offer them and the bulletin is no older than some two weeks, they are still in the security-testing repository: `sudo qubes-dom0-update --enablerepo=qubes-dom0-security-testing`. If it is older, something keeps updates from dom0',
     )
+    expect(stdout).not.toContain('not there at all')
     // The command of the bulletins' own text (33 to 67).
     expect(textOf(67).replaceAll(/\s+/g, ' ')).toContain('--enablerepo=qubes-dom0-security-testing')
   })
@@ -151,6 +152,20 @@ const SINGLE = 'aa:00.0 Network controller: y\n\tCapabilities: [d0] MSI: Enable-
 const OLD_LIST =
   'dom0:00_14.0  USB controller: Intel x        sys-usb (no-strict-reset=True)\ndom0:00_14.3  Network controller: Intel y  sys-net\n'
 const REFUSED = { exit: 2, stderr: '' as string }
+
+describe('a package that is not there at all', () => {
+  it('is installed by name, as an update does not bring it; not every processor needs it', async () => {
+    const machine = summer2024('4.17.6-6').forgetting('amd-ucode-firmware')
+    const absent = { exit: 1, stdout: 'package amd-ucode-firmware is not installed\n' }
+    const directory = machine.answering('rpm-query', { name: 'amd-ucode-firmware' }, absent).write()
+    const { exit, stdout } = await runMain(['bulletin', 'check', '108', '--machine', directory])
+    expect(exit).toBe(1)
+    expect(words(stdout)).toContain('NOT MET: amd-ucode-firmware 20250708-1 wanted, none here')
+    expect(words(stdout)).toContain(
+      'amd-ucode-firmware is not there at all: `sudo qubes-dom0-update amd-ucode-firmware`, which only machines with a processor by AMD need.',
+    )
+  })
+})
 
 describe('what is started before the update', () => {
   it('is qubes for QSB-92: dom0 need not be restarted for it', async () => {
