@@ -90,7 +90,8 @@ export function unclearWords(missing: readonly MissingPackage[]): string {
   if (first?.unclear === 'series-not-listed') {
     return `${first.name} ${withoutEpoch(first.installed)} is of a series that it does not list; ${first.wanted} would do`
   }
-  if (first?.unclear === 'name-not-known') return `which package is meant by "${first.name}" cannot be told`
+  if (first?.unclear === 'name-not-known')
+    return `no package here is named "${first.name}", and whether another is meant cannot be told`
   return `${first?.name ?? 'packages'} could not be looked up`
 }
 

@@ -133,9 +133,13 @@ const judgePrinted = (
     return [...judged.filter(({ met }) => met === false), { met: null, missing: unseen }]
   }
   const isThere = component === 'xen' ? installed.some(({ name }) => name === names[0]) : judged.length > 0
-  if (isThere || whenAbsent(printed) === 'not-used') return judged
-  const isUnmet = whenAbsent(printed) === 'unmet'
-  return [...judged, isUnmet ? { met: false, missing: { ...absent, unclear: null } } : unknown]
+  const meaning = whenAbsent(printed)
+  if (isThere || meaning === 'not-used') return judged
+  if (meaning === 'unmet') return [...judged, { met: false, missing: { ...absent, unclear: null } }]
+  return [
+    ...judged,
+    meaning === 'unknown' ? unknown : { met: null, missing: { ...absent, unclear: meaning } },
+  ]
 }
 
 /**

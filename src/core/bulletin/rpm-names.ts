@@ -72,12 +72,39 @@ export const namesToKnow = (printed: string): readonly string[] => {
   return ALTERNATIVES.has(names) ? names.filter((name) => !isKeptKernel(name)) : names.slice(0, 1)
 }
 
+/** Other packages that bulletins 1 to 116 ask for: their names are known to be those of RPMs. */
+const OTHER_NAMES: ReadonlySet<string> = new Set([
+  'libwnck3',
+  'python3-qubesadmin',
+  'qubes-core-admin-client',
+  'qubes-core-dom0',
+  'qubes-core-dom0-linux',
+  'qubes-core-qrexec',
+  'qubes-core-qrexec-dom0',
+  'qubes-desktop-linux-manager',
+  'qubes-gui-daemon',
+  'qubes-gui-dom0',
+  'qubes-libvchan-xen',
+  'qubes-manager',
+  'qubes-mgmt-salt-admin-tools',
+  'qubes-mgmt-salt-dom0-update',
+  'qubes-mgmt-salt-dom0-virtual-machines',
+  'qubes-utils',
+  'rpm',
+  'tpm-extra',
+  'xfce4-screensaver',
+  'xscreensaver',
+])
+
+type WhenAbsent = 'unknown' | 'unmet' | 'not-used' | 'name-not-known'
+
 /**
  * What it means that none of the packages is installed. Without Xen in the list, the list is not that
  * of a dom0: nothing can be said. Microcode, firmware and dracut are asked for on every machine.
- * Anything else is a package this dom0 does not use, which cannot be vulnerable.
+ * Anything else is a package this dom0 does not use, which cannot be vulnerable, if its name is known to be that of an
+ * RPM: one that a later bulletin prints may be loose, and mean another package that is there.
  */
-const WHEN_ABSENT: Readonly<Record<Component, 'unknown' | 'unmet' | 'not-used'>> = {
+const WHEN_ABSENT: Readonly<Record<Component, WhenAbsent>> = {
   xen: 'unknown',
   microcode: 'unmet',
   firmware: 'unmet',
@@ -87,5 +114,7 @@ const WHEN_ABSENT: Readonly<Record<Component, 'unknown' | 'unmet' | 'not-used'>>
   other: 'not-used',
 }
 
-export const whenAbsent = (wanted: BulletinPackage): 'unknown' | 'unmet' | 'not-used' =>
-  WHEN_ABSENT[wanted.component]
+export const whenAbsent = (wanted: BulletinPackage): WhenAbsent => {
+  const isKnown = wanted.component !== 'other' || OTHER_NAMES.has(rpmNamesOf(wanted.name)[0] ?? '')
+  return isKnown ? WHEN_ABSENT[wanted.component] : 'name-not-known'
+}

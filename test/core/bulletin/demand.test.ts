@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { BulletinPackage, Component } from '../../../src/core/bulletin/bulletin.ts'
 import { decideDemands, demandsFor, listLaterKernels } from '../../../src/core/bulletin/demand.ts'
 import { errataOf } from '../../../src/core/bulletin/errata.ts'
-import { namesToKnow, rpmNamesOf } from '../../../src/core/bulletin/rpm-names.ts'
+import { namesToKnow, rpmNamesOf, whenAbsent } from '../../../src/core/bulletin/rpm-names.ts'
 import { judgeVersion, wantedFor } from '../../../src/core/bulletin/series.ts'
 import { allBulletins, bulletinOf } from './corpus.ts'
 import { dom0 } from './dom0.ts'
@@ -42,6 +42,12 @@ describe('rpmNamesOf', () => {
       allBulletins().flatMap((each) => each.dom0.flatMap(({ packages }) => packages.map(({ name }) => name))),
     )
     expect([...names].filter((name) => rpmNamesOf(name).length === 0)).toEqual([])
+  })
+
+  it('knows those that a dom0 may be without', () => {
+    const packages = allBulletins().flatMap((each) => each.dom0.flatMap((release) => release.packages))
+    const others = packages.filter(({ component }) => component === 'other')
+    expect(others.filter((each) => whenAbsent(each) !== 'not-used')).toEqual([])
   })
 
   it('does not guess at other words', () => {
@@ -264,6 +270,7 @@ describe('decideDemands', () => {
     ['dracut', 'initramfs-tool', false],
     ['amd-ucode-firmware', 'firmware', false],
     ['xfce4-screensaver', 'other', true],
+    ['screen-locker', 'other', null],
     ['kernel-latest packages', 'kernel', true],
     ['things nobody can map (x)', 'other', null],
   ] as const)('%s that is not installed', (name, component, met) => {
