@@ -132,6 +132,59 @@ describe('a later text of a bulletin of the catalogue', () => {
   })
 })
 
+describe('a bulletin newer than the catalogue', () => {
+  /** The text of 103 with another number, date and packages for Qubes 4.2. */
+  const text117 = (packages: string): string =>
+    textOf(103)
+      .replace('Bulletin 103', 'Bulletin 117')
+      .replace('2024-07-16', '2026-09-01')
+      .replace('Xen packages, version 4.17.4-4', packages)
+  const answerOf = async (
+    packages: string,
+    xen = '4.17.4-4',
+    approval: FoundBulletin['approval'] = 'approved',
+  ) =>
+    checkBulletins(await makeRecordedHost(summer2024(xen, xen).write(), null), {
+      bulletin: parseText(text117(packages)),
+      signatures: [],
+      approval,
+      file: 'qsb-117-2026.txt',
+    })
+  const saidOf = (answer: Awaited<ReturnType<typeof answerOf>>): string =>
+    words(
+      checkLines(answer)
+        .map(({ text }) => text)
+        .join('\n'),
+    )
+
+  it.each([
+    ['Xen packages, version 4.17.4-4', 'met', 0],
+    ['Xen packages, version 4.17.7-1', 'unmet', 1],
+    ['Linux kernel packages (kernel*-qubes-vm), versions 6.12.90,\n    6.6.36, 6.1.175', 'met', 0],
+    ['Linux kernel packages (kernel*-qubes-vm), versions 6.12.90,\n    6.6.37, 6.1.175', 'unmet', 1],
+    ['Linux kernel packages, versions 6.12.90, 6.1.175', 'unknown', 1],
+    ['microcode_ctl, version 2.1-58.qubes1', 'unmet', 1],
+    ['screen-locker, version 1.0-1', 'unknown', 1],
+  ] as const)('%s: %s', async (packages, verdict, exit) => {
+    const answer = await answerOf(packages)
+    expect(answer.check).toMatchObject({ verdict, exit })
+    expect(answer.list.bulletins.map(({ id, date }) => [id, date])).toEqual([[117, '2026-09-01']])
+    expect(answer.list.catalogue.newest).toBe(116)
+  })
+
+  it('is the normal case: nothing is said against it', async () => {
+    const said = saidOf(await answerOf('Xen packages, version 4.17.4-4'))
+    expect(said).toMatch(/^✔ met: the packages are installed and in effect/)
+    expect(said).not.toMatch(/error|newer than/)
+  })
+
+  it('says which kernel it does not list', async () => {
+    expect(saidOf(await answerOf('Linux kernel packages, versions 6.12.90, 6.1.175'))).toContain(
+      'QSB-117  2026-09-01  not known: kernel 6.6.36-1.qubes.fc37 is of a series that it does not list; 6.12.90 would do',
+    )
+  })
+})
+
 describe('packages that are not there yet', () => {
   it('are looked for in the stable repository, then in security-testing, by the documented commands', async () => {
     const machine = summer2024('4.17.4-3').write()
