@@ -115,11 +115,13 @@ function addCommands(
     const { runStart } = await import('./cli/session.ts')
     return runStart(io, options, await open(options), {
       bulletin: text(own.bulletin),
+      keys: keysOf(own),
       protect: text(own.protect),
       restart: text(own.restart),
     })
   })
     .option('--bulletin <id-or-file>', 'the bulletin this update is for')
+    .option('--keys <path...>', KEYS_HELP)
     .option('--protect <way>', 'forward-seal, hold or plain')
     .option('--restart <when>', 'now, +MIN, HH:MM or manual')
   add('resume', 'go on from the checkpoint', 'machine', async (options) => {
@@ -209,14 +211,18 @@ function addCommands(
 
 type Add = (usage: string, text: string, need: Need, action: Action, parent?: Command) => Command
 
+const KEYS_HELP = 'key files or directories (default: beside the bulletin)'
+
+function keysOf(own: Record<string, unknown>): string[] {
+  return Array.isArray(own.keys) ? own.keys.filter((key): key is string => typeof key === 'string') : []
+}
+
 function addBulletinCommands(program: Command, add: Add, io: Io, running: Running): void {
   const bulletin = program
     .command('bulletin')
     .description('what the Qubes Security Bulletins ask, and whether it is met here')
     .exitOverride()
     .configureOutput({ writeOut: io.stdout, writeErr: () => undefined })
-  const keysOf = (own: Record<string, unknown>): string[] =>
-    Array.isArray(own.keys) ? own.keys.filter((key): key is string => typeof key === 'string') : []
   const open = async (options: GlobalOptions): Promise<Host> => {
     const { makeHost } = await import('./cli/world.ts')
     running.host = await makeHost(io, options)
@@ -241,7 +247,7 @@ function addBulletinCommands(program: Command, add: Add, io: Io, running: Runnin
       return runBulletinShow(io, options, args, keysOf(own))
     },
     bulletin,
-  ).option('--keys <path...>', 'key files or directories (default: beside the bulletin)')
+  ).option('--keys <path...>', KEYS_HELP)
   add(
     'check [id-or-file]',
     'the one answer: met, not met, restart due',
@@ -251,7 +257,7 @@ function addBulletinCommands(program: Command, add: Add, io: Io, running: Runnin
       return runBulletinCheck(io, options, await open(options), args[0] ?? null, keysOf(own))
     },
     bulletin,
-  ).option('--keys <path...>', 'key files or directories (default: beside the bulletin)')
+  ).option('--keys <path...>', KEYS_HELP)
 }
 
 async function lookAtStatus(io: Io, options: GlobalOptions, running: Running): Promise<number> {

@@ -1,6 +1,6 @@
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import type { Bulletin } from '../core/bulletin/bulletin.ts'
-import { addToCatalogue, findBulletin, parseBulletinId } from '../core/bulletin/catalogue.ts'
+import { addToCatalogue, evidenceOf, findBulletin, parseBulletinId } from '../core/bulletin/catalogue.ts'
 import { CATALOGUE } from '../core/bulletin/catalogue-data.ts'
 import { type BulletinList, decideCheck } from '../core/bulletin/decide-bulletins.ts'
 import { EXPOSURE_CHECKS } from '../core/bulletin/exposure.ts'
@@ -8,20 +8,15 @@ import { listLowered } from '../core/bulletin/revision.ts'
 import { type BulletinSignature, decideApproval, needAttention } from '../core/bulletin/signatures.ts'
 import { EXIT, Failure } from '../core/failure.ts'
 import type { Host } from '../host/host.ts'
-import {
-  bulletinLines,
-  type CheckAnswer,
-  checkLines,
-  exposureLines,
-  givenLines,
-  listLines,
-} from '../messages/bulletins.ts'
+import { bulletinLines, type CheckAnswer, checkLines, givenLines, listLines } from '../messages/bulletins.ts'
+import { exposureLines } from '../messages/exposure.ts'
 import { makeFailure } from '../messages.ts'
 import { keyDirectoriesOf, observeBulletinFile } from '../observe/bulletin-file.ts'
 import { observeBulletins } from '../observe/bulletins.ts'
 import { observeMsiExposure } from '../observe/exposure.ts'
+import { makeSignatureChecker } from '../observe/signature-checker.ts'
 import { renderFailure } from '../ui/render-message.ts'
-import { line } from '../ui/ui.ts'
+import { type Line, line } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { makeFileHost, makeUi, printJson } from './world.ts'
 
@@ -30,6 +25,8 @@ export type FoundBulletin = {
   /** null: a fact of the built-in catalogue, whose signatures were checked when it was made. */
   readonly signatures: readonly BulletinSignature[] | null
   readonly approval: 'built-in' | 'approved' | 'single' | 'refused'
+  /** Name of its file, without directory; null for one of the catalogue. */
+  readonly file: string | null
 }
 
 /** A bulletin by number (built-in catalogue) or by file (signatures checked first). */
@@ -38,21 +35,55 @@ export async function findGiven(
   given: string,
   keys: readonly string[],
 ): Promise<FoundBulletin> {
-  const id = parseBulletinId(given)
-  if (id !== null) return { bulletin: findBulletin(CATALOGUE, id), signatures: null, approval: 'built-in' }
-  const path = resolve(given)
-  const keyPaths = keys.map((key) => resolve(key))
-  const places = [
-    ...keyDirectoriesOf(path).map((place) => resolve(place)),
-    ...keyPaths,
-    ...keyPaths.map(dirname),
-  ]
-  const host = await makeFileHost(options, [dirname(path), ...places])
+  const finder = makeFinder(options, [given], keys)
   try {
-    const { bulletin, signatures } = await observeBulletinFile(host, path, keyPaths)
-    return { bulletin, signatures, approval: decideApproval(signatures) }
+    return await finder.find(given)
   } finally {
-    await host.close()
+    await finder.close()
+  }
+}
+
+/**
+ * `--keys K FILE` makes FILE a key: the answer would be about all bulletins, or none, and look like one about FILE.
+ * @throws Failure usage
+ */
+export function assertKeysHaveFile(given: string | null, keys: readonly string[]): void {
+  if (keys.length === 0 || (given !== null && parseBulletinId(given) === null)) return
+  throw makeFailure('usage', {
+    reason: '--keys is for the signatures of a bulletin that is a file; name the file before it',
+  })
+}
+
+type Finder = {
+  find(given: string): Promise<FoundBulletin>
+  close(): Promise<void>
+}
+
+/** Finds several bulletins; files that come with the same keys are checked in one key ring. */
+function makeFinder(options: GlobalOptions, given: readonly string[], keys: readonly string[]): Finder {
+  const keyPaths = keys.map((key) => resolve(key))
+  const open = async () => {
+    const paths = given.filter((one) => parseBulletinId(one) === null).map((one) => resolve(one))
+    const places = paths.flatMap((path) => [dirname(path), ...keyDirectoriesOf(path)])
+    const host = await makeFileHost(options, [...new Set([...places, ...keyPaths, ...keyPaths.map(dirname)])])
+    return { host, checker: makeSignatureChecker(host) }
+  }
+  let opened: ReturnType<typeof open> | null = null
+  return {
+    async find(one) {
+      const id = parseBulletinId(one)
+      if (id !== null)
+        return { bulletin: findBulletin(CATALOGUE, id), signatures: null, approval: 'built-in', file: null }
+      opened ??= open()
+      const { host, checker } = await opened
+      const { bulletin, signatures } = await observeBulletinFile(host, checker, resolve(one), keyPaths)
+      return { bulletin, signatures, approval: decideApproval(signatures), file: basename(one) }
+    },
+    async close() {
+      const parts = await opened
+      await parts?.checker.close()
+      await parts?.host.close()
+    },
   }
 }
 
@@ -65,24 +96,32 @@ export async function runBulletinShow(
 ): Promise<number> {
   const ui = makeUi(io, options)
   const answers: unknown[] = []
+  const say = (lines: readonly Line[]) => (options.json ? undefined : ui.say([...lines, line('')]))
   let exit: number = EXIT.done
-  for (const one of given) {
-    try {
-      const found = await findGiven(options, one, keys)
-      answers.push({
-        ...found.bulletin,
-        signatures: found.signatures ?? [],
-        source: found.signatures ? 'file' : 'catalogue',
+  const finder = makeFinder(options, given, keys)
+  try {
+    for (const one of given) {
+      const found = await finder.find(one).catch((error: unknown) => {
+        if (error instanceof Failure && given.length > 1) return error
+        throw error
       })
-      if (found.signatures !== null && needAttention(found.signatures)) exit = EXIT.attention
-      if (!options.json) ui.say([...bulletinLines(found), line('')])
-    } catch (error) {
-      if (!(error instanceof Failure) || given.length === 1) throw error
-      const { code, what, why, next } = error.text
-      answers.push({ error: { code, what, why, next } })
-      exit = EXIT.attention
-      if (!options.json) ui.say([...renderFailure(error.text), line('')])
+      if (found instanceof Failure) {
+        const { code, what, why, next } = found.text
+        answers.push({ error: { code, what, why, next } })
+        say(renderFailure(found.text))
+      } else {
+        const { bulletin, signatures } = found
+        answers.push({
+          ...bulletin,
+          signatures: signatures ?? [],
+          source: signatures ? 'file' : 'catalogue',
+        })
+        say(bulletinLines(found))
+      }
+      if (found instanceof Failure || needAttention(found.signatures ?? [])) exit = EXIT.attention
     }
+  } finally {
+    await finder.close()
   }
   if (options.json) printJson(io, answers)
   return exit
@@ -106,6 +145,7 @@ export async function runBulletinCheck(
   given: string | null,
   keys: readonly string[],
 ): Promise<number> {
+  assertKeysHaveFile(given, keys)
   const ui = makeUi(io, options)
   const found = given === null ? null : await findGiven(options, given, keys)
   const answer = await ui.progress('looking up packages', () => checkBulletins(host, found))
@@ -126,7 +166,9 @@ export async function checkBulletins(host: Host, found: FoundBulletin | null): P
   if (found?.approval === 'refused')
     throw makeFailure('bulletin-not-verified', { id: String(found.bulletin.id) })
   const isFile = found !== null && found.signatures !== null
-  const list = await observeBulletins(host, isFile ? addToCatalogue(CATALOGUE, found.bulletin) : CATALOGUE)
+  const catalogue = isFile ? addToCatalogue(CATALOGUE, found.bulletin) : CATALOGUE
+  const evidence = isFile ? evidenceOf(CATALOGUE, found.bulletin, found.approval) : CATALOGUE.bulletins
+  const list = await observeBulletins(host, catalogue, evidence)
   if (list === null) throw makeFailure('release-unknown')
   const asked = found === null ? list : onlyOf(list, found.bulletin.id)
   const catalogued = isFile ? CATALOGUE.bulletins.find(({ id }) => id === found.bulletin.id) : undefined

@@ -193,6 +193,17 @@ const signature = z.looseObject({
   status: z.enum(['good', 'bad', 'no-key', 'untrusted-key', 'expired', 'revoked', 'weak-digest', 'missing']),
 })
 
+const restart = z.enum([
+  'dom0',
+  'dom0-session',
+  'dom0-session+vms',
+  'vms',
+  'xscreensaver',
+  'reinstall-templates',
+  'none',
+  'unstated',
+])
+
 const bulletin = z.looseObject({
   ...bulletinSummary,
   title: z.string().nullable(),
@@ -216,16 +227,7 @@ const bulletin = z.looseObject({
       ),
     }),
   ),
-  restart: z.enum([
-    'dom0',
-    'dom0-session',
-    'dom0-session+vms',
-    'vms',
-    'xscreensaver',
-    'reinstall-templates',
-    'none',
-    'unstated',
-  ]),
+  restart,
   signatures: z.array(signature),
 })
 
@@ -263,14 +265,20 @@ export const bulletinListSchema = z.looseObject({
       ...bulletinSummary,
       met: z.boolean().nullable(),
       restartDue: z.boolean().nullable(),
+      /** Added by this program: what the bulletin wants restarted. */
+      restart: restart.optional(),
       missing: z.array(
         z.looseObject({
           name: z.string(),
           component: z.string(),
           wanted: z.string(),
           installed: z.string().nullable(),
+          /** Added by this program: why it is not known, null where it is missing. */
+          unclear: z.enum(['series-not-listed', 'name-not-known', 'not-looked-up']).nullable().optional(),
         }),
       ),
+      /** Added by this program: later bulletins by which it is met where its own list of versions does not tell. */
+      metThrough: z.array(z.number().int()).optional(),
     }),
   ),
 })

@@ -17,19 +17,21 @@ import { describeRestored } from '../messages/forward-seal.ts'
 import { makeFailure } from '../messages.ts'
 import { observeMachine } from '../observe/machine.ts'
 import { line, type Ui } from '../ui/ui.ts'
-import { findGiven } from './bulletin.ts'
+import { assertKeysHaveFile, findGiven } from './bulletin.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { assertAnswerable, canAsk, makeUi, printJson, stateDirOf } from './world.ts'
 
 export type StartOptions = {
   readonly bulletin: string | null
+  /** Key files or directories for the signatures of a bulletin that is a file. */
+  readonly keys: readonly string[]
   readonly protect: string | null
   readonly restart: string | null
 }
 
 /** @throws Failure (exit 2) for an answer of another form */
 export function toRunOptions(
-  start: Omit<StartOptions, 'bulletin'>,
+  start: Omit<StartOptions, 'bulletin' | 'keys'>,
   bulletin: GivenBulletin | null,
   canAsk: boolean,
   yes = false,
@@ -51,6 +53,7 @@ export async function runStart(
   host: Host,
   start: StartOptions,
 ): Promise<number> {
+  assertKeysHaveFile(start.bulletin, start.keys)
   const checked = toRunOptions(start, null, false)
   if (checked.protect === null || checked.restart === null)
     assertAnswerable(io, options, '--protect and --restart')
@@ -59,7 +62,7 @@ export async function runStart(
   if (open !== null) throw makeFailure('session-open', { since: open.since, step: open.step })
   const run = toRunOptions(
     start,
-    start.bulletin === null ? null : await findGiven(options, start.bulletin, []),
+    start.bulletin === null ? null : await findGiven(options, start.bulletin, start.keys),
     canAsk(io, options),
     options.yes,
   )

@@ -9,6 +9,8 @@ import type { Outcomes, StepId } from './types.ts'
 export type GivenBulletin = {
   readonly bulletin: Bulletin
   readonly approval: 'built-in' | 'approved' | 'single' | 'refused'
+  /** Name of its file, without directory; null for one of the catalogue. */
+  readonly file: string | null
 }
 
 export type RunOptions = {

@@ -202,7 +202,9 @@ async function runProgram(
 }
 
 function isBelow(path: string, directories: readonly string[]): boolean {
-  return directories.some((directory) => path === directory || path.startsWith(`${directory}/`))
+  return directories.some(
+    (directory) => path === directory || path.startsWith(directory === '/' ? directory : `${directory}/`),
+  )
 }
 
 /** Under /run; somebody who is not root has no place of their own there but XDG_RUNTIME_DIR (systemd, pam_systemd(8)). */

@@ -1,4 +1,4 @@
-import type { BulletinList } from '../core/bulletin/decide-bulletins.ts'
+import type { BulletinList, BulletinState } from '../core/bulletin/decide-bulletins.ts'
 import type { CheckedFile } from '../core/decide/boot-device.ts'
 import type { ConfirmedPackage } from '../core/decide/confirm-update.ts'
 import type { Downgrade } from '../core/decide/downgrades.ts'
@@ -7,7 +7,7 @@ import type { Message } from '../flow/step.ts'
 import type { StatusFacts } from '../observe/status.ts'
 import { mediaUuidOf } from '../paths.ts'
 import { type Line, line } from '../ui/ui.ts'
-import { INSTALL_WORDS, qsb } from './bulletins.ts'
+import { installWords, missingWords, qsb, unclearNext, unclearWords } from './bulletin-state.ts'
 
 /** What each outcome of the steps before the restart says. */
 
@@ -99,7 +99,8 @@ export type UpdateMessageFacts = {
   readonly downgrades: readonly Downgrade[]
   readonly areVersionsKnown: boolean
   readonly bulletin: string | null
-  readonly missing: readonly { name: string; wanted: string; installed: string | null }[]
+  /** The bulletin that was named or chosen. */
+  readonly chosen: Pick<BulletinState, 'id' | 'missing'> | null
   /** false: the file the user named is not signed as it must be. */
   readonly bulletinVerified: boolean
   /** A named bulletin that asks nothing of dom0 in this release. */
@@ -151,13 +152,14 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
     why: 'the running Xen is the installed one',
     next: 'nothing has to be done; run this after the next update, before the restart',
   }),
-  unmet: ({ bulletin, missing }) => ({
+  unmet: ({ chosen }) => ({
     tone: 'attention',
-    what: `${bulletin} is not met: ${missing
-      .map((item) => `${item.name} ${item.wanted} wanted, ${item.installed ?? 'none'} installed`)
+    what: `${chosen ? qsb(chosen.id) : 'the bulletin'} is not met: ${(chosen?.missing ?? [])
+      .filter(({ unclear }) => unclear === null)
+      .map(missingWords)
       .join('; ')}`,
     why: 'the update is not installed yet, or still in the security-testing repository',
-    next: INSTALL_WORDS,
+    next: installWords(chosen ? [chosen] : []),
   }),
   'not-verified': ({ packages, bulletin, bulletinVerified }) =>
     !bulletinVerified
@@ -171,8 +173,9 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
           why: 'a file differs from its package, or a package is not signed by a known key',
           next: 'do not restart into it; reinstall the package with `sudo qubes-dom0-update --action=reinstall NAME`, and find out who changed the file',
         },
-  unknown: ({ packages, unasked, pendingXen, areVersionsKnown, silent }) => {
+  unknown: ({ packages, unasked, pendingXen, areVersionsKnown, silent, chosen }) => {
     if (silent !== null) return describeSilent(silent)
+    if (chosen?.missing.some(({ unclear }) => unclear !== null)) return describeUnclear(chosen)
     const unread = packages.filter((item) => item.changedFiles === null).map((item) => item.name)
     const gaps = [
       packages.length === 0 || unasked.length > 0
@@ -194,6 +197,15 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
       next: 'run `rpm -q xen-hypervisor` and `sudo xl info` by hand, mend what they say, then run this again',
     }
   },
+}
+
+function describeUnclear(chosen: Pick<BulletinState, 'id' | 'missing'>): Message {
+  return {
+    tone: 'attention',
+    what: `whether ${qsb(chosen.id)} is met is not known: ${unclearWords(chosen.missing)}`,
+    why: 'what cannot be told is never taken for good',
+    next: `${unclearNext([chosen])}. \`aem-reseal start\` without --bulletin confirms the update from what changed since this boot`,
+  }
 }
 
 /** The named bulletin asks nothing of dom0 in this release. */

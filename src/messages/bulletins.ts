@@ -1,31 +1,41 @@
 import type { FoundBulletin } from '../cli/bulletin.ts'
+import type { Restart } from '../core/bulletin/bulletin.ts'
 import type { BulletinCheck, BulletinList, BulletinState } from '../core/bulletin/decide-bulletins.ts'
-import { type ExposureRow, isExposed } from '../core/bulletin/exposure.ts'
+import { errataOf } from '../core/bulletin/errata.ts'
+import type { ExposureRow } from '../core/bulletin/exposure.ts'
 import { QUBES_MASTER_FINGERPRINT } from '../core/bulletin/gpg-certifications.ts'
 import type { LoweredDemand } from '../core/bulletin/revision.ts'
+import type { BulletinSignature } from '../core/bulletin/signatures.ts'
 import { UPDATE_COMMANDS } from '../core/bulletin/update-commands.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
+import {
+  installWords,
+  isWithoutDom0,
+  listIds,
+  perhapsNote,
+  qsb,
+  stateWords,
+  styleOf,
+  throughNote,
+  UNCLEAR_NEXT,
+  unclearNext,
+} from './bulletin-state.ts'
 
 /** What the `bulletin` commands say. */
 
-export function qsb(id: number): string {
-  return `QSB-${String(id).padStart(3, '0')}`
-}
-
 /** One bulletin in full; a signature that does not verify stands on top. */
-export function bulletinLines({ bulletin, signatures, approval }: FoundBulletin): readonly Line[] {
+export function bulletinLines({ bulletin, signatures, approval, file }: FoundBulletin): readonly Line[] {
   const { xsas, reseal, dom0 } = bulletin
   return [
-    ...(approval === 'refused'
-      ? [line('✖ NOT VERIFIED: nothing below may be believed; it approves nothing', 'bad')]
-      : approval === 'single'
-        ? [line('▲ one of the expected signatures is missing', 'warn')]
-        : []),
+    ...approvalLines(approval, signatures ?? []),
+    ...misnamedLines(bulletin.id, file),
     line(`${qsb(bulletin.id)}  ${bulletin.date}  ${bulletin.title ?? '(no title)'}`, 'bold'),
     ...(signatures ?? []).map((item) =>
       line(
-        `  signature ${item.status}: ${item.signer ?? 'unknown signer'} ${item.fingerprint ?? ''}`,
+        item.status === 'missing'
+          ? '  signature missing: one more is expected'
+          : `  signature ${item.status}: ${item.signer ?? 'unknown signer'} ${item.fingerprint ?? ''}`,
         item.status === 'good' ? 'dim' : 'bad',
       ),
     ),
@@ -35,17 +45,18 @@ export function bulletinLines({ bulletin, signatures, approval }: FoundBulletin)
     ...(signatures?.some((item) => item.status === 'good')
       ? [
           line(
-            `  their keys are certified by the Qubes Master Signing Key ${QUBES_MASTER_FINGERPRINT}`,
+            `  the keys of good signatures are certified by the Qubes Master Signing Key ${QUBES_MASTER_FINGERPRINT}`,
             'dim',
           ),
         ]
       : []),
     line(`  Xen Security Advisories: ${xsas.map((id) => `XSA-${id}`).join(', ') || 'none'}`),
     ...dom0.flatMap(({ release, packages }) => [
-      line(`  Qubes ${release}, dom0: ${packages.length === 0 ? 'nothing' : ''}`),
+      line(`  Qubes ${release}, dom0:${packages.length === 0 ? ' nothing' : ''}`),
       ...packages.map((item) => line(`    ${item.name} ${item.version}`)),
     ]),
-    line(`  restart: ${bulletin.restart}`),
+    ...errataOf(bulletin).map(({ printed, meant }) => line(`  ${printed} is a misprint of ${meant}`, 'warn')),
+    line(`  to restart afterwards: ${RESTART_WORDS[bulletin.restart]}`),
     line(
       reseal === null
         ? '  Anti Evil Maid: no notice'
@@ -54,24 +65,60 @@ export function bulletinLines({ bulletin, signatures, approval }: FoundBulletin)
   ]
 }
 
+const RESTART_WORDS: Readonly<Record<Restart, string>> = {
+  dom0: 'dom0, that is the machine',
+  'dom0-session': 'the session in dom0 (log out and in again)',
+  'dom0-session+vms': 'the session in dom0 and the qubes',
+  vms: 'qubes',
+  xscreensaver: 'the screen locker',
+  'reinstall-templates': 'nothing; templates have to be installed anew',
+  none: 'nothing',
+  unstated: 'the bulletin says nothing of it',
+}
+
+/** What the signatures of a file are worth, before anything in it. */
+function approvalLines(
+  approval: FoundBulletin['approval'],
+  signatures: readonly BulletinSignature[],
+): readonly Line[] {
+  if (approval === 'single') return [line('▲ one of the expected signatures is missing', 'warn')]
+  if (approval !== 'refused') return []
+  const isOnlyOld =
+    signatures.length > 0 && signatures.every(({ status }) => /^(?:good|weak-digest)$/.test(status))
+  return isOnlyOld
+    ? [line('▲ signed with SHA-1, as was usual until 2014, which can be forged: it approves nothing', 'warn')]
+    : [line('✖ NOT VERIFIED: nothing below may be believed; it approves nothing', 'bad')]
+}
+
+/** A good text under the name of another bulletin: an old one may be given out as the newest. */
+function misnamedLines(id: number, file: string | null): readonly Line[] {
+  const named = file === null ? null : /^qsb-0*(\d{1,4})\b/i.exec(file)?.[1]
+  return named && Number(named) !== id
+    ? [line(`▲ the file is named ${file}, but this is the text of ${qsb(id)}`, 'warn')]
+    : []
+}
+
 /** All bulletins for this release as a table, newest first. */
 export function listLines(list: BulletinList): readonly Line[] {
-  const note = releaseNote(list)
+  const { bulletins } = list
+  const notes = [throughNote(bulletins), perhapsNote(bulletins), releaseNote(list)].filter(
+    (note) => note !== null,
+  )
   return [
-    line(`Bulletins that ask something of dom0 in Qubes ${list.release}`, 'bold'),
-    line(catalogueWords(list), 'dim'),
+    line(`Bulletins for dom0 of Qubes ${list.release} that concern what Anti Evil Maid measures`, 'bold'),
+    ...wrap(catalogueWords(list), 78).map((own) => line(own, 'dim')),
     line(''),
     line('id       date        state', 'dim'),
     ...list.bulletins.map((item) =>
       line(`${qsb(item.id)}  ${item.date}  ${stateWords(item)}`, styleOf(item)),
     ),
     ...(list.bulletins.length === 0 ? [line('none')] : []),
-    ...(note === null ? [] : [line(''), ...wrap(note, 78).map((own) => line(own, 'warn'))]),
+    ...notes.flatMap((note) => [line(''), ...wrap(note, 78).map((own) => line(own, 'warn'))]),
   ]
 }
 
 export function catalogueWords({ catalogue }: Pick<BulletinList, 'catalogue'>): string {
-  return `The built-in catalogue ends with ${qsb(catalogue.newest)} of ${catalogue.date}; for a newer one give its file.`
+  return `The built-in catalogue ends with ${qsb(catalogue.newest)} of ${catalogue.date}, and leaves out what changes nothing that Anti Evil Maid measures. For any other bulletin: \`aem-reseal bulletin check FILE\`.`
 }
 
 /** Where Qubes says which releases get updates. */
@@ -86,24 +133,16 @@ function releaseNote({ release, releaseKnown, laterReleasesOnly }: BulletinList)
   return `Later bulletins (${listIds(laterReleasesOnly)}) do not name Qubes ${release}: either they do not concern it, or it is no longer supported and gets no more fixes. See ${SUPPORTED_RELEASES}`
 }
 
-const MAX_NAMED = 4
-
-/** The newest few by name: `QSB-116, QSB-115 and 3 more`. */
-export function listIds(ids: readonly number[]): string {
-  const newest = ids.toSorted((a, b) => b - a)
-  const more = newest.length - MAX_NAMED
-  return `${newest.slice(0, MAX_NAMED).map(qsb).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
-}
-
 /** What has to be said about a bulletin before it is used; empty for one of the catalogue. */
 export function givenLines(
-  found: Pick<FoundBulletin, 'bulletin' | 'approval'> | null,
+  found: Pick<FoundBulletin, 'bulletin' | 'approval' | 'file'> | null,
   lowered: readonly LoweredDemand[],
 ): readonly Line[] {
   if (found === null) return []
   const single = `Only one valid signature of ${qsb(found.bulletin.id)} is here, and there should be two. Copy the bulletin with both .sig files (qubes-secpack, directory QSBs) to be sure.`
   const less = `This text of ${qsb(found.bulletin.id)} asks for less than the built-in catalogue; the higher demand stays in force:`
   return [
+    ...misnamedLines(found.bulletin.id, found.file),
     ...(found.approval === 'single' ? wrap(single, 76).map((own) => line(`▲ ${own}`, 'warn')) : []),
     ...(lowered.length === 0
       ? []
@@ -116,38 +155,13 @@ export function givenLines(
   ]
 }
 
-export function stateWords(state: BulletinState): string {
-  if (state.met === false) {
-    const [first, ...more] = state.missing
-    const rest = more.length > 0 ? ` and ${more.length} more` : ''
-    return first
-      ? `NOT MET: ${first.name} ${first.wanted} wanted, ${first.installed ?? 'none'} here${rest}`
-      : 'NOT MET'
-  }
-  if (state.met === null) return 'not known: packages could not be looked up'
-  if (state.restartDue === true) return 'met, restart of dom0 due'
-  return state.restartDue === null ? 'met, whether a restart is due is not known' : 'met'
-}
-
-function styleOf(state: BulletinState): Line['style'] {
-  if (state.met === false) return 'bad'
-  return state.met === null || state.restartDue !== false ? 'warn' : undefined
-}
-
-/** The way to packages that a bulletin asks for. */
-export const INSTALL_WORDS = `install them: \`${UPDATE_COMMANDS.stable}\`. If that does not offer them, they are still in the security-testing repository, where they stay for up to two weeks: \`${UPDATE_COMMANDS.securityTesting}\``
-
 const VERDICTS: Readonly<
   Record<BulletinCheck['verdict'], { text: string; next: string; style: Line['style'] }>
 > = {
   met: { text: 'met: the packages are installed and in effect', next: 'nothing', style: 'good' },
   'nothing-asked': { text: 'nothing is asked of dom0 in this release', next: 'nothing', style: 'good' },
-  unmet: { text: 'not met: packages are missing', next: INSTALL_WORDS, style: 'bad' },
-  unknown: {
-    text: 'not known: the packages could not be looked up',
-    next: 'run it in dom0, as root',
-    style: 'warn',
-  },
+  unmet: { text: 'not met: packages are missing', next: installWords([]), style: 'bad' },
+  unknown: { text: 'not known', next: UNCLEAR_NEXT['not-looked-up'], style: 'warn' },
   'restart-due': {
     text: 'met, but dom0 has not been restarted since',
     next: '`aem-reseal start`',
@@ -173,8 +187,17 @@ export type CheckAnswer = {
 
 /** Where no bulletin speaks of the release, another look at the packages would not help. */
 function verdictWords({ list, asked, check }: CheckAnswer): (typeof VERDICTS)[BulletinCheck['verdict']] {
-  const isNoBulletin = check.verdict === 'unknown' && check.because.length === 0
-  if (!isNoBulletin) return VERDICTS[check.verdict]
+  const states = list.bulletins.filter(({ id }) => check.because.includes(id))
+  if (check.verdict === 'restart-perhaps-due' && isWithoutDom0(states)) {
+    const text = 'met; what was started before the update still runs without it'
+    return { ...VERDICTS[check.verdict], text, next: 'restart what is named above, if you have not since' }
+  }
+  if (check.verdict === 'unmet') return { ...VERDICTS.unmet, next: installWords(states) }
+  if (check.verdict !== 'unknown') return VERDICTS[check.verdict]
+  if (check.because.length > 0) {
+    const text = asked === null ? 'not known whether all are met' : 'not known whether it is met'
+    return { ...VERDICTS.unknown, text, next: unclearNext(states) }
+  }
   if (list.releaseKnown && asked !== null) {
     return {
       text: `not known: ${qsb(asked)} names later releases than Qubes ${list.release} only`,
@@ -194,15 +217,19 @@ function verdictWords({ list, asked, check }: CheckAnswer): (typeof VERDICTS)[Bu
 export function checkLines(answer: CheckAnswer): readonly Line[] {
   const { list, asked, check } = answer
   const { text, next, style } = verdictWords(answer)
-  const because = list.bulletins.filter((item) => check.because.includes(item.id) && check.verdict !== 'met')
+  const because = list.bulletins.filter(
+    (item) => check.because.includes(item.id) && (check.verdict !== 'met' || item.metThrough.length > 0),
+  )
   // Later bulletins say nothing against one that is met.
-  const isAboutRelease = asked === null || check.verdict === 'unknown'
+  const isAboutRelease = asked === null || (check.verdict === 'unknown' && check.because.length === 0)
   const note = list.releaseKnown && isAboutRelease ? releaseNote(list) : null
   const isGood = style === 'good' && note === null
   return [
     line(`${isGood ? '✔' : '▲'} ${text}`, isGood || style !== 'good' ? style : 'warn'),
     ...because.map((item) => line(`  ${qsb(item.id)}  ${item.date}  ${stateWords(item)}`)),
-    ...(note === null ? [] : wrap(note, 76).map((own) => line(`  ${own}`, 'warn'))),
+    ...[throughNote(because), note]
+      .filter((own) => own !== null)
+      .flatMap((own) => wrap(own, 76).map((text) => line(`  ${text}`, 'warn'))),
     ...wrap(catalogueWords(list), 76).map((own) => line(`  ${own}`, 'dim')),
     ...wrap(`next: ${next}`, 76).map((own) => line(`  ${own}`)),
   ]
@@ -222,49 +249,9 @@ export function otherBulletinLines(states: readonly BulletinState[]): readonly L
     )
   }
   if (unknown.length > 0) {
-    told.push(
-      `Not known: ${listIds(unknown)}, whose packages could not be looked up. \`aem-reseal bulletin list\` tells more.`,
-    )
+    told.push(`Not known whether met: ${listIds(unknown)}. \`aem-reseal bulletin list\` tells why.`)
   }
   return told.flatMap((text) =>
     wrap(text, 74).map((own, index) => line(`  ${index === 0 ? '•' : ' '} ${own}`, 'dim')),
   )
-}
-
-/** Device, qube, vectors, exposed: the check that QSB-103 describes. */
-export function exposureLines({ exposure, check }: Pick<CheckAnswer, 'exposure' | 'check'>): readonly Line[] {
-  if (exposure === null) return []
-  const { rows } = exposure
-  if (rows === null) {
-    return [
-      line(''),
-      line('whether a qube is exposed is not known: `qvm-pci ls` gave no list of devices', 'warn'),
-    ]
-  }
-  const exposed = isExposed(rows)
-  const words =
-    check.verdict === 'met'
-      ? 'the fix is in effect; the table says which qubes could try the flaw without it'
-      : check.verdict === 'nothing-asked'
-        ? 'no update is asked for here; the table says which qubes have such a device'
-        : EXPOSED_WORDS[`${exposed}`]
-  return [
-    line(''),
-    line('device                qube            vectors  exposed', 'dim'),
-    ...rows.map((row) => line(exposureRow(row), row.exposed === false ? undefined : 'warn')),
-    line(words),
-    ...(exposed === null ? [line('not everything could be seen, so nothing is ruled out', 'warn')] : []),
-  ]
-}
-
-function exposureRow({ device, qube, vectors, exposed }: ExposureRow): string {
-  const word = exposed === null ? 'not known' : exposed ? 'EXPOSED' : 'no'
-  const name = device ?? '(others, not read)'
-  return `${name.padEnd(20)}  ${(qube ?? '?').padEnd(14)}  ${String(vectors ?? '?').padEnd(7)}  ${word}`
-}
-
-const EXPOSED_WORDS: Readonly<Record<'true' | 'false' | 'null', string>> = {
-  true: 'the update is wanted whatever this table says: a device can be attached tomorrow',
-  false: 'no qube has a device with several MSI vectors; the update is wanted all the same',
-  null: 'the update is wanted whatever this table says',
 }

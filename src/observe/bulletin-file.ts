@@ -1,14 +1,12 @@
 import { basename, dirname, join } from 'node:path'
-import { command } from '../commands.ts'
 import type { Bulletin } from '../core/bulletin/bulletin.ts'
 import { signatureFilesOf } from '../core/bulletin/gpg-calls.ts'
-import { decideCertified, parseCertifications } from '../core/bulletin/gpg-certifications.ts'
-import { parseGpgStatus } from '../core/bulletin/gpg-status.ts'
 import { parseBulletin } from '../core/bulletin/parse.ts'
 import { type BulletinSignature, decideSignatures } from '../core/bulletin/signatures.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { makeFailure } from '../messages.ts'
+import type { SignatureChecker } from './signature-checker.ts'
 
 export type SignedBulletin = {
   readonly bulletin: Bulletin
@@ -19,12 +17,13 @@ export type SignedBulletin = {
 const MAX_KEY_FILES = 64
 
 /**
- * Where keys lie beside a bulletin: `keys/` next to it, the security pack's own folders, Qubes's own. Without `..`, as
+ * Where keys lie beside a bulletin: in its directory, `keys/` next to it, the security pack's own folders, Qubes's own. Without `..`, as
  * the host compares them with the places it may read.
  */
 export function keyDirectoriesOf(path: string): readonly string[] {
   const here = dirname(path)
   return [
+    here,
     join(here, 'keys'),
     join(here, '..', 'keys', 'master-key'),
     join(here, '..', 'keys', 'security-team'),
@@ -42,6 +41,7 @@ export function keyDirectoriesOf(path: string): readonly string[] {
  */
 export async function observeBulletinFile(
   host: Host,
+  checker: SignatureChecker,
   path: string,
   keys: readonly string[],
 ): Promise<SignedBulletin> {
@@ -59,8 +59,8 @@ export async function observeBulletinFile(
   }
   const places = keys.length > 0 ? keys : keyDirectoriesOf(path)
   const keyFiles = signatures.length > 0 ? await readKeys(host, places) : []
-  const perFile = await verify(host, text.value, keyFiles, signatures)
-  return { bulletin, signatures: decideSignatures(bulletin.id, perFile.found, perFile.certified) }
+  const { found, certified } = await checker.check(text.value, keyFiles, signatures)
+  return { bulletin, signatures: decideSignatures(bulletin.id, found, certified) }
 }
 
 async function readKeys(host: Host, places: readonly string[]): Promise<readonly Uint8Array[]> {
@@ -79,46 +79,4 @@ async function readKeys(host: Host, places: readonly string[]): Promise<readonly
     if (bytes !== null) contents.push(bytes)
   }
   return contents
-}
-
-type Verified = {
-  readonly found: ReturnType<typeof parseGpgStatus>[]
-  readonly certified: ReadonlySet<string>
-}
-
-/** The very bytes that were parsed are copied and checked: no other text can take their place in between. */
-async function verify(
-  host: Host,
-  text: Uint8Array,
-  keys: readonly Uint8Array[],
-  signatures: readonly Uint8Array[],
-): Promise<Verified> {
-  if (signatures.length === 0) return { found: [], certified: new Set() }
-  const work = await host.makeWorkDirectory()
-  try {
-    const home = `${work.root}/gnupg`
-    await host.makePrivateDirectory(home)
-    const put = async (name: string, bytes: Uint8Array): Promise<string> => {
-      await host.writeFileAtomic(`${work.root}/${name}`, bytes, 0o600)
-      return `${work.root}/${name}`
-    }
-    const textFile = await put('text', text)
-    const newline = Buffer.from('\n')
-    const keyFile = await put('keys.asc', Buffer.concat(keys.flatMap((key) => [Buffer.from(key), newline])))
-    const output = async (call: Parameters<Host['run']>[0]): Promise<string> => {
-      const run = await host.run(call)
-      if (run.state === 'seen') return run.value.stdout
-      throw makeFailure('gpg-missing', { reason: run.state === 'absent' ? 'it is not installed' : run.why })
-    }
-    await output(command('gpg-import', { home, keys: keyFile }))
-    const certifications = parseCertifications(await output(command('gpg-certifications', { home })))
-    const found = []
-    for (const [index, bytes] of signatures.entries()) {
-      const signature = await put(`signature-${index}`, bytes)
-      found.push(parseGpgStatus(await output(command('gpg-verify', { home, signature, text: textFile }))))
-    }
-    return { found, certified: decideCertified(certifications, Math.floor(host.now().getTime() / 1000)) }
-  } finally {
-    await work.close()
-  }
 }

@@ -2,13 +2,12 @@ import type { Bulletin } from '../core/bulletin/bulletin.ts'
 import type { Catalogue } from '../core/bulletin/catalogue.ts'
 import {
   type BulletinList,
-  type BulletinState,
   type Dom0Facts,
   decideBulletin,
   makeBulletinList,
 } from '../core/bulletin/decide-bulletins.ts'
 import { demandsFor, type InstalledPackage, mainRelease } from '../core/bulletin/demand.ts'
-import { namesToKnow, rpmNamesOf } from '../core/bulletin/rpm-names.ts'
+import { rpmNamesOf } from '../core/bulletin/rpm-names.ts'
 import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { observeMachine } from './machine.ts'
@@ -17,14 +16,22 @@ import { observeInstalledXen } from './status.ts'
 
 type Lookups = ReadonlyMap<string, Seen<readonly InstalledPackage[]>>
 
-/** How every bulletin of a catalogue stands on this dom0; null where the Qubes release is not known. */
-export async function observeBulletins(host: Host, catalogue: Catalogue): Promise<BulletinList | null> {
+/**
+ * How every bulletin of a catalogue stands on this dom0; null where the Qubes release is not known.
+ * @param evidence those that may vouch for a version that an earlier one does not list (decideBulletin)
+ */
+export async function observeBulletins(
+  host: Host,
+  catalogue: Catalogue,
+  evidence: readonly Bulletin[] = catalogue.bulletins,
+): Promise<BulletinList | null> {
   const facts = await observeDom0(host)
   if (facts === null) return null
   const release = mainRelease(facts.release)
   const relevant = catalogue.bulletins.filter((bulletin) => demandsFor(bulletin, release) !== null)
   const lookups = await lookUp(host, relevant, release)
-  const states = relevant.flatMap((bulletin) => decideOne(bulletin, facts, lookups) ?? [])
+  const known = { ...facts, ...knownOf(lookups) }
+  const states = relevant.flatMap((bulletin) => decideBulletin(bulletin, known, evidence) ?? [])
   return makeBulletinList(catalogue, release, states)
 }
 
@@ -62,16 +69,11 @@ async function lookUp(host: Host, bulletins: readonly Bulletin[], release: strin
   return lookups
 }
 
-/** Where a package that matters could not be looked up, nothing is claimed about the bulletin. */
-function decideOne(
-  bulletin: Bulletin,
-  facts: Omit<Dom0Facts, 'installed'>,
-  lookups: Lookups,
-): BulletinState | null {
-  const demands = demandsFor(bulletin, facts.release) ?? []
-  const isKnown = demands.every((item) =>
-    namesToKnow(item.name).every((name) => lookups.get(name)?.state === 'seen'),
-  )
-  const installed = isKnown ? [...lookups.values()].flatMap((found) => valueOrNull(found) ?? []) : null
-  return decideBulletin(bulletin, { ...facts, installed })
+/** What was found of the packages, and of which of them nothing is known: there nothing is claimed. */
+function knownOf(lookups: Lookups): Pick<Dom0Facts, 'installed' | 'notLookedUp'> {
+  const unknown = [...lookups].filter(([, found]) => found.state !== 'seen')
+  return {
+    installed: [...lookups.values()].flatMap((found) => valueOrNull(found) ?? []),
+    notLookedUp: new Set(unknown.map(([name]) => name)),
+  }
 }

@@ -38,11 +38,14 @@ function labelled(label: string, text: string): readonly Line[] {
     .map((part, index) => line(`    ${index === 0 ? head : ' '.repeat(head.length)}${part}`))
 }
 
-/** Breaks at blanks; a word longer than the width stands alone and is never cut. */
+/**
+ * Breaks at blanks, but not in a command between backticks, which is to be copied; a word longer than the width stands
+ * alone and is never cut.
+ */
 export function wrap(text: string, width: number): readonly string[] {
   const lines: string[] = []
   let current = ''
-  for (const word of text.split(' ')) {
+  for (const word of splitWords(text, width)) {
     if (current !== '' && current.length + 1 + word.length > width) {
       lines.push(current)
       current = word
@@ -51,4 +54,16 @@ export function wrap(text: string, width: number): readonly string[] {
     }
   }
   return [...lines, current]
+}
+
+/** Words, and commands between backticks as one, if they fit into a line. */
+function splitWords(text: string, width: number): readonly string[] {
+  const isOpen = (piece: string): boolean => piece.split('`').length % 2 === 0
+  const pieces: string[] = []
+  for (const word of text.split(' ')) {
+    const last = pieces.at(-1)
+    if (last !== undefined && isOpen(last)) pieces[pieces.length - 1] = `${last} ${word}`
+    else pieces.push(word)
+  }
+  return pieces.flatMap((piece) => (isOpen(piece) || piece.length > width ? piece.split(' ') : [piece]))
 }

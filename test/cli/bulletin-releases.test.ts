@@ -30,6 +30,10 @@ type Story = {
   readonly unmet: Readonly<Record<number, readonly string[]>>
   /** Met, and dom0 has to be restarted for it. */
   readonly due: readonly number[]
+  /** Met by a later bulletin, which lists the series of the kernel. */
+  readonly through?: Readonly<Record<number, readonly number[]>>
+  /** Not known, with what stands in the way as "name wanted installed". */
+  readonly unknown?: Readonly<Record<number, readonly string[]>>
   /** Met; the packages were replaced by newer ones since the start, so what ran before cannot be told. */
   readonly perhapsDue: readonly number[]
   readonly check: { readonly verdict: string; readonly exit: number; readonly says: readonly string[] }
@@ -56,20 +60,21 @@ const STORIES: readonly Story[] = [
       booted: '2024-07-19T08:00:00Z',
       runningXen: '4.14.6-10',
       xen: ['4.14.6-10', '2024-07-18'],
-      runningKernel: '6.1.75-1.qubes',
+      runningKernel: '6.1.87-1.qubes',
       packages: {
         ...FIRMWARE_41,
         ...LVM_41,
         ...DRACUT_41,
         kernel: [
-          ['5.15.124-1.qubes', '2023-08-10'],
           ['6.1.62-1.qubes', '2023-12-01'],
           ['6.1.75-1.qubes', '2024-02-20'],
+          ['6.1.87-1.qubes', '2024-05-15'],
         ],
         'kernel-latest': [['6.8.8-1.qubes', '2024-05-15']],
         'kernel-qubes-vm': [
           ['6.1.62-1.qubes', '2023-12-01'],
           ['6.1.75-1.qubes', '2024-02-20'],
+          ['6.1.87-1.qubes', '2024-05-15'],
         ],
         'kernel-latest-qubes-vm': [['6.8.8-1.qubes', '2024-05-15']],
         microcode_ctl: [['2.1-57.qubes1', '2024-03-20']],
@@ -90,6 +95,45 @@ const STORIES: readonly Story[] = [
     },
   },
   {
+    title: 'Qubes 4.1, up to date, its kernels kept at 5.15 and 6.3',
+    machine: {
+      release: '4.1',
+      now: '2024-07-20T10:00:00Z',
+      booted: '2024-07-19T08:00:00Z',
+      runningXen: '4.14.6-10',
+      xen: ['4.14.6-10', '2024-07-18'],
+      runningKernel: '5.15.94-1.qubes',
+      packages: {
+        ...FIRMWARE_41,
+        ...LVM_41,
+        ...DRACUT_41,
+        kernel: [
+          ['5.15.89-1.qubes', '2023-02-01'],
+          ['5.15.94-1.qubes', '2023-03-10'],
+        ],
+        'kernel-qubes-vm': [['6.1.87-1.qubes', '2024-05-15']],
+        'kernel-latest-qubes-vm': [['6.3.12-1.qubes', '2023-07-20']],
+        microcode_ctl: [['2.1-57.qubes1', '2024-03-20']],
+      },
+    },
+    unmet: {},
+    // 78 lists 5.10.104-2 and 5.16.13-2; 82, four months later, lists 5.15.52.
+    through: { 78: [82] },
+    // 6.1.43, 6.4.8, 5.15.124: 6.3 was given up a month before, but the list does not tell.
+    unknown: { 92: ['kernel-latest-qubes-vm 6.4.8 1000:6.3.12-1.qubes.fc32'] },
+    due: [],
+    perhapsDue: [],
+    check: {
+      verdict: 'unknown',
+      exit: 1,
+      says: [
+        '▲ not known whether all are met',
+        'QSB-092  2023-08-08  not known: kernel-latest-qubes-vm 6.3.12-1.qubes.fc32 is of a series that it does not list; 6.4.8 would do',
+        'next: install the newest kernels: `sudo qubes-dom0-update`.',
+      ],
+    },
+  },
+  {
     title: 'Qubes 4.1, last updated in February 2024, its kernels kept at 5.10',
     machine: {
       release: '4.1',
@@ -97,16 +141,16 @@ const STORIES: readonly Story[] = [
       booted: '2024-02-11T08:00:00Z',
       runningXen: '4.14.6-6',
       xen: ['4.14.6-6', '2024-02-10'],
-      runningKernel: '5.10.90-1.qubes',
+      runningKernel: '5.10.90-1.fc32.qubes',
       packages: {
         ...FIRMWARE_41,
         ...LVM_41,
         ...DRACUT_41,
         kernel: [
-          ['5.10.76-1.qubes', '2021-11-01'],
-          ['5.10.90-1.qubes', '2022-01-20'],
+          ['5.10.76-1.fc32.qubes', '2021-11-01'],
+          ['5.10.90-1.fc32.qubes', '2022-01-20'],
         ],
-        'kernel-qubes-vm': [['5.10.112-1.qubes', '2022-05-10']],
+        'kernel-qubes-vm': [['5.10.112-1.fc32.qubes', '2022-05-10']],
         microcode_ctl: [['2.1-56.qubes1', '2023-11-25']],
       },
     },
@@ -115,11 +159,11 @@ const STORIES: readonly Story[] = [
       102: [xenMissing('4.14.6-8', '4.14.6-6.fc32')],
       101: [xenMissing('4.14.6-7', '4.14.6-6.fc32'), 'microcode_ctl 2.1-57.qubes1 2:2.1-56.qubes1.fc32'],
       // 6.1.43, 6.4.8, 5.15.124: 5.10 is not named any more, the next newer series is.
-      92: ['kernel-qubes-vm 5.15.124 1000:5.10.112-1.qubes.fc32'],
+      92: ['kernel-qubes-vm 5.15.124 1000:5.10.112-1.fc32.qubes'],
       // 5.15.52, 5.8.9, 5.10.128
-      82: ['kernel-qubes-vm 5.10.128 1000:5.10.112-1.qubes.fc32'],
+      82: ['kernel-qubes-vm 5.10.128 1000:5.10.112-1.fc32.qubes'],
       // 5.10.104-2, 5.16.13-2: dom0's kernel is behind, that of qubes is not.
-      78: ['kernel 5.10.104-2 1000:5.10.90-1.qubes.fc32'],
+      78: ['kernel 5.10.104-2 1000:5.10.90-1.fc32.qubes'],
     },
     due: [],
     perhapsDue: [],
@@ -128,8 +172,8 @@ const STORIES: readonly Story[] = [
       exit: 1,
       says: [
         '▲ not met: packages are missing',
-        'QSB-103  2024-07-16  NOT MET: xen-hypervisor 4.14.6-10 wanted, 2001:4.14.6-6.fc32 here',
-        'QSB-078  2022-03-10  NOT MET: kernel 5.10.104-2 wanted, 1000:5.10.90-1.qubes.fc32 here',
+        'QSB-103  2024-07-16  NOT MET: xen-hypervisor 4.14.6-10 wanted, 4.14.6-6.fc32 here',
+        'QSB-078  2022-03-10  NOT MET: kernel 5.10.104-2 wanted, 5.10.90-1.fc32.qubes here',
         '`sudo qubes-dom0-update`',
         'security-testing',
       ],
@@ -151,11 +195,11 @@ const STORIES: readonly Story[] = [
         kernel: [
           ['6.1.62-1.qubes', '2023-12-01'],
           ['6.1.75-1.qubes', '2024-02-20'],
-          ['6.1.90-1.qubes', '2024-07-17'],
+          ['6.1.96-1.qubes', '2024-07-17'],
         ],
         'kernel-qubes-vm': [
           ['6.1.75-1.qubes', '2024-02-20'],
-          ['6.1.90-1.qubes', '2024-07-17'],
+          ['6.1.96-1.qubes', '2024-07-17'],
         ],
         microcode_ctl: [['2.1-57.qubes1', '2024-03-20']],
       },
@@ -234,7 +278,7 @@ const STORIES: readonly Story[] = [
       verdict: 'unmet',
       exit: 1,
       says: [
-        'QSB-115  2026-06-09  NOT MET: xen-hypervisor 4.17.6-6 wanted, 2001:4.17.5-7.fc37 here',
+        'QSB-115  2026-06-09  NOT MET: xen-hypervisor 4.17.6-6 wanted, 4.17.5-7.fc37 here',
         'QSB-114  2026-05-13  NOT MET: microcode_ctl 2.1.20260512 wanted',
       ],
     },
@@ -322,7 +366,9 @@ const STORIES: readonly Story[] = [
     check: {
       verdict: 'unmet',
       exit: 1,
-      says: ['QSB-116  2026-07-28  NOT MET: xen-hypervisor 4.19.5-2 wanted, 2001:4.19.4-5.fc41 here and 5'],
+      says: [
+        'QSB-116  2026-07-28  NOT MET: xen-hypervisor 4.19.5-2 wanted, 4.19.4-5.fc41 here, and 5 more packages',
+      ],
     },
   },
   {
@@ -359,7 +405,7 @@ const missingOf = ({ missing }: Listed): string[] =>
     .filter(({ name, component }) => component !== 'xen' || name === 'xen-hypervisor')
     .map(({ name, wanted, installed }) => `${name} ${wanted} ${installed}`)
 
-describe.each(STORIES)('$title', ({ machine, unmet, due, perhapsDue, check }) => {
+describe.each(STORIES)('$title', ({ machine, unmet, due, perhapsDue, check, through = {}, unknown = {} }) => {
   const recorded = () => {
     const directory = machineOfRelease(machine).write()
     return (...argv: string[]) => runMain([...argv, '--machine', directory])
@@ -378,12 +424,19 @@ describe.each(STORIES)('$title', ({ machine, unmet, due, perhapsDue, check }) =>
           id,
           id in unmet
             ? [false, false]
-            : [true, due.includes(id) ? true : perhapsDue.includes(id) ? null : false],
+            : id in unknown
+              ? [null, null]
+              : [true, due.includes(id) ? true : perhapsDue.includes(id) ? null : false],
         ]),
       ),
     )
     const missing = list.bulletins.filter((each) => each.missing.length > 0)
-    expect(Object.fromEntries(missing.map((each) => [each.id, missingOf(each)]))).toEqual(unmet)
+    expect(Object.fromEntries(missing.map((each) => [each.id, missingOf(each)]))).toEqual({
+      ...unmet,
+      ...unknown,
+    })
+    const met = list.bulletins.filter((each) => each.metThrough.length > 0)
+    expect(Object.fromEntries(met.map((each) => [each.id, each.metThrough]))).toEqual(through)
   })
 
   it('list in words', async () => {
@@ -394,6 +447,9 @@ describe.each(STORIES)('$title', ({ machine, unmet, due, perhapsDue, check }) =>
     const numbersOf = (pattern: RegExp): number[] =>
       rows.filter((line) => pattern.test(line)).map((line) => Number(line.slice(4, 7)))
     const newestFirst = (numbers: readonly number[]) => numbers.toSorted((a, b) => b - a)
+    expect(numbersOf(/met \(kernel by /)).toEqual(Object.keys(through).map(Number))
+    expect(stdout.includes('with its fix')).toBe(Object.keys(through).length > 0)
+    expect(numbersOf(/not known: /)).toEqual(Object.keys(unknown).map(Number))
     expect(numbersOf(/NOT MET/)).toEqual(newestFirst(Object.keys(unmet).map(Number)))
     expect(numbersOf(/met, restart of dom0 due$/)).toEqual(due)
     expect(numbersOf(/met, whether a restart is due is not known$/)).toEqual(perhapsDue)
@@ -413,15 +469,18 @@ describe.each(STORIES)('$title', ({ machine, unmet, due, perhapsDue, check }) =>
     const words = stdout.replaceAll(/\s*\n\s*/g, ' ')
     for (const part of check.says) expect(words).toContain(part)
     // Nothing but what the verdict rests on is listed.
-    const named = Object.keys(unmet).length > 0 ? Object.keys(unmet).length : due.length
+    const named = [unmet, unknown].map((each) => Object.keys(each).length).find((n) => n > 0) ?? due.length
     expect(stdout.split('\n').filter((line) => /^ {2}QSB-\d{3} {2}/.test(line))).toHaveLength(named)
   })
 
   it('check of each bulletin ends as it stands', async () => {
     const run = recorded()
-    for (const id of [ids[0]!, ...Object.keys(unmet), ...due, ...perhapsDue].map(Number)) {
+    const open = { ...unmet, ...unknown }
+    for (const id of [ids[0]!, ...Object.keys(open), ...Object.keys(through), ...due, ...perhapsDue].map(
+      Number,
+    )) {
       const { exit } = await run('bulletin', 'check', String(id))
-      expect([id, exit]).toEqual([id, id in unmet ? 1 : due.includes(id) || perhapsDue.includes(id) ? 3 : 0])
+      expect([id, exit]).toEqual([id, id in open ? 1 : due.includes(id) || perhapsDue.includes(id) ? 3 : 0])
     }
   })
 })
@@ -440,7 +499,7 @@ describe('a package that could not be looked up', () => {
     expect(await unknownOf(without('kernel-latest'))).toEqual([92, 82, 78, 69, 64, 63])
     const check = await runMain(['bulletin', 'check', '78', '--machine', without('kernel-latest')])
     expect(check.exit).toBe(1)
-    expect(check.stdout).toContain('▲ not known: the packages could not be looked up')
+    expect(check.stdout).toContain('not known: kernel-latest could not be looked up')
   })
 
   it('is told by another of the same source', async () => {

@@ -51,6 +51,9 @@ function copyOf(id: number, signers: readonly string[], edit?: (text: string) =>
   return join(directory, name)
 }
 
+const kernelLine = (name: string, evr: string, at = '2024-07-01T15:00:00Z'): string =>
+  `${name}\t1000:${evr}.fc37\tx86_64\t${Date.parse(at) / 1000}\tRSA/SHA256, Mon Jul  1 15:00:00 2024, Key ID e022e58f8e34d89f\n`
+
 const words = (text: string): string => text.replaceAll(/\s*\n[ ▲]*/g, ' ')
 
 describe('bulletin check FILE', () => {
@@ -91,6 +94,7 @@ describe('a later text of a bulletin of the catalogue', () => {
     bulletin: parseText(text),
     signatures: [],
     approval,
+    file: null,
   })
   const dated = (text: string): string => text.replace('2024-07-16', '2024-09-01')
   const answerOf = async (text: string, xen: string) =>
@@ -128,14 +132,68 @@ describe('a later text of a bulletin of the catalogue', () => {
   })
 })
 
+describe('a bulletin newer than the catalogue', () => {
+  /** The text of 103 with another number, date and packages for Qubes 4.2. */
+  const text117 = (packages: string): string =>
+    textOf(103)
+      .replace('Bulletin 103', 'Bulletin 117')
+      .replace('2024-07-16', '2026-09-01')
+      .replace('Xen packages, version 4.17.4-4', packages)
+  const answerOf = async (
+    packages: string,
+    xen = '4.17.4-4',
+    approval: FoundBulletin['approval'] = 'approved',
+  ) =>
+    checkBulletins(await makeRecordedHost(summer2024(xen, xen).write(), null), {
+      bulletin: parseText(text117(packages)),
+      signatures: [],
+      approval,
+      file: 'qsb-117-2026.txt',
+    })
+  const saidOf = (answer: Awaited<ReturnType<typeof answerOf>>): string =>
+    words(
+      checkLines(answer)
+        .map(({ text }) => text)
+        .join('\n'),
+    )
+
+  it.each([
+    ['Xen packages, version 4.17.4-4', 'met', 0],
+    ['Xen packages, version 4.17.7-1', 'unmet', 1],
+    ['Linux kernel packages (kernel*-qubes-vm), versions 6.12.90,\n    6.6.36, 6.1.175', 'met', 0],
+    ['Linux kernel packages (kernel*-qubes-vm), versions 6.12.90,\n    6.6.37, 6.1.175', 'unmet', 1],
+    ['Linux kernel packages, versions 6.12.90, 6.1.175', 'unknown', 1],
+    ['microcode_ctl, version 2.1-58.qubes1', 'unmet', 1],
+    ['screen-locker, version 1.0-1', 'unknown', 1],
+  ] as const)('%s: %s', async (packages, verdict, exit) => {
+    const answer = await answerOf(packages)
+    expect(answer.check).toMatchObject({ verdict, exit })
+    expect(answer.list.bulletins.map(({ id, date }) => [id, date])).toEqual([[117, '2026-09-01']])
+    expect(answer.list.catalogue.newest).toBe(116)
+  })
+
+  it('is the normal case: nothing is said against it', async () => {
+    const said = saidOf(await answerOf('Xen packages, version 4.17.4-4'))
+    expect(said).toMatch(/^✔ met: the packages are installed and in effect/)
+    expect(said).not.toMatch(/error|newer than/)
+  })
+
+  it('says which kernel it does not list', async () => {
+    expect(saidOf(await answerOf('Linux kernel packages, versions 6.12.90, 6.1.175'))).toContain(
+      'QSB-117  2026-09-01  not known: kernel 6.6.36-1.qubes.fc37 is of a series that it does not list; 6.12.90 would do',
+    )
+  })
+})
+
 describe('packages that are not there yet', () => {
   it('are looked for in the stable repository, then in security-testing, by the documented commands', async () => {
     const machine = summer2024('4.17.4-3').write()
     const { exit, stdout } = await runMain(['bulletin', 'check', '103', '--machine', machine])
     expect(exit).toBe(1)
     expect(words(stdout)).toContain(
-      'next: install them: `sudo qubes-dom0-update`. If that does not offer them, they are still in the security-testing repository, where they stay for up to two weeks: `sudo qubes-dom0-update --enablerepo=qubes-dom0-security-testing`',
+      'next: install them: `sudo qubes-dom0-update`. If that does not offer them and the bulletin is no older than some two weeks, they are still in the security-testing repository: `sudo qubes-dom0-update --enablerepo=qubes-dom0-security-testing`. If it is older, something keeps updates from dom0',
     )
+    expect(stdout).not.toContain('not there at all')
     // The command of the bulletins' own text (33 to 67).
     expect(textOf(67).replaceAll(/\s+/g, ' ')).toContain('--enablerepo=qubes-dom0-security-testing')
   })
@@ -147,6 +205,40 @@ const SINGLE = 'aa:00.0 Network controller: y\n\tCapabilities: [d0] MSI: Enable-
 const OLD_LIST =
   'dom0:00_14.0  USB controller: Intel x        sys-usb (no-strict-reset=True)\ndom0:00_14.3  Network controller: Intel y  sys-net\n'
 const REFUSED = { exit: 2, stderr: '' as string }
+
+describe('a package that is not there at all', () => {
+  it('is installed by name, as an update does not bring it; not every processor needs it', async () => {
+    const machine = summer2024('4.17.6-6').forgetting('amd-ucode-firmware')
+    const absent = { exit: 1, stdout: 'package amd-ucode-firmware is not installed\n' }
+    const directory = machine.answering('rpm-query', { name: 'amd-ucode-firmware' }, absent).write()
+    const { exit, stdout } = await runMain(['bulletin', 'check', '108', '--machine', directory])
+    expect(exit).toBe(1)
+    expect(words(stdout)).toContain('NOT MET: amd-ucode-firmware 20250708-1 wanted, none here')
+    expect(words(stdout)).toContain(
+      'amd-ucode-firmware is not there at all: `sudo qubes-dom0-update amd-ucode-firmware`, which only machines with a processor by AMD need.',
+    )
+  })
+})
+
+describe('what is started before the update', () => {
+  it('is qubes for QSB-92: dom0 need not be restarted for it', async () => {
+    const machine = summer2024('4.17.4-4')
+      .forgetting(' kernel-qubes-vm')
+      .answering(
+        'rpm-query',
+        { name: 'kernel-qubes-vm' },
+        { stdout: kernelLine('kernel-qubes-vm', '6.6.36-1.qubes', '2024-07-15T15:00:00Z') },
+      )
+      .write()
+    const { exit, stdout } = await runMain(['bulletin', 'check', '92', '--machine', machine])
+    expect(exit).toBe(EXIT.waitingForRestart)
+    expect(stdout).toContain('▲ met; what was started before the update still runs without it')
+    expect(stdout).toContain('met, qubes that ran before the update have to be restarted')
+    expect(stdout).not.toContain('dom0 was restarted')
+    const { json } = await runMain(['bulletin', 'check', '92', '--json', '--machine', machine])
+    expect(bulletinListShape.parse(json).bulletins).toMatchObject([{ restartDue: null, restart: 'vms' }])
+  })
+})
 
 describe('exposure to QSB-103', () => {
   const rowsOf = async (machine: RecordedDom0) => {
@@ -237,7 +329,31 @@ describe('exposure to QSB-103', () => {
     ],
   ])('is not known where %s', async (_, make) => {
     expect(await rowsOf(make())).toBeNull()
-    expect(await wordsOf(make())).toContain('whether a qube is exposed is not known')
+    const said = words(await wordsOf(make()))
+    expect(said).toContain('whether a qube is exposed is not known')
+    expect(said).toContain('the update is wanted all the same')
+  })
+
+  const exposedOn = (machine: RecordedDom0) =>
+    machine
+      .answering('pci-devices-sbdf', {}, REFUSED)
+      .answering('pci-devices', {}, { stdout: OLD_LIST })
+      .answering('pci-details', usb, { stdout: MULTI })
+      .answering('pci-details', wifi, { stdout: SINGLE })
+
+  it.each([
+    ['not met', () => unmet(), /sys-usb +8 +EXPOSED/, 'the update is wanted whatever this table says'],
+    [
+      'met and not restarted',
+      () => summer2024('4.17.4-4', '4.17.4-3', '2024-07-19'),
+      /sys-usb +8 +EXPOSED/,
+      'the restart is wanted whatever this table says',
+    ],
+    ['met', () => summer2024('4.17.4-4', '4.17.4-4'), /sys-usb +8 +yes/, 'the fix is in effect'],
+  ] as const)('says what is still wanted: %s', async (_, machine, row, conclusion) => {
+    const said = await wordsOf(exposedOn(machine()))
+    expect(said).toMatch(row)
+    expect(said).toContain(conclusion)
   })
 
   it('is not asked about any other bulletin', async () => {
@@ -248,8 +364,12 @@ describe('exposure to QSB-103', () => {
 
 describe('the wizard', () => {
   /** The step on the machine of Qubes 4.2; Xen came after the start. */
-  async function confirm(bulletin: GivenBulletin | null, answers: Record<string, string> = { '*': 'yes' }) {
-    const host = await makeRecordedHost(summer2024('4.17.4-4', '4.17.4-3', '2024-07-19').write(), null)
+  async function confirm(
+    bulletin: GivenBulletin | null,
+    answers: Record<string, string> = { '*': 'yes' },
+    machine = summer2024('4.17.4-4', '4.17.4-3', '2024-07-19'),
+  ) {
+    const host = await makeRecordedHost(machine.write(), null)
     const ui = makeScriptedUi(answers)
     const report = await confirmUpdate({
       host,
@@ -265,6 +385,7 @@ describe('the wizard', () => {
   const given = (bulletin: Bulletin, approval: GivenBulletin['approval']): GivenBulletin => ({
     bulletin,
     approval,
+    file: null,
   })
 
   it('says calmly what is left for a later update, and how to take it along', async () => {
@@ -279,10 +400,18 @@ describe('the wizard', () => {
   })
 
   it('says nothing of that where nothing is left', () => {
-    const met = { id: 103, date: '2024-07-16', met: true, restartDue: true, missing: [] }
+    const met = {
+      id: 103,
+      date: '2024-07-16',
+      met: true,
+      restartDue: true,
+      restart: 'dom0',
+      missing: [],
+      metThrough: [],
+    } as const
     expect(otherBulletinLines([met])).toEqual([])
     const unknown = otherBulletinLines([met, { ...met, id: 102, met: null, restartDue: null }])
-    expect(unknown.map(({ text }) => text).join(' ')).toContain('Not known: QSB-102')
+    expect(unknown.map(({ text }) => text).join(' ')).toContain('Not known whether met: QSB-102')
   })
 
   it('says that one signature is missing, and widens nothing by such a file', async () => {
@@ -299,6 +428,28 @@ describe('the wizard', () => {
     expect(report.message.what).toContain('does not verify')
     expect(report.facts.bulletin).toBeNull()
     expect(report.session?.expectation?.bulletins).not.toContain(117)
+  })
+
+  it('names the chosen bulletin where it is not met, not the one that waits for the restart', async () => {
+    const { report } = await confirm(given(bulletinOf(115), 'built-in'))
+    expect(report.outcome).toBe('unmet')
+    expect(report.message.what).toMatch(/^QSB-115 is not met: xen-hypervisor 4\.17\.6-6 wanted, /)
+  })
+
+  it('says why it is not known whether the chosen one is met, and what to do', async () => {
+    const machine = summer2024('4.17.4-4')
+      .forgetting(' kernel-latest-qubes-vm')
+      .answering(
+        'rpm-query',
+        { name: 'kernel-latest-qubes-vm' },
+        { stdout: kernelLine('kernel-latest-qubes-vm', '6.3.12-1.qubes') },
+      )
+    const { report } = await confirm(given(bulletinOf(92), 'built-in'), undefined, machine)
+    expect(report.outcome).toBe('unknown')
+    expect(report.message.what).toBe(
+      'whether QSB-092 is met is not known: kernel-latest-qubes-vm 6.3.12-1.qubes.fc37 is of a series that it does not list; 6.4.8 would do',
+    )
+    expect(report.message.next).toContain('`sudo qubes-dom0-update`')
   })
 
   it('says when the named bulletin asks nothing of this release', async () => {

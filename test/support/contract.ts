@@ -175,8 +175,12 @@ export const bulletinListShape = z.strictObject({
           component: z.enum(['xen', 'kernel', 'microcode', 'initramfs-tool', 'firmware', 'lvm', 'other']),
           wanted: z.string(),
           installed: z.string().nullable(),
+          /** Additions. */
+          unclear: z.enum(['series-not-listed', 'name-not-known', 'not-looked-up']).nullable(),
         }),
       ),
+      metThrough: z.array(z.number().int()),
+      restart: z.string(),
     }),
   ),
 })

@@ -51,7 +51,10 @@ const RELEASES: Readonly<Record<'4.1' | '4.2' | '4.3', ReleaseFacts>> = {
   },
 }
 
-/** EVR without dist tag, and the day (UTC) it was installed. */
+/**
+ * EVR and the day (UTC) it was installed. The dist tag is put behind it, unless it is in it: kernels up to 5.10 are
+ * `5.10.104-3.fc32.qubes`, later ones `5.15.94-1.qubes.fc32` (QubesOS/qubes-linux-kernel, kernel.spec.in).
+ */
 type Installed = readonly [evr: string, day: string]
 
 export type MachineOfRelease = {
@@ -63,11 +66,13 @@ export type MachineOfRelease = {
   readonly runningXen: string
   /** Version-release that is installed, and since when. */
   readonly xen: Installed
-  /** `uname -r` without tag and architecture: `6.1.75-1.qubes`. */
+  /** `uname -r` without architecture, the tag as in Installed: `6.1.75-1.qubes`. */
   readonly runningKernel: string
   /** The rest; several versions of kernels. */
   readonly packages: Readonly<Record<string, readonly Installed[]>>
 }
+
+const withTag = (evr: string, tag: string): string => (/\.fc\d/.test(evr) ? evr : `${evr}.${tag}`)
 
 const seconds = (day: string): number => Date.parse(`${day}T15:00:00Z`) / 1000
 
@@ -113,7 +118,7 @@ const xlInfo = (facts: MachineOfRelease, kernel: string): string => {
 /** A dom0 of a Qubes release, with answers in the form that release gives. */
 export function machineOfRelease(facts: MachineOfRelease): RecordedDom0 {
   const { tag, keyId, qubesRelease } = RELEASES[facts.release]
-  const kernel = `${facts.runningKernel}.${tag}.x86_64`
+  const kernel = `${withTag(facts.runningKernel, tag)}.x86_64`
   const machine = new RecordedDom0()
   Object.assign(machine.extra, { time: facts.now, description: `a dom0 of Qubes ${facts.release}` })
   machine
@@ -129,7 +134,7 @@ export function machineOfRelease(facts: MachineOfRelease): RecordedDom0 {
   const answer = (name: string, epoch: number, versions: readonly Installed[]): void => {
     const stdout = versions.map(
       ([evr, day]) =>
-        `${name}\t${epoch}:${evr}.${tag}\tx86_64\t${seconds(day)}\tRSA/SHA256, ${rpmDate(day)}, Key ID ${keyId}\n`,
+        `${name}\t${epoch}:${withTag(evr, tag)}\tx86_64\t${seconds(day)}\tRSA/SHA256, ${rpmDate(day)}, Key ID ${keyId}\n`,
     )
     const isThere = versions.length > 0
     machine.answering('rpm-query', { name }, isThere ? { stdout: stdout.join('') } : notInstalled(name))

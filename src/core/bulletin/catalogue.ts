@@ -38,6 +38,17 @@ export const addToCatalogue = (catalogue: Catalogue, bulletin: Bulletin): Catalo
   bulletins: [...catalogue.bulletins, bulletin].toSorted((a, b) => a.id - b.id),
 })
 
+/**
+ * The bulletins that may vouch for a version which an earlier one does not list. A file with one signature of two may
+ * raise what is asked, but vouches for nothing.
+ * @param catalogue Without the user's file.
+ */
+export const evidenceOf = (
+  { bulletins }: Catalogue,
+  file: Bulletin,
+  approval: 'approved' | 'single' | 'refused' | 'built-in',
+): readonly Bulletin[] => (approval === 'approved' ? [...bulletins, file] : bulletins)
+
 /** Whether any bulletin asks something of dom0 in a release; of another one nothing can be said. */
 export const knowsRelease = ({ bulletins }: Catalogue, release: string): boolean =>
   bulletins.some((bulletin) => demandsFor(bulletin, release) !== null)
@@ -79,6 +90,6 @@ export const findBulletin = (catalogue: Catalogue, id: number): Bulletin => {
     why: isNewer
       ? 'A bulletin that has just been published is not part of an older program.'
       : 'The catalogue holds the bulletins that change what Anti Evil Maid measures; this one does not.',
-    next: `Copy the bulletin with its .sig files into dom0 and give its path: aem-reseal bulletin show FILE`,
+    next: `Copy the bulletin with its .sig files and their keys into dom0, and give its path instead of the number: aem-reseal bulletin show FILE`,
   })
 }

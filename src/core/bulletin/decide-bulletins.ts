@@ -1,11 +1,12 @@
 import { EXIT, type ExitCode } from '../failure.ts'
 import { compareVersions } from '../package/evr.ts'
-import type { Bulletin } from './bulletin.ts'
+import type { Bulletin, Restart } from './bulletin.ts'
 import { type Catalogue, knowsRelease, laterReleasesOnly } from './catalogue.ts'
 import {
   decideDemands,
   demandsFor,
   type InstalledPackage,
+  listLaterKernels,
   type MissingPackage,
   mainRelease,
 } from './demand.ts'
@@ -17,6 +18,8 @@ export type Dom0Facts = {
   readonly release: string
   /** All packages; null where they could not be listed. */
   readonly installed: readonly InstalledPackage[] | null
+  /** RPM names of which it is not known whether they are installed; none where it is left out. */
+  readonly notLookedUp?: ReadonlySet<string>
   readonly running: RunningSystem
 }
 
@@ -26,7 +29,11 @@ export type BulletinState = {
   /** null: could not be found out. */
   readonly met: boolean | null
   readonly restartDue: boolean | null
+  /** What the bulletin wants restarted. */
+  readonly restart: Restart
   readonly missing: readonly MissingPackage[]
+  /** Numbers of later bulletins by which it is met where its own list of versions does not tell; ascending. */
+  readonly metThrough: readonly number[]
 }
 
 /** The contract of `bulletin list` and `bulletin check`. */
@@ -43,25 +50,41 @@ export type BulletinList = {
 
 /**
  * How one bulletin stands on this dom0.
+ * @param evidence Bulletins that may vouch for a version that this one does not list; those that are later count.
  * @returns null where the bulletin asks nothing of dom0 in this release.
  */
-export const decideBulletin = (bulletin: Bulletin, facts: Dom0Facts): BulletinState | null => {
+export const decideBulletin = (
+  bulletin: Bulletin,
+  facts: Dom0Facts,
+  evidence: readonly Bulletin[],
+): BulletinState | null => {
   const demands = demandsFor(bulletin, facts.release)
   if (!demands) return null
-  const { met, missing, satisfied } = decideDemands(demands, facts.installed)
-  const { id, date } = bulletin
+  const laterKernels = listLaterKernels(bulletin, evidence, facts.release)
+  const { installed, notLookedUp } = facts
+  const { met, missing, satisfied, through } = decideDemands(demands, installed, laterKernels, notLookedUp)
   // Without the update no restart is due for it: the update comes first.
-  if (met === false) return { id, date, met, restartDue: false, missing }
-  const restartDue = met === null ? null : decideRestartDue(bulletin.restart, satisfied, facts.running)
-  return { id, date, met, restartDue, missing }
+  const whenKnown = met === false ? false : decideRestartDue(bulletin.restart, satisfied, facts.running)
+  return {
+    id: bulletin.id,
+    date: bulletin.date,
+    met,
+    restartDue: met === null ? null : whenKnown,
+    restart: bulletin.restart,
+    missing,
+    metThrough: met === true ? through.filter((id) => id !== bulletin.id) : [],
+  }
 }
 
 /** true where any is; else null where any is not known; else false. */
 const anyOf = (values: readonly (boolean | null)[]): boolean | null =>
   values.includes(true) ? true : values.includes(null) ? null : false
 
-const higher = (a: MissingPackage, b: MissingPackage): MissingPackage =>
-  compareVersions(b.wanted, a.wanted) > 0 ? b : a
+/** What is known to be missing before what is not known; then the higher version. */
+const higher = (a: MissingPackage, b: MissingPackage): MissingPackage => {
+  if ((a.unclear === null) !== (b.unclear === null)) return a.unclear === null ? a : b
+  return compareVersions(b.wanted, a.wanted) > 0 ? b : a
+}
 
 /** What is missing by any of several lists; of one package the higher demand. */
 const mergeMissing = (lists: readonly (readonly MissingPackage[])[]): MissingPackage[] => {
@@ -84,7 +107,9 @@ const combineRevisions = (states: readonly BulletinState[]): BulletinState => {
       .at(-1)!,
     met: unmet === null ? null : !unmet,
     restartDue: unmet === true ? false : anyOf(states.map(({ restartDue }) => restartDue)),
+    restart: states[0]!.restart,
     missing: mergeMissing(states.map(({ missing }) => missing)),
+    metThrough: [...new Set(states.flatMap(({ metThrough }) => metThrough))].sort((a, b) => a - b),
   }
 }
 
@@ -107,12 +132,19 @@ export const makeBulletinList = (
   }
 }
 
-/** How all bulletins of a catalogue stand on this dom0. */
-export const decideBulletins = (catalogue: Catalogue, facts: Dom0Facts): BulletinList =>
+/**
+ * How all bulletins of a catalogue stand on this dom0.
+ * @param evidence Those of them that may vouch for a version, see decideBulletin.
+ */
+export const decideBulletins = (
+  catalogue: Catalogue,
+  facts: Dom0Facts,
+  evidence: readonly Bulletin[] = catalogue.bulletins,
+): BulletinList =>
   makeBulletinList(
     catalogue,
     facts.release,
-    catalogue.bulletins.flatMap((bulletin) => decideBulletin(bulletin, facts) ?? []),
+    catalogue.bulletins.flatMap((bulletin) => decideBulletin(bulletin, facts, evidence) ?? []),
   )
 
 export type BulletinCheck = {

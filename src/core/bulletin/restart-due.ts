@@ -1,6 +1,8 @@
 import { compareVersions, demandMet, parseEvr } from '../package/evr.ts'
 import type { Component, Restart } from './bulletin.ts'
-import { type MetDemand, wantedFor } from './demand.ts'
+import type { MetDemand } from './demand.ts'
+import { isDom0Kernel } from './rpm-names.ts'
+import { judgeVersion } from './series.ts'
 
 /** What runs now, as far as it is known; null for what is not. */
 export type RunningSystem = {
@@ -73,12 +75,13 @@ const dueForXen = (demand: MetDemand, running: RunningSystem): boolean | null =>
 const dueForKernel = (demand: MetDemand, running: RunningSystem): boolean | null => {
   if (running.kernelRelease === null) return dueByTime(demand, running.bootTime)
   const evr = running.kernelRelease.replace(/\.(?:x86_64|i686)$/, '')
-  return !demandMet(evr, wantedFor(evr, demand.versions))
+  const { met } = judgeVersion(evr, demand.versions, demand.later)
+  return met === null ? null : !met
 }
 
 const dueFor = (demand: MetDemand, running: RunningSystem): boolean | null => {
   if (demand.component === 'xen') return dueForXen(demand, running)
-  if (demand.name === 'kernel' || demand.name === 'kernel-latest') return dueForKernel(demand, running)
+  if (isDom0Kernel(demand.name)) return dueForKernel(demand, running)
   return dueByTime(demand, running.bootTime)
 }
 

@@ -1,7 +1,8 @@
 import { compareEvr } from '../package/evr.ts'
 import type { Bulletin, BulletinPackage } from './bulletin.ts'
-import { demandsFor, wantedFor } from './demand.ts'
+import { demandsFor } from './demand.ts'
 import { rpmNamesOf } from './rpm-names.ts'
+import { wantedFor } from './series.ts'
 
 /** A demand of the built-in catalogue that another text of the same bulletin lowers or leaves out. */
 export type LoweredDemand = {

@@ -18,10 +18,18 @@ const XEN = [
 ]
 
 /** Kernels that dom0 boots, and those that dom0 lends to qubes (QubesOS/qubes-linux-kernel, kernel.spec.in). */
-const KERNEL = ['kernel', 'kernel-qubes-vm']
 const KERNEL_LATEST = ['kernel-latest', 'kernel-latest-qubes-vm']
-const VM_KERNELS = ['kernel-qubes-vm', 'kernel-latest-qubes-vm']
-const ALL_KERNELS = [...KERNEL, ...KERNEL_LATEST]
+/** Series that went on under a name of their own when `kernel` had moved on to a newer one (name_suffix of its branches stable-*). */
+const KEPT_KERNELS = ['kernel-510', 'kernel-515', 'kernel-61', 'kernel-66', 'kernel-612']
+const KEPT_VM_KERNELS = KEPT_KERNELS.map((name) => `${name}-qubes-vm`)
+const VM_KERNELS = ['kernel-qubes-vm', 'kernel-latest-qubes-vm', ...KEPT_VM_KERNELS]
+const ALL_KERNELS = ['kernel', 'kernel-qubes-vm', ...KERNEL_LATEST, ...KEPT_KERNELS, ...KEPT_VM_KERNELS]
+
+/** Whether a kernel package has one series only: a version of another series can never be asked of it. */
+export const isKeptKernel = (name: string): boolean => /^kernel-\d+(?:-qubes-vm)?$/.test(name)
+
+/** Whether it is a kernel that dom0 boots. */
+export const isDom0Kernel = (name: string): boolean => /^kernel(?:-latest|-\d+)?$/.test(name)
 
 /** Loose names as bulletins print them, without the words bareName drops; first match wins. Those of one source have one version. */
 const LOOSE_NAMES: readonly (readonly [RegExp, readonly string[]])[] = [
@@ -56,19 +64,47 @@ export const rpmNamesOf = (printed: string): readonly string[] => {
 
 /**
  * The names that must have been looked up before anything is said about a printed name: of packages of one source the
- * first stands for all, of alternatives each counts.
+ * first stands for all, of alternatives each counts. A kernel series under a name of its own is rare: a machine that was
+ * never asked about one is taken to have none.
  */
 export const namesToKnow = (printed: string): readonly string[] => {
   const names = rpmNamesOf(printed)
-  return ALTERNATIVES.has(names) ? names : names.slice(0, 1)
+  return ALTERNATIVES.has(names) ? names.filter((name) => !isKeptKernel(name)) : names.slice(0, 1)
 }
+
+/** Other packages that bulletins 1 to 116 ask for: their names are known to be those of RPMs. */
+const OTHER_NAMES: ReadonlySet<string> = new Set([
+  'libwnck3',
+  'python3-qubesadmin',
+  'qubes-core-admin-client',
+  'qubes-core-dom0',
+  'qubes-core-dom0-linux',
+  'qubes-core-qrexec',
+  'qubes-core-qrexec-dom0',
+  'qubes-desktop-linux-manager',
+  'qubes-gui-daemon',
+  'qubes-gui-dom0',
+  'qubes-libvchan-xen',
+  'qubes-manager',
+  'qubes-mgmt-salt-admin-tools',
+  'qubes-mgmt-salt-dom0-update',
+  'qubes-mgmt-salt-dom0-virtual-machines',
+  'qubes-utils',
+  'rpm',
+  'tpm-extra',
+  'xfce4-screensaver',
+  'xscreensaver',
+])
+
+type WhenAbsent = 'unknown' | 'unmet' | 'not-used' | 'name-not-known'
 
 /**
  * What it means that none of the packages is installed. Without Xen in the list, the list is not that
  * of a dom0: nothing can be said. Microcode, firmware and dracut are asked for on every machine.
- * Anything else is a package this dom0 does not use, which cannot be vulnerable.
+ * Anything else is a package this dom0 does not use, which cannot be vulnerable, if its name is known to be that of an
+ * RPM: one that a later bulletin prints may be loose, and mean another package that is there.
  */
-const WHEN_ABSENT: Readonly<Record<Component, 'unknown' | 'unmet' | 'not-used'>> = {
+const WHEN_ABSENT: Readonly<Record<Component, WhenAbsent>> = {
   xen: 'unknown',
   microcode: 'unmet',
   firmware: 'unmet',
@@ -78,5 +114,7 @@ const WHEN_ABSENT: Readonly<Record<Component, 'unknown' | 'unmet' | 'not-used'>>
   other: 'not-used',
 }
 
-export const whenAbsent = (wanted: BulletinPackage): 'unknown' | 'unmet' | 'not-used' =>
-  WHEN_ABSENT[wanted.component]
+export const whenAbsent = (wanted: BulletinPackage): WhenAbsent => {
+  const isKnown = wanted.component !== 'other' || OTHER_NAMES.has(rpmNamesOf(wanted.name)[0] ?? '')
+  return isKnown ? WHEN_ABSENT[wanted.component] : 'name-not-known'
+}

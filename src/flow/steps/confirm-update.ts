@@ -1,4 +1,4 @@
-import { addToCatalogue } from '../../core/bulletin/catalogue.ts'
+import { addToCatalogue, evidenceOf } from '../../core/bulletin/catalogue.ts'
 import { CATALOGUE } from '../../core/bulletin/catalogue-data.ts'
 import {
   type BulletinList,
@@ -17,7 +17,8 @@ import { type Downgrade, listDowngrades } from '../../core/decide/downgrades.ts'
 import { recordVersions } from '../../core/session/versions.ts'
 import { type Host, valueOrNull } from '../../host/host.ts'
 import { describeUpdate, downgradeWords } from '../../messages/before-restart.ts'
-import { givenLines, otherBulletinLines, qsb } from '../../messages/bulletins.ts'
+import { qsb } from '../../messages/bulletin-state.ts'
+import { givenLines, otherBulletinLines } from '../../messages/bulletins.ts'
 import { trustedKeyLines } from '../../messages/trusted-keys.ts'
 import { observeBulletins } from '../../observe/bulletins.ts'
 import { observeConfirmedPackages } from '../../observe/confirmed-packages.ts'
@@ -98,7 +99,7 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
           : chosen
             ? qsb(chosen.id)
             : null,
-      missing: chosen?.missing ?? [],
+      chosen,
       bulletinVerified: options.bulletin?.approval !== 'refused',
       silent: named && chosen === null && list !== null ? { id: options.bulletin.bulletin.id, list } : null,
       pendingXen: status.pendingRestart,
@@ -147,7 +148,9 @@ async function askDowngrade({ ui }: StepContext, downgrades: readonly Downgrade[
 async function observeList({ host, options }: StepContext): Promise<BulletinList | null> {
   const given = options.bulletin
   const isUsed = given !== null && given.approval !== 'refused' && given.approval !== 'built-in'
-  return observeBulletins(host, isUsed ? addToCatalogue(CATALOGUE, given.bulletin) : CATALOGUE)
+  if (!isUsed) return observeBulletins(host, CATALOGUE)
+  const catalogue = addToCatalogue(CATALOGUE, given.bulletin)
+  return observeBulletins(host, catalogue, evidenceOf(CATALOGUE, given.bulletin, given.approval))
 }
 
 function listLoweredHere(given: GivenBulletin | null, list: BulletinList | null): readonly LoweredDemand[] {

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import {
   addToCatalogue,
+  evidenceOf,
   findBulletin,
   laterReleasesOnly,
   makeCatalogue,
@@ -132,6 +133,26 @@ describe.each([
   })
 })
 
+describe('a kernel that only a file of the user lists', () => {
+  const packages = [{ name: 'Linux kernel packages', component: 'kernel', version: '6.3.11-1' }] as const
+  const file = { ...bulletinOf(103), id: 117, dom0: [{ release: '4.1', packages }] }
+  const machine = dom0('4.1').xen('4.14.6-10').with('kernel-latest-qubes-vm', '1000:6.3.12-1.qubes.fc32')
+  const stateBy = (approval: 'approved' | 'single') =>
+    decideBulletins(
+      addToCatalogue(CATALOGUE, file),
+      machine.facts(),
+      evidenceOf(CATALOGUE, file, approval),
+    ).bulletins.find(({ id }) => id === 92)
+
+  it('is told by a fully signed one', () => {
+    expect(stateBy('approved')).toMatchObject({ met: true, metThrough: [117], missing: [] })
+  })
+
+  it('is not told by one with one signature of two', () => {
+    expect(stateBy('single')).toMatchObject({ met: null, metThrough: [], restartDue: null })
+  })
+})
+
 describe('QSB-103 on Qubes 4.2', () => {
   const state = (machine: ReturnType<typeof dom0>) => machine.state(103)
 
@@ -172,7 +193,7 @@ describe('QSB-103 on Qubes 4.2', () => {
   })
 
   it('is open when packages are unknown', () => {
-    const unknown = decideBulletin(bulletinOf(103), { ...dom0('4.2').facts(), installed: null })
+    const unknown = decideBulletin(bulletinOf(103), { ...dom0('4.2').facts(), installed: null }, [])
     expect(unknown).toMatchObject({ met: null, restartDue: null })
     expect(decideCheck(listOf(unknown!), 103)).toMatchObject({
       verdict: 'unknown',
@@ -183,7 +204,7 @@ describe('QSB-103 on Qubes 4.2', () => {
 
 describe('other restarts', () => {
   const due = (id: number, machine: ReturnType<typeof dom0>) =>
-    decideBulletin(bulletinOf(id), machine.facts())?.restartDue
+    decideBulletin(bulletinOf(id), machine.facts(), CATALOGUE.bulletins)?.restartDue
 
   it('of the session may be due (111)', () => {
     expect(due(111, dom0('4.3').with('xfce4-screensaver', '4.18.4-5.fc41', AFTER))).toBeNull()
@@ -215,13 +236,13 @@ describe('other restarts', () => {
 
   it('of dom0 is needed for Xen also where the bulletin does not say so', () => {
     const silent = { ...bulletinOf(103), restart: 'unstated' as const }
-    expect(decideBulletin(silent, dom0('4.2').xen('4.17.4-4', AFTER).facts())?.restartDue).toBe(true)
+    expect(decideBulletin(silent, dom0('4.2').xen('4.17.4-4', AFTER).facts(), [])?.restartDue).toBe(true)
     expect(due(99, dom0('4.2').with('qubes-core-qrexec-dom0', '4.2.17-1.fc37', AFTER))).toBe(false)
   })
 
   it('is none for templates and where nothing is asked', () => {
     const none = { ...bulletinOf(103), restart: 'none' as const }
-    expect(decideBulletin(none, dom0('4.2').xen('4.17.4-4', AFTER).facts())?.restartDue).toBe(false)
+    expect(decideBulletin(none, dom0('4.2').xen('4.17.4-4', AFTER).facts(), [])?.restartDue).toBe(false)
   })
 })
 
@@ -232,7 +253,7 @@ describe('decideCheck', () => {
       exit: 0,
       because: [],
     })
-    expect(decideBulletin(bulletinOf(116), dom0('4.2').facts())).toBeNull()
+    expect(decideBulletin(bulletinOf(116), dom0('4.2').facts(), [])).toBeNull()
   })
 
   it('knows nothing of a release that no bulletin names', () => {

@@ -1,0 +1,137 @@
+import { describe, expect, it } from 'vitest'
+import { makeMemoryStore } from '../../src/cli/rehearse.ts'
+import type { GivenBulletin } from '../../src/flow/step.ts'
+import { confirmUpdate } from '../../src/flow/steps/confirm-update.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
+import type { Question } from '../../src/ui/ui.ts'
+import { bulletinOf, parseText, textOf } from '../core/bulletin/corpus.ts'
+import { aSession, machineOf, outcomesOf, RUN_OPTIONS, rehearse } from '../support/built-in.ts'
+import { liveThrough, textAt } from '../support/kill.ts'
+import { makeScriptedUi } from '../support/scripted-ui.ts'
+
+/* The built-in machine is a Qubes 4.2 on which Xen 4.17.4-4 of QSB-103 waits for the restart. */
+
+const given = (
+  id: number,
+  approval: GivenBulletin['approval'],
+  edit?: (text: string) => string,
+): GivenBulletin => ({
+  bulletin: edit ? parseText(edit(textOf(id))) : bulletinOf(id),
+  approval,
+  file: approval === 'built-in' ? null : `qsb-${id}-2024.txt`,
+})
+
+const confirmed = (result: Awaited<ReturnType<typeof rehearse>>['result']) =>
+  result.steps.find(({ id }) => id === 'confirm-update')
+
+describe('start --bulletin through the whole flow', () => {
+  it.each([
+    ['by number', () => given(103, 'built-in')],
+    ['by file', () => given(103, 'approved')],
+    ['by a file with one signature of two', () => given(103, 'single')],
+  ])('%s: no question, the bulletin is cited, and one calm sentence says that 19 stayed', async (_, make) => {
+    const { result, ui } = await rehearse({
+      machine: machineOf('clean-update'),
+      options: { bulletin: make() },
+    })
+    expect(result.exit).toBe(0)
+    expect(ui.asked).not.toContain('bulletin')
+    expect(confirmed(result)).toMatchObject({ outcome: 'confirmed', facts: { answers: [103] } })
+    const said = ui.said.join('\n').replaceAll(/\s+/g, ' ')
+    expect(said).toContain('QSB-103 is met; the new packages are installed')
+    expect(said).toContain(
+      'the bulletin says PCR 18 and 19 change; PCR 19 did not: nothing measured into it changed, which is fine',
+    )
+    expect(said.match(/PCR 19 did not/g)).toHaveLength(1)
+  })
+
+  it('by none: what changed since this boot confirms it, and what the restart puts into effect is cited', async () => {
+    const { result } = await rehearse({
+      machine: machineOf('clean-update'),
+      answers: { bulletin: 'none', '*': 'yes' },
+    })
+    expect(result.exit).toBe(0)
+    expect(confirmed(result)).toMatchObject({ facts: { bulletin: null, answers: [103] } })
+  })
+
+  it('says so by the catalogue too, where a file of the bulletin names 18 only', async () => {
+    const { ui, result } = await rehearse({
+      machine: machineOf('clean-update'),
+      options: { bulletin: given(103, 'approved', (text) => text.replaceAll('PCR18+19', 'PCR18')) },
+    })
+    expect(result.exit).toBe(0)
+    expect(ui.said.join('\n')).toContain('PCR 19 did not')
+  })
+
+  it('calls nothing fine in a boot that is not explained', async () => {
+    const evil = SCENARIOS.find(({ name }) => name === 'evil-maid')!
+    const { ui, result } = await rehearse({
+      machine: evil.make(),
+      ...(evil.whileOff ? { whileOff: evil.whileOff } : {}),
+      options: { bulletin: given(103, 'built-in') },
+    })
+    expect(result.exit).toBe(4)
+    expect(ui.said.join('\n')).not.toContain('which is fine')
+  })
+
+  it('is in the report', async () => {
+    const story = { make: () => machineOf('clean-update'), restart: 'manual', protect: 'plain' } as const
+    const { machine, report, reports } = await liveThrough(story, null)
+    expect(textAt(machine, reports[1] ?? '')).toContain('- bulletins: QSB-103\n')
+    expect(report).toMatchObject({ expectation: { bulletins: [103], bulletinPcrs: [18, 19] } })
+  })
+
+  it('stops at a bulletin that does not verify, whatever it says', async () => {
+    const { result } = await rehearse({
+      machine: machineOf('clean-update'),
+      options: { bulletin: given(103, 'refused') },
+    })
+    expect([result.exit, outcomesOf(result).at(-1)]).toEqual([1, 'confirm-update: not-verified'])
+  })
+
+  it('stops at one that is not met', async () => {
+    const { result, ui } = await rehearse({
+      machine: machineOf('clean-update'),
+      options: { bulletin: given(110, 'built-in') },
+    })
+    expect([result.exit, outcomesOf(result).at(-1)]).toEqual([1, 'confirm-update: unmet'])
+    const said = ui.said.join('\n').replaceAll(/\s+/g, ' ')
+    expect(said).toContain('QSB-110 is not met: xen-hypervisor 4.17.6-3 wanted, 4.17.4-4.fc37 here')
+    expect(said).toContain('qubes-dom0-update --enablerepo=qubes-dom0-security-testing')
+  })
+})
+
+describe('the question', () => {
+  const offered = async (withYes: boolean) => {
+    let question: Question<string> | null = null
+    const ui = makeScriptedUi({ '*': 'yes' })
+    const ask: typeof ui.ask = async (own) => {
+      question = own as unknown as Question<string>
+      return withYes ? own.withYes : own.choices.at(-1)!.value
+    }
+    const host = makeSimulatedHost(machineOf('clean-update'))
+    const asking = { ...ui, ask }
+    const report = await confirmUpdate({
+      host,
+      ui: asking,
+      store: makeMemoryStore(asking),
+      options: { ...RUN_OPTIONS, bulletin: null },
+      session: aSession(),
+      simulateRestart: null,
+    })
+    return { question: question as Question<string> | null, report }
+  }
+
+  it('offers the one that waits for the restart first, then the unmet ones of this release, then none', async () => {
+    const { question, report } = await offered(true)
+    const choices = question?.choices.map(({ value, hint }) => `${value}: ${hint}`) ?? []
+    expect(choices[0]).toBe('103: 2024-07-16, installed, waits for the restart')
+    const unmet = choices.slice(1, -1)
+    expect(unmet.map((each) => Number(each.split(':')[0]))).toEqual([115, 114, 113, 112, 110])
+    expect(unmet.every((each) => each.endsWith('its packages are not installed yet'))).toBe(true)
+    expect(choices.at(-1)).toMatch(/^none: /)
+    expect([question?.default, question?.withYes]).toEqual(['103', '103'])
+    expect(report.outcome).toBe('confirmed')
+  })
+})
