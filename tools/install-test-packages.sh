@@ -26,6 +26,7 @@ unit=(
 # compiler for the small library that leads TPM tools to the software TPM, and what the AEM scripts and the program call.
 stage=(
   cryptsetup-bin
+  dbus
   e2fsprogs
   gcc
   grub-common
