@@ -8,8 +8,7 @@ import { isCompletePrediction, predictLaunch } from '../core/launch/predict.ts'
 import { predictLuksPcr } from '../core/launch/predict-luks.ts'
 import type { LaunchPrediction } from '../core/launch/prediction.ts'
 import type { Host } from '../host/host.ts'
-import { valueOrNull } from '../host/host.ts'
-import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './devices.ts'
+import { findBootedDevice, observeDevices } from './devices.ts'
 import { type BootDeviceLaunch, LAUNCH_BANKS, observeBootDeviceLaunch, observeLog } from './launch.ts'
 import { observeLuksPcr } from './luks-headers.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
@@ -56,10 +55,10 @@ export async function observePrediction(
     next: launch.next,
     selected: selectedPcrs,
     mleNow: computeMle(launch),
-    unchanged: await observeUnchanged(host, log, { machine, device, launch }),
+    unchanged: await observeUnchanged(host, log, { machine, launch }),
   })
   const luks = selectedPcrs.includes(PCR.luksHeaders) ? [await observeLuksRow(host, machine, tpm, raw)] : []
-  const { prediction, unvouched } = await addPackages(host, raw, { machine, device, launch })
+  const { prediction, unvouched } = await addPackages(host, raw, { machine, launch })
   const isVouched = unvouched.length === 0
   return {
     prediction: { ...prediction, pcrs: [...luks, ...prediction.pcrs] },
@@ -105,13 +104,13 @@ function computeMle(launch: BootDeviceLaunch): PredictionInput['mleNow'] {
 async function observeUnchanged(
   host: Host,
   log: LaunchLog | Failure,
-  { device, launch, machine }: Place,
+  { launch, machine }: Place,
 ): Promise<PredictionInput['unchanged']> {
   const { bootTime } = machine
   const isKnown = !(log instanceof Failure)
   const launcher =
     isKnown && log.kind === 'trenchboot'
-      ? await isXenOfBoot(host, device, launch, bootTime)
+      ? await isXenOfBoot(host, launch, bootTime)
       : await isTbootOfBoot(host, bootTime)
   // A policy written to the TPM in this boot would make the prediction wrong, never a wrong state look right.
   return { launcher, sinit: launch.sinitUnchanged, policy: isKnown ? log.defaultPolicy : null }
@@ -125,27 +124,20 @@ async function isTbootOfBoot(host: Host, bootTime: string | null): Promise<boole
 /** Under TrenchBoot Xen is launched: the file of a package that was there before this boot, from the entry of this boot. */
 async function isXenOfBoot(
   host: Host,
-  device: AemDevice | null,
   launch: BootDeviceLaunch,
   bootTime: string | null,
 ): Promise<boolean | null> {
   const path = launch.next.entry?.launcher?.path ?? null
-  const media = device === null ? null : valueOrNull(await openDevice(host, device))
-  if (path === null || media === null || bootTime === null) return null
-  try {
-    const own = valueOrNull(await host.digestFile(`${media.root}${path}`))
-    const owner = await observeOwner(host, `/boot${path}`, await observeTrustedKeys(host))
-    if (own === null || owner === null) return null
-    const isSamePath = path === launch.booted.entry?.launcher?.path
-    return isSamePath && own.sha256 === owner.sha256 && owner.installedAt <= bootTime
-  } finally {
-    await media.close()
-  }
+  const own = path === null ? undefined : launch.images[path]?.storedDigests.sha256
+  if (path === null || own === undefined || bootTime === null) return null
+  const owner = await observeOwner(host, `/boot${path}`, await observeTrustedKeys(host))
+  if (owner === null) return null
+  const isSamePath = path === launch.booted.entry?.launcher?.path
+  return isSamePath && own === owner.sha256 && owner.installedAt <= bootTime
 }
 
 type Place = {
   readonly machine: MachineFacts
-  readonly device: AemDevice | null
   readonly launch: BootDeviceLaunch
 }
 
@@ -157,7 +149,7 @@ async function addPackages(
   raw: LaunchPrediction,
   place: Place,
 ): Promise<{ prediction: Prediction; unvouched: readonly string[] }> {
-  const owners = await observeOwners(host, raw, place.device)
+  const owners = await observeOwners(host, raw, place.launch)
   const hasNewInputs = await isInitramfsExpected(host, place.machine.bootTime)
   const unvouched = new Set<string>()
   const pcrs = raw.pcrs.map((pcr) => {
@@ -202,24 +194,16 @@ function faultsOf(
   return faults
 }
 
-async function observeOwners(host: Host, raw: LaunchPrediction, device: AemDevice | null) {
+async function observeOwners(host: Host, raw: LaunchPrediction, launch: BootDeviceLaunch) {
   const trusted = await observeTrustedKeys(host)
   const owners = new Map<string, (OwnerFacts & { isOnDevice: boolean }) | null>()
-  const media = device === null ? null : valueOrNull(await openDevice(host, device))
-  try {
-    for (const { path } of raw.pcrs.flatMap((pcr) => pcr.components)) {
-      if (path === null || owners.has(path)) continue
-      const owner = await observeOwner(host, `/boot${path}`, trusted)
-      const own = media === null ? null : valueOrNull(await host.digestFile(`${media.root}${path}`))
-      owners.set(
-        path,
-        owner === null ? null : { ...owner, isOnDevice: own !== null && own.sha256 === owner.sha256 },
-      )
-    }
-    return owners
-  } finally {
-    await media?.close()
+  for (const { path } of raw.pcrs.flatMap((pcr) => pcr.components)) {
+    if (path === null || owners.has(path)) continue
+    const owner = await observeOwner(host, `/boot${path}`, trusted)
+    const own = launch.images[path]?.storedDigests.sha256
+    owners.set(path, owner === null ? null : { ...owner, isOnDevice: own === owner.sha256 })
   }
+  return owners
 }
 
 /** Packages whose update makes a new initramfs (dracut's own, and those that call it when they are installed). */
