@@ -194,6 +194,13 @@ export function isSecretPath(path: string, places: PathPlaces): boolean {
   return first?.secret === true
 }
 
+const PLAIN_SECRET = /^\/var\/lib\/anti-evil-maid\/[^/]+\/(?!tpm-freshness-slot$)[^/]+$|\/srk-password$/
+
+/** Must even its digest and size stay out of a recorded machine? A sentence can be guessed, and a digest confirms the guess. */
+export function isPlainSecretPath(path: string): boolean {
+  return PLAIN_SECRET.test(path)
+}
+
 function rowsOf(path: string, places: PathPlaces): readonly PathRow[] {
   if (!path.startsWith('/') || /(^|\/)\.\.(\/|$)|\0/.test(path)) return []
   return PATHS.filter((row) => expandPattern(row.pattern, places).some((pattern) => pattern.test(path)))

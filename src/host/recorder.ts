@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import type { CommandCall } from '../commands.ts'
 import { parseAemLabel } from '../core/aem/devices.ts'
 import { makeFailure } from '../messages.ts'
-import { isSecretPath, mediaUuidOf } from '../paths.ts'
+import { isPlainSecretPath, isSecretPath, mediaUuidOf } from '../paths.ts'
 import type { FileDigests, FileStat, Host, RunResult } from './host.ts'
 
 export type RecordSummary = {
@@ -100,13 +100,13 @@ function watch(host: Host, recorded: Recorded): Host {
     async statFile(path) {
       const answer = await host.statFile(path)
       noteAbsent(path, answer.state)
-      if (answer.state === 'seen') recorded.stats.set(keyOf(path), answer.value)
+      if (answer.state === 'seen') recorded.stats.set(keyOf(path), withoutSize(path, answer.value))
       return answer
     },
     async digestFile(path) {
       const answer = await host.digestFile(path)
       noteAbsent(path, answer.state)
-      if (answer.state === 'seen') recorded.digests.set(keyOf(path), answer.value)
+      if (answer.state === 'seen' && !isPlainSecretPath(path)) recorded.digests.set(keyOf(path), answer.value)
       if (answer.state === 'seen' && isSecretPath(path, places)) recorded.leftOut.add(path)
       return answer
     },
@@ -121,8 +121,13 @@ async function noteStat(
 ) {
   const stat = await host.statFile(path).catch(() => null)
   if (stat?.state !== 'seen') return
-  recorded.stats.set(keyOf(path), stat.value)
+  recorded.stats.set(keyOf(path), withoutSize(path, stat.value))
   if (isSecretPath(path, places)) recorded.leftOut.add(path)
+}
+
+/** The length of a sentence helps to guess it. */
+function withoutSize(path: string, stat: FileStat): FileStat {
+  return isPlainSecretPath(path) ? { ...stat, sizeBytes: 0 } : stat
 }
 
 function keyOf(path: string): string {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -158,6 +159,21 @@ describe('what a recorded machine does not hold', () => {
     expect(summary.leftOut.some((path) => path.startsWith('/run/aem-reseal/media/'))).toBe(true)
     const { leftOut } = JSON.parse(readFileSync(join(out, 'machine.json'), 'utf8')) as { leftOut: string[] }
     expect(leftOut).toEqual(summary.leftOut)
+  })
+
+  it('is a digest or the length of a secret: a sentence can be guessed, and a digest confirms the guess', async () => {
+    const machine = machineOf('two-devices')
+    const planted = plantSecrets(machine).filter((path) => /\/secret\.[a-z]+$|srk-password$/.test(path))
+    const { out } = await record(makeSimulatedHost(machine))
+    const text = readFileSync(join(out, 'machine.json'), 'utf8')
+    const { stats } = JSON.parse(text) as { stats: Record<string, { sizeBytes: number }> }
+    expect(planted.length).toBeGreaterThan(8)
+    for (const path of planted) {
+      const { bytes } = machine.dom0.get(path) ?? { bytes: Buffer.alloc(0) }
+      for (const algorithm of ['sha1', 'sha256'])
+        expect(text, path).not.toContain(createHash(algorithm).update(bytes).digest('hex'))
+      expect(stats[path]?.sizeBytes ?? 0, path).toBe(0)
+    }
   })
 
   it('is any sealed blob of a device that the user mounted somewhere', async () => {
