@@ -186,6 +186,13 @@ export const FAILURES = {
       next: 'name a new directory with --out',
     }),
   },
+  'output-not-own': {
+    text: ({ path }) => ({
+      what: `${path} belongs to another user, or others can write to it`,
+      why: 'whoever can change it could lead what is written there to other files',
+      next: 'name a new directory with --out; it is made for you alone',
+    }),
+  },
 } as const satisfies Record<string, Row>
 
 export type FailureCode = keyof typeof FAILURES

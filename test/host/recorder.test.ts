@@ -1,5 +1,15 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { GlobalOptions, Io } from '../../src/cli/io.ts'
@@ -291,6 +301,46 @@ describe('where it is written', () => {
         text: { code: 'write-failed' },
       })
     }
+  })
+
+  it('belongs to nobody else, and nobody else can write to it: they could lead the files elsewhere', async () => {
+    const [foreign, open] = [temporaryDirectory(), temporaryDirectory()]
+    chownSync(foreign, 65534, 65534)
+    chmodSync(open, 0o777)
+    for (const out of [foreign, open]) {
+      await expect(record(makeSimulatedHost(machineOf('clean-update')), out)).rejects.toMatchObject({
+        text: { code: 'output-not-own' },
+      })
+      expect(readdirSync(out)).toEqual([])
+    }
+  })
+
+  it('is no link, and what somebody puts in its place while it is written gets nothing', async () => {
+    const parent = temporaryDirectory()
+    const target = join(parent, 'target')
+    mkdirSync(target)
+    symlinkSync(target, join(parent, 'link'))
+    const machine = machineOf('clean-update')
+    await expect(record(makeSimulatedHost(machine), join(parent, 'link'))).rejects.toMatchObject({
+      text: { code: 'write-failed' },
+    })
+    const own = makeSimulatedHost(machine)
+    const out = join(parent, 'out')
+    let isMoved = false
+    const racing: Host = {
+      ...own,
+      async run(call, input) {
+        if (!isMoved) {
+          renameSync(out, join(parent, 'moved'))
+          symlinkSync(target, out)
+          isMoved = true
+        }
+        return own.run(call, input)
+      },
+    }
+    await record(racing, out)
+    expect(readdirSync(target)).toEqual([])
+    expect(readdirSync(join(parent, 'moved')).sort()).toEqual(['commands.json', 'machine.json', 'root'])
   })
 
   it('may be an empty directory', async () => {
