@@ -68,7 +68,7 @@ export const FAILURES = {
     text: ({ path, reason }) => ({
       what: `the session file ${path} cannot be read: ${reason}`,
       why: null,
-      next: 'run as root: `sudo aem-reseal resume`',
+      next: 'run as root: `sudo aem-reseal resume`; where others could write it, see what they wrote, then `chown -R root:` and `chmod -R go-w` its directory',
     }),
   },
   'session-open': {

@@ -1,3 +1,5 @@
+import { dirname } from 'node:path'
+
 /*
  * Every file this program may ever open, outside of what the user names on the command line. The real host
  * refuses any other path. `{name}` stands for one path segment, `{rest}` for what is left of the path.
@@ -21,6 +23,18 @@ export const PROGRAM_PLACES: readonly string[] = [
   '/usr/local/lib/aem-reseal/aem-reseal.mjs',
 ]
 
+/** Fingerprints of further package signers. */
+export const TRUSTED_KEYS_FILE = '/etc/aem-reseal/trusted-keys'
+
+/**
+ * The directory whose files are believed as they are, so that nobody but root and the user who runs this may have written
+ * them; null where the path is below none.
+ */
+export function believedRootOf(path: string, stateDir: string): string | null {
+  const roots = [stateDir, dirname(TRUSTED_KEYS_FILE), dirname(HOLD_DROP_IN)]
+  return roots.find((root) => path === root || path.startsWith(`${root}/`)) ?? null
+}
+
 /** Every directory on the way to a file, from / on, and the file. */
 export function listWay(path: string): readonly string[] {
   const names = path.split('/').slice(1)
@@ -30,7 +44,7 @@ export function listWay(path: string): readonly string[] {
 export const PATHS: readonly PathRow[] = [
   { pattern: '/etc/qubes-release', access: 'read', why: 'the Qubes release' },
   { pattern: '/etc/anti-evil-maid.conf', access: 'read', why: 'the PCR selection (SEAL)' },
-  { pattern: '/etc/aem-reseal/trusted-keys', access: 'read', why: 'fingerprints of further package signers' },
+  { pattern: TRUSTED_KEYS_FILE, access: 'read', why: 'fingerprints of further package signers' },
   {
     pattern: '/etc/grub.d/{name}',
     access: 'read',

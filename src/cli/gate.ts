@@ -15,7 +15,7 @@ import {
 } from '../messages/hold.ts'
 import { makeFailure } from '../messages.ts'
 import { type GateAnswer, observeGate } from '../observe/gate.ts'
-import { observeHold } from '../observe/hold.ts'
+import { isHeld, observeHold } from '../observe/hold.ts'
 import { HOLD_DROP_IN } from '../paths.ts'
 import { renderMessage } from '../ui/render-message.ts'
 import type { GlobalOptions, Io } from './io.ts'
@@ -135,9 +135,8 @@ export async function runDropIn(io: Io, options: GlobalOptions, host: Host, act:
     } else makeUi(io, options).say(renderMessage(message))
     return isGood ? EXIT.done : EXIT.attention
   }
-  if (act === 'show') return say(describeHold(facts), facts.isInstalled === true)
-  const isThere = facts.isInstalled === true && facts.file !== 'other'
-  if (act === 'install' && isThere) {
+  if (act === 'show') return say(describeHold(facts), facts.isInstalled === true && facts.fileWhy === null)
+  if (act === 'install' && isHeld(facts)) {
     return say(describeHoldInstalled({ changed: false, program: facts.program.path, why: null }), true)
   }
   if (act === 'remove' && facts.isInstalled === false && facts.file === 'absent') {

@@ -86,6 +86,8 @@ export const statusSchema = z.looseObject({
     .array(z.looseObject({ line: z.number().int(), text: z.string(), reason: z.string() }))
     .nullable()
     .optional(),
+  /** Added by this program: why that file trusts nobody as a whole, such as that others can write to it. */
+  trustedKeysUnread: z.string().nullable().optional(),
   next: z.looseObject({ command: z.string().nullable(), why: z.string() }),
 })
 

@@ -87,6 +87,7 @@ export function toStatusAnswer(
       approvedAt: look.state === 'read' ? (look.ledger.approved?.at ?? null) : null,
     },
     malformedTrustedKeys: facts.malformedTrustedKeys,
+    trustedKeysUnread: facts.trustedKeysUnread,
     next: decideNext(facts, session, held, look),
   }
 }
@@ -270,7 +271,7 @@ function renderStatus(
       : wrap(`AEM's automatic seal was held: ${answer.held.why}`, 58).map((text, at) =>
           row(at === 0 ? 'held' : '', text, 'warn'),
         )),
-    ...trustedKeyLines(answer.malformedTrustedKeys),
+    ...trustedKeyLines(answer.malformedTrustedKeys, answer.trustedKeysUnread),
     row('session', session ? `open since ${session.since}, step ${session.step}` : 'none'),
     line(''),
     line(next.command ? `next: ${next.command}` : 'next: nothing to run', 'bold'),

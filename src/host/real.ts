@@ -20,11 +20,12 @@ import type { CommandCall } from '../commands.ts'
 import { command } from '../commands.ts'
 import type { Failure } from '../core/failure.ts'
 import { makeFailure } from '../messages.ts'
-import { mediaMountPoint, pathAllowed, WORK_ROOT } from '../paths.ts'
+import { believedRootOf, mediaMountPoint, pathAllowed, WORK_ROOT } from '../paths.ts'
 import { digestStream } from './digest.ts'
 import { guestEnvironment } from './environment.ts'
 import type { FileDigests, FileStat, Host, MediaRequest, MountedMedia, RunResult, Seen } from './host.ts'
 import { ABSENT, seen, unknown } from './host.ts'
+import { findForeign } from './ownership.ts'
 
 /** Files read whole are small; boot files go through digestFile, the Xen image (3 MB) is the largest. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -52,6 +53,14 @@ export function makeRealHost(options: RealHostOptions): Host {
         pathAllowed(path, access, { stateDir: options.stateDir, mediaRoots: [...mounted] }))
     if (!allowed) throw new Error(`path ${path} is not in src/paths.ts for ${access}`)
   }
+  const findOthers = async (path: string): Promise<string | null> => {
+    const root = believedRootOf(path, options.stateDir)
+    return root === null ? null : findForeign(path, root)
+  }
+  const assertOwn = async (path: string): Promise<void> => {
+    const reason = await findOthers(path)
+    if (reason !== null) throw makeFailure('write-failed', { path, reason })
+  }
   const isGuarded = (path: string): boolean => isBelow(path, [...GUARDED_ROOTS, ...mounted])
   const host: Host = {
     kind: 'real',
@@ -71,7 +80,8 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async readFile(path) {
       check(path, 'read')
-      return readWhole(path, isGuarded(path))
+      const others = await findOthers(path)
+      return others === null ? readWhole(path, isGuarded(path)) : unknown(others)
     },
     async readLink(path) {
       check(path, 'read')
@@ -103,17 +113,20 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async writeFileAtomic(path, bytes, mode) {
       check(path, 'write')
+      await assertOwn(dirname(path))
       await writeAtomically(path, bytes, mode)
     },
     async makePrivateDirectory(path) {
       check(path, 'write')
-      // One that is there already keeps its mode: --state-dir may name a directory of the system.
+      // One that is there already keeps its mode, and is refused where others could write to it.
+      await assertOwn(path)
       await mkdir(path, { recursive: true, mode: 0o700 }).catch((error) => {
         throw writeFailure(path, error)
       })
     },
     async removeFile(path) {
       check(path, 'write')
+      await assertOwn(dirname(path))
       await rm(path, { recursive: true, force: true }).catch((error) => {
         throw writeFailure(path, error)
       })
@@ -122,6 +135,7 @@ export function makeRealHost(options: RealHostOptions): Host {
     async renameFile(from, to) {
       check(from, 'write')
       check(to, 'write')
+      await assertOwn(dirname(to))
       await rename(from, to).catch((error) => {
         throw writeFailure(to, error)
       })

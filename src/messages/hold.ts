@@ -112,6 +112,15 @@ export function describeHold(facts: HoldFacts): Message {
       : renderDropIn(command('gate-asked', { program: path }).argv)
           .trimEnd()
           .split('\n')
+  if (facts.isInstalled === true && facts.fileWhy !== null) {
+    return {
+      tone: 'attention',
+      what: "systemd asks the gate before AEM's automatic seal, but the drop-in could be changed by others, or not be read",
+      why: facts.fileWhy,
+      next: '`aem-reseal gate install`, in a terminal, writes it anew',
+      details,
+    }
+  }
   if (facts.isInstalled === true) {
     return {
       tone: 'good',

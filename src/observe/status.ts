@@ -8,7 +8,13 @@ import { observeBinding } from './binding.ts'
 import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
 import { type AemDevice, observeAllDevices, openDevice } from './devices.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
-import { observeNewest, observePackage, observePackageFiles, observeTrustedKeysFile } from './packages.ts'
+import {
+  explainUnreadTrustedKeys,
+  observeNewest,
+  observePackage,
+  observePackageFiles,
+  observeTrustedKeysFile,
+} from './packages.ts'
 import { exists, readTextOrNull } from './read.ts'
 import { isSealed, observeSealedCopy, observeTpmId, type SealedCopy } from './sealed.ts'
 import { isMeasured, listBadPcrs, observeTpm, type TpmFacts } from './tpm.ts'
@@ -48,6 +54,8 @@ export type StatusFacts = {
   readonly pendingRestart: boolean | null
   /** Lines of /etc/aem-reseal/trusted-keys that trust nobody; null where it could not be read. */
   readonly malformedTrustedKeys: readonly MalformedLine[] | null
+  /** Why that file trusts nobody as a whole. */
+  readonly trustedKeysUnread: string | null
 }
 
 /**
@@ -79,6 +87,7 @@ export async function observeStatus(
     installedXen,
     pendingRestart: decidePendingRestart(machine, installedXen),
     malformedTrustedKeys: (await observeTrustedKeysFile(host))?.malformed ?? null,
+    trustedKeysUnread: await explainUnreadTrustedKeys(host),
   }
 }
 

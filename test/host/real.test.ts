@@ -2,7 +2,9 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   chmodSync,
+  chownSync,
   existsSync,
+  lchownSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -137,13 +139,13 @@ describe('writing', () => {
     expect(readdirSync(state)).toEqual(['session.json'])
   })
 
-  it('leaves a directory that is there as it is: it may be one of the system', async () => {
+  it('leaves the mode of a directory that is there as it is', async () => {
     const state = temporaryDirectory()
-    chmodSync(state, 0o1777)
+    chmodSync(state, 0o755)
     const host = hostWith(state)
     await host.makePrivateDirectory(state)
     await host.writeFileAtomic(join(state, 'session.json'), Buffer.from('x'), 0o600)
-    expect(statSync(state).mode & 0o7777).toBe(0o1777)
+    expect(statSync(state).mode & 0o7777).toBe(0o755)
     expect(statSync(join(state, 'session.json')).mode & 0o777).toBe(0o600)
   })
 
@@ -191,7 +193,7 @@ describe('writing', () => {
 
   it('on a full disk says so, keeps the old file and leaves no rubbish', async () => {
     const state = temporaryDirectory()
-    execFileSync('/usr/bin/mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', state])
+    execFileSync('/usr/bin/mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', state])
     onTestFinished(() => void execFileSync('/usr/bin/umount', [state]))
     const host = hostWith(state)
     const path = join(state, 'session.json')
@@ -206,7 +208,7 @@ describe('writing', () => {
 
   it('on a read-only file system says so, and loses nothing', async () => {
     const state = temporaryDirectory()
-    execFileSync('/usr/bin/mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', state])
+    execFileSync('/usr/bin/mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', state])
     onTestFinished(() => void execFileSync('/usr/bin/umount', [state]))
     writeFileSync(join(state, 'session.json'), 'old')
     execFileSync('/usr/bin/mount', ['-o', 'remount,ro', state])
@@ -230,6 +232,74 @@ describe('writing', () => {
     await host.removeFile(join(state, 'session.json'))
     await host.removeFile(join(state, 'session.json'))
     expect(existsSync(join(state, 'session.json'))).toBe(false)
+  })
+})
+
+describe('a state directory', () => {
+  const NOBODY = 65534
+
+  /** What is believed there, and what would be written there, answered by a host. */
+  async function lookAt(state: string) {
+    const host = hostWith(state)
+    const session = await host.readFile(join(state, 'session.json'))
+    const versions = await host.readFile(join(state, 'versions.json'))
+    const failure = await host.writeFileAtomic(join(state, 'held.json'), Buffer.from('x'), 0o600).then(
+      () => null,
+      (error: Failure) => error.text,
+    )
+    return { session, versions, failure }
+  }
+
+  function filledDirectory(): string {
+    const state = join(temporaryDirectory(), 'state')
+    mkdirSync(state, { mode: 0o700 })
+    writeFileSync(join(state, 'session.json'), 'session', { mode: 0o600 })
+    return state
+  }
+
+  it('of the user who runs this is believed', async () => {
+    expect(await lookAt(filledDirectory())).toMatchObject({
+      session: { state: 'seen' },
+      versions: { state: 'absent' },
+      failure: null,
+    })
+  })
+
+  it.each([
+    ['belongs to somebody else', (state: string) => chownSync(state, NOBODY, NOBODY)],
+    ['others can write to', (state: string) => chmodSync(state, 0o777)],
+    ['a group can write to', (state: string) => chmodSync(state, 0o770)],
+    ['others can write to, though sticky', (state: string) => chmodSync(state, 0o1777)],
+    ['lies where others can rename it', (state: string) => chmodSync(join(state, '..'), 0o777)],
+    ['lies where somebody else is at home', (state: string) => chownSync(join(state, '..'), NOBODY, NOBODY)],
+  ])('that %s is not: nothing is read, nothing is absent, nothing is written', async (_why, spoil) => {
+    const state = filledDirectory()
+    spoil(state)
+    const { session, versions, failure } = await lookAt(state)
+    expect(session).toMatchObject({ state: 'unknown', why: expect.stringMatching(/belongs to|can write to/) })
+    expect(versions).toMatchObject({ state: 'unknown' })
+    expect(failure).toMatchObject({ code: 'write-failed' })
+    expect(existsSync(join(state, 'held.json'))).toBe(false)
+  })
+
+  it.each([
+    ['belongs to somebody else', (file: string) => chownSync(file, NOBODY, NOBODY)],
+    ['others can write to', (file: string) => chmodSync(file, 0o666)],
+  ])('is believed but for a file that %s', async (_why, spoil) => {
+    const state = filledDirectory()
+    spoil(join(state, 'session.json'))
+    const { session, versions } = await lookAt(state)
+    expect(session).toMatchObject({ state: 'unknown', why: expect.stringContaining('session.json') })
+    expect(versions).toEqual({ state: 'absent' })
+  })
+
+  it('is not believed through a link that somebody else put on the way', async () => {
+    const [place, state] = [temporaryDirectory(), filledDirectory()]
+    symlinkSync(state, join(place, 'own'))
+    symlinkSync(state, join(place, 'foreign'))
+    lchownSync(join(place, 'foreign'), NOBODY, NOBODY)
+    expect(await lookAt(join(place, 'own'))).toMatchObject({ session: { state: 'seen' }, failure: null })
+    expect(await lookAt(join(place, 'foreign'))).toMatchObject({ session: { state: 'unknown' } })
   })
 })
 
@@ -336,7 +406,7 @@ describe('digestFile', () => {
 describe('freeBytes and work directories', () => {
   it('tells the free space of a file system', async () => {
     const state = temporaryDirectory()
-    execFileSync('/usr/bin/mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', state])
+    execFileSync('/usr/bin/mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', state])
     onTestFinished(() => void execFileSync('/usr/bin/umount', [state]))
     expect(await hostWith(state).freeBytes(state)).toEqual({ state: 'seen', value: 64 * 1024 })
   })

@@ -73,6 +73,8 @@ export const statusShape = z.strictObject({
   malformedTrustedKeys: z
     .array(z.strictObject({ line: z.number().int().min(1), text: z.string(), reason: z.string().min(1) }))
     .nullable(),
+  /** An addition: why trusted-keys trusts nobody as a whole. */
+  trustedKeysUnread: z.string().min(1).nullable(),
   next: z.strictObject({ command: z.string().nullable(), why: z.string().min(1) }),
 })
 
