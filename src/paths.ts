@@ -180,6 +180,9 @@ export const DEFAULT_STATE_DIR = '/var/lib/aem-reseal'
 export const WORK_ROOT = '/run/aem-reseal'
 /** Opened by src/host/pcr-relay.ts alone, for TPM 1.2 commands of tcsd; the host's file functions refuse it. */
 export const TPM_DEVICE = '/dev/tpm0'
+/** Opened by src/host/socket-owner.ts alone: who is at the other end of tcsd's port and of the relay. */
+export const SOCKET_TABLE = '/proc/net/tcp'
+export const USER_TABLE = '/etc/passwd'
 const MEDIA_ROOT = '/run/aem-reseal/media'
 
 /** Where an AEM device that is not mounted is mounted for a look. @param uuid checked by isUuid */
