@@ -36,6 +36,8 @@ const deviceStatus = z.looseObject({
   lastVerified: z
     .looseObject({ at: time, bootId: z.string().nullable(), inThisBoot: z.boolean().nullable() })
     .nullable(),
+  /** Added by this program: false for a plugged-in device that is none of this dom0's and was not opened. */
+  known: z.boolean(),
   sharesSlotWith: z.array(z.string()),
   work: z
     .discriminatedUnion('state', [

@@ -161,6 +161,7 @@ async function observeDeviceFiles(
   expected: ExpectedBootFiles,
   bind: (copy: SealedCopy | null) => Promise<Binding>,
 ): Promise<Omit<DeviceStatus, keyof AemDevice>> {
+  if (device.isStranger) return { bootFiles: null, sealed: null, binding: null, tokenSha256: null }
   const tpmId = await observeTpmId(host)
   const dom0Copy = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, device.label)
   const tokenSha256 = dom0Copy?.files.find(({ name }) => name === 'secret.fre.sealed2')?.sha256 ?? null

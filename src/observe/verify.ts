@@ -14,7 +14,7 @@ import { checkFreshness, type SlotOwner } from '../core/seal/freshness.ts'
 import { parseTpm12Blob, type Tpm12Binding } from '../core/seal/tpm12-blob.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
-import { type AemDevice, observeDevices, openDevice } from './devices.ts'
+import { type AemDevice, explainStranger, observeDevices, openDevice } from './devices.ts'
 import { observeLuksPcr } from './luks-headers.ts'
 import { observeMachine } from './machine.ts'
 import { observePlainSecrets } from './plain-secrets.ts'
@@ -65,11 +65,26 @@ export async function observeVerification(
       forward,
     }
     const results: DeviceVerification[] = []
-    for (const device of all.filter((one) => suffix === null || one.suffix === suffix))
-      results.push(await verifyDevice(host, device, common))
+    const wanted = all.filter((one) => suffix === null || one.suffix === suffix)
+    for (const device of wanted.filter((one) => !isShadow(one, wanted)))
+      results.push(device.isStranger ? unopened(device) : await verifyDevice(host, device, common))
     return results
   } finally {
     await trial.close()
+  }
+}
+
+/** A stranger under the label of one of dom0's own devices: there is one answer for a label, and it is not about this one. */
+function isShadow(device: AemDevice, all: readonly AemDevice[]): boolean {
+  const twins = all.filter(({ label }) => label === device.label)
+  return device.isStranger === true && twins.some(({ isStranger }) => !isStranger)
+}
+
+function unopened({ label }: AemDevice): DeviceVerification {
+  return {
+    device: label,
+    ok: null,
+    checks: [{ id: 'media-current', ok: null, detail: explainStranger(label) }],
   }
 }
 

@@ -33,6 +33,7 @@ export const statusShape = z.strictObject({
         lastVerified: z
           .strictObject({ at: time, bootId: z.string().nullable(), inThisBoot: z.boolean().nullable() })
           .nullable(),
+        known: z.boolean(),
         sharesSlotWith: z.array(z.string()),
         work: z
           .union([
