@@ -4,6 +4,7 @@ import { renderDevices, toStatusAnswer } from '../../src/cli/status.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import type { Host } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { observeDevices, openDevice } from '../../src/observe/devices.ts'
 import { observeSlots } from '../../src/observe/slots.ts'
 import { observeStatus } from '../../src/observe/status.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
@@ -86,6 +87,18 @@ describe('a plugged-in device with an AEM label that dom0 does not know', () => 
         path === '/var/lib/anti-evil-maid' ? { state: 'unknown', why: 'no' } : host.listDirectory(path),
     })
     expect(opened).not.toContain(STRANGER)
+  })
+
+  it('is opened by nobody who asks for its files', async () => {
+    const { host, opened, machine } = withStick('aem.evil')
+    const devices = await observeDevices(host, { aemUuid: machine.bootDevice })
+    const stranger = devices.find(({ uuid }) => uuid === STRANGER)
+    if (!stranger) throw new Error('it is not listed')
+    expect(await openDevice(host, stranger)).toMatchObject({
+      state: 'unknown',
+      why: expect.stringContaining('not opened'),
+    })
+    expect(opened).toEqual([])
   })
 
   it('is nothing that is left to boot from', async () => {
