@@ -29,6 +29,8 @@ import { findForeign } from './ownership.ts'
 
 /** Files read whole are small; boot files go through digestFile, the Xen image (3 MB) is the largest. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024
+/** What is only hashed: the largest initramfs seen in a dom0 has some 100 MB; a sparse file on a stick has no end. */
+const MAX_STREAMED_BYTES = 1024 * 1024 * 1024
 /** Trees that somebody with the machine or a stick in hand can have prepared. */
 const GUARDED_ROOTS = ['/boot', '/var/lib/anti-evil-maid', '/var/lib/tpms', '/run/anti-evil-maid']
 const READ_CHUNK_BYTES = 1 << 20
@@ -102,7 +104,7 @@ export function makeRealHost(options: RealHostOptions): Host {
     async openFile(path) {
       check(path, 'read')
       return look(async () => {
-        const file = await openGuarded(path, isGuarded(path))
+        const file = await openStreamed(path, isGuarded(path))
         return file.createReadStream({ highWaterMark: READ_CHUNK_BYTES })
       })
     },
@@ -247,6 +249,15 @@ async function openGuarded(path: string, guarded: boolean, flags = 0) {
   throw Object.assign(new Error(`${path} is a link or not a regular file`), { code: 'ELOOP' })
 }
 
+/** The same, of a size that can be read to its end. */
+async function openStreamed(path: string, guarded: boolean) {
+  const file = await openGuarded(path, guarded)
+  const { size } = await file.stat()
+  if (size <= MAX_STREAMED_BYTES) return file
+  await file.close()
+  throw Object.assign(new Error(`${path} has ${size} bytes, more than are read`), { code: 'EFBIG' })
+}
+
 async function readWhole(path: string, guarded: boolean): Promise<Seen<Uint8Array>> {
   return look(async () => {
     const file = await openGuarded(path, guarded)
@@ -289,7 +300,7 @@ async function statGuarded(path: string, guarded: boolean): Promise<Seen<FileSta
 
 async function digestRealFile(path: string, guarded: boolean): Promise<Seen<FileDigests>> {
   return look(async () => {
-    const file = await openGuarded(path, guarded)
+    const file = await openStreamed(path, guarded)
     try {
       return await digestStream(file.createReadStream({ autoClose: false, highWaterMark: READ_CHUNK_BYTES }))
     } finally {

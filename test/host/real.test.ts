@@ -11,6 +11,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -401,6 +402,17 @@ describe('digestFile', () => {
       },
     })
   })
+})
+
+it('hashes no file that has no end: a stick can carry a sparse one', async () => {
+  const state = temporaryDirectory()
+  const path = join(state, 'sparse')
+  writeFileSync(path, '')
+  truncateSync(path, 2 ** 40)
+  const host = hostWith(state)
+  const large = { state: 'unknown', why: expect.stringContaining('1099511627776 bytes') }
+  expect(await host.digestFile(path)).toEqual(large)
+  expect(await host.openFile(path)).toEqual(large)
 })
 
 describe('freeBytes and work directories', () => {
