@@ -63,6 +63,15 @@ export function makeRealHost(options: RealHostOptions): Host {
     const reason = await findOthers(path)
     if (reason !== null) throw makeFailure('write-failed', { path, reason })
   }
+  // A stick can be exchanged for another one after its directories were looked at.
+  const assertNoLink = async (path: string): Promise<void> => {
+    if (!isGuarded(path)) return
+    const directory = dirname(path)
+    const real = await look(() => realpath(directory))
+    if (real.state === 'unknown') throw makeFailure('write-failed', { path, reason: real.why })
+    if (real.state === 'seen' && real.value !== directory)
+      throw makeFailure('write-failed', { path, reason: `${directory} is reached by a link` })
+  }
   const isGuarded = (path: string): boolean => isBelow(path, [...GUARDED_ROOTS, ...mounted])
   const host: Host = {
     kind: 'real',
@@ -116,12 +125,14 @@ export function makeRealHost(options: RealHostOptions): Host {
     async writeFileAtomic(path, bytes, mode) {
       check(path, 'write')
       await assertOwn(dirname(path))
+      await assertNoLink(path)
       await writeAtomically(path, bytes, mode)
     },
     async makePrivateDirectory(path) {
       check(path, 'write')
       // One that is there already keeps its mode, and is refused where others could write to it.
       await assertOwn(path)
+      await assertNoLink(path)
       await mkdir(path, { recursive: true, mode: 0o700 }).catch((error) => {
         throw writeFailure(path, error)
       })
@@ -129,6 +140,7 @@ export function makeRealHost(options: RealHostOptions): Host {
     async removeFile(path) {
       check(path, 'write')
       await assertOwn(dirname(path))
+      await assertNoLink(path)
       await rm(path, { recursive: true, force: true }).catch((error) => {
         throw writeFailure(path, error)
       })
@@ -138,6 +150,7 @@ export function makeRealHost(options: RealHostOptions): Host {
       check(from, 'write')
       check(to, 'write')
       await assertOwn(dirname(to))
+      for (const path of [from, to]) await assertNoLink(path)
       await rename(from, to).catch((error) => {
         throw writeFailure(to, error)
       })
@@ -152,6 +165,7 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async makeWorkDirectory() {
       await mkdir(workRoot(), { recursive: true, mode: 0o700 })
+      await assertPrivate(workRoot())
       const root = await mkdtemp(`${workRoot()}/work-`)
       const work = { root, close: () => rm(root, { recursive: true, force: true }) }
       opened.add(work)
@@ -219,6 +233,14 @@ function isBelow(path: string, directories: readonly string[]): boolean {
 function workRoot(): string {
   const uid = process.getuid?.() ?? 0
   return uid === 0 ? WORK_ROOT : join(process.env.XDG_RUNTIME_DIR ?? tmpdir(), `aem-reseal-${uid}`)
+}
+
+/** Below /tmp anybody can be first: their directory would hold gpg's key ring, and passwords. @throws Failure */
+async function assertPrivate(path: string): Promise<void> {
+  const stat = await lstat(path)
+  const isOwn = stat.isDirectory() && stat.uid === process.geteuid?.() && (stat.mode & 0o022) === 0
+  if (!isOwn)
+    throw makeFailure('write-failed', { path, reason: 'it is no directory of the user who runs this alone' })
 }
 
 async function look<T>(read: () => Promise<T>): Promise<Seen<T>> {

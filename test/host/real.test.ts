@@ -121,6 +121,27 @@ describe("an AEM device's own files", () => {
     expect((await host.readFile(join(device, 'xen-4.17.4.gz'))).state).toBe('seen')
   })
 
+  it('are never written through a link, where a look saw a directory before', async () => {
+    const [device, target] = [temporaryDirectory(), temporaryDirectory()]
+    const id = '0'.repeat(40)
+    const aside = join(device, 'aem/tpms', id, 'aem-reseal_aem')
+    mkdirSync(join(device, 'aem'))
+    symlinkSync(target, join(device, 'aem/tpms'))
+    mkdirSync(join(target, id, 'aem-reseal_aem'), { recursive: true })
+    writeFileSync(join(target, id, 'aem-reseal_aem/key.pub'), 'mine')
+    const host = hostWith('/var/lib/aem-reseal')
+    await host.openMedia({ uuid: 'aaaa-bbbb', mountPoint: device })
+    for (const work of [
+      () => host.writeFileAtomic(join(aside, 'key.pub'), Buffer.from('x'), 0o600),
+      () => host.makePrivateDirectory(aside),
+      () => host.removeFile(aside),
+    ]) {
+      const { text } = await failureOf(work())
+      expect(text).toMatchObject({ code: 'write-failed', what: expect.stringContaining('reached by a link') })
+    }
+    expect(readFileSync(join(target, id, 'aem-reseal_aem/key.pub'), 'utf8')).toBe('mine')
+  })
+
   it('that is not plugged in is absent', async () => {
     const host = hostWith('/var/lib/aem-reseal')
     expect(await host.openMedia({ uuid: 'aaaa-bbbb', mountPoint: null })).toEqual({ state: 'absent' })
@@ -421,6 +442,20 @@ describe('freeBytes and work directories', () => {
     execFileSync('/usr/bin/mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', state])
     onTestFinished(() => void execFileSync('/usr/bin/umount', [state]))
     expect(await hostWith(state).freeBytes(state)).toEqual({ state: 'seen', value: 64 * 1024 })
+  })
+
+  it('makes none in a directory that somebody else made before', async () => {
+    const run = temporaryDirectory()
+    const root = join(run, 'aem-reseal-1234')
+    mkdirSync(root)
+    chownSync(root, 65534, 65534)
+    vi.stubEnv('XDG_RUNTIME_DIR', run)
+    vi.spyOn(process, 'getuid').mockReturnValue(1234)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    onTestFinished(() => void vi.restoreAllMocks())
+    const { text } = await failureOf(hostWith('/var/lib/aem-reseal').makeWorkDirectory())
+    expect(text).toMatchObject({ code: 'write-failed', what: expect.stringContaining(root) })
+    expect(readdirSync(root)).toEqual([])
   })
 
   it('makes a private directory that is gone when the host is closed', async () => {
