@@ -116,7 +116,11 @@ export const PATHS: readonly PathRow[] = [
     why: 'forward seal: the new sealed files before the switch, the old ones after it',
   },
   { pattern: '/var/lib/tpms', access: 'read', why: 'free space for a forward seal' },
-  { pattern: '/dev/disk/by-uuid/{name}', access: 'read', why: 'is an AEM device plugged in' },
+  {
+    pattern: '/dev/disk/by-uuid/{name}',
+    access: 'read',
+    why: 'is an AEM device plugged in, and was its file system closed cleanly (superblock)',
+  },
   { pattern: '/boot', access: 'read', why: 'which boot files there are' },
   { pattern: '/boot/aem/tpms/{id}/{label}/key.pcrs', access: 'read', why: 'its PCR selection' },
   {

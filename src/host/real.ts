@@ -23,6 +23,7 @@ import { makeFailure } from '../messages.ts'
 import { believedRootOf, mediaMountPoint, pathAllowed, WORK_ROOT } from '../paths.ts'
 import { digestStream } from './digest.ts'
 import { guestEnvironment } from './environment.ts'
+import { isJournalDirty } from './ext4.ts'
 import type { FileDigests, FileStat, Host, MediaRequest, MountedMedia, RunResult, Seen } from './host.ts'
 import { ABSENT, seen, unknown } from './host.ts'
 import { findForeign } from './ownership.ts'
@@ -360,6 +361,10 @@ async function openRealMedia(
   const mountPoint = mediaMountPoint(media.uuid)
   const device = await look(() => readlink(`/dev/disk/by-uuid/${media.uuid}`))
   if (device.state !== 'seen') return ABSENT
+  if (!media.write && (await isJournalDirty(`/dev/disk/by-uuid/${media.uuid}`)) === true)
+    return unknown(
+      `its file system was not closed cleanly, so what GRUB reads and what AEM's initrd reads may differ; mend it with \`sudo fsck.ext4 -p /dev/disk/by-uuid/${media.uuid}\``,
+    )
   const made = await look(() => mkdir(mountPoint, { recursive: true, mode: 0o700 }))
   if (made.state !== 'seen') return unknown(`${mountPoint} could not be made`)
   const id = media.write ? 'mount-media-writable' : 'mount-media'

@@ -91,13 +91,15 @@ function unopened({ label }: AemDevice): DeviceVerification {
 async function verifyDevice(host: Host, device: AemDevice, common: Common): Promise<DeviceVerification> {
   const { tpm, tpmId } = common
   const dom0 = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, device.label)
-  const media = tpmId === null ? null : valueOrNull(await openDevice(host, device))
+  const opened = tpmId === null ? null : await openDevice(host, device)
+  const media = opened === null ? null : valueOrNull(opened)
   try {
     const own =
       media && tpmId ? await observeSealedCopy(host, `${media.root}/aem`, tpmId, device.label) : null
     const copies = checkMediaCurrent(own?.files ?? null, dom0?.files ?? null)
-    const absent =
-      device.present === false ? { ...copies, detail: `${device.label} is not plugged in` } : copies
+    const unread = opened?.state === 'unknown' ? `it could not be looked at: ${opened.why}` : null
+    const detail = device.present === false ? `${device.label} is not plugged in` : unread
+    const absent = detail === null ? copies : { ...copies, detail }
     const binding =
       tpm.version === '1.2' ? await checkBlobs(host, own, common) : await checkBinding(host, own, common)
     const checks: Check[] = [
