@@ -23,6 +23,8 @@ import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
 
 /** The seal's unit waits 300 s at most (TimeoutStartSec=, anti-evil-maid 4.2.0), the user for less. */
 const GATE_LIMIT_MS = 60_000
+/** A disk that does not answer keeps no boot waiting for the sake of a note. */
+const NOTE_LIMIT_MS = 10_000
 
 type Asked = {
   readonly decision: GateDecision
@@ -44,7 +46,7 @@ export async function runGate(io: Io, options: GlobalOptions, open: () => Promis
     )
     return { decision: answer, bootId: answer.bootId, detail: null }
   })
-  const note = host === null ? null : await leaveNote(host, options, asked)
+  const note = host === null ? null : await noteWithinLimit(leaveNote(host, options, asked))
   print(io, options, asked, note)
   return asked.decision.mayRun ? EXIT.done : EXIT.attention
 }
@@ -68,6 +70,14 @@ async function withinLimit(work: () => Promise<Asked>): Promise<Asked> {
   } finally {
     clearTimeout(timer)
   }
+}
+
+async function noteWithinLimit(writing: Promise<string | null>): Promise<string | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`not written within ${NOTE_LIMIT_MS / 1000} s`), NOTE_LIMIT_MS)
+  })
+  return Promise.race([writing, late]).finally(() => clearTimeout(timer))
 }
 
 /** @returns why the note could not be written, or null */

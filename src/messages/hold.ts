@@ -29,6 +29,8 @@ const REASONS: Readonly<Record<HoldReason, (pcrs: string) => string>> = {
       : 'the registers of this boot were not predicted, and the change is not accepted yet',
   'wrong-token': () =>
     'the freshness token that the TPM released is not the current one: an old copy of the device?',
+  contradiction: (pcrs) =>
+    `AEM's initrd says that the TPM released the secret, but ${pcrs} is neither as before the restart nor as predicted or accepted: another AEM device was booted, or what says so is not to be believed`,
   'other-state': (pcrs) => `${pcrs} is not as it was predicted or accepted`,
   'not-root': () => 'the gate was not asked as root',
   error: () => 'the gate could not find out what booted',

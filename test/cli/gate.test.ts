@@ -223,6 +223,23 @@ describe('every error of its own is a no', () => {
     }
   })
 
+  test('a disk that takes no note does not keep the boot waiting', async () => {
+    vi.useFakeTimers()
+    try {
+      const { host } = world((plain) => ({
+        ...refused(plain),
+        writeFileAtomic: () => new Promise(() => undefined),
+      }))
+      const io = asSystemd()
+      const asked = ask(host, io)
+      await vi.advanceTimersByTimeAsync(11_000)
+      expect(await asked).toBe(1)
+      expect(io.out).toContain('not written within 10 s')
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   test('foreign words in an error stay harmless on the console', async () => {
     const io = asSystemd()
     await runGate(io, OPTIONS, async () => {
