@@ -1,13 +1,17 @@
-import type { Failure } from '../core/failure.ts'
+import { Failure } from '../core/failure.ts'
 import { type GrubConfig, parseGrubConfig, parseGrubEnvironment } from '../core/launch/grub-cfg.ts'
 import type { Host } from '../host/host.ts'
-import { attempt, exists, readTextOrNull } from './read.ts'
+import { attempt, exists, readText, readTextOrNull } from './read.ts'
 
 /** grub.cfg of a boot directory as GRUB would read it; its own refusal; or null when there is none. */
 export async function observeGrub(host: Host, root: string): Promise<GrubConfig | Failure | null> {
   for (const directory of ['grub2', 'grub']) {
-    const text = await readTextOrNull(host, `${root}/${directory}/grub.cfg`)
-    if (text === null) continue
+    const path = `${root}/${directory}/grub.cfg`
+    const file = await readText(host, path)
+    // A link, which GRUB would follow, is no reason to read another file in its place.
+    if (file.state === 'unknown' && host.kind === 'real') return makeUnreadable(path, file.why)
+    if (file.state !== 'seen') continue
+    const text = file.value
     const grubenv = await readTextOrNull(host, `${root}/${directory}/grubenv`)
     const isEfi = await exists(host, '/sys/firmware/efi')
     const hasAemDirectory = await exists(host, `${root}/aem`)
@@ -20,4 +24,13 @@ export async function observeGrub(host: Host, root: string): Promise<GrubConfig 
     )
   }
   return null
+}
+
+function makeUnreadable(path: string, why: string): Failure {
+  return new Failure({
+    code: 'grub-cfg-unreadable',
+    what: `${path} cannot be read: ${why}`,
+    why: 'GRUB may read it all the same, so nothing is said of what it boots',
+    next: 'look at it; generate it anew: sudo grub2-mkconfig -o /boot/grub2/grub.cfg',
+  })
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { Failure } from '../../src/core/failure.ts'
 import { digestStream } from '../../src/host/digest.ts'
 import { type Host, seen } from '../../src/host/host.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
@@ -6,6 +7,7 @@ import { copyBootFiles, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine } from '../../src/host/simulated/model.ts'
 import { findBootedDevice, observeDevices } from '../../src/observe/devices.ts'
+import { observeGrub } from '../../src/observe/grub.ts'
 import { observeBootDeviceLaunch } from '../../src/observe/launch.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { machineOf, outcomesOf, rehearse } from '../support/built-in.ts'
@@ -84,4 +86,18 @@ test('a tboot that is another one in the second read is not measured for the pre
   }
   expect(await look(host)).not.toBeNull()
   expect(await look(evil)).toBeNull()
+})
+
+test('a grub.cfg that cannot be read is not exchanged for another one beside it', async () => {
+  const host = makeSimulatedHost(machineOf('clean-update'))
+  const hidden: Host = {
+    ...host,
+    kind: 'real',
+    readFile: async (path) => {
+      if (path === '/boot/grub2/grub.cfg') return { state: 'unknown', why: 'a link' }
+      return host.readFile(path === '/boot/grub/grub.cfg' ? '/boot/grub2/grub.cfg' : path)
+    },
+  }
+  expect(await observeGrub(host, '/boot')).toMatchObject({ entries: expect.any(Array) })
+  expect(await observeGrub(hidden, '/boot')).toBeInstanceOf(Failure)
 })
