@@ -68,7 +68,7 @@ export const FAILURES = {
     text: ({ path, reason }) => ({
       what: `the session file ${path} cannot be read: ${reason}`,
       why: null,
-      next: 'run as root: `sudo aem-reseal resume`',
+      next: 'run as root: `sudo aem-reseal resume`; where others could write it, see what they wrote, then `chown -R root:` and `chmod -R go-w` its directory',
     }),
   },
   'session-open': {
@@ -191,6 +191,13 @@ export const FAILURES = {
       what: `${path} exists and is not empty`,
       why: 'a recorded machine is written into a directory of its own, nothing is overwritten',
       next: 'name a new directory with --out',
+    }),
+  },
+  'output-not-own': {
+    text: ({ path }) => ({
+      what: `${path} belongs to another user, or others can write to it`,
+      why: 'whoever can change it could lead what is written there to other files',
+      next: 'name a new directory with --out; it is made for you alone',
     }),
   },
 } as const satisfies Record<string, Row>

@@ -1,3 +1,5 @@
+import { dirname } from 'node:path'
+
 /*
  * Every file this program may ever open, outside of what the user names on the command line. The real host
  * refuses any other path. `{name}` stands for one path segment, `{rest}` for what is left of the path.
@@ -21,6 +23,18 @@ export const PROGRAM_PLACES: readonly string[] = [
   '/usr/local/lib/aem-reseal/aem-reseal.mjs',
 ]
 
+/** Fingerprints of further package signers. */
+export const TRUSTED_KEYS_FILE = '/etc/aem-reseal/trusted-keys'
+
+/**
+ * The directory whose files are believed as they are, so that nobody but root and the user who runs this may have written
+ * them; null where the path is below none.
+ */
+export function believedRootOf(path: string, stateDir: string): string | null {
+  const roots = [stateDir, dirname(TRUSTED_KEYS_FILE), dirname(HOLD_DROP_IN)]
+  return roots.find((root) => path === root || path.startsWith(`${root}/`)) ?? null
+}
+
 /** Every directory on the way to a file, from / on, and the file. */
 export function listWay(path: string): readonly string[] {
   const names = path.split('/').slice(1)
@@ -30,7 +44,7 @@ export function listWay(path: string): readonly string[] {
 export const PATHS: readonly PathRow[] = [
   { pattern: '/etc/qubes-release', access: 'read', why: 'the Qubes release' },
   { pattern: '/etc/anti-evil-maid.conf', access: 'read', why: 'the PCR selection (SEAL)' },
-  { pattern: '/etc/aem-reseal/trusted-keys', access: 'read', why: 'fingerprints of further package signers' },
+  { pattern: TRUSTED_KEYS_FILE, access: 'read', why: 'fingerprints of further package signers' },
   {
     pattern: '/etc/grub.d/{name}',
     access: 'read',
@@ -102,7 +116,11 @@ export const PATHS: readonly PathRow[] = [
     why: 'forward seal: the new sealed files before the switch, the old ones after it',
   },
   { pattern: '/var/lib/tpms', access: 'read', why: 'free space for a forward seal' },
-  { pattern: '/dev/disk/by-uuid/{name}', access: 'read', why: 'is an AEM device plugged in' },
+  {
+    pattern: '/dev/disk/by-uuid/{name}',
+    access: 'read',
+    why: 'is an AEM device plugged in, and was its file system closed cleanly (superblock)',
+  },
   { pattern: '/boot', access: 'read', why: 'which boot files there are' },
   { pattern: '/boot/aem/tpms/{id}/{label}/key.pcrs', access: 'read', why: 'its PCR selection' },
   {
@@ -142,11 +160,11 @@ export const PATHS: readonly PathRow[] = [
       why: "a device's own boot files, where it is brought up to date on request",
     }),
   ),
-  ...['aem-reseal-{name}', 'grub2/aem-reseal-grub.cfg', 'grub2/grub.cfg'].map(
+  ...['grub2/aem-reseal-grub.cfg', 'grub2/grub.cfg'].map(
     (file): PathRow => ({
       pattern: `{media}/${file}`,
       access: 'write',
-      why: 'the same: its initramfs and grub.cfg, made beside the old ones and renamed over them',
+      why: 'the same: its grub.cfg, made beside the old one and renamed over it',
     }),
   ),
   { pattern: '{media}/{rest}', access: 'read', why: "the device's own xen, kernel, initramfs, grub.cfg" },
@@ -180,6 +198,9 @@ export const DEFAULT_STATE_DIR = '/var/lib/aem-reseal'
 export const WORK_ROOT = '/run/aem-reseal'
 /** Opened by src/host/pcr-relay.ts alone, for TPM 1.2 commands of tcsd; the host's file functions refuse it. */
 export const TPM_DEVICE = '/dev/tpm0'
+/** Opened by src/host/socket-owner.ts alone: who is at the other end of tcsd's port and of the relay. */
+export const SOCKET_TABLE = '/proc/net/tcp'
+export const USER_TABLE = '/etc/passwd'
 const MEDIA_ROOT = '/run/aem-reseal/media'
 
 /** Where an AEM device that is not mounted is mounted for a look. @param uuid checked by isUuid */
@@ -206,6 +227,13 @@ export function isSecretPath(path: string, places: PathPlaces): boolean {
   if (SEALED_FILE.test(path)) return true
   const [first] = rowsOf(path, places)
   return first?.secret === true
+}
+
+const PLAIN_SECRET = /^\/var\/lib\/anti-evil-maid\/[^/]+\/(?!tpm-freshness-slot$)[^/]+$|\/srk-password$/
+
+/** Must even its digest and size stay out of a recorded machine? A sentence can be guessed, and a digest confirms the guess. */
+export function isPlainSecretPath(path: string): boolean {
+  return PLAIN_SECRET.test(path)
 }
 
 function rowsOf(path: string, places: PathPlaces): readonly PathRow[] {

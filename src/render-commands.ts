@@ -21,6 +21,13 @@ export function listCommandRows(): readonly CommandRow[] {
   })
 }
 
+function environmentOf(id: string): readonly string[] {
+  const row = COMMANDS[id as CommandId]
+  return Object.entries('environment' in row ? row.environment : {}).map(
+    ([name, value]) => `${name}=${value}`,
+  )
+}
+
 /** docs/commands.md. */
 export function renderCommandsDocument(): string {
   const rows = listCommandRows().flatMap((row) => [
@@ -33,6 +40,7 @@ export function renderCommandsDocument(): string {
     '```',
     '',
     `- ${row.effect === 'write' ? '**changes the machine**' : 'changes nothing that stays'}; ${row.asRoot ? 'as root' : 'as any user'}; at most ${row.timeoutMs / 1000} s and ${row.maxOutputBytes / 1024} KiB of output`,
+    ...environmentOf(row.id).map((variable) => `- in its environment too: \`${variable}\``),
     `- source: ${row.source}`,
     '- sample:',
     '',

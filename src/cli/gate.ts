@@ -15,7 +15,7 @@ import {
 } from '../messages/hold.ts'
 import { makeFailure } from '../messages.ts'
 import { type GateAnswer, observeGate } from '../observe/gate.ts'
-import { observeHold } from '../observe/hold.ts'
+import { isHeld, observeHold } from '../observe/hold.ts'
 import { HOLD_DROP_IN } from '../paths.ts'
 import { renderMessage } from '../ui/render-message.ts'
 import type { GlobalOptions, Io } from './io.ts'
@@ -23,6 +23,8 @@ import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
 
 /** The seal's unit waits 300 s at most (TimeoutStartSec=, anti-evil-maid 4.2.0), the user for less. */
 const GATE_LIMIT_MS = 60_000
+/** A disk that does not answer keeps no boot waiting for the sake of a note. */
+const NOTE_LIMIT_MS = 10_000
 
 type Asked = {
   readonly decision: GateDecision
@@ -44,7 +46,7 @@ export async function runGate(io: Io, options: GlobalOptions, open: () => Promis
     )
     return { decision: answer, bootId: answer.bootId, detail: null }
   })
-  const note = host === null ? null : await leaveNote(host, options, asked)
+  const note = host === null ? null : await noteWithinLimit(leaveNote(host, options, asked))
   print(io, options, asked, note)
   return asked.decision.mayRun ? EXIT.done : EXIT.attention
 }
@@ -68,6 +70,14 @@ async function withinLimit(work: () => Promise<Asked>): Promise<Asked> {
   } finally {
     clearTimeout(timer)
   }
+}
+
+async function noteWithinLimit(writing: Promise<string | null>): Promise<string | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`not written within ${NOTE_LIMIT_MS / 1000} s`), NOTE_LIMIT_MS)
+  })
+  return Promise.race([writing, late]).finally(() => clearTimeout(timer))
 }
 
 /** @returns why the note could not be written, or null */
@@ -135,9 +145,8 @@ export async function runDropIn(io: Io, options: GlobalOptions, host: Host, act:
     } else makeUi(io, options).say(renderMessage(message))
     return isGood ? EXIT.done : EXIT.attention
   }
-  if (act === 'show') return say(describeHold(facts), facts.isInstalled === true)
-  const isThere = facts.isInstalled === true && facts.file !== 'other'
-  if (act === 'install' && isThere) {
+  if (act === 'show') return say(describeHold(facts), facts.isInstalled === true && facts.fileWhy === null)
+  if (act === 'install' && isHeld(facts)) {
     return say(describeHoldInstalled({ changed: false, program: facts.program.path, why: null }), true)
   }
   if (act === 'remove' && facts.isInstalled === false && facts.file === 'absent') {

@@ -19,7 +19,7 @@ export async function runRecord(io: Io, options: GlobalOptions, host: Host, out:
   const { makeRecorder } = await import('../host/recorder.ts')
   const ui = makeUi(io, options)
   const recorder = await makeRecorder(host, out)
-  const summary = await ui.progress(
+  const work = ui.progress(
     'reading everything that status, verify, explain and bulletin list read',
     async () => {
       const status = await observeStatus(recorder.host)
@@ -35,6 +35,7 @@ export async function runRecord(io: Io, options: GlobalOptions, host: Host, out:
       return recorder.write()
     },
   )
+  const summary = await work.finally(() => recorder.close())
   if (options.json) printJson(io, summary)
   else {
     ui.say([

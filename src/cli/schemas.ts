@@ -37,6 +37,8 @@ const deviceStatus = z.looseObject({
   lastVerified: z
     .looseObject({ at: time, bootId: z.string().nullable(), inThisBoot: z.boolean().nullable() })
     .nullable(),
+  /** Added by this program: false for a plugged-in device that is none of this dom0's and was not opened. */
+  known: z.boolean(),
   sharesSlotWith: z.array(z.string()),
   work: z
     .discriminatedUnion('state', [
@@ -87,6 +89,8 @@ export const statusSchema = z.looseObject({
     .array(z.looseObject({ line: z.number().int(), text: z.string(), reason: z.string() }))
     .nullable()
     .optional(),
+  /** Added by this program: why that file trusts nobody as a whole, such as that others can write to it. */
+  trustedKeysUnread: z.string().nullable().optional(),
   next: z.looseObject({ command: z.string().nullable(), why: z.string() }),
 })
 

@@ -6,7 +6,7 @@ import { findLedgerDevice, type LedgerLook } from '../core/session/device-ledger
 import type { HeldNote } from '../core/session/held-note.ts'
 import { makeDirectoryStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
-import { describeLedger, describeNeed, describeSealedFor } from '../messages/devices.ts'
+import { describeLedger, describeNeed, describeSealedFor, describeStranger } from '../messages/devices.ts'
 import { trustedKeyLines } from '../messages/trusted-keys.ts'
 import { findBootedDevice } from '../observe/devices.ts'
 import { observeSealOutcome } from '../observe/seal-outcome.ts'
@@ -88,18 +88,21 @@ export function toStatusAnswer(
       approvedAt: look.state === 'read' ? (look.ledger.approved?.at ?? null) : null,
     },
     malformedTrustedKeys: facts.malformedTrustedKeys,
+    trustedKeysUnread: facts.trustedKeysUnread,
     next: decideNext(facts, session, held, look),
   }
 }
 
 function toDeviceAnswer(device: DeviceStatus, facts: StatusFacts, look: LedgerLook) {
   const { suffix, label, uuid, slot, present, bootFiles, sealed, binding, tokenSha256 } = device
+  const known = device.isStranger !== true
   const { machine, tpm, aem, devices } = facts
   const verified = look.state === 'read' ? findLedgerDevice(look.ledger, label).verified : null
   return {
     suffix,
     label,
     uuid,
+    known,
     slot,
     present,
     bootFiles,
@@ -119,7 +122,7 @@ function toDeviceAnswer(device: DeviceStatus, facts: StatusFacts, look: LedgerLo
       inThisBoot: verified.bootId === null ? null : verified.bootId === machine.bootId,
     },
     sharesSlotWith: findSlotSharers(label, devices),
-    work: decideDeviceWork(look, { label, present, bootFiles }),
+    work: known ? decideDeviceWork(look, { label, present, bootFiles }) : null,
   }
 }
 
@@ -172,7 +175,9 @@ export function decideNext(
       why: `${shared.label} and ${findSlotSharers(shared.label, facts.devices).join(', ')} have the same freshness slot`,
     }
   }
-  const left = facts.devices.filter((device) => decideDeviceWork(look, device)?.state === 'to-do')
+  const left = facts.devices.filter(
+    (device) => !device.isStranger && decideDeviceWork(look, device)?.state === 'to-do',
+  )
   if (left.length > 0) {
     return {
       command: null,
@@ -186,6 +191,7 @@ export function decideNext(
 
 function deviceLines(device: DeviceAnswer): readonly string[] {
   const { label, lastVerified, sealedFor, sharesSlotWith, work } = device
+  if (!device.known) return describeStranger(label)
   const verified =
     lastVerified === null
       ? 'never verified here'
@@ -223,7 +229,7 @@ export function renderDevices(devices: readonly DeviceAnswer[], problem: string 
         `sealed: ${word(device.sealed)}`,
         `slot ${device.slot ?? '?'}`,
       ]
-      const needsCare = device.bootFiles === 'stale' || device.sharesSlotWith.length > 0
+      const needsCare = !device.known || device.bootFiles === 'stale' || device.sharesSlotWith.length > 0
       const style = needsCare || device.work?.state === 'to-do' ? 'warn' : undefined
       const more = deviceLines(device).flatMap((text) => wrap(text, TEXT_WIDTH))
       return [
@@ -271,7 +277,7 @@ function renderStatus(
       : wrap(`AEM's automatic seal was held: ${answer.held.why}`, 58).map((text, at) =>
           row(at === 0 ? 'held' : '', text, 'warn'),
         )),
-    ...trustedKeyLines(answer.malformedTrustedKeys),
+    ...trustedKeyLines(answer.malformedTrustedKeys, answer.trustedKeysUnread),
     row('session', session ? `open since ${session.since}, step ${session.step}` : 'none'),
     line(''),
     line(next.command ? `next: ${next.command}` : 'next: nothing to run', 'bold'),

@@ -1,7 +1,7 @@
 import { command } from '../commands.ts'
 import { isAsked, renderDropIn } from '../core/hold/drop-in.ts'
 import type { Host } from '../host/host.ts'
-import { type HoldFacts, observeHold, observeLoadedUnit } from '../observe/hold.ts'
+import { type HoldFacts, isHeld, observeHold, observeLoadedUnit } from '../observe/hold.ts'
 import { HOLD_DROP_IN } from '../paths.ts'
 
 /** What came of writing or taking away the drop-in; `why` is null when it is as wanted, read back from systemd. */
@@ -17,7 +17,7 @@ export type HoldChange = {
  */
 export async function installHold(host: Host, facts: HoldFacts): Promise<HoldChange> {
   const program = facts.program.path
-  if (facts.isInstalled === true && facts.file !== 'other') return { changed: false, program, why: null }
+  if (isHeld(facts)) return { changed: false, program, why: null }
   if (program === null) return { changed: false, program, why: facts.program.why }
   if (facts.unit?.isLoaded !== true) {
     return { changed: false, program, why: "systemd does not know AEM's seal unit" }

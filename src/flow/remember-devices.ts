@@ -16,7 +16,7 @@ import type { Host } from '../host/host.ts'
 import { observeBootedState, observePackageNames } from '../observe/booted-state.ts'
 import { AEM_DIR, type AemDevice, findBootedDevice, observeDevices } from '../observe/devices.ts'
 import { type KnownFile, observeMeasuredInitramfs } from '../observe/known-files.ts'
-import { observeMachine } from '../observe/machine.ts'
+import { type MachineFacts, observeMachine } from '../observe/machine.ts'
 import { observeSealedCopy, observeTpmId } from '../observe/sealed.ts'
 import { observeSelection } from '../observe/selection.ts'
 import { observeFlavour } from '../observe/status.ts'
@@ -37,7 +37,7 @@ export async function rememberVerification(
   approved: Session['approved'],
 ): Promise<LedgerLook> {
   const machine = await observeMachine(host)
-  const devices = await observeDevices(host, machine)
+  const devices = await observeOwnDevices(host, machine)
   const booted = findBootedDevice(devices, machine.aemUuid)
   const at = host.now().toISOString()
   const selected = (await observeSelection(host)) ?? []
@@ -54,8 +54,7 @@ export async function rememberVerification(
           tokenSha256: await observeTokenDigest(host, booted.label),
         }
       : null
-  const measured =
-    booted !== null && verified !== null ? await observeMeasuredInitramfs(host, booted, selected) : []
+  const measured = booted !== null && verified !== null ? await observeMeasuredInitramfs(host, selected) : []
   const state: ApprovedState | null = approved && {
     at: approved.at,
     bootId: approved.bootId,
@@ -88,7 +87,7 @@ export async function forgetVerification(
   changed: readonly string[],
 ): Promise<LedgerLook> {
   const at = host.now().toISOString()
-  const devices = await observeDevices(host, await observeMachine(host))
+  const devices = await observeOwnDevices(host, await observeMachine(host))
   const labels = await listLabels(host, devices)
   return store.updateDevices((kept) => {
     const without = changed.reduce(
@@ -97,6 +96,11 @@ export async function forgetVerification(
     )
     return markDevicesLeft(without, labels ?? unite(without, devices), at)
   }, emptyDeviceLedger(at))
+}
+
+/** A stick of somebody else is never something left to do. */
+async function observeOwnDevices(host: Host, machine: MachineFacts): Promise<readonly AemDevice[]> {
+  return (await observeDevices(host, machine)).filter(({ isStranger }) => !isStranger)
 }
 
 /** All AEM devices, once each; null where dom0's own list could not be read, so that none is forgotten by mistake. */

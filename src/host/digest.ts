@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createGunzip } from 'node:zlib'
+import { MAX_UNPACKED_BYTES } from '../core/launch/gzip-image.ts'
 import { findBuildId } from '../core/xen/build-id.ts'
 import type { FileDigests } from './host.ts'
 
@@ -9,13 +10,20 @@ const MAX_ELF_BYTES = 64 * 1024 * 1024
 const ELF_MAGIC = Buffer.from([0x7f, 0x45, 0x4c, 0x46])
 const GZIP_MAGIC = [0x1f, 0x8b] as const
 
-/** SHA-1 and SHA-256 of a stream, of its gunzipped form too where it is gzip, and the ELF build id inside. */
-export async function digestStream(chunks: AsyncIterable<Uint8Array>): Promise<FileDigests> {
+/**
+ * SHA-1 and SHA-256 of a stream, of its gunzipped form too where it is gzip, and the ELF build id inside.
+ * @param maxUnpackedBytes what unpacks to more has no gunzipped form here
+ */
+export async function digestStream(
+  chunks: AsyncIterable<Uint8Array>,
+  maxUnpackedBytes = MAX_UNPACKED_BYTES,
+): Promise<FileDigests> {
   const outer = startDigest()
   let gunzip: ReturnType<typeof startGunzip> | null = null
   let isFirst = true
   for await (const chunk of joinHead(chunks)) {
-    if (isFirst && chunk[0] === GZIP_MAGIC[0] && chunk[1] === GZIP_MAGIC[1]) gunzip = startGunzip()
+    if (isFirst && chunk[0] === GZIP_MAGIC[0] && chunk[1] === GZIP_MAGIC[1])
+      gunzip = startGunzip(maxUnpackedBytes)
     isFirst = false
     outer.update(chunk)
     await gunzip?.write(chunk)
@@ -74,18 +82,25 @@ function startDigest() {
   }
 }
 
-function startGunzip() {
+function startGunzip(maxBytes: number) {
   const stream = createGunzip()
   const digest = startDigest()
   let isBroken = false
+  let sizeBytes = 0
   const finished = new Promise<void>((resolve) => {
-    stream.on('data', digest.update)
-    stream.on('end', resolve)
     // A damaged gzip file still has digests of its own bytes; only the inner ones are missing.
-    stream.on('error', () => {
+    const giveUp = (): void => {
       isBroken = true
       resolve()
+    }
+    stream.on('data', (piece: Buffer) => {
+      sizeBytes += piece.length
+      if (sizeBytes <= maxBytes) return digest.update(piece)
+      stream.destroy()
+      giveUp()
     })
+    stream.on('end', resolve)
+    stream.on('error', giveUp)
   })
   return {
     async write(chunk: Uint8Array) {

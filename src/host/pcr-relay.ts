@@ -7,16 +7,19 @@ import { rewriteAnswer, splitMessage } from '../core/seal/tpm12-relay.ts'
 import { makeFailure } from '../messages.ts'
 import { TPM_DEVICE } from '../paths.ts'
 import type { MountedMedia, RunResult, Seen } from './host.ts'
+import { findStrangeListener, isServicePeer } from './socket-owner.ts'
 
 /*
  * tpm_sealdata binds to the registers as tcsd reports them; TPM 1.2 itself takes any digest (TPM_Seal,
  * digestAtRelease). So for the seconds of a forward seal a tcsd of ours gets its TPM from here: every command goes to
- * the device and back as it is, but for the digest in answers to TPM_PCRRead of the predicted registers.
+ * the device and back as it is, but for the digest in answers to TPM_PCRRead of the predicted registers. While the
+ * system's tcsd is down any process could take its port and be given the key that a secret is encrypted with, and any could
+ * talk to the TPM through the relay: who is at the other end is looked up in both cases.
  */
 
 /** The address of trousers' own default for a TPM by TCP (tddl.c), loopback only; the row `tcsd-relayed` names it too. */
 const RELAY = { host: '127.0.0.1', port: 6545 } as const
-/** Where tpm-tools look for tcsd (trousers 0.3.15, TCSD_DEFAULT_PORT). */
+/** Where tpm-tools look for tcsd (trousers 0.3.15, TCSD_DEFAULT_PORT); the rows `tpm12-seal` name the address too. */
 const TCSD = { host: '127.0.0.1', port: 30003 } as const
 const START_TIMEOUT_MS = 15_000
 const POLL_MS = 50
@@ -90,6 +93,10 @@ async function listen(
 type Ask = (request: Buffer) => Promise<Buffer>
 
 async function serve(socket: Socket, ask: Ask, values: Readonly<Record<number, string>>): Promise<void> {
+  if (socket.remotePort === undefined || !(await isServicePeer(socket.remotePort, RELAY.port))) {
+    socket.destroy()
+    return
+  }
   let pending = Buffer.alloc(0)
   for await (const chunk of socket) {
     pending = Buffer.concat([pending, chunk as Buffer])
@@ -132,12 +139,21 @@ async function waitForTcsd(tcsd: Promise<Seen<RunResult>>): Promise<void> {
   })
   const until = Date.now() + START_TIMEOUT_MS
   while (ended === null && Date.now() < until) {
-    if (await canConnect()) return
+    if (await canConnect()) return assertOwnTcsd()
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
   if (ended === null) throw relayFailure('tcsd did not listen in time')
   const { state, value } = (await tcsd) as { state: string; value?: RunResult }
   throw relayFailure('tcsd ended at once', value ? value.stdout + value.stderr : state)
+}
+
+async function assertOwnTcsd(): Promise<void> {
+  const stranger = await findStrangeListener(TCSD.port)
+  if (stranger === null) return
+  const who = stranger === 'nobody' ? 'nobody' : `a program of user ${stranger}`
+  throw relayFailure(
+    `${who} listens at ${TCSD.host}:${TCSD.port} in the place of tcsd; end it, then \`systemctl restart tcsd\``,
+  )
 }
 
 function canConnect(): Promise<boolean> {

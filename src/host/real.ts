@@ -21,14 +21,18 @@ import type { CommandCall } from '../commands.ts'
 import { command } from '../commands.ts'
 import type { Failure } from '../core/failure.ts'
 import { makeFailure } from '../messages.ts'
-import { mediaMountPoint, pathAllowed, WORK_ROOT } from '../paths.ts'
+import { believedRootOf, mediaMountPoint, pathAllowed, WORK_ROOT } from '../paths.ts'
 import { digestStream } from './digest.ts'
 import { guestEnvironment } from './environment.ts'
+import { isJournalDirty } from './ext4.ts'
 import type { FileDigests, FileStat, Host, MediaRequest, MountedMedia, RunResult, Seen } from './host.ts'
 import { ABSENT, seen, unknown } from './host.ts'
+import { findForeign } from './ownership.ts'
 
 /** Files read whole are small; boot files go through digestFile, the Xen image (3 MB) is the largest. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024
+/** What is only hashed: the largest initramfs seen in a dom0 has some 100 MB; a sparse file on a stick has no end. */
+const MAX_STREAMED_BYTES = 1024 * 1024 * 1024
 /** Trees that somebody with the machine or a stick in hand can have prepared. */
 const GUARDED_ROOTS = ['/boot', '/var/lib/anti-evil-maid', '/var/lib/tpms', '/run/anti-evil-maid']
 const READ_CHUNK_BYTES = 1 << 20
@@ -53,6 +57,23 @@ export function makeRealHost(options: RealHostOptions): Host {
         pathAllowed(path, access, { stateDir: options.stateDir, mediaRoots: [...mounted] }))
     if (!allowed) throw new Error(`path ${path} is not in src/paths.ts for ${access}`)
   }
+  const findOthers = async (path: string): Promise<string | null> => {
+    const root = believedRootOf(path, options.stateDir)
+    return root === null ? null : findForeign(path, root)
+  }
+  const assertOwn = async (path: string): Promise<void> => {
+    const reason = await findOthers(path)
+    if (reason !== null) throw makeFailure('write-failed', { path, reason })
+  }
+  // A stick can be exchanged for another one after its directories were looked at.
+  const assertNoLink = async (path: string): Promise<void> => {
+    if (!isGuarded(path)) return
+    const directory = dirname(path)
+    const real = await look(() => realpath(directory))
+    if (real.state === 'unknown') throw makeFailure('write-failed', { path, reason: real.why })
+    if (real.state === 'seen' && real.value !== directory)
+      throw makeFailure('write-failed', { path, reason: `${directory} is reached by a link` })
+  }
   const isGuarded = (path: string): boolean => isBelow(path, [...GUARDED_ROOTS, ...mounted])
   const host: Host = {
     kind: 'real',
@@ -72,7 +93,8 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async readFile(path) {
       check(path, 'read')
-      return readWhole(path, isGuarded(path))
+      const others = await findOthers(path)
+      return others === null ? readWhole(path, isGuarded(path)) : unknown(others)
     },
     async readLink(path) {
       check(path, 'read')
@@ -93,7 +115,7 @@ export function makeRealHost(options: RealHostOptions): Host {
     async openFile(path) {
       check(path, 'read')
       return look(async () => {
-        const file = await openGuarded(path, isGuarded(path))
+        const file = await openStreamed(path, isGuarded(path))
         return file.createReadStream({ highWaterMark: READ_CHUNK_BYTES })
       })
     },
@@ -104,6 +126,8 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async writeFileAtomic(path, bytes, mode) {
       check(path, 'write')
+      await assertOwn(dirname(path))
+      await assertNoLink(path)
       await writeAtomically(path, bytes, mode)
     },
     async copyFile(from, to, sha256) {
@@ -113,13 +137,17 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async makePrivateDirectory(path) {
       check(path, 'write')
-      // One that is there already keeps its mode: --state-dir may name a directory of the system.
+      // One that is there already keeps its mode, and is refused where others could write to it.
+      await assertOwn(path)
+      await assertNoLink(path)
       await mkdir(path, { recursive: true, mode: 0o700 }).catch((error) => {
         throw writeFailure(path, error)
       })
     },
     async removeFile(path) {
       check(path, 'write')
+      await assertOwn(dirname(path))
+      await assertNoLink(path)
       await rm(path, { recursive: true, force: true }).catch((error) => {
         throw writeFailure(path, error)
       })
@@ -128,6 +156,8 @@ export function makeRealHost(options: RealHostOptions): Host {
     async renameFile(from, to) {
       check(from, 'write')
       check(to, 'write')
+      await assertOwn(dirname(to))
+      for (const path of [from, to]) await assertNoLink(path)
       await rename(from, to).catch((error) => {
         throw writeFailure(to, error)
       })
@@ -142,6 +172,7 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async makeWorkDirectory() {
       await mkdir(workRoot(), { recursive: true, mode: 0o700 })
+      await assertPrivate(workRoot())
       const root = await mkdtemp(`${workRoot()}/work-`)
       const work = { root, close: () => rm(root, { recursive: true, force: true }) }
       opened.add(work)
@@ -213,6 +244,14 @@ function workRoot(): string {
   return uid === 0 ? WORK_ROOT : join(process.env.XDG_RUNTIME_DIR ?? tmpdir(), `aem-reseal-${uid}`)
 }
 
+/** Below /tmp anybody can be first: their directory would hold gpg's key ring, and passwords. @throws Failure */
+async function assertPrivate(path: string): Promise<void> {
+  const stat = await lstat(path)
+  const isOwn = stat.isDirectory() && stat.uid === process.geteuid?.() && (stat.mode & 0o022) === 0
+  if (!isOwn)
+    throw makeFailure('write-failed', { path, reason: 'it is no directory of the user who runs this alone' })
+}
+
 async function look<T>(read: () => Promise<T>): Promise<Seen<T>> {
   try {
     return seen(await read())
@@ -239,6 +278,15 @@ async function openGuarded(path: string, guarded: boolean, flags = 0) {
   if (isWanted && (!guarded || real === path)) return file
   await file.close()
   throw Object.assign(new Error(`${path} is a link or not a regular file`), { code: 'ELOOP' })
+}
+
+/** The same, of a size that can be read to its end. */
+async function openStreamed(path: string, guarded: boolean) {
+  const file = await openGuarded(path, guarded)
+  const { size } = await file.stat()
+  if (size <= MAX_STREAMED_BYTES) return file
+  await file.close()
+  throw Object.assign(new Error(`${path} has ${size} bytes, more than are read`), { code: 'EFBIG' })
 }
 
 async function readWhole(path: string, guarded: boolean): Promise<Seen<Uint8Array>> {
@@ -283,7 +331,7 @@ async function statGuarded(path: string, guarded: boolean): Promise<Seen<FileSta
 
 async function digestRealFile(path: string, guarded: boolean): Promise<Seen<FileDigests>> {
   return look(async () => {
-    const file = await openGuarded(path, guarded)
+    const file = await openStreamed(path, guarded)
     try {
       return await digestStream(file.createReadStream({ autoClose: false, highWaterMark: READ_CHUNK_BYTES }))
     } finally {
@@ -321,6 +369,10 @@ async function openRealMedia(
   const mountPoint = mediaMountPoint(media.uuid)
   const device = await look(() => readlink(`/dev/disk/by-uuid/${media.uuid}`))
   if (device.state !== 'seen') return ABSENT
+  if (!media.write && (await isJournalDirty(`/dev/disk/by-uuid/${media.uuid}`)) === true)
+    return unknown(
+      `its file system was not closed cleanly, so what GRUB reads and what AEM's initrd reads may differ; mend it with \`sudo fsck.ext4 -p /dev/disk/by-uuid/${media.uuid}\``,
+    )
   const made = await look(() => mkdir(mountPoint, { recursive: true, mode: 0o700 }))
   if (made.state !== 'seen') return unknown(`${mountPoint} could not be made`)
   const id = media.write ? 'mount-media-writable' : 'mount-media'

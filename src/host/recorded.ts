@@ -165,16 +165,17 @@ async function readRecorded(machine: RecordedMachine, path: string): Promise<See
 }
 
 async function readOwnState(path: string): Promise<Seen<Uint8Array>> {
+  const code = await lstat(path).then(
+    () => null,
+    (error: NodeJS.ErrnoException) => error.code,
+  )
+  if (code === 'ENOENT' || code === 'ENOTDIR') return ABSENT
+  const file = await openRegular(path, MAX_FILE_BYTES)
+  if ('why' in file) return unknown(`${path} ${file.why}`)
   try {
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
-    try {
-      return seen(await file.readFile())
-    } finally {
-      await file.close()
-    }
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    return code === 'ENOENT' || code === 'ENOTDIR' ? ABSENT : unknown(message)
+    return seen(await file.handle.readFile())
+  } finally {
+    await file.handle.close()
   }
 }
 
@@ -251,16 +252,14 @@ async function openRegular(
 ): Promise<{ handle: FileHandle } | { why: string }> {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
   const handle = await open(place, flags).catch(() => null)
-  if (!handle) return { why: 'cannot be read in the recorded machine' }
+  if (!handle) return { why: 'cannot be read' }
   const { size, isRegular } = await handle
     .stat()
     .then((stat) => ({ size: stat.size, isRegular: stat.isFile() }))
   if (isRegular && size <= maxBytes) return { handle }
   await handle.close()
   return {
-    why: isRegular
-      ? `has ${size} bytes, more than are read`
-      : 'is not a regular file in the recorded machine',
+    why: isRegular ? `has ${size} bytes, more than are read` : 'is not a regular file',
   }
 }
 

@@ -1,10 +1,10 @@
-import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { CommandCall } from '../commands.ts'
 import { parseAemLabel } from '../core/aem/devices.ts'
-import { makeFailure } from '../messages.ts'
-import { isSecretPath, mediaUuidOf } from '../paths.ts'
+import { isPlainSecretPath, isSecretPath, mediaUuidOf } from '../paths.ts'
 import type { FileDigests, FileStat, Host, RunResult } from './host.ts'
+import { makeOwnDirectory } from './own-directory.ts'
 
 export type RecordSummary = {
   readonly files: number
@@ -30,17 +30,13 @@ type Recorded = {
  * A host that remembers all it is asked, and writes it as a recorded machine.
  *
  * @param out a new or empty directory
- * @throws Failure when the directory holds something
+ * @throws Failure when the directory holds something, or is not the user's own
  */
 export async function makeRecorder(
   host: Host,
   out: string,
-): Promise<{ host: Host; write(): Promise<RecordSummary> }> {
-  const there = await readdir(out).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return []
-    throw makeFailure('write-failed', { path: out, reason: error.message })
-  })
-  if (there.length > 0) throw makeFailure('output-directory', { path: out })
+): Promise<{ host: Host; write(): Promise<RecordSummary>; close(): Promise<void> }> {
+  const directory = await makeOwnDirectory(out)
   const recorded: Recorded = {
     files: new Map(),
     links: new Map(),
@@ -51,7 +47,11 @@ export async function makeRecorder(
     commands: [],
     leftOut: new Set(),
   }
-  return { host: watch(host, recorded), write: () => writeMachine(host, recorded, out) }
+  return {
+    host: watch(host, recorded),
+    write: () => writeMachine(host, recorded, directory.root),
+    close: () => directory.close(),
+  }
 }
 
 function watch(host: Host, recorded: Recorded): Host {
@@ -100,13 +100,13 @@ function watch(host: Host, recorded: Recorded): Host {
     async statFile(path) {
       const answer = await host.statFile(path)
       noteAbsent(path, answer.state)
-      if (answer.state === 'seen') recorded.stats.set(keyOf(path), answer.value)
+      if (answer.state === 'seen') recorded.stats.set(keyOf(path), withoutSize(path, answer.value))
       return answer
     },
     async digestFile(path) {
       const answer = await host.digestFile(path)
       noteAbsent(path, answer.state)
-      if (answer.state === 'seen') recorded.digests.set(keyOf(path), answer.value)
+      if (answer.state === 'seen' && !isPlainSecretPath(path)) recorded.digests.set(keyOf(path), answer.value)
       if (answer.state === 'seen' && isSecretPath(path, places)) recorded.leftOut.add(path)
       return answer
     },
@@ -121,8 +121,13 @@ async function noteStat(
 ) {
   const stat = await host.statFile(path).catch(() => null)
   if (stat?.state !== 'seen') return
-  recorded.stats.set(keyOf(path), stat.value)
+  recorded.stats.set(keyOf(path), withoutSize(path, stat.value))
   if (isSecretPath(path, places)) recorded.leftOut.add(path)
+}
+
+/** The length of a sentence helps to guess it. */
+function withoutSize(path: string, stat: FileStat): FileStat {
+  return isPlainSecretPath(path) ? { ...stat, sizeBytes: 0 } : stat
 }
 
 function keyOf(path: string): string {
@@ -144,18 +149,21 @@ function redact(call: CommandCall, result: RunResult): RunResult {
   }
 }
 
+/** @param out nobody else can change what is in it, and links are the last that is written there */
 async function writeMachine(host: Host, recorded: Recorded, out: string): Promise<RecordSummary> {
   const put = async (path: string, write: (place: string) => Promise<void>): Promise<void> => {
     const place = join(out, path.startsWith('devices/') ? path : `root${path}`)
-    await mkdir(dirname(place), { recursive: true })
+    await mkdir(dirname(place), { recursive: true, mode: 0o700 })
     await write(place)
   }
-  await mkdir(join(out, 'root'), { recursive: true })
+  const writeNew = (place: string, content: string | Uint8Array): Promise<void> =>
+    writeFile(place, content, { flag: 'wx', mode: 0o600 })
+  await mkdir(join(out, 'root'), { mode: 0o700 })
   for (const path of recorded.directories) {
-    await put(`${keyOf(path)}/.keep`, (place) => writeFile(place, ''))
+    await put(`${keyOf(path)}/.keep`, (place) => writeNew(place, ''))
   }
   for (const [path, bytes] of recorded.files) {
-    await put(keyOf(path), (place) => writeFile(place, bytes)).catch(() => recorded.leftOut.add(path))
+    await put(keyOf(path), (place) => writeNew(place, bytes)).catch(() => recorded.leftOut.add(path))
   }
   for (const [path, target] of recorded.links) {
     await put(path, (place) => symlink(target, place)).catch(() => undefined)
@@ -170,9 +178,9 @@ async function writeMachine(host: Host, recorded: Recorded, out: string): Promis
     stats: Object.fromEntries(recorded.stats),
     leftOut: [...recorded.leftOut].sort(),
   }
-  await writeFile(join(out, 'machine.json'), `${JSON.stringify(machine, null, 2)}\n`)
+  await writeNew(join(out, 'machine.json'), `${JSON.stringify(machine, null, 2)}\n`)
   const commands = dropRepeats(recorded.commands).map(({ argv, result }) => ({ argv, ...result }))
-  await writeFile(join(out, 'commands.json'), `${JSON.stringify(commands, null, 2)}\n`)
+  await writeNew(join(out, 'commands.json'), `${JSON.stringify(commands, null, 2)}\n`)
   return { files: recorded.files.size, commands: commands.length, leftOut: machine.leftOut }
 }
 

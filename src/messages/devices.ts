@@ -56,3 +56,11 @@ export function describeLedger(look: LedgerLook, path: string): string | null {
   }[look.state]
   return `the list of devices ${path} ${what} (${look.detail}). It is kept as it is, and nothing is remembered of the devices; look at it, then move it away: \`sudo mv ${path} ${path}.old\``
 }
+
+/** What is said of a device that is none of this dom0's. */
+export function describeStranger(label: string): readonly string[] {
+  return [
+    `an unknown device with an AEM label, not opened: dom0 keeps no /var/lib/anti-evil-maid/${label} for it, or another plugged-in device has the same label`,
+    'unplug it, and do not boot from it, unless you know whose it is; of two sticks of yours with one label leave one in',
+  ]
+}

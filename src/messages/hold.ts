@@ -29,6 +29,8 @@ const REASONS: Readonly<Record<HoldReason, (pcrs: string) => string>> = {
       : 'the registers of this boot were not predicted, and the change is not accepted yet',
   'wrong-token': () =>
     'the freshness token that the TPM released is not the current one: an old copy of the device?',
+  contradiction: (pcrs) =>
+    `AEM's initrd says that the TPM released the secret, but ${pcrs} is neither as before the restart nor as predicted or accepted: another AEM device was booted, or what says so is not to be believed`,
   'other-state': (pcrs) => `${pcrs} is not as it was predicted or accepted`,
   'not-root': () => 'the gate was not asked as root',
   error: () => 'the gate could not find out what booted',
@@ -112,6 +114,15 @@ export function describeHold(facts: HoldFacts): Message {
       : renderDropIn(command('gate-asked', { program: path }).argv)
           .trimEnd()
           .split('\n')
+  if (facts.isInstalled === true && facts.fileWhy !== null) {
+    return {
+      tone: 'attention',
+      what: "systemd asks the gate before AEM's automatic seal, but the drop-in could be changed by others, or not be read",
+      why: facts.fileWhy,
+      next: '`aem-reseal gate install`, in a terminal, writes it anew',
+      details,
+    }
+  }
   if (facts.isInstalled === true) {
     return {
       tone: 'good',

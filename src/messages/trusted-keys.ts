@@ -7,8 +7,21 @@ const FILE = '/etc/aem-reseal/trusted-keys'
 /** The longest part of a line that is worth showing: a fingerprint with blanks has 50 characters. */
 const MAX_SHOWN = 60
 
-/** Lines of trusted-keys that trust nobody; empty where there are none or the file is not known. */
-export function trustedKeyLines(malformed: readonly MalformedLine[] | null): readonly Line[] {
+/**
+ * Lines of trusted-keys that trust nobody; empty where there are none or the file is not known.
+ * @param unread why the whole file trusts nobody
+ */
+export function trustedKeyLines(
+  malformed: readonly MalformedLine[] | null,
+  unread: string | null,
+): readonly Line[] {
+  if (unread !== null)
+    return [
+      ...wrap(`${FILE} trusts nobody: ${unread}`, 76).map((own) => line(`▲ ${own}`, 'warn')),
+      line(
+        '  next: see what stands in it, then: sudo chown -R root: /etc/aem-reseal; sudo chmod -R go-w /etc/aem-reseal',
+      ),
+    ]
   if (malformed === null || malformed.length === 0) return []
   return [
     ...malformed.flatMap((item) =>

@@ -15,6 +15,9 @@ export type SignedBulletin = {
 
 /** A key file is some kilobytes; no more of them than a security pack has. */
 const MAX_KEY_FILES = 64
+const MAX_KEY_BYTES = 1024 * 1024
+/** Two are expected; gpg is asked about each, and a directory can hold any number. */
+const MAX_SIGNATURES = 16
 
 /**
  * Where keys lie beside a bulletin: in its directory, `keys/` next to it, the security pack's own folders, Qubes's own. Without `..`, as
@@ -53,7 +56,12 @@ export async function observeBulletinFile(
   const bulletin = parseBulletin(text.value)
   const names = valueOrNull(await host.listDirectory(dirname(path))) ?? []
   const signatures: Uint8Array[] = []
-  for (const name of signatureFilesOf(basename(path), names)) {
+  const signatureFiles = signatureFilesOf(basename(path), names)
+  if (signatureFiles.length > MAX_SIGNATURES) {
+    const reason = `${signatureFiles.length} signature files lie beside it, more than ${MAX_SIGNATURES} are not looked at`
+    throw makeFailure('bulletin-unreadable', { path, reason })
+  }
+  for (const name of signatureFiles) {
     const bytes = valueOrNull(await host.readFile(`${dirname(path)}/${name}`))
     if (bytes !== null) signatures.push(bytes)
   }
@@ -76,7 +84,7 @@ async function readKeys(host: Host, places: readonly string[]): Promise<readonly
   const contents: Uint8Array[] = []
   for (const file of files.slice(0, MAX_KEY_FILES)) {
     const bytes = valueOrNull(await host.readFile(file))
-    if (bytes !== null) contents.push(bytes)
+    if (bytes !== null && bytes.length <= MAX_KEY_BYTES) contents.push(bytes)
   }
   return contents
 }

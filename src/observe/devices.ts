@@ -18,6 +18,11 @@ export type AemDevice = {
   readonly mountPoint: string | null
   readonly isReadOnly: boolean | null
   readonly isRemovable: boolean | null
+  /**
+   * A device with an AEM label that is none of this dom0's, as far as can be told. Anybody can give a stick that label: it
+   * is never opened.
+   */
+  readonly isStranger?: boolean
 }
 
 export type AemDevices = {
@@ -42,20 +47,33 @@ export async function observeAllDevices(host: Host, booted: { aemUuid: string | 
   const directories = valueOrNull(listing)
   const bootedSuffix = (await readTextOrNull(host, '/run/anti-evil-maid/suffix'))?.trim() ?? null
   const listed = listAemDevices(blocks, directories)
+  // Only a recording may leave the list of directories out; nothing of it is mounted.
+  const known = directories ?? (listing.state === 'unknown' && host.kind !== 'real' ? null : [])
+  const isBooted = (block: BlockDevice): boolean => booted.aemUuid !== null && block.uuid === booted.aemUuid
+  const isStranger = (label: string, block: BlockDevice): boolean => {
+    if (isBooted(block) || block.mountPoint === '/boot') return false
+    const twins = listed.filter((other) => other.block !== null && labelOf(other.suffix) === label)
+    // dom0 keeps one directory for a label: which of two sticks it belongs to cannot be told.
+    return twins.length > 1 || (known !== null && !known.includes(label))
+  }
   const devices = await Promise.all(
     listed.map(async ({ suffix, block }) => {
       const label = labelOf(suffix)
       const foreign = block?.uuid ?? (suffix === bootedSuffix ? booted.aemUuid : null)
       const uuid = foreign !== null && isUuid(foreign) ? foreign : null
+      const isForeign = block !== null && isStranger(label, block)
       return {
         suffix,
         label,
         uuid,
-        slot: parseSlot(await readTextOrNull(host, `${AEM_DIR}/${label}/tpm-freshness-slot`)),
+        slot: isForeign
+          ? null
+          : parseSlot(await readTextOrNull(host, `${AEM_DIR}/${label}/tpm-freshness-slot`)),
         present: block ? true : await isPresent(host, blocks, uuid),
         mountPoint: block?.mountPoint ?? null,
         isReadOnly: block?.isReadOnly ?? null,
         isRemovable: block?.isRemovable ?? null,
+        isStranger: isForeign,
       }
     }),
   )
@@ -79,8 +97,14 @@ export function findBootedDevice(devices: readonly AemDevice[], aemUuid: string 
   return found.length === 1 ? (found[0] ?? null) : null
 }
 
+/** Why a device that is a stranger is not opened. */
+export function explainStranger(label: string): string {
+  return `an unknown device with the AEM label ${label}: not opened, and nothing on it is believed`
+}
+
 /** The files of a device: where it is mounted, or mounted read-only for the look. Close it afterwards. */
 export async function openDevice(host: Host, device: AemDevice): Promise<Seen<MountedMedia>> {
+  if (device.isStranger) return unknown(explainStranger(device.label))
   if (device.present === false) return ABSENT
   if (device.uuid === null) return unknown(`the UUID of ${device.label} is not known`)
   return host.openMedia({ uuid: device.uuid, mountPoint: device.mountPoint })

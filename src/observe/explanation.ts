@@ -15,7 +15,7 @@ import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { observeBootDevice } from './boot-device.ts'
 import { observeConfirmedPackages } from './confirmed-packages.ts'
-import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './devices.ts'
+import { type AemDevice, findBootedDevice, observeDevices } from './devices.ts'
 import { listBaselineVersions, listRecordedVersions } from './earlier-versions.ts'
 import { type BootDeviceLaunch, observeBootDeviceLaunch, observeLog } from './launch.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
@@ -81,7 +81,7 @@ export async function observeExplanation(
     bank: baseline.bank,
     selected: baseline.selectedPcrs,
     prediction: place.prediction,
-    files: await observeFiles(host, device, launch, session),
+    files: await observeFiles(host, launch, session),
     expectedPcrs: place.mayChange,
     alreadyResealed: sealedInThisBoot,
     previousBootTime: place.previousBootTime,
@@ -146,44 +146,37 @@ async function observeRule(
   return prediction.variant?.commandLine ?? null
 }
 
-/** Every file the booted entry loads, with the package that vouches for the copy on the device. */
+/** Every file the booted entry loads, with the package that vouches for the very bytes that were hashed. */
 async function observeFiles(
   host: Host,
-  device: AemDevice | null,
   launch: BootDeviceLaunch,
   session: Session,
 ): Promise<readonly FileFact[]> {
-  const media = device === null ? null : valueOrNull(await openDevice(host, device))
-  if (media === null) return []
-  try {
-    const trusted = await observeTrustedKeys(host)
-    const files: FileFact[] = []
-    for (const [path, image] of Object.entries(launch.images)) {
-      const owner = await observeOwner(host, `/boot${path}`, trusted)
-      const own = valueOrNull(await host.digestFile(`${media.root}${path}`))
-      const isChanged = session.expectation?.changedPackages.includes(owner?.name ?? '') === true
-      const [bulletin] = isChanged ? (session.expectation?.bulletins ?? []) : []
-      files.push({
-        path,
-        image,
-        package:
-          owner === null
-            ? null
-            : {
-                name: owner.name,
-                evr: owner.evr,
-                signer: owner.signer,
-                signerKnown: owner.signerKnown,
-                installTime: owner.installedAt,
-                unmodified: own === null ? null : own.sha256 === owner.sha256,
-              },
-        bulletin: bulletin === undefined ? null : String(bulletin),
-      })
-    }
-    return files
-  } finally {
-    await media.close()
+  const trusted = await observeTrustedKeys(host)
+  const files: FileFact[] = []
+  for (const [path, image] of Object.entries(launch.images)) {
+    const owner = await observeOwner(host, `/boot${path}`, trusted)
+    const own = image.storedDigests.sha256
+    const isChanged = session.expectation?.changedPackages.includes(owner?.name ?? '') === true
+    const [bulletin] = isChanged ? (session.expectation?.bulletins ?? []) : []
+    files.push({
+      path,
+      image,
+      package:
+        owner === null
+          ? null
+          : {
+              name: owner.name,
+              evr: owner.evr,
+              signer: owner.signer,
+              signerKnown: owner.signerKnown,
+              installTime: owner.installedAt,
+              unmodified: own === undefined ? null : own === owner.sha256,
+            },
+      bulletin: bulletin === undefined ? null : String(bulletin),
+    })
   }
+  return files
 }
 
 type Evidence = {

@@ -2,6 +2,7 @@ import { command } from '../commands.ts'
 import { parseSealSelection } from '../core/aem/configuration.ts'
 import { parseAemJournal } from '../core/aem/seal-outcome.ts'
 import { decideGate, type GateDecision } from '../core/decide/gate.ts'
+import { Failure } from '../core/failure.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
@@ -14,7 +15,7 @@ export type GateAnswer = GateDecision & { readonly bootId: string | null }
  * Asks the machine what the gate must know, and decides. In early boot local file systems are all there is: /proc,
  * /sys, /etc, the journal and the state directory.
  *
- * @param loadSession may throw a Failure for a session that cannot be read; it is asked for only when it matters
+ * @param loadSession may throw a Failure for a session that cannot be read
  */
 export async function observeGate(
   host: Host,
@@ -23,18 +24,22 @@ export async function observeGate(
   const bootId = (await readTextOrNull(host, '/proc/sys/kernel/random/boot_id'))?.trim() || null
   const journal = valueOrNull(await host.run(command('aem-journal', {})))
   const unseal = journal?.exit === 0 ? parseAemJournal(journal.stdout).unseal : null
-  const nothing = { bootId, unseal, selectedPcrs: null, bank: null, pcrs: {}, session: null }
-  // Nothing changed: neither the session nor the TPM has to be looked at.
-  if (unseal === 'unsealed') return { ...decideGate(nothing), bootId }
-  const session = await loadSession()
+  // Where nothing changed a session that cannot be read is no reason to hold; nothing speaks against AEM then.
+  const session = unseal === 'unsealed' ? await loadSession().catch(ignoreFailure) : await loadSession()
   const configuration = await readTextOrNull(host, '/etc/anti-evil-maid.conf')
   const { bank, pcrs } = await observeTpm(host)
   const decision = decideGate({
-    ...nothing,
+    bootId,
+    unseal,
     selectedPcrs: configuration === null ? null : parseSealSelection(configuration),
     bank,
     pcrs: bank === null ? {} : (pcrs[bank] ?? {}),
     session,
   })
   return { ...decision, bootId }
+}
+
+function ignoreFailure(error: unknown): null {
+  if (error instanceof Failure) return null
+  throw error
 }

@@ -1,7 +1,7 @@
-import type { Failure } from '../core/failure.ts'
+import { Failure } from '../core/failure.ts'
 import { type GrubConfig, parseGrubConfig, parseGrubEnvironment } from '../core/launch/grub-cfg.ts'
 import type { Host } from '../host/host.ts'
-import { attempt, exists, readTextOrNull } from './read.ts'
+import { attempt, exists, readText, readTextOrNull } from './read.ts'
 
 /**
  * grub.cfg of a boot directory as GRUB would read it; its own refusal; or null when there is none.
@@ -13,8 +13,12 @@ export async function observeGrub(
   beside: string | null = null,
 ): Promise<GrubConfig | Failure | null> {
   for (const directory of ['grub2', 'grub']) {
-    const text = await readTextOrNull(host, beside ?? `${root}/${directory}/grub.cfg`)
-    if (text === null) continue
+    const path = beside ?? `${root}/${directory}/grub.cfg`
+    const file = await readText(host, path)
+    // A link, which GRUB would follow, is no reason to read another file in its place.
+    if (file.state === 'unknown' && host.kind === 'real') return makeUnreadable(path, file.why)
+    if (file.state !== 'seen') continue
+    const text = file.value
     const grubenv = await readTextOrNull(host, `${root}/${directory}/grubenv`)
     const isEfi = await exists(host, '/sys/firmware/efi')
     const hasAemDirectory = await exists(host, `${root}/aem`)
@@ -27,4 +31,13 @@ export async function observeGrub(
     )
   }
   return null
+}
+
+function makeUnreadable(path: string, why: string): Failure {
+  return new Failure({
+    code: 'grub-cfg-unreadable',
+    what: `${path} cannot be read: ${why}`,
+    why: 'GRUB may read it all the same, so nothing is said of what it boots',
+    next: 'look at it; generate it anew: sudo grub2-mkconfig -o /boot/grub2/grub.cfg',
+  })
 }

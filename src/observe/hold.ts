@@ -20,6 +20,8 @@ export type HoldFacts = {
   readonly isInstalled: boolean | null
   /** The drop-in's file: as this program writes it, of another form, or not there. */
   readonly file: 'current' | 'other' | 'absent' | 'unknown'
+  /** Why the file is not known, such as that others can write to it. */
+  readonly fileWhy: string | null
   /** The program that systemd can be told to ask, or why there is none. */
   readonly program: { readonly path: string | null; readonly why: string | null }
 }
@@ -30,7 +32,7 @@ export async function observeHold(host: Host): Promise<HoldFacts> {
   const program = await findProgram(host)
   const calls = PROGRAM_PLACES.map((path) => command('gate-asked', { program: path }).argv)
   const isInstalled = unit === null ? null : unit.isLoaded && calls.some((argv) => isAsked(unit, argv))
-  return { unit, isInstalled, file: await observeFile(host, program.path), program }
+  return { unit, isInstalled, ...(await observeFile(host, program.path)), program }
 }
 
 export async function observeLoadedUnit(host: Host): Promise<LoadedUnit | null> {
@@ -61,9 +63,14 @@ async function observePlace(host: Host, path: string): Promise<PlaceFact> {
   return { path, kind, ownerUid: ownerUid ?? null, mode }
 }
 
-async function observeFile(host: Host, program: string | null): Promise<HoldFacts['file']> {
+async function observeFile(host: Host, program: string | null): Promise<Pick<HoldFacts, 'file' | 'fileWhy'>> {
   const text = await readText(host, HOLD_DROP_IN)
-  if (text.state !== 'seen') return text.state
-  if (program === null) return 'other'
-  return text.value === renderDropIn(command('gate-asked', { program }).argv) ? 'current' : 'other'
+  if (text.state !== 'seen') return { file: text.state, fileWhy: text.state === 'unknown' ? text.why : null }
+  const isOwn = program !== null && text.value === renderDropIn(command('gate-asked', { program }).argv)
+  return { file: isOwn ? 'current' : 'other', fileWhy: null }
+}
+
+/** Is all as this program installs it, or as somebody else did in another place? Then nothing is to be written. */
+export function isHeld({ isInstalled, file }: HoldFacts): boolean {
+  return isInstalled === true && file !== 'other' && file !== 'unknown'
 }

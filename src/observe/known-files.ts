@@ -1,6 +1,4 @@
 import type { Host } from '../host/host.ts'
-import { valueOrNull } from '../host/host.ts'
-import { type AemDevice, openDevice } from './devices.ts'
 import { observePrediction } from './prediction.ts'
 
 /** A file below the root of an AEM device; SHA-256 as it is stored, lower-case hex. */
@@ -12,24 +10,16 @@ export type KnownFile = { readonly name: string; readonly sha256: string }
  */
 export async function observeMeasuredInitramfs(
   host: Host,
-  device: AemDevice,
   selected: readonly number[],
 ): Promise<readonly KnownFile[]> {
-  const { prediction } = await observePrediction(host, selected)
-  const components = prediction.calibrated ? prediction.pcrs.flatMap((pcr) => pcr.components) : []
-  const paths = components.flatMap(({ role, changed, path }) =>
-    role === 'initramfs' && !changed && path !== null ? [path] : [],
-  )
-  const media = paths.length === 0 ? null : valueOrNull(await openDevice(host, device))
-  if (media === null) return []
-  try {
-    const files: KnownFile[] = []
-    for (const path of new Set(paths)) {
-      const digests = valueOrNull(await host.digestFile(`${media.root}${path}`))
-      if (digests !== null) files.push({ name: path.slice(1), sha256: digests.sha256 })
-    }
-    return files
-  } finally {
-    await media.close()
-  }
+  const { prediction, stored } = await observePrediction(host, selected)
+  if (!prediction.calibrated) return []
+  const files = prediction.pcrs
+    .flatMap((pcr) => pcr.components)
+    .flatMap(({ role, changed, path }): KnownFile[] => {
+      const sha256 = path === null ? undefined : stored[path]
+      if (role !== 'initramfs' || changed || path === null || sha256 === undefined) return []
+      return [{ name: path.slice(1), sha256 }]
+    })
+  return [...new Map(files.map((file) => [file.name, file])).values()]
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { command } from '../commands.ts'
 import { Failure } from '../core/failure.ts'
 import type { BootEntry } from '../core/launch/boot-entry.ts'
@@ -68,7 +69,10 @@ export function parseKeptLog(text: string | null): LaunchLog | Failure | null {
 export type BootDeviceLaunch = {
   readonly booted: EntryChoice
   readonly next: EntryChoice
-  /** Digests by the path GRUB uses, of every file that either entry loads. */
+  /**
+   * Digests by the path GRUB uses, of every file that either entry loads, as loaded and as stored. Whoever holds a file
+   * against its package takes the stored digest from here: a stick may answer a second read otherwise.
+   */
   readonly images: Readonly<Record<string, ImageDigest>>
   /** tboot's own image, decompressed by the caller; null when it is not there. */
   readonly tboot: Uint8Array | null
@@ -126,7 +130,7 @@ export async function observeOtherDeviceLaunch(
 /** The same SINIT modules by content, whatever they are called; null where one could not be read. */
 function hasSameSinit(own: BootDeviceLaunch, other: BootDeviceLaunch): boolean | null {
   const digestsOf = ({ images }: BootDeviceLaunch, entry: BootEntry | null): readonly string[] | null => {
-    const digests = entry?.sinit.map(({ path }) => images[path]?.digests.sha256)
+    const digests = entry?.sinit.map(({ path }) => images[path]?.storedDigests.sha256)
     if (digests === undefined || digests.includes(undefined)) return null
     return digests.filter((digest) => digest !== undefined).sort()
   }
@@ -165,13 +169,25 @@ async function observeOpened(
   const next = isRead ? decideNextEntry(config) : { entry: null, why: failed }
   const entries = [booted.entry, next.entry].filter((entry) => entry !== null)
   const launcher = next.entry?.launcher ?? booted.entry?.launcher ?? null
+  const images = await digestEntries(host, root, entries)
   return {
     booted,
     next,
-    images: await digestEntries(host, root, entries),
-    tboot: launcher === null ? null : valueOrNull(await host.readFile(`${root}${launcher.path}`)),
+    images,
+    tboot: launcher === null ? null : await readSame(host, `${root}${launcher.path}`, images[launcher.path]),
     sinitUnchanged: await observeSinit(host, root, entries, machine.bootTime),
   }
+}
+
+/** The bytes of a file, if they are those that were hashed: a stick may answer a second read otherwise. */
+async function readSame(
+  host: Host,
+  path: string,
+  image: ImageDigest | undefined,
+): Promise<Uint8Array | null> {
+  const bytes = valueOrNull(await host.readFile(path))
+  if (bytes === null || image === undefined) return null
+  return createHash('sha256').update(bytes).digest('hex') === image.storedDigests.sha256 ? bytes : null
 }
 
 function chooseBooted(
@@ -212,7 +228,8 @@ async function digestOne(
   insmods: readonly string[],
 ): Promise<ImageDigest | null> {
   const chunks = await host.openFile(path)
-  if (chunks.state === 'seen') return digestImage(chunks.value, { banks: LAUNCH_BANKS, nounzip, insmods })
+  if (chunks.state === 'seen')
+    return digestImage(chunks.value, { banks: LAUNCH_BANKS, nounzip, insmods, stored: true })
   const kept = valueOrNull(await host.digestFile(path))
   return kept === null ? null : toImageDigest(kept, nounzip, insmods)
 }
@@ -224,7 +241,7 @@ function toImageDigest(kept: FileDigests, nounzip: boolean, insmods: readonly st
   const mayDiffer = !isPacked && insmods.some((name) => name === 'xzio' || name === 'lzopio')
   return {
     digests: mayDiffer ? {} : { sha1, sha256 },
-    storedDigests: {},
+    storedDigests: { sha1: kept.sha1, sha256: kept.sha256 },
     sizeBytes: kept.sizeBytes,
     loadedSizeBytes: kept.sizeBytes,
     kind: isPacked ? 'gzip' : 'raw',

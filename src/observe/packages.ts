@@ -11,6 +11,7 @@ import {
 import { findSigner, parseTrustedKeys, type Signer, type TrustedKeys } from '../core/package/signers.ts'
 import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
+import { TRUSTED_KEYS_FILE } from '../paths.ts'
 import { parsed, readText } from './read.ts'
 
 export type Component = 'xen' | 'kernel' | 'microcode' | 'initramfs' | 'tboot' | 'aem'
@@ -26,8 +27,6 @@ export const MEASURED_PACKAGES: readonly { readonly name: string; readonly compo
   { name: 'anti-evil-maid', component: 'aem' },
   { name: 'tboot', component: 'tboot' },
 ]
-
-const TRUSTED_KEYS_FILE = '/etc/aem-reseal/trusted-keys'
 
 /** All installed versions of a package. */
 export async function observePackage(host: Host, name: string): Promise<Seen<readonly InstalledPackage[]>> {
@@ -94,4 +93,10 @@ export async function observeTrustedKeysFile(host: Host): Promise<TrustedKeys | 
   const text = await readText(host, TRUSTED_KEYS_FILE)
   if (text.state === 'unknown') return null
   return parseTrustedKeys(text.state === 'seen' ? text.value : '')
+}
+
+/** Why the file is there and trusts nobody, on the machine itself; null where it was read or is not there. */
+export async function explainUnreadTrustedKeys(host: Host): Promise<string | null> {
+  const text = host.kind === 'real' ? await readText(host, TRUSTED_KEYS_FILE) : null
+  return text?.state === 'unknown' ? text.why : null
 }

@@ -8,8 +8,7 @@ import { isCompletePrediction, predictLaunch } from '../core/launch/predict.ts'
 import { predictLuksPcr } from '../core/launch/predict-luks.ts'
 import type { LaunchPrediction } from '../core/launch/prediction.ts'
 import type { Host } from '../host/host.ts'
-import { valueOrNull } from '../host/host.ts'
-import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './devices.ts'
+import { type AemDevice, findBootedDevice, observeDevices } from './devices.ts'
 import {
   type BootDeviceLaunch,
   LAUNCH_BANKS,
@@ -41,6 +40,8 @@ export type ObservedPrediction = {
   readonly outcome: 'complete' | 'partial' | 'refused' | 'unvouched'
   /** What nobody vouches for, in words. */
   readonly unvouched: readonly string[]
+  /** SHA-256 of the files of the next boot as they are stored, by path as GRUB names it; of the very bytes that were predicted. */
+  readonly stored: Readonly<Record<string, string | undefined>>
 }
 
 /** Another device than the one this boot came from. */
@@ -87,6 +88,12 @@ export async function observePrediction(
     prediction: { ...prediction, pcrs: [...luks, ...prediction.pcrs] },
     outcome: isVouched ? decideOutcome(raw, luks) : 'unvouched',
     unvouched,
+    stored: Object.fromEntries(
+      Object.entries(launch.nextImages ?? launch.images).map(([path, image]) => [
+        path,
+        image.storedDigests.sha256,
+      ]),
+    ),
   }
 }
 
@@ -127,13 +134,13 @@ function computeMle(launch: BootDeviceLaunch): PredictionInput['mleNow'] {
 async function observeUnchanged(
   host: Host,
   log: LaunchLog | Failure,
-  { device, launch, machine }: Place,
+  { launch, machine }: Place,
 ): Promise<PredictionInput['unchanged']> {
   const { bootTime } = machine
   const isKnown = !(log instanceof Failure)
   const launcher =
     isKnown && log.kind === 'trenchboot'
-      ? await isXenOfBoot(host, device, launch, bootTime)
+      ? await isXenOfBoot(host, launch, bootTime)
       : await isTbootOfBoot(host, bootTime)
   // A policy written to the TPM in this boot would make the prediction wrong, never a wrong state look right.
   return { launcher, sinit: launch.sinitUnchanged, policy: isKnown ? log.defaultPolicy : null }
@@ -147,22 +154,16 @@ async function isTbootOfBoot(host: Host, bootTime: string | null): Promise<boole
 /** Under TrenchBoot Xen is launched: the file of a package that was there before this boot, from the entry of this boot. */
 async function isXenOfBoot(
   host: Host,
-  device: AemDevice | null,
-  launch: BootDeviceLaunch,
+  launch: Place['launch'],
   bootTime: string | null,
 ): Promise<boolean | null> {
   const path = launch.next.entry?.launcher?.path ?? null
-  const media = device === null ? null : valueOrNull(await openDevice(host, device))
-  if (path === null || media === null || bootTime === null) return null
-  try {
-    const own = valueOrNull(await host.digestFile(`${media.root}${path}`))
-    const owner = await observeOwner(host, `/boot${path}`, await observeTrustedKeys(host))
-    if (own === null || owner === null) return null
-    const isSamePath = path === launch.booted.entry?.launcher?.path
-    return isSamePath && own.sha256 === owner.sha256 && owner.installedAt <= bootTime
-  } finally {
-    await media.close()
-  }
+  const own = path === null ? undefined : (launch.nextImages ?? launch.images)[path]?.storedDigests.sha256
+  if (path === null || own === undefined || bootTime === null) return null
+  const owner = await observeOwner(host, `/boot${path}`, await observeTrustedKeys(host))
+  if (owner === null) return null
+  const isSamePath = path === launch.booted.entry?.launcher?.path
+  return isSamePath && own === owner.sha256 && owner.installedAt <= bootTime
 }
 
 type Place = {
@@ -184,7 +185,7 @@ async function addPackages(
   raw: LaunchPrediction,
   place: Place,
 ): Promise<{ prediction: Prediction; unvouched: readonly string[] }> {
-  const owners = await observeOwners(host, raw, place.device)
+  const owners = await observeOwners(host, raw, place.launch)
   const hasNewInputs = await isInitramfsExpected(host, place.machine.bootTime)
   const unvouched = new Set<string>()
   const pcrs = raw.pcrs.map((pcr) => {
@@ -266,22 +267,16 @@ function initramfsFault(
 async function observeOwners(
   host: Host,
   raw: LaunchPrediction,
-  device: AemDevice | null,
+  { images, nextImages }: Place['launch'],
 ): Promise<ReadonlyMap<string, Owned>> {
   const trusted = await observeTrustedKeys(host)
   const owners = new Map<string, Owned>()
-  const media = device === null ? null : valueOrNull(await openDevice(host, device))
-  try {
-    for (const { path } of raw.pcrs.flatMap((pcr) => pcr.components)) {
-      if (path === null || owners.has(path)) continue
-      const owner = await observeOwner(host, `/boot${path}`, trusted)
-      const own = media === null ? null : valueOrNull(await host.digestFile(`${media.root}${path}`))
-      owners.set(path, { owner, sha256: own?.sha256 ?? null })
-    }
-    return owners
-  } finally {
-    await media?.close()
+  for (const { path } of raw.pcrs.flatMap((pcr) => pcr.components)) {
+    if (path === null || owners.has(path)) continue
+    const owner = await observeOwner(host, `/boot${path}`, trusted)
+    owners.set(path, { owner, sha256: (nextImages ?? images)[path]?.storedDigests.sha256 ?? null })
   }
+  return owners
 }
 
 /** Packages whose update makes a new initramfs (dracut's own, and those that call it when they are installed). */

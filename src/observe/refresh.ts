@@ -1,3 +1,4 @@
+import { checkKnownDevice } from '../core/decide/known-device.ts'
 import { checkDevice, type GateCheck, parseMountOptions } from '../core/decide/readiness.ts'
 import {
   checkRefreshSpace,
@@ -55,6 +56,7 @@ export async function observeRefresh(
     before,
     plan,
     checks: [
+      checkKnownDevice(ledger, device.label, device),
       ...checkDevice(device, sameLabel, options?.includes('ro') ?? null),
       {
         id: 'device-open',

@@ -52,8 +52,10 @@ export async function observeSealReadiness(
 
 async function checkDeviceSpace(host: Host, device: AemDevice | null): Promise<GateCheck> {
   const id = 'device-space'
-  const media = device ? valueOrNull(await openDevice(host, device)) : null
-  if (media === null) return { id, ok: null, detail: 'the device could not be looked at' }
+  const opened = device ? await openDevice(host, device) : null
+  const media = opened === null ? null : valueOrNull(opened)
+  const why = opened?.state === 'unknown' ? `: ${opened.why}` : ''
+  if (media === null) return { id, ok: null, detail: `the device could not be looked at${why}` }
   try {
     return checkSpace(id, device?.label ?? '', valueOrNull(await host.freeBytes(media.root)))
   } finally {

@@ -21,7 +21,8 @@ export type Slots = {
 /** The freshness slot of every device; the TPM is asked only where two have the same. */
 export async function observeSlots(host: Host): Promise<Slots> {
   const machine = await observeMachine(host)
-  const { devices, isComplete } = await observeAllDevices(host, machine)
+  const { devices: all, isComplete } = await observeAllDevices(host, machine)
+  const devices = all.filter(({ isStranger }) => !isStranger)
   const booted = findBootedDevice(devices, machine.aemUuid)
   // Two sticks with one label have one slot file in dom0.
   const unique = devices.filter(({ label }, at) => devices.findIndex((one) => one.label === label) === at)

@@ -9,7 +9,13 @@ import { observeBinding } from './binding.ts'
 import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
 import { type AemDevice, observeAllDevices, openDevice } from './devices.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
-import { observeNewest, observePackage, observePackageFiles, observeTrustedKeysFile } from './packages.ts'
+import {
+  explainUnreadTrustedKeys,
+  observeNewest,
+  observePackage,
+  observePackageFiles,
+  observeTrustedKeysFile,
+} from './packages.ts'
 import { exists, readTextOrNull } from './read.ts'
 import { isSealed, observeSealedCopy, observeTpmId, type SealedCopy } from './sealed.ts'
 import { isMeasured, listBadPcrs, observeTpm, type TpmFacts } from './tpm.ts'
@@ -49,6 +55,8 @@ export type StatusFacts = {
   readonly pendingRestart: boolean | null
   /** Lines of /etc/aem-reseal/trusted-keys that trust nobody; null where it could not be read. */
   readonly malformedTrustedKeys: readonly MalformedLine[] | null
+  /** Why that file trusts nobody as a whole. */
+  readonly trustedKeysUnread: string | null
 }
 
 /**
@@ -78,6 +86,7 @@ export async function observeStatus(host: Host, forward: ForwardValuesOf = () =>
     installedXen,
     pendingRestart: decidePendingRestart(machine, installedXen),
     malformedTrustedKeys: (await observeTrustedKeysFile(host))?.malformed ?? null,
+    trustedKeysUnread: await explainUnreadTrustedKeys(host),
   }
 }
 
@@ -151,6 +160,7 @@ async function observeDeviceFiles(
   expected: ExpectedBootFiles,
   bind: (copy: SealedCopy | null) => Promise<Binding>,
 ): Promise<Omit<DeviceStatus, keyof AemDevice>> {
+  if (device.isStranger) return { bootFiles: null, sealed: null, binding: null, tokenSha256: null }
   const tpmId = await observeTpmId(host)
   const dom0Copy = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, device.label)
   const tokenSha256 = dom0Copy?.files.find(({ name }) => name === 'secret.fre.sealed2')?.sha256 ?? null

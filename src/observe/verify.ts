@@ -15,7 +15,7 @@ import { checkFreshness, listUsableSlots, type SlotOwner } from '../core/seal/fr
 import { parseTpm12Blob, type Tpm12Binding } from '../core/seal/tpm12-blob.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
-import { type AemDevice, observeDevices, openDevice } from './devices.ts'
+import { type AemDevice, explainStranger, observeDevices, openDevice } from './devices.ts'
 import { observeLuksPcr } from './luks-headers.ts'
 import { observeMachine } from './machine.ts'
 import { observePlainSecrets } from './plain-secrets.ts'
@@ -63,24 +63,41 @@ export async function observeVerification(
       forward,
     }
     const results: DeviceVerification[] = []
-    for (const device of all.filter((one) => suffix === null || one.suffix === suffix))
-      results.push(await verifyDevice(host, device, common))
+    const wanted = all.filter((one) => suffix === null || one.suffix === suffix)
+    for (const device of wanted.filter((one) => !isShadow(one, wanted)))
+      results.push(device.isStranger ? unopened(device) : await verifyDevice(host, device, common))
     return results
   } finally {
     await trial.close()
   }
 }
 
+/** A stranger under the label of one of dom0's own devices: there is one answer for a label, and it is not about this one. */
+function isShadow(device: AemDevice, all: readonly AemDevice[]): boolean {
+  const twins = all.filter(({ label }) => label === device.label)
+  return device.isStranger === true && twins.some(({ isStranger }) => !isStranger)
+}
+
+function unopened({ label }: AemDevice): DeviceVerification {
+  return {
+    device: label,
+    ok: null,
+    checks: [{ id: 'media-current', ok: null, detail: explainStranger(label) }],
+  }
+}
+
 async function verifyDevice(host: Host, device: AemDevice, common: Common): Promise<DeviceVerification> {
   const { tpm, tpmId } = common
   const dom0 = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, device.label)
-  const media = tpmId === null ? null : valueOrNull(await openDevice(host, device))
+  const opened = tpmId === null ? null : await openDevice(host, device)
+  const media = opened === null ? null : valueOrNull(opened)
   try {
     const own =
       media && tpmId ? await observeSealedCopy(host, `${media.root}/aem`, tpmId, device.label) : null
     const copies = checkMediaCurrent(own?.files ?? null, dom0?.files ?? null)
-    const absent =
-      device.present === false ? { ...copies, detail: `${device.label} is not plugged in` } : copies
+    const unread = opened?.state === 'unknown' ? `it could not be looked at: ${opened.why}` : null
+    const detail = device.present === false ? `${device.label} is not plugged in` : unread
+    const absent = detail === null ? copies : { ...copies, detail }
     const binding =
       tpm.version === '1.2'
         ? await checkBlobs(host, own, common, device.label)

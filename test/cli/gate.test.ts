@@ -1,13 +1,17 @@
+import { chmodSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { runDropIn, runGate } from '../../src/cli/gate.ts'
 import type { GlobalOptions, Io } from '../../src/cli/io.ts'
 import { Failure } from '../../src/core/failure.ts'
 import { parseHeldNote } from '../../src/core/session/held-note.ts'
 import type { Host } from '../../src/host/host.ts'
+import { makeRealHost } from '../../src/host/real.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
 import { HOLD_DROP_IN } from '../../src/paths.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const STATE = '/var/lib/aem-reseal'
 const OPTIONS: GlobalOptions = {
@@ -219,6 +223,23 @@ describe('every error of its own is a no', () => {
     }
   })
 
+  test('a disk that takes no note does not keep the boot waiting', async () => {
+    vi.useFakeTimers()
+    try {
+      const { host } = world((plain) => ({
+        ...refused(plain),
+        writeFileAtomic: () => new Promise(() => undefined),
+      }))
+      const io = asSystemd()
+      const asked = ask(host, io)
+      await vi.advanceTimersByTimeAsync(11_000)
+      expect(await asked).toBe(1)
+      expect(io.out).toContain('not written within 10 s')
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   test('foreign words in an error stay harmless on the console', async () => {
     const io = asSystemd()
     await runGate(io, OPTIONS, async () => {
@@ -227,6 +248,24 @@ describe('every error of its own is a no', () => {
     expect(io.out).not.toContain('\x1b')
     expect(io.out.trimEnd().split('\n')).toHaveLength(1)
   })
+})
+
+test('a state directory that others can write to says nothing to the gate', async () => {
+  const state = temporaryDirectory()
+  chmodSync(state, 0o777)
+  const own = makeRealHost({ stateDir: state, userDirectories: [] })
+  const { host } = world((plain, machine) => ({
+    ...refused(plain),
+    readFile: (path) => (path.startsWith(`${state}/`) ? own.readFile(path) : plain.readFile(path)),
+    writeFileAtomic: (path, bytes, mode) => own.writeFileAtomic(path, bytes, mode),
+    makePrivateDirectory: (path) => own.makePrivateDirectory(path),
+    now: () => new Date(machine.nowMs),
+  }))
+  writeFileSync(join(state, 'session.json'), '{}')
+  const io = asSystemd()
+  expect(await runGate(io, { ...OPTIONS, stateDir: state }, async () => host)).toBe(1)
+  expect(io.out).toContain('others than its owner can write to')
+  expect(readdirSync(state)).toEqual(['session.json'])
 })
 
 describe('install and remove', () => {
@@ -281,6 +320,27 @@ describe('install and remove', () => {
     expect(await runDropIn(io, OPTIONS, host, 'install')).toBe(1)
     expect(machine.dom0.has(HOLD_DROP_IN)).toBe(false)
     expect(io.out).toContain('systemd did not take the drop-in')
+  })
+
+  test('a drop-in that others can change is named, and written anew after a yes', async () => {
+    let isForeign = false
+    const { host } = world((plain) => ({
+      readFile: async (path) =>
+        isForeign && path === HOLD_DROP_IN
+          ? { state: 'unknown', why: `others than its owner can write to ${path}` }
+          : plain.readFile(path),
+      async writeFileAtomic(path, bytes, mode) {
+        isForeign = false
+        return plain.writeFileAtomic(path, bytes, mode)
+      },
+    }))
+    expect(await runDropIn(answering('yes'), OPTIONS, host, 'install')).toBe(0)
+    isForeign = true
+    const shown = asSystemd()
+    expect(await runDropIn(shown, OPTIONS, host, 'show')).toBe(1)
+    expect(shown.out).toContain('others than its owner can write to')
+    expect(await runDropIn(answering('yes'), OPTIONS, host, 'install')).toBe(0)
+    expect(await runDropIn(asSystemd(), OPTIONS, host, 'show')).toBe(0)
   })
 
   test.each([

@@ -40,6 +40,7 @@ describe('status --json', () => {
             sealed: true,
             sealedFor: 'other',
             lastVerified: null,
+            known: true,
             sharesSlotWith: [],
             work: null,
           },
@@ -54,6 +55,7 @@ describe('status --json', () => {
       held: null,
       deviceList: { state: 'absent', detail: null, approvedAt: null },
       malformedTrustedKeys: null,
+      trustedKeysUnread: null,
       next: { command: null, why: expect.any(String) },
     })
   })

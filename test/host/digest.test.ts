@@ -32,6 +32,15 @@ describe('digestStream', () => {
     expect(await digestStream(inPieces(bytes, [4]))).toEqual({ ...sums(bytes), sizeBytes: bytes.length })
   })
 
+  it('of a gzip file that unpacks to more than allowed has its own sums only', async () => {
+    const [bomb, allowed] = [gzipSync(Buffer.alloc(3_000_001)), gzipSync(Buffer.alloc(3_000_000))]
+    const digests = await digestStream(inPieces(bomb, [100]), 3_000_000)
+    expect(digests).toEqual({ ...sums(bomb), sizeBytes: bomb.length })
+    expect((await digestStream(inPieces(allowed, [100]), 3_000_000)).gunzipped).toEqual(
+      sums(Buffer.alloc(3_000_000)),
+    )
+  })
+
   it('of nothing at all', async () => {
     const nothing = Buffer.alloc(0)
     expect(await digestStream(inPieces(nothing, [1]))).toEqual({ ...sums(nothing), sizeBytes: 0 })

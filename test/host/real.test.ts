@@ -2,13 +2,16 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   chmodSync,
+  chownSync,
   existsSync,
+  lchownSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -118,6 +121,27 @@ describe("an AEM device's own files", () => {
     expect((await host.readFile(join(device, 'xen-4.17.4.gz'))).state).toBe('seen')
   })
 
+  it('are never written through a link, where a look saw a directory before', async () => {
+    const [device, target] = [temporaryDirectory(), temporaryDirectory()]
+    const id = '0'.repeat(40)
+    const aside = join(device, 'aem/tpms', id, 'aem-reseal_aem')
+    mkdirSync(join(device, 'aem'))
+    symlinkSync(target, join(device, 'aem/tpms'))
+    mkdirSync(join(target, id, 'aem-reseal_aem'), { recursive: true })
+    writeFileSync(join(target, id, 'aem-reseal_aem/key.pub'), 'mine')
+    const host = hostWith('/var/lib/aem-reseal')
+    await host.openMedia({ uuid: 'aaaa-bbbb', mountPoint: device })
+    for (const work of [
+      () => host.writeFileAtomic(join(aside, 'key.pub'), Buffer.from('x'), 0o600),
+      () => host.makePrivateDirectory(aside),
+      () => host.removeFile(aside),
+    ]) {
+      const { text } = await failureOf(work())
+      expect(text).toMatchObject({ code: 'write-failed', what: expect.stringContaining('reached by a link') })
+    }
+    expect(readFileSync(join(target, id, 'aem-reseal_aem/key.pub'), 'utf8')).toBe('mine')
+  })
+
   it('that is not plugged in is absent', async () => {
     const host = hostWith('/var/lib/aem-reseal')
     expect(await host.openMedia({ uuid: 'aaaa-bbbb', mountPoint: null })).toEqual({ state: 'absent' })
@@ -137,13 +161,13 @@ describe('writing', () => {
     expect(readdirSync(state)).toEqual(['session.json'])
   })
 
-  it('leaves a directory that is there as it is: it may be one of the system', async () => {
+  it('leaves the mode of a directory that is there as it is', async () => {
     const state = temporaryDirectory()
-    chmodSync(state, 0o1777)
+    chmodSync(state, 0o755)
     const host = hostWith(state)
     await host.makePrivateDirectory(state)
     await host.writeFileAtomic(join(state, 'session.json'), Buffer.from('x'), 0o600)
-    expect(statSync(state).mode & 0o7777).toBe(0o1777)
+    expect(statSync(state).mode & 0o7777).toBe(0o755)
     expect(statSync(join(state, 'session.json')).mode & 0o777).toBe(0o600)
   })
 
@@ -191,7 +215,7 @@ describe('writing', () => {
 
   it('on a full disk says so, keeps the old file and leaves no rubbish', async () => {
     const state = temporaryDirectory()
-    execFileSync('/usr/bin/mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', state])
+    execFileSync('/usr/bin/mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', state])
     onTestFinished(() => void execFileSync('/usr/bin/umount', [state]))
     const host = hostWith(state)
     const path = join(state, 'session.json')
@@ -206,7 +230,7 @@ describe('writing', () => {
 
   it('on a read-only file system says so, and loses nothing', async () => {
     const state = temporaryDirectory()
-    execFileSync('/usr/bin/mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', state])
+    execFileSync('/usr/bin/mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', state])
     onTestFinished(() => void execFileSync('/usr/bin/umount', [state]))
     writeFileSync(join(state, 'session.json'), 'old')
     execFileSync('/usr/bin/mount', ['-o', 'remount,ro', state])
@@ -260,6 +284,74 @@ describe('writing', () => {
     await host.removeFile(join(state, 'session.json'))
     await host.removeFile(join(state, 'session.json'))
     expect(existsSync(join(state, 'session.json'))).toBe(false)
+  })
+})
+
+describe('a state directory', () => {
+  const NOBODY = 65534
+
+  /** What is believed there, and what would be written there, answered by a host. */
+  async function lookAt(state: string) {
+    const host = hostWith(state)
+    const session = await host.readFile(join(state, 'session.json'))
+    const versions = await host.readFile(join(state, 'versions.json'))
+    const failure = await host.writeFileAtomic(join(state, 'held.json'), Buffer.from('x'), 0o600).then(
+      () => null,
+      (error: Failure) => error.text,
+    )
+    return { session, versions, failure }
+  }
+
+  function filledDirectory(): string {
+    const state = join(temporaryDirectory(), 'state')
+    mkdirSync(state, { mode: 0o700 })
+    writeFileSync(join(state, 'session.json'), 'session', { mode: 0o600 })
+    return state
+  }
+
+  it('of the user who runs this is believed', async () => {
+    expect(await lookAt(filledDirectory())).toMatchObject({
+      session: { state: 'seen' },
+      versions: { state: 'absent' },
+      failure: null,
+    })
+  })
+
+  it.each([
+    ['belongs to somebody else', (state: string) => chownSync(state, NOBODY, NOBODY)],
+    ['others can write to', (state: string) => chmodSync(state, 0o777)],
+    ['a group can write to', (state: string) => chmodSync(state, 0o770)],
+    ['others can write to, though sticky', (state: string) => chmodSync(state, 0o1777)],
+    ['lies where others can rename it', (state: string) => chmodSync(join(state, '..'), 0o777)],
+    ['lies where somebody else is at home', (state: string) => chownSync(join(state, '..'), NOBODY, NOBODY)],
+  ])('that %s is not: nothing is read, nothing is absent, nothing is written', async (_why, spoil) => {
+    const state = filledDirectory()
+    spoil(state)
+    const { session, versions, failure } = await lookAt(state)
+    expect(session).toMatchObject({ state: 'unknown', why: expect.stringMatching(/belongs to|can write to/) })
+    expect(versions).toMatchObject({ state: 'unknown' })
+    expect(failure).toMatchObject({ code: 'write-failed' })
+    expect(existsSync(join(state, 'held.json'))).toBe(false)
+  })
+
+  it.each([
+    ['belongs to somebody else', (file: string) => chownSync(file, NOBODY, NOBODY)],
+    ['others can write to', (file: string) => chmodSync(file, 0o666)],
+  ])('is believed but for a file that %s', async (_why, spoil) => {
+    const state = filledDirectory()
+    spoil(join(state, 'session.json'))
+    const { session, versions } = await lookAt(state)
+    expect(session).toMatchObject({ state: 'unknown', why: expect.stringContaining('session.json') })
+    expect(versions).toEqual({ state: 'absent' })
+  })
+
+  it('is not believed through a link that somebody else put on the way', async () => {
+    const [place, state] = [temporaryDirectory(), filledDirectory()]
+    symlinkSync(state, join(place, 'own'))
+    symlinkSync(state, join(place, 'foreign'))
+    lchownSync(join(place, 'foreign'), NOBODY, NOBODY)
+    expect(await lookAt(join(place, 'own'))).toMatchObject({ session: { state: 'seen' }, failure: null })
+    expect(await lookAt(join(place, 'foreign'))).toMatchObject({ session: { state: 'unknown' } })
   })
 })
 
@@ -363,12 +455,37 @@ describe('digestFile', () => {
   })
 })
 
+it('hashes no file that has no end: a stick can carry a sparse one', async () => {
+  const state = temporaryDirectory()
+  const path = join(state, 'sparse')
+  writeFileSync(path, '')
+  truncateSync(path, 2 ** 40)
+  const host = hostWith(state)
+  const large = { state: 'unknown', why: expect.stringContaining('1099511627776 bytes') }
+  expect(await host.digestFile(path)).toEqual(large)
+  expect(await host.openFile(path)).toEqual(large)
+})
+
 describe('freeBytes and work directories', () => {
   it('tells the free space of a file system', async () => {
     const state = temporaryDirectory()
-    execFileSync('/usr/bin/mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', state])
+    execFileSync('/usr/bin/mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', state])
     onTestFinished(() => void execFileSync('/usr/bin/umount', [state]))
     expect(await hostWith(state).freeBytes(state)).toEqual({ state: 'seen', value: 64 * 1024 })
+  })
+
+  it('makes none in a directory that somebody else made before', async () => {
+    const run = temporaryDirectory()
+    const root = join(run, 'aem-reseal-1234')
+    mkdirSync(root)
+    chownSync(root, 65534, 65534)
+    vi.stubEnv('XDG_RUNTIME_DIR', run)
+    vi.spyOn(process, 'getuid').mockReturnValue(1234)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    onTestFinished(() => void vi.restoreAllMocks())
+    const { text } = await failureOf(hostWith('/var/lib/aem-reseal').makeWorkDirectory())
+    expect(text).toMatchObject({ code: 'write-failed', what: expect.stringContaining(root) })
+    expect(readdirSync(root)).toEqual([])
   })
 
   it('makes a private directory that is gone when the host is closed', async () => {

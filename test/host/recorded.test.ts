@@ -496,3 +496,12 @@ describe('read-only', () => {
     expect(await textOf(await makeRecordedHost(directory, state), `${state}/other.json`)).toBe('absent')
   })
 })
+
+it('a session beside a recorded machine that is a pipe keeps nobody waiting, and is not absent', async () => {
+  const [machine, state] = [temporaryDirectory(), temporaryDirectory()]
+  writeFileSync(join(machine, 'machine.json'), '{"format": 1}')
+  execFileSync('/usr/bin/mkfifo', [join(state, 'session.json')])
+  const host = await makeRecordedHost(machine, state)
+  expect(await host.readFile(join(state, 'session.json'))).toMatchObject({ state: 'unknown' })
+  expect(await host.readFile(join(state, 'held.json'))).toEqual({ state: 'absent' })
+})

@@ -1,4 +1,15 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { GlobalOptions, Io } from '../../src/cli/io.ts'
@@ -160,6 +171,21 @@ describe('what a recorded machine does not hold', () => {
     expect(leftOut).toEqual(summary.leftOut)
   })
 
+  it('is a digest or the length of a secret: a sentence can be guessed, and a digest confirms the guess', async () => {
+    const machine = machineOf('two-devices')
+    const planted = plantSecrets(machine).filter((path) => /\/secret\.[a-z]+$|srk-password$/.test(path))
+    const { out } = await record(makeSimulatedHost(machine))
+    const text = readFileSync(join(out, 'machine.json'), 'utf8')
+    const { stats } = JSON.parse(text) as { stats: Record<string, { sizeBytes: number }> }
+    expect(planted.length).toBeGreaterThan(8)
+    for (const path of planted) {
+      const { bytes } = machine.dom0.get(path) ?? { bytes: Buffer.alloc(0) }
+      for (const algorithm of ['sha1', 'sha256'])
+        expect(text, path).not.toContain(createHash(algorithm).update(bytes).digest('hex'))
+      expect(stats[path]?.sizeBytes ?? 0, path).toBe(0)
+    }
+  })
+
   it('is any sealed blob of a device that the user mounted somewhere', async () => {
     const machine = machineOf('two-devices')
     plantSecrets(machine)
@@ -275,6 +301,46 @@ describe('where it is written', () => {
         text: { code: 'write-failed' },
       })
     }
+  })
+
+  it('belongs to nobody else, and nobody else can write to it: they could lead the files elsewhere', async () => {
+    const [foreign, open] = [temporaryDirectory(), temporaryDirectory()]
+    chownSync(foreign, 65534, 65534)
+    chmodSync(open, 0o777)
+    for (const out of [foreign, open]) {
+      await expect(record(makeSimulatedHost(machineOf('clean-update')), out)).rejects.toMatchObject({
+        text: { code: 'output-not-own' },
+      })
+      expect(readdirSync(out)).toEqual([])
+    }
+  })
+
+  it('is no link, and what somebody puts in its place while it is written gets nothing', async () => {
+    const parent = temporaryDirectory()
+    const target = join(parent, 'target')
+    mkdirSync(target)
+    symlinkSync(target, join(parent, 'link'))
+    const machine = machineOf('clean-update')
+    await expect(record(makeSimulatedHost(machine), join(parent, 'link'))).rejects.toMatchObject({
+      text: { code: 'write-failed' },
+    })
+    const own = makeSimulatedHost(machine)
+    const out = join(parent, 'out')
+    let isMoved = false
+    const racing: Host = {
+      ...own,
+      async run(call, input) {
+        if (!isMoved) {
+          renameSync(out, join(parent, 'moved'))
+          symlinkSync(target, out)
+          isMoved = true
+        }
+        return own.run(call, input)
+      },
+    }
+    await record(racing, out)
+    expect(readdirSync(target)).toEqual([])
+    expect(readdirSync(join(parent, 'moved')).sort()).toEqual(['commands.json', 'machine.json', 'root'])
   })
 
   it('may be an empty directory', async () => {

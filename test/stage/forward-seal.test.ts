@@ -117,6 +117,31 @@ describe.each(['2.0', '1.2'] as const)('forward seal on TPM %s', (tpm) => {
     expect((await verify(stage)).exit).toBe(0)
   })
 
+  // While the system's tcsd is down its port is free for everybody, and tcsd starts without a complaint beside a thief.
+  if (tpm === '1.2')
+    test("nothing is sealed while somebody else listens at tcsd's port", async () => {
+      const thief = [
+        'import socket,time',
+        's=socket.socket()',
+        'while True:',
+        '  try: s.bind(("127.0.0.1",30003)); s.listen(); break',
+        '  except OSError: time.sleep(0.002)',
+        'time.sleep(5)',
+      ].join('\n')
+      await changeSession(stage, good)
+      const begin = `setsid setpriv --reuid 65534 --clear-groups /usr/bin/python3 -c '${thief}' </dev/null >/dev/null 2>&1 & echo $!`
+      const pid = (await stage.run(['bash', '-c', begin])).stdout.trim()
+      const flow = await sealForwardJson(stage)
+      await stage.run(['bash', '-c', `kill ${pid}; systemctl stop tcsd; systemctl start tcsd`])
+      expect(flow.steps.at(-1)).toMatchObject({
+        id: 'forward-seal',
+        outcome: 'failed',
+        facts: { takenBack: true, what: expect.stringContaining('a program of user 65534 listens') },
+      })
+      expect(await listSealed(stage)).toBe(before)
+      expect(await leftBehind(stage)).toBe('')
+    })
+
   test('cancel puts the old files back, and the old state unseals', async () => {
     await changeSession(stage, good)
     const session = await readFile(stage.pathOf('/var/lib/aem-reseal/session.json'), 'utf8')

@@ -79,6 +79,20 @@ describe('verify on TPM 2.0', () => {
     expect(checksOf(devices)).toEqual(GOOD)
   })
 
+  test('a stick that was pulled out while it was written to: nothing is claimed of it until it is mended', async () => {
+    const stick = `/dev/disk/by-uuid/${stage.devices[1]?.disk.uuid}`
+    const sealed = async () => (await verify(stage, '--device', '.stick')).devices
+    const before = checksOf(await sealed(), 'aem.stick')
+    expect(before['media-current']).not.toBeNull()
+    await dom0(stage, `/usr/sbin/debugfs -w -R "feature needs_recovery" ${stick} >/dev/null 2>&1`)
+    const dirty = await sealed()
+    expect(checksOf(dirty, 'aem.stick')['media-current']).toBeNull()
+    expect(detailOf(dirty, 'media-current', 'aem.stick')).toContain('not closed cleanly')
+    await dom0(stage, `/usr/sbin/fsck.ext4 -p ${stick} >/dev/null || :`)
+    expect(checksOf(await sealed(), 'aem.stick')).toEqual(before)
+    expect(await leftBehind(stage)).toBe('')
+  })
+
   test('a stale device copy: it unseals, but to an older token', async () => {
     await dom0(stage, 'rm -rf $own; cp -a /root/older $own')
     const { exit, devices } = await look()

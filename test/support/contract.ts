@@ -33,6 +33,7 @@ export const statusShape = z.strictObject({
         lastVerified: z
           .strictObject({ at: time, bootId: z.string().nullable(), inThisBoot: z.boolean().nullable() })
           .nullable(),
+        known: z.boolean(),
         sharesSlotWith: z.array(z.string()),
         work: z
           .union([
@@ -73,6 +74,8 @@ export const statusShape = z.strictObject({
   malformedTrustedKeys: z
     .array(z.strictObject({ line: z.number().int().min(1), text: z.string(), reason: z.string().min(1) }))
     .nullable(),
+  /** An addition: why trusted-keys trusts nobody as a whole. */
+  trustedKeysUnread: z.string().min(1).nullable(),
   next: z.strictObject({ command: z.string().nullable(), why: z.string().min(1) }),
 })
 

@@ -1,5 +1,5 @@
 import type { AemJournal } from '../aem/seal-outcome.ts'
-import type { Session } from '../session/checkpoint.ts'
+import type { Baseline, Session } from '../session/checkpoint.ts'
 import { type ExpectedRegister, isStateExpected, listExpectedRegisters } from './approved-state.ts'
 
 /** What the gate knows when systemd asks whether AEM's automatic seal may run. */
@@ -27,6 +27,7 @@ export type HoldReason =
   | 'not-planned'
   | 'not-predicted'
   | 'wrong-token'
+  | 'contradiction'
   | 'other-state'
   | 'not-root'
   | 'error'
@@ -36,28 +37,59 @@ export type GateDecision =
   | { readonly mayRun: false; readonly reason: HoldReason; readonly pcrs: readonly number[] }
 
 /**
- * May the automatic seal run? It may when nothing changed (the TPM released the freshness token, and it was the
- * current one), when the user accepted this very state in this boot, or when every selected register is what the
+ * May the automatic seal run? It may when nothing changed (AEM's initrd says that the TPM released the freshness token, and
+ * that it was the current one, and nothing that is known says otherwise), when the user accepted this very state in this boot, or when every selected register is what the
  * user was told before the restart. Whatever is not known counts against it.
  */
 export function decideGate(facts: GateFacts): GateDecision {
-  if (facts.unseal === 'unsealed') return { mayRun: true, rule: 'unsealed' }
   const { session, selectedPcrs } = facts
+  if (facts.unseal === 'unsealed') {
+    const others = listContradicting(facts)
+    return others.length === 0 ? { mayRun: true, rule: 'unsealed' } : hold('contradiction', others)
+  }
   if (session === null) return hold('no-session')
   if (selectedPcrs === null || selectedPcrs.length === 0) return hold('selection-unreadable')
   const unreadable = selectedPcrs.filter((index) => facts.pcrs[index] === undefined)
   if (facts.bank === null || unreadable.length > 0) return hold('registers-unreadable', unreadable)
   if (session.baseline === null) return hold('no-baseline')
-  const isSameSelection =
-    facts.bank === session.baseline.bank &&
-    [...selectedPcrs].sort().join() === [...session.baseline.selectedPcrs].sort().join()
-  if (!isSameSelection) return hold('selection-changed')
+  if (!isSameSelection(facts.bank, selectedPcrs, session.baseline)) return hold('selection-changed')
   const { approved } = session
   if (approved !== null && approved.bootId !== null && approved.bootId === facts.bootId) {
     const values = selectedPcrs.map((index) => ({ index, value: approved.pcrs[index] ?? null }))
     return compare(facts, values, 'approved')
   }
   return decideByPrediction(facts, session)
+}
+
+function isSameSelection(
+  bank: string | null,
+  selected: readonly number[],
+  baseline: Pick<Baseline, 'bank' | 'selectedPcrs'>,
+): boolean {
+  return bank === baseline.bank && [...selected].sort().join() === [...baseline.selectedPcrs].sort().join()
+}
+
+/**
+ * A TPM releases nothing under registers it was not sealed to, but what says that it did comes from the initramfs, and so
+ * from whoever changed that. While a session is open, its registers are those of before the restart, the predicted ones or
+ * the accepted ones; all others contradict the initramfs.
+ *
+ * @returns the registers that are not as before the restart; empty where nothing contradicts, or nothing is known
+ */
+function listContradicting(facts: GateFacts): readonly number[] {
+  const { session, selectedPcrs, bank, pcrs } = facts
+  const baseline = session?.baseline ?? null
+  if (session === null || baseline === null || selectedPcrs === null) return []
+  const isRead = selectedPcrs.length > 0 && selectedPcrs.every((index) => pcrs[index] !== undefined)
+  if (!isRead || !isSameSelection(bank, selectedPcrs, baseline)) return []
+  const toRegisters = (values: Readonly<Record<number, string>>): readonly ExpectedRegister[] =>
+    selectedPcrs.map((index) => ({ index, value: values[index] ?? null }))
+  const others = (registers: readonly ExpectedRegister[]): readonly number[] =>
+    registers.filter(({ index, value }) => value !== pcrs[index]).map(({ index }) => index)
+  const before = others(toRegisters(baseline.pcrs[baseline.bank] ?? {}))
+  const known = [listExpectedRegisters(session), session.approved && toRegisters(session.approved.pcrs)]
+  const isKnown = known.some((registers) => registers !== null && others(registers).length === 0)
+  return isKnown ? [] : before
 }
 
 function decideByPrediction(facts: GateFacts, session: Session): GateDecision {

@@ -1,10 +1,21 @@
 import { type BootEntry, describeLoads } from './boot-entry.ts'
 import { runCommands } from './grub-eval.ts'
 import { parseGrubScript } from './grub-parse.ts'
-import { type GrubState, type GrubWorld, type MenuItem, nestedState, newGrubState } from './grub-state.ts'
+import {
+  beyondLimits,
+  type GrubState,
+  type GrubWorld,
+  MAX_MENU_ITEMS,
+  MAX_STEPS,
+  type MenuItem,
+  nestedState,
+  newGrubState,
+} from './grub-state.ts'
 
 /** Submenus within submenus: AEM writes two levels, Fedora three. */
 const MAX_MENU_DEPTH = 8
+/** AEM's and Qubes's have some 20 KB. */
+const MAX_FILE_LENGTH = 1024 * 1024
 
 /** A grub.cfg after GRUB would have read it; `menu` and `state` are for the functions of this module. */
 export type GrubConfig = {
@@ -26,21 +37,28 @@ export type GrubConfig = {
  *         module     /SNB_IVB_SINIT_20190708_PW.BIN
  *     }
  *
- * @throws Failure `grub-cfg-unreadable` when GRUB could not read it either
+ * @throws Failure `grub-cfg-unreadable` when GRUB could not read it either, or no tool writes such a file
  */
 export function parseGrubConfig(text: string, world: GrubWorld): GrubConfig {
+  if (text.length > MAX_FILE_LENGTH) throw beyondLimits(`has ${text.length} bytes`)
   const state = newGrubState(world)
   runCommands(state, parseGrubScript(text))
-  const entries = collectEntries(state, [])
+  const entries = collectEntries(state, [], { items: 0, steps: 0 })
   return { state, entries, problems: state.problems }
 }
 
-function collectEntries(state: GrubState, above: readonly string[]): BootEntry[] {
+/** All menus together: each item runs commands of its own. */
+type Work = { items: number; steps: number }
+
+function collectEntries(state: GrubState, above: readonly string[], work: Work): BootEntry[] {
   if (above.length > MAX_MENU_DEPTH) return []
   return state.menu.flatMap((item) => {
-    if (item.kind === 'entry') return [readEntry(state, item, above)]
     const nested = openItem(state, item)
-    return collectEntries(nested, [...above, item.title])
+    work.items += 1
+    work.steps += nested.steps - state.steps
+    if (work.items > MAX_MENU_ITEMS || work.steps > MAX_STEPS) throw beyondLimits('has menus without end')
+    if (item.kind === 'entry') return [toEntry(nested, item, above)]
+    return collectEntries(nested, [...above, item.title], work)
   })
 }
 
@@ -52,7 +70,10 @@ export function openItem(state: GrubState, item: MenuItem): GrubState {
 }
 
 export function readEntry(state: GrubState, item: MenuItem, above: readonly string[]): BootEntry {
-  const nested = openItem(state, item)
+  return toEntry(openItem(state, item), item, above)
+}
+
+function toEntry(nested: GrubState, item: MenuItem, above: readonly string[]): BootEntry {
   const loads = describeLoads(nested.loads)
   return {
     title: item.title,

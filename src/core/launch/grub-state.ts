@@ -1,3 +1,4 @@
+import { Failure } from '../failure.ts'
 import type { Word } from './grub-lexer.ts'
 import type { Command } from './grub-parse.ts'
 
@@ -7,6 +8,8 @@ export const MAX_CALL_DEPTH = 32
 /** Each entry runs with its own copy of the variables, so their product bounds the work. */
 export const MAX_MENU_ITEMS = 5_000
 export const MAX_VARIABLES = 2_000
+/** Of a command after its variables stand in it: Linux takes 2048 bytes (COMMAND_LINE_SIZE), and `a=$a$a` doubles each time. */
+const MAX_EXPANDED_LENGTH = 8192
 
 /** What GRUB knew when it read the file, as far as we can know it. */
 export type GrubWorld = {
@@ -100,19 +103,37 @@ export function nestedState(state: GrubState): GrubState {
   }
 }
 
+/** A grub.cfg that no tool writes and that is not read on: whoever can write to a stick could have any work done. */
+export function beyondLimits(what: string): Failure {
+  return new Failure({
+    code: 'grub-cfg-unreadable',
+    what: `grub.cfg ${what}`,
+    why: 'no tool of Qubes OS writes such a file',
+    next: 'look at it; generate it anew: sudo grub2-mkconfig -o /boot/grub2/grub.cfg',
+  })
+}
+
 /** Words after expansion; `unknown` names the variables whose value cannot be known. */
 export type Expanded = { readonly args: string[]; readonly unknown: string[] }
 
 /**
  * Expands words as GRUB 2.06 does (grub-core/script/execute.c): an unquoted variable is split at blanks and
  * vanishes when it is empty; a quoted one stays one argument.
+ * @throws Failure `grub-cfg-unreadable` for what grows beyond any command line
  */
 export function expandWords(words: readonly Word[], variables: Variables): Expanded {
   const unknown: string[] = []
   const args: string[] = []
+  let length = 0
+  const count = (text: string): void => {
+    length += text.length
+    if (length > MAX_EXPANDED_LENGTH)
+      throw beyondLimits(`has a command of more than ${MAX_EXPANDED_LENGTH} bytes`)
+  }
   for (const word of words) {
     let current: string | null = null
     for (const part of word) {
+      count(part.kind === 'text' ? part.text : (variables.get(part.name) ?? ''))
       if (part.kind === 'text') {
         if (part.text !== '' || part.quoted) current = (current ?? '') + part.text
         continue

@@ -7,6 +7,11 @@ const DEFLATE = 8
 /** Checksum and length that end a member; GRUB reads them at the end of the file. */
 const TRAILER_BYTES = 8
 const OUTPUT_CHUNK_BYTES = 256 * 1024
+/**
+ * A gzip file of a megabyte can unpack to a thousand, and a stick can carry one that keeps a processor busy for days. The
+ * largest real image, an initramfs, unpacks to some hundred MB.
+ */
+export const MAX_UNPACKED_BYTES = 1024 * 1024 * 1024
 
 /**
  * Where the compressed data begin, by GRUB's reading of a gzip header.
@@ -38,10 +43,12 @@ export type InflateOutcome = { readonly loadedSizeBytes: number; readonly proble
  * or trailing bytes make GRUB stop or load something else, so they are a problem and not a result.
  * @param chunks the deflate data and all that follows
  * @param take is given the decompressed bytes in order
+ * @param maxBytes what unpacks to more is a problem, and is not unpacked further
  */
 export async function inflateLikeGrub(
   chunks: AsyncIterable<Uint8Array>,
   take: (bytes: Uint8Array) => void,
+  maxBytes = MAX_UNPACKED_BYTES,
 ): Promise<InflateOutcome> {
   const inflate = createInflateRaw({ chunkSize: OUTPUT_CHUNK_BYTES })
   const tail = newTail()
@@ -58,6 +65,7 @@ export async function inflateLikeGrub(
     for await (const piece of inflate as AsyncIterable<Buffer>) {
       checksum = crc32(piece, checksum)
       loadedSizeBytes += piece.length
+      if (loadedSizeBytes > maxBytes) break
       take(piece)
     }
   } catch (error) {
@@ -69,6 +77,8 @@ export async function inflateLikeGrub(
     return { loadedSizeBytes, problem: 'its gzip data are damaged, GRUB would not load it' }
   }
   await feeding
+  if (loadedSizeBytes > maxBytes)
+    return { loadedSizeBytes, problem: `it unpacks to more than ${maxBytes} bytes, as no boot file does` }
   return { loadedSizeBytes, problem: checkTrailer(tail, checksum, loadedSizeBytes) }
 }
 

@@ -8,7 +8,7 @@ import { type Bank, createBankHash } from './pcr.ts'
 export type ImageDigest = {
   /** Of the bytes as GRUB loads them; empty where that cannot be known. */
   readonly digests: Digests
-  /** Of the bytes as stored, where asked for. */
+  /** Of the bytes as stored, from the same read; empty where it was not asked for. */
   readonly storedDigests: Digests
   readonly sizeBytes: number
   readonly loadedSizeBytes: number
@@ -39,11 +39,13 @@ export async function digestImage(
   chunks: AsyncIterable<Uint8Array>,
   options: DigestOptions,
 ): Promise<ImageDigest> {
-  const source = countBytes(chunks, options.stored ? newHashes(options.banks) : [])
+  const source = countBytes(chunks)
   const head = await takeHead(source)
   const kind = detectImageKind(head.bytes, null)
   const start = kind === 'gzip' && options.nounzip !== true ? await extendHead(source, head) : 'stored'
   const loaded = newHashes(options.banks)
+  // Where nothing is decompressed the stored bytes are the loaded ones, and are hashed once.
+  if (options.stored && start !== 'stored') hashStored(source, head, options.banks)
   const take = (bytes: Uint8Array) => update(loaded, bytes)
   let outcome: { loadedSizeBytes: number; problem: string | null }
   if (start === 'stored') {
@@ -57,9 +59,11 @@ export async function digestImage(
     if (outcome.problem === null) outcome = { ...outcome, problem: decompressorProblem(innerKind, options) }
   }
   const { sizeBytes } = source.count
+  const loadedDigests = finish(loaded)
+  const stored = start === 'stored' ? loadedDigests : finish(source.hashes)
   return {
-    digests: outcome.problem === null ? finish(loaded) : {},
-    storedDigests: finish(source.hashes),
+    digests: outcome.problem === null ? loadedDigests : {},
+    storedDigests: options.stored ? stored : {},
     sizeBytes,
     loadedSizeBytes: outcome.loadedSizeBytes,
     kind: start === 'stored' ? detectImageKind(head.bytes, sizeBytes) : 'gzip',
@@ -84,13 +88,15 @@ function finish(hashes: readonly BankHash[]): Digests {
 type Source = {
   readonly iterate: () => AsyncIterable<Uint8Array>
   readonly count: { sizeBytes: number }
-  readonly hashes: readonly BankHash[]
+  /** Fed with what passes from now on. */
+  readonly hashes: BankHash[]
 }
 
 /** One reader over the chunks that may be left and taken up again; it counts and, where asked, hashes what passes. */
-function countBytes(chunks: AsyncIterable<Uint8Array>, hashes: readonly BankHash[]): Source {
+function countBytes(chunks: AsyncIterable<Uint8Array>): Source {
   const iterator = chunks[Symbol.asyncIterator]()
   const count = { sizeBytes: 0 }
+  const hashes: BankHash[] = []
   async function* iterate() {
     for (;;) {
       const next = await iterator.next()
@@ -104,6 +110,12 @@ function countBytes(chunks: AsyncIterable<Uint8Array>, hashes: readonly BankHash
 }
 
 type Head = { bytes: Uint8Array; isAtEnd: boolean }
+
+/** The head is all that was read so far. */
+function hashStored(source: Source, head: Head, banks: readonly Bank[]): void {
+  source.hashes.push(...newHashes(banks))
+  update(source.hashes, head.bytes)
+}
 
 async function takeHead(source: Source): Promise<Head> {
   const head: Head = { bytes: EMPTY, isAtEnd: false }

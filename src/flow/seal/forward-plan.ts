@@ -1,7 +1,8 @@
+import { checkKnownDevice } from '../../core/decide/known-device.ts'
 import { checkSpace, type GateCheck } from '../../core/decide/readiness.ts'
 import { decideForwardTarget } from '../../core/seal/forward-target.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
-import { findLedgerDevice, type LedgerLook } from '../../core/session/device-ledger.ts'
+import type { LedgerLook } from '../../core/session/device-ledger.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { observeApproved } from '../../observe/approved.ts'
@@ -91,19 +92,6 @@ export async function observeForwardReadiness(
       selected,
       values: target.values,
     },
-  }
-}
-
-/** A stick with the right label may still be another stick. */
-function checkKnownDevice(look: LedgerLook, label: string, device: AemDevice | null): GateCheck {
-  const known = look.state === 'read' ? findLedgerDevice(look.ledger, label).uuid : null
-  const isOther = known !== null && known !== device?.uuid
-  return {
-    id: 'device-known',
-    ok: device === null ? false : !isOther,
-    detail: isOther
-      ? `this is another device labelled ${label}: its UUID was ${known}`
-      : `${label} is the device that was seen before, or was not seen before`,
   }
 }
 

@@ -106,7 +106,7 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
       mayChange,
       notes: [
         ...givenLines(options.bulletin, listLoweredHere(options.bulletin, list)),
-        ...trustedKeyLines(status.malformedTrustedKeys),
+        ...trustedKeyLines(status.malformedTrustedKeys, status.trustedKeysUnread),
       ],
     }),
     session: {

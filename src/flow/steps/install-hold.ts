@@ -1,6 +1,6 @@
 import { command } from '../../commands.ts'
 import { describeHoldInstalled } from '../../messages/hold.ts'
-import { observeHold } from '../../observe/hold.ts'
+import { isHeld, observeHold } from '../../observe/hold.ts'
 import { HOLD_DROP_IN } from '../../paths.ts'
 import { line } from '../../ui/ui.ts'
 import { type HoldChange, installHold } from '../install-hold.ts'
@@ -9,7 +9,7 @@ import type { Step } from '../step.ts'
 /** The user chose hold; the drop-in is written only where systemd does not ask the gate yet, and never by --yes. */
 export const installHoldStep: Step<'install-hold'> = async ({ host, ui, options }) => {
   const facts = await observeHold(host)
-  const isThere = facts.isInstalled === true && facts.file !== 'other'
+  const isThere = isHeld(facts)
   if (options.dryRun && !isThere && facts.program.path !== null) {
     const { argv } = command('gate-asked', { program: facts.program.path })
     ui.say([line(`  would write ${HOLD_DROP_IN} (ExecCondition=${argv.join(' ')})`, 'dim')])

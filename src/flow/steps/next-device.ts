@@ -16,7 +16,8 @@ export const nextDevice: Step<'next-device'> = async ({ host, store }) => {
   const booted = findBootedDevice(devices, machine.aemUuid)
   const look = await store.loadDevices()
   const left = devices.flatMap((device): DeviceLeft[] => {
-    if (booted !== null && device.label === booted.label) return []
+    // Nobody is told to boot from a stick that is none of this dom0's.
+    if (device.isStranger || (booted !== null && device.label === booted.label)) return []
     const work = decideDeviceWork(look, device) ?? unremembered(device)
     return work.state === 'done' ? [] : [{ label: device.label, work }]
   })

@@ -48,6 +48,10 @@ function planned(change: Partial<Session> = {}): Session {
   }
 }
 
+function accepted(pcrs: Record<number, string>): Session {
+  return planned({ approved: { at: '2024-07-16T19:00:00Z', bootId: 'boot-2', pcrs } })
+}
+
 function predictionOf(values: Record<number, string | null>, bank = 'sha256') {
   const pcrs = Object.entries(values).map(([index, predicted]) => ({ index: Number(index), bank, predicted }))
   return { calibrated: true, variant: null, entry: null, refusal: null, pcrs }
@@ -72,6 +76,39 @@ describe('nothing changed', () => {
     expect(decideGate(facts({ unseal: 'unsealed', session: null, pcrs: {}, bank: null }))).toEqual({
       mayRun: true,
       rule: 'unsealed',
+    })
+  })
+
+  describe('while a session is open, what the initrd says is held against the registers', () => {
+    const unsealed = (change: Partial<GateFacts>) => decideGate(facts({ unseal: 'unsealed', ...change }))
+    const ran = { mayRun: true, rule: 'unsealed' }
+
+    test.each([
+      ['as before the restart', { pcrs: OLD }],
+      ['as predicted, after a forward seal', { pcrs: NEW }],
+      [
+        'as accepted in an earlier boot',
+        { pcrs: { ...OLD, 19: '19c0' }, session: accepted({ ...OLD, 19: '19c0' }) },
+      ],
+    ])('%s: it runs', (_, change) => {
+      expect(unsealed(change)).toEqual(ran)
+    })
+
+    test('as nothing that is known: the initramfs says what no TPM does, and the seal is held', () => {
+      expect(unsealed({ pcrs: { ...OLD, 19: '19e0' } })).toEqual(held('contradiction', [19]))
+      expect(unsealed({ pcrs: { ...NEW, 19: '19e0' } })).toEqual(held('contradiction', [18, 19]))
+      expect(unsealed({ pcrs: { ...OLD, 19: '19e0' }, session: planned({ prediction: null }) })).toEqual(
+        held('contradiction', [19]),
+      )
+    })
+
+    test.each([
+      ['registers that cannot be read', { pcrs: {} }],
+      ['another selection', { selectedPcrs: [17, 18] }],
+      ['another bank', { bank: 'sha1' }],
+      ['no baseline', { session: planned({ baseline: null }) }],
+    ])('%s: nothing contradicts it', (_, change) => {
+      expect(unsealed({ pcrs: { ...OLD, 19: '19e0' }, ...change })).toEqual(ran)
     })
   })
 

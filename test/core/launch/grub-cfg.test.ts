@@ -21,6 +21,24 @@ function saved(entry: string): GrubWorld {
   return world({ grubenv: { saved_entry: entry } })
 }
 
+describe('a grub.cfg that somebody wrote to keep a processor busy', () => {
+  const world = { platform: 'pc', grubenv: null, existingPaths: {} } as const
+  const doubling = `a=xx\n${'a=$a$a\n'.repeat(60)}`
+
+  it.each([
+    ['a variable that doubles', doubling],
+    ['a variable that doubles in an entry', `menuentry 'x' {\n${doubling}}\n`],
+    ['menus that open themselves', `function m {\n${"submenu 'x' { m; }\n".repeat(8)}}\nm\n`],
+    [
+      'entries that call a long function',
+      `function f {\n${'true\n'.repeat(5000)}}\n${"menuentry 'x' { f; }\n".repeat(500)}`,
+    ],
+    ['a file of megabytes', '#'.repeat(2 * 1024 * 1024)],
+  ])('is refused: %s', (_, text) => {
+    expect(() => parseGrubConfig(text, world)).toThrow(Failure)
+  })
+})
+
 describe("grub.cfg of AEM's own script (tboot)", () => {
   const config = parseGrubConfig(TBOOT, world())
 

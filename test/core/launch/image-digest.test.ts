@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { gzipSync } from 'node:zlib'
+import { constants, deflateRawSync, gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { digestImage } from '../../../src/core/launch/image-digest.ts'
 import { detectImageKind } from '../../../src/core/launch/image-kind.ts'
@@ -12,6 +12,13 @@ const CONTENT = randomBytes(20_000)
 
 async function digest(bytes: Uint8Array, options: object = {}, size = 4096) {
   return digestImage(chunked(bytes, size), { banks: ['sha1', 'sha256'], stored: true, ...options })
+}
+
+const gzipHeader = (): Buffer => gzipSync(Buffer.alloc(0)).subarray(0, 10)
+
+/** Deflate data of so many zeros that further data can follow. */
+function zeros(size: number): Buffer {
+  return deflateRawSync(Buffer.alloc(size), { finishFlush: constants.Z_FULL_FLUSH })
 }
 
 describe('an image as GRUB loads it', () => {
@@ -27,6 +34,15 @@ describe('an image as GRUB loads it', () => {
     expect(image.digests.sha256).toBe(sha256(CONTENT))
     expect(image.storedDigests.sha256).toBe(sha256(stored))
     expect(image.digests.sha1).toBe(createHash('sha1').update(CONTENT).digest('hex'))
+  })
+
+  it('is not unpacked without end: a megabyte of gzip can hold days of work', async () => {
+    const bomb = Buffer.concat([gzipHeader(), ...Array<Buffer>(2200).fill(zeros(16 * 1024 * 1024))])
+    const image = await digest(bomb, {}, 1 << 20)
+    expect(image.problem).toMatch(/unpacks to more than 1073741824 bytes/)
+    expect(image.digests).toEqual({})
+    expect(image.loadedSizeBytes).toBeLessThan(1.1 * 2 ** 30)
+    expect(image.storedDigests.sha256).toBe(sha256(bomb))
   })
 
   it('is taken as stored with --nounzip', async () => {
