@@ -137,10 +137,10 @@ export const PATHS: readonly PathRow[] = [
   },
   { pattern: '{media}/{rest}', access: 'read', why: "the device's own xen, kernel, initramfs, grub.cfg" },
   {
-    pattern: '/run/aem-reseal/{work}/{name}',
+    pattern: '/run/aem-reseal/{process}/{work}/{name}',
     access: 'write',
     secret: true,
-    why: 'files of tools that only write files',
+    why: 'files of tools that only write files; of a run that was killed, the next one removes them',
   },
   {
     pattern: '/etc/systemd/system/anti-evil-maid-seal.service.d',
@@ -166,7 +166,7 @@ export const DEFAULT_STATE_DIR = '/var/lib/aem-reseal'
 export const WORK_ROOT = '/run/aem-reseal'
 /** Opened by src/host/pcr-relay.ts alone, for TPM 1.2 commands of tcsd; the host's file functions refuse it. */
 export const TPM_DEVICE = '/dev/tpm0'
-const MEDIA_ROOT = '/run/aem-reseal/media'
+export const MEDIA_ROOT = '/run/aem-reseal/media'
 
 /** Where an AEM device that is not mounted is mounted for a look. @param uuid checked by isUuid */
 export function mediaMountPoint(uuid: string): string {
