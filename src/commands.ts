@@ -206,7 +206,8 @@ export const COMMANDS = {
     params: none,
     asRoot: true,
     effect: 'read',
-    timeoutMs: 60 * SECOND,
+    // half of the gate's limit: where the journal does not answer, the session may still
+    timeoutMs: 30 * SECOND,
     maxOutputBytes: 4096 * KIB,
     why: 'what AEM said in this boot (with plymouth on, only part of it)',
     source: 'journalctl(1); wording: anti-evil-maid 4.2.0',
