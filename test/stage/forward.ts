@@ -216,6 +216,6 @@ async function listLeaks(stage: Stage): Promise<string> {
   const places = '/run /var/lib/aem-reseal /var/log /tmp /dev/shm /etc /root'
   // the stage's own: the screen, which shows the secret as AEM does, and the answers to AEM's questions
   const known = '^/run/stage/(console.log|answers|questions)$|^/run/anti-evil-maid/srk-password$'
-  const script = `grep -rlFs -f /dev/stdin ${places} | grep -vE '${known}'`
+  const script = `grep -rlFs -f - ${places} | grep -vE '${known}'`
   return (await stage.run(['bash', '-c', script], { input: secrets.join('\n') })).stdout
 }

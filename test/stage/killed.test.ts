@@ -76,6 +76,14 @@ describe.each(['2.0', '1.2'] as const)('killed on TPM %s', (tpm) => {
     expect(await triesOf(stage)).toBe(tries)
   })
 
+  test('a secret or the SRK password in a file would be seen', async () => {
+    for (const text of ['hunter 2', stage.devices[0]?.secret ?? '']) {
+      await writeFile(stage.pathOf('/var/log/leak'), `some words, ${text}, and others\n`)
+      expect(await leftBehind(stage)).toBe('/var/log/leak\n')
+    }
+    await stage.run(['rm', '/var/log/leak'])
+  })
+
   test('while it seals forward: cancel leaves nothing', async () => {
     const session = JSON.stringify(await readSession(stage))
     await killedAt(stage, TOOLS[tpm]!.seal, ['resume', '--yes'])
