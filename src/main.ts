@@ -111,9 +111,15 @@ function addCommands(
     running.host = await makeHost(io, options)
     return running.host
   }
+  /** After a run that was killed: first as it was before it. */
+  const openCleared = async (options: GlobalOptions): Promise<Host> => {
+    const host = await open(options)
+    await host.clearLeftovers?.()
+    return host
+  }
   add('start', 'the wizard after an update, before the restart', 'machine', async (options, own) => {
     const { runStart } = await import('./cli/session.ts')
-    return runStart(io, options, await open(options), {
+    return runStart(io, options, await openCleared(options), {
       bulletin: text(own.bulletin),
       keys: keysOf(own),
       protect: text(own.protect),
@@ -126,7 +132,7 @@ function addCommands(
     .option('--restart <when>', 'now, +MIN, HH:MM or manual')
   add('resume', 'go on from the checkpoint', 'machine', async (options) => {
     const { runResume } = await import('./cli/session.ts')
-    return runResume(io, options, await open(options))
+    return runResume(io, options, await openCleared(options))
   })
   add('rehearse', 'dry run of the whole job', 'none', async (options, own) => {
     const { hasAem, listScenarios, rehearseBuiltIn, rehearseHere } = await import('./cli/rehearse.ts')
@@ -161,7 +167,7 @@ function addCommands(
   })
   add('verify', "check the devices' own sealed copies", 'machine', async (options, own) => {
     const { runVerify } = await import('./cli/looks.ts')
-    return runVerify(io, options, await open(options), text(own.device))
+    return runVerify(io, options, await openCleared(options), text(own.device))
   }).option('--device <suffix>', 'only this device')
   add(
     'gate [act]',
@@ -188,12 +194,12 @@ function addCommands(
       if (act === undefined) return runDevices(io, options, await open(options))
       if (!isDeviceAct(act))
         throw makeFailure('usage', { reason: `devices takes ${DEVICE_ACTS.join(', ')}, not ${act}` })
-      return runDeviceAct(io, options, await open(options), act, device ?? null)
+      return runDeviceAct(io, options, await openCleared(options), act, device ?? null)
     },
   )
   add('cancel', 'cancel a scheduled restart and the session', 'machine', async (options) => {
     const { runCancel } = await import('./cli/session.ts')
-    return runCancel(io, options, await open(options))
+    return runCancel(io, options, await openCleared(options))
   })
   add('record', 'write this machine as a recorded machine, redacted', 'machine', async (options, own) => {
     const { runRecord } = await import('./cli/record.ts')

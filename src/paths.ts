@@ -169,10 +169,10 @@ export const PATHS: readonly PathRow[] = [
   ),
   { pattern: '{media}/{rest}', access: 'read', why: "the device's own xen, kernel, initramfs, grub.cfg" },
   {
-    pattern: '/run/aem-reseal/{work}/{name}',
+    pattern: '/run/aem-reseal/{process}/{work}/{name}',
     access: 'write',
     secret: true,
-    why: 'files of tools that only write files',
+    why: 'files of tools that only write files; of a run that was killed, the next one removes them',
   },
   {
     pattern: '/etc/systemd/system/anti-evil-maid-seal.service.d',
@@ -201,7 +201,7 @@ export const TPM_DEVICE = '/dev/tpm0'
 /** Opened by src/host/socket-owner.ts alone: who is at the other end of tcsd's port and of the relay. */
 export const SOCKET_TABLE = '/proc/net/tcp'
 export const USER_TABLE = '/etc/passwd'
-const MEDIA_ROOT = '/run/aem-reseal/media'
+export const MEDIA_ROOT = '/run/aem-reseal/media'
 
 /** Where an AEM device that is not mounted is mounted for a look. @param uuid checked by isUuid */
 export function mediaMountPoint(uuid: string): string {

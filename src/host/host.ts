@@ -81,6 +81,8 @@ export type Host = {
    * @throws Failure when the relay or tcsd cannot be started
    */
   relayTpm?<T>(values: Readonly<Record<number, string>>, work: () => Promise<T>): Promise<T>
+  /** Undoes what runs that were killed left behind: mounts, files of tools, a stopped tcsd, a session in the TPM. */
+  clearLeftovers?(): Promise<void>
   /** Temporary file, fsync, rename, fsync of the directory. @throws Failure */
   writeFileAtomic(path: string, bytes: Uint8Array, mode: number): Promise<void>
   /**

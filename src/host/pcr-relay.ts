@@ -6,8 +6,9 @@ import { command } from '../commands.ts'
 import { rewriteAnswer, splitMessage } from '../core/seal/tpm12-relay.ts'
 import { makeFailure } from '../messages.ts'
 import { TPM_DEVICE } from '../paths.ts'
-import type { MountedMedia, RunResult, Seen } from './host.ts'
+import type { RunResult, Seen } from './host.ts'
 import { findStrangeListener, isServicePeer } from './socket-owner.ts'
+import { startTcsd, type Traces } from './traces.ts'
 
 /*
  * tpm_sealdata binds to the registers as tcsd reports them; TPM 1.2 itself takes any digest (TPM_Seal,
@@ -28,43 +29,55 @@ const READ_BYTES = 4096
 type StartTcsd = (signal: AbortSignal) => Promise<Seen<RunResult>>
 type Run = (call: CommandCall) => Promise<Seen<RunResult>>
 
-/** Stops the system's tcsd and starts ours behind the relay. `close` undoes both. @throws Failure */
-export async function openPcrRelay(
+export type PcrRelay = {
+  /** @throws Failure when there will be none */
+  readonly ready: Promise<void>
+  /** Ends it, ready or not: ours is gone and the system's tcsd runs again. */
+  close(): Promise<void>
+}
+
+/** Stops the system's tcsd and starts ours behind the relay. `close` undoes both, whatever happened. */
+export function beginPcrRelay(
   values: Readonly<Record<number, string>>,
-  startTcsd: StartTcsd,
+  startOwnTcsd: StartTcsd,
   run: Run,
-): Promise<MountedMedia> {
+  traces: Pick<Traces, 'note'>,
+): PcrRelay {
   const ending = new AbortController()
+  const sockets = new Set<Socket>()
   let device: FileHandle | null = null
   let server: Server | null = null
   let tcsd: Promise<Seen<RunResult>> | null = null
-  const sockets = new Set<Socket>()
-  let closing: Promise<void> | null = null
+  let forget: (() => Promise<void>) | null = null
+  const begin = async (): Promise<void> => {
+    forget = await traces.note('tcsd-stopped')
+    const stopped = await run(command('tcsd-stop', {}))
+    if (stopped.state !== 'seen' || stopped.value.exit !== 0) throw relayFailure('tcsd did not stop')
+    ending.signal.throwIfAborted()
+    device = await open(TPM_DEVICE, constants.O_RDWR | constants.O_NOCTTY)
+    server = await listen(device, values, sockets)
+    tcsd = startOwnTcsd(ending.signal)
+    await waitForTcsd(tcsd)
+  }
+  const ready = begin().catch((error: NodeJS.ErrnoException) => {
+    throw error.code === undefined ? error : relayFailure(error.message)
+  })
   const end = async (): Promise<void> => {
     ending.abort()
+    await ready.catch(() => undefined)
     for (const socket of sockets) socket.destroy()
     await tcsd
     await new Promise<void>((resolve) => (server ? server.close(() => resolve()) : resolve()))
     await device?.close()
-    await run(command('tcsd-start', {}))
+    // Where it does not start the note stays, and the next run tries again.
+    if (await startTcsd(run)) await forget?.()
   }
+  let closing: Promise<void> | null = null
   const close = (): Promise<void> => {
     closing ??= end()
     return closing
   }
-  try {
-    const stopped = await run(command('tcsd-stop', {}))
-    if (stopped.state !== 'seen' || stopped.value.exit !== 0) throw relayFailure('tcsd did not stop')
-    device = await open(TPM_DEVICE, constants.O_RDWR | constants.O_NOCTTY)
-    server = await listen(device, values, sockets)
-    tcsd = startTcsd(ending.signal)
-    await waitForTcsd(tcsd)
-    return { root: TPM_DEVICE, close }
-  } catch (error) {
-    await close()
-    const { code, message } = error as NodeJS.ErrnoException
-    throw code === undefined ? error : relayFailure(message)
-  }
+  return { ready, close }
 }
 
 function relayFailure(reason: string, said?: string) {

@@ -4,13 +4,13 @@ import {
   type FileHandle,
   lstat,
   mkdir,
-  mkdtemp,
   open as openFileHandle,
   readdir,
   readlink,
   realpath,
   rename,
   rm,
+  rmdir,
   statfs,
   unlink,
 } from 'node:fs/promises'
@@ -28,6 +28,7 @@ import { isJournalDirty } from './ext4.ts'
 import type { FileDigests, FileStat, Host, MediaRequest, MountedMedia, RunResult, Seen } from './host.ts'
 import { ABSENT, seen, unknown } from './host.ts'
 import { findForeign } from './ownership.ts'
+import { clearTraces, makeTraces, type Traces } from './traces.ts'
 
 /** Files read whole are small; boot files go through digestFile, the Xen image (3 MB) is the largest. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -48,6 +49,7 @@ export function makeRealHost(options: RealHostOptions): Host {
   const mounted = new Set<string>()
   const opened = new Set<{ close(): Promise<void> }>()
   const writing = new Set<Promise<unknown>>()
+  const traces = makeTraces(workRoot())
   const check = (path: string, access: 'read' | 'write'): void => {
     const isPlain = !path.split('/').includes('..') && !path.includes('\0')
     const allowed =
@@ -120,7 +122,7 @@ export function makeRealHost(options: RealHostOptions): Host {
       })
     },
     async openMedia(media) {
-      const look = await openRealMedia(media, host, mounted)
+      const look = await openRealMedia(media, host, mounted, traces)
       if (look.state === 'seen') opened.add(look.value)
       return look
     },
@@ -133,6 +135,8 @@ export function makeRealHost(options: RealHostOptions): Host {
     async copyFile(from, to, sha256) {
       check(from, 'read')
       check(to, 'write')
+      await assertOwn(dirname(to))
+      await assertNoLink(to)
       await copyAtomically(from, isGuarded(from), to, sha256)
     },
     async makePrivateDirectory(path) {
@@ -173,27 +177,31 @@ export function makeRealHost(options: RealHostOptions): Host {
     async makeWorkDirectory() {
       await mkdir(workRoot(), { recursive: true, mode: 0o700 })
       await assertPrivate(workRoot())
-      const root = await mkdtemp(`${workRoot()}/work-`)
+      const root = await traces.makeWorkDirectory()
       const work = { root, close: () => rm(root, { recursive: true, force: true }) }
       opened.add(work)
       return work
     },
     randomBytes: (sizeBytes) => randomBytes(sizeBytes),
     async relayTpm(values, work) {
-      const { openPcrRelay } = await import('./pcr-relay.ts')
+      const { beginPcrRelay } = await import('./pcr-relay.ts')
       const startTcsd = (signal: AbortSignal) => runProgram(command('tcsd-relayed', {}), undefined, signal)
-      const relay = await openPcrRelay(values, startTcsd, (call) => host.run(call))
+      const relay = beginPcrRelay(values, startTcsd, (call) => host.run(call), traces)
+      // Before it is ready: Ctrl-C while tcsd is stopped starts it again.
       opened.add(relay)
       try {
+        await relay.ready
         return await work()
       } finally {
         await relay.close()
         opened.delete(relay)
       }
     },
+    clearLeftovers: () => clearTraces(workRoot(), (call) => host.run(call)),
     async close() {
       await Promise.allSettled(writing)
       await Promise.allSettled([...opened].map((media) => media.close()))
+      await traces.close()
     },
     lockFile: holdLock,
   }
@@ -361,6 +369,7 @@ async function openRealMedia(
   media: MediaRequest,
   host: Host,
   mounted: Set<string>,
+  traces: Traces,
 ): Promise<Seen<MountedMedia>> {
   if (media.mountPoint !== null) {
     mounted.add(media.mountPoint)
@@ -375,10 +384,16 @@ async function openRealMedia(
     )
   const made = await look(() => mkdir(mountPoint, { recursive: true, mode: 0o700 }))
   if (made.state !== 'seen') return unknown(`${mountPoint} could not be made`)
+  const forget = await traces.note(`mounted-${media.uuid}`)
+  const end = async (): Promise<void> => {
+    // Empty only when nothing is mounted there.
+    await rmdir(mountPoint).then(forget, () => undefined)
+  }
   const id = media.write ? 'mount-media-writable' : 'mount-media'
   const mount = await host.run(command(id, { uuid: media.uuid, mountPoint }))
   if (mount.state !== 'seen' || mount.value.exit !== 0) {
     const why = mount.state === 'seen' ? mount.value.stderr.trim() : 'mount could not be run'
+    await end()
     return unknown(`the device with UUID ${media.uuid} could not be mounted: ${why}`)
   }
   mounted.add(mountPoint)
@@ -390,6 +405,7 @@ async function openRealMedia(
       isOpen = false
       mounted.delete(mountPoint)
       await host.run(command('unmount-media', { mountPoint }))
+      await end()
     },
   })
 }

@@ -64,8 +64,8 @@ const NEXT_BOOT: {
   ],
   hold: (session) => [
     ...noSecret(session),
-    line("    AEM's automatic seal is held: nothing is sealed to what boots, unless every"),
-    line('    selected PCR is as predicted below, or you accept the change after the login.'),
+    line("    AEM's automatic seal is held: nothing is sealed unless every selected PCR"),
+    line('    is as predicted below, or you accept the change after the login.'),
     ...SOMETHING_ELSE,
   ],
   plain: (session) => [

@@ -1,5 +1,6 @@
 import {
   checkDevice,
+  checkLabel,
   checkRegisters,
   checkSpace,
   type GateCheck,
@@ -11,8 +12,11 @@ import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './
 import { observeMachine } from './machine.ts'
 import { readTextOrNull } from './read.ts'
 import { observeSealState } from './seal-state.ts'
+import { observeTpmId } from './sealed.ts'
+import { observeSrkPassword } from './srk-password.ts'
 import { isMeasured, listBadPcrs, type TpmFacts } from './tpm.ts'
 import { observeTpm2Lockout } from './tpm2-trial.ts'
+import { openTpm12Trial } from './tpm12-trial.ts'
 
 export type SealReadiness = {
   /** The device to seal for, when it is plugged in or known. */
@@ -42,9 +46,11 @@ export async function observeSealReadiness(
     device,
     checks: [
       ...checkDevice(device, sameLabel, options?.includes('ro') ?? null),
+      // The suffix of this boot says nothing of another device.
+      ...(other === null ? checkLabel(device, (await observeSealState(host)).cachedSuffix) : []),
       await checkDeviceSpace(host, device),
       checkPcrs(tpm, selected),
-      ...(tpm.version === '2.0' ? [await checkLockout(host)] : []),
+      ...(await checkLockout(host, tpm.version, device)),
       await checkAemIdle(host),
     ],
   }
@@ -73,9 +79,35 @@ function checkPcrs(tpm: TpmFacts, selected: readonly number[] | null): GateCheck
   })
 }
 
-async function checkLockout(host: Host): Promise<GateCheck> {
-  const why = await observeTpm2Lockout(host)
-  return { id: 'tpm-not-locked', ok: why === null, detail: why ?? 'the TPM is not in lockout' }
+async function checkLockout(
+  host: Host,
+  version: TpmFacts['version'],
+  device: AemDevice | null,
+): Promise<readonly GateCheck[]> {
+  if (version !== '1.2' && version !== '2.0') return []
+  const look = version === '2.0' ? { why: await observeTpm2Lockout(host) } : await tryTpm12(host, device)
+  if (look === null) return []
+  return [{ id: 'tpm-not-locked', ok: look.why === null, detail: look.why ?? 'the TPM is not in lockout' }]
+}
+
+/**
+ * No stock tool reads the count of TPM 1.2, so the password that AEM's seal will give is tried: the seal overwrites the
+ * freshness slot before it finds out. What the sealed file is bound to does not matter here.
+ * @returns null where no password is cached: then nothing is tried, and AEM's seal is not run either
+ */
+async function tryTpm12(host: Host, device: AemDevice | null): Promise<{ why: string | null } | null> {
+  if ((await observeSrkPassword(host)).state !== 'known') return null
+  const tpmId = await observeTpmId(host)
+  if (tpmId === null || device === null)
+    return { why: 'there is no sealed file to try the SRK password with' }
+  const trial = await openTpm12Trial(host)
+  if ('why' in trial) return trial
+  try {
+    const tried = await trial.tryBlob(`/var/lib/tpms/${tpmId}/${device.label}/secret.fre.sealed2`)
+    return { why: tried.state === 'untried' ? tried.why : null }
+  } finally {
+    await trial.close()
+  }
 }
 
 /** AEM is not in the middle of a seal: it may be writing to a device, or waiting for one. */

@@ -1,7 +1,12 @@
 import { command } from '../commands.ts'
 import { renderSelection } from '../core/seal/key-public.ts'
 import { SEALED_KEY_BYTES } from '../core/seal/sealed-blob.ts'
-import { classifyTpm2Error, parseTpm2Lockout, type Tpm2Refusal } from '../core/seal/tpm2-answers.ts'
+import {
+  classifyTpm2Error,
+  parseTpm2Lockout,
+  type Tpm2Lockout,
+  type Tpm2Refusal,
+} from '../core/seal/tpm2-answers.ts'
 import type { Host, RunResult, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { observeSrkPassword, type SrkPassword, toTpm2Auth } from './srk-password.ts'
@@ -103,12 +108,32 @@ async function readFreshness(host: Host, sessionFile: string): Promise<Uint8Arra
 
 /** @returns why the TPM must not be asked now, or null */
 export async function observeTpm2Lockout(host: Host): Promise<string | null> {
-  const answer = valueOrNull(await host.run(command('tpm2-properties', {})))
-  const lockout = answer?.exit === 0 ? parseTpm2Lockout(answer.stdout) : null
+  const lockout = await observeTries(host)
   if (lockout === null)
     return 'the TPM did not answer whether it is in lockout (is another program using it?)'
   if (!lockout.isLockedOut) return null
-  return `the TPM is in lockout after ${lockout.failedTries} wrong passwords and answers none for a while; AEM's next seal clears it, or wait`
+  return `the TPM is in lockout after ${lockout.failedTries} wrong passwords and answers none for a while; ${CLEAR_LOCKOUT}`
+}
+
+/**
+ * AEM's initrd looks whether the SRK has a password by trying none, which costs a try at every boot where it has one
+ * (anti-evil-maid 4.2.0, tpm2_z_srk); only its seal clears the count. With too few left the next boot cannot unseal.
+ * @returns why the next boot could not, or null
+ */
+export async function observeTpm2TriesLeft(host: Host): Promise<string | null> {
+  const tries = await observeTries(host)
+  if (tries === null) return 'the TPM did not answer how many wrong passwords it has counted'
+  const { failedTries, maxTries } = tries
+  if (failedTries + 1 < maxTries) return null
+  return `the TPM has counted ${failedTries} wrong passwords and takes ${maxTries}; AEM's look at the SRK in the next boot costs another, and then it takes none for a while; ${CLEAR_LOCKOUT}`
+}
+
+const CLEAR_LOCKOUT =
+  "AEM's next seal clears it, and so does `sudo sh -c 'tpm2_dictionarylockout -T device:/dev/tpm0 --clear-lockout -p \"$(cat /var/lib/anti-evil-maid/tpm-owner-pw)\"'`, or wait"
+
+async function observeTries(host: Host): Promise<Tpm2Lockout | null> {
+  const answer = valueOrNull(await host.run(command('tpm2-properties', {})))
+  return answer?.exit === 0 ? parseTpm2Lockout(answer.stdout) : null
 }
 
 function describePassword(state: 'missing' | 'unreadable'): string {

@@ -64,6 +64,54 @@ describe('the wizard in a terminal', () => {
   )
 })
 
+/** Of a Linux console without a framebuffer: the smallest that somebody sits before. */
+const CONSOLE_ROWS = 25
+const PREDICTED = /^ {4}PCR (13|17|18|19) {2}[0-9a-f]{64}$/
+
+describe('the screen before the restart', () => {
+  it.each([
+    ['forward-seal', 0, ['Your secret MUST appear, before you type the disk passphrase.']],
+    ['hold', 1, ['Your secret will NOT appear', "AEM's automatic seal is held", 'PCR 18']],
+    ['plain', 2, ['Your secret will NOT appear', 'AEM then seals by itself to whatever booted.', 'PCR 18']],
+  ] as const)('fits on one photograph with %s', async (_way, downs, says) => {
+    const terminal = openTerminal(['rehearse', '--scenario', 'clean-update'], {}, CONSOLE_ROWS)
+    terminal.waitFor('Which bulletin').then(
+      () => terminal.type(ENTER),
+      () => undefined,
+    )
+    await answer(terminal, PROTECTION, `${DOWN.repeat(downs)}${ENTER}`)
+    await terminal.waitFor(RESTART)
+    await terminal.waitFor('by hand')
+    const view = await terminal.view()
+    const text = view.join('\n')
+    expect(text).toContain('What the next boot shows (take a photograph of this screen)')
+    for (const words of says) expect(text).toContain(words)
+    expect(text).toMatch(/type nothing, and power off\.\n[\s\S]*live system[\s\S]*another AEM device/)
+    expect(view.filter((line) => PREDICTED.test(line))).toHaveLength(4)
+    terminal.type(CTRL_C)
+    await terminal.exit
+  })
+
+  it('explains each way in three sentences, and names the one it recommends', async () => {
+    const terminal = openTerminal(['rehearse', '--scenario', 'clean-update'])
+    terminal.waitFor('Which bulletin').then(
+      () => terminal.type(ENTER),
+      () => undefined,
+    )
+    await terminal.waitFor(PROTECTION)
+    const screen = (await terminal.screen()).join('\n')
+    const ways = ['forward-seal', 'hold', 'plain'].map((name) => {
+      const [, words = ''] =
+        new RegExp(`^ {2}${name}( \\([a-z ]+\\))?\\n((?: {4}.*\\n)+)`, 'm').exec(screen)?.slice(1) ?? []
+      return words.replaceAll(/\s+/g, ' ').trim()
+    })
+    for (const words of ways) expect(words.match(/[.](?= |$)/g)).toHaveLength(3)
+    expect(screen).toContain('forward-seal (recommended)')
+    terminal.type(CTRL_C)
+    await terminal.exit
+  })
+})
+
 describe('80 columns', () => {
   it.each(SCENARIOS.map(({ name }) => name))('no line of %s is wider', async (name) => {
     const terminal = openTerminal(['rehearse', '--scenario', name, '--yes'])

@@ -43,6 +43,7 @@ function makeMortalHost(host: Host, cut: Cut, written: string[]): Host {
 const [mode, when, at] = process.argv.slice(2)
 const written: string[] = []
 const real = makeRealHost({ stateDir: STATE, userDirectories: [] })
+await real.clearLeftovers?.()
 const host = makeMortalHost(
   real,
   { when: when === 'before' ? 'before' : 'after', at: Number(at ?? 0) },

@@ -5,14 +5,19 @@ import {
   blockedBy,
   changeSession,
   checksOf,
+  clearLockout,
   detailOf,
+  type FlowJson,
   leftBehind,
+  lockOut,
   predictNextBoot,
   readSession,
   sealForward,
   sealForwardJson,
+  triesOf,
   verify,
 } from './forward.ts'
+import { HARMS } from './harms.ts'
 import { createStage, type Stage, type StageOptions } from './stage.ts'
 
 /** A stage sealed to the present state, with the update installed and its session before the forward seal. */
@@ -33,14 +38,48 @@ const listSealed = async (stage: Stage): Promise<string> =>
   (await stage.run(['sh', '-c', 'cd /var/lib/tpm && sha256sum */*; cd /boot/aem/tpms && sha256sum */*/*']))
     .stdout
 
+function detailsOf(flow: FlowJson): string {
+  const failed = (flow.steps[0]?.facts.checks ?? []).filter(({ ok }) => ok !== true)
+  return failed.map(({ detail }) => detail).join('\n')
+}
+
+/** Leaves objects in a TPM 2.0 until it has no room for another, as failed unseals of AEM do. */
+async function fillTpm(stage: Stage): Promise<void> {
+  const load =
+    'tpm2_load -T device:/dev/tpm0 -Q -C 0x81000001 -P str: -u /var/lib/tpm/aem/key.pub -r /var/lib/tpm/aem/key.priv -c /run/context'
+  const done = await stage.run(['sh', '-c', `${load}; ${load}; ${load}; ${load}`])
+  expect(done.stderr).toContain('0x902')
+}
+
+const WRONG_PASSWORD =
+  'tpm2_load -T device:/dev/tpm0 -C 0x81000001 -P wrong -u /var/lib/tpm/aem/key.pub -r /var/lib/tpm/aem/key.priv -c /run/context'
+
+/** Looks, all the time, at what listens and at the command lines of all processes. */
+function startWatch(stage: Stage) {
+  const look = 'ss -Hltn >>/run/listening; cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " " >>/run/lines'
+  const watching = stage.start(['bash', '-c', `while ${look}; do sleep 0.01; done`])
+  const end = async () => {
+    watching.kill('SIGKILL')
+    await watching.finished
+    const listening = (await readFile(stage.pathOf('/run/listening'), 'utf8')).split('\n')
+    const addresses = listening.map((line) => line.split(/ +/)[3]).filter((one) => one !== undefined)
+    const commandLines = await readFile(stage.pathOf('/run/lines'), 'utf8')
+    await stage.run(['rm', '/run/listening', '/run/lines'])
+    return { listening: [...new Set(addresses)], commandLines }
+  }
+  return { end }
+}
+
 // One story: what cannot be done is refused, what fails is taken back, what is cancelled is put back, and at last the
 // first boot of the new Xen shows the secret.
 describe.each(['2.0', '1.2'] as const)('forward seal on TPM %s', (tpm) => {
   let stage: Stage
   let before: string
+  let session: string
   let good: Awaited<ReturnType<typeof predictNextBoot>>
   beforeAll(async () => {
     stage = await updated({ tpm })
+    session = JSON.stringify(await readSession(stage))
     before = await listSealed(stage)
     good = await predictNextBoot(stage)
   })
@@ -60,45 +99,44 @@ describe.each(['2.0', '1.2'] as const)('forward seal on TPM %s', (tpm) => {
     expect(await leftBehind(stage)).toBe('')
   })
 
-  test.each([
-    ['the device is read-only', 'device-writable', 'mount -o remount,ro /boot', 'mount -o remount,rw /boot'],
-    [
-      'dom0 keeps no secret',
-      'secrets-in-dom0',
-      'mv /var/lib/anti-evil-maid/aem/secret.txt /root',
-      'mv /root/secret.txt /var/lib/anti-evil-maid/aem',
-    ],
-    [
-      'the device was never sealed',
-      'device-sealed',
-      'mv /boot/aem/tpms /boot/aem/kept',
-      'mv /boot/aem/kept /boot/aem/tpms',
-    ],
-    [
-      'a link on the device leads elsewhere',
-      'device-sealed',
-      'mv /boot/aem/tpms /boot/aem/kept; ln -s kept /boot/aem/tpms',
-      'rm /boot/aem/tpms; mv /boot/aem/kept /boot/aem/tpms',
-    ],
-    [
-      'the token is an old one',
-      'freshness',
-      'cd /var/lib/anti-evil-maid/aem; mv secret.fre /root; head -c 20 /dev/zero >secret.fre',
-      'mv /root/secret.fre /var/lib/anti-evil-maid/aem',
-    ],
-    [
-      'the device is full',
-      'device-space',
-      'dd if=/dev/zero of=/boot/filler bs=64k 2>/dev/null || :; sync',
-      'rm /boot/filler',
-    ],
-  ])('is refused when %s', async (_, id, harm, mend) => {
+  test.each(HARMS.filter(({ blocked }) => blocked.length > 0))(
+    'is refused when $what',
+    async ({ blocked, isFirst, wayOut, harm, mend }) => {
+      await changeSession(stage, good)
+      const tries = await triesOf(stage)
+      expect((await stage.run(['bash', '-c', harm(stage)])).exit).toBe(0)
+      const flow = await sealForwardJson(stage).finally(() => stage.run(['bash', '-c', mend(stage)]))
+      expect(isFirst ? blockedBy(flow).slice(0, 1) : blockedBy(flow)).toEqual(blocked)
+      expect(flow.steps.map(({ id }) => id)).toEqual(['gate-forward-seal'])
+      expect(detailsOf(flow)).toMatch(wayOut)
+      expect(flow.exit).toBe(1)
+      expect(await listSealed(stage)).toBe(before)
+      expect(await triesOf(stage)).toBe(tries)
+      expect(await leftBehind(stage)).toBe('')
+    },
+  )
+
+  test('is refused while the TPM is in lockout, and verify then claims nothing', async () => {
     await changeSession(stage, good)
-    expect((await stage.run(['sh', '-c', harm])).exit).toBe(0)
+    await lockOut(stage)
+    const tries = await triesOf(stage)
     const flow = await sealForwardJson(stage)
-    expect((await stage.run(['sh', '-c', mend])).exit).toBe(0)
-    expect(blockedBy(flow)).toEqual([id])
+    const { exit, devices } = await verify(stage)
+    expect(await triesOf(stage)).toBe(tries)
+    await clearLockout(stage)
+    // AEM took the cached SRK password of TPM 1.2 away, so there is none whose trial would meet the lockout
+    expect(blockedBy(flow)).toEqual(tpm === '2.0' ? ['tpm-not-locked', 'freshness'] : ['srk-password'])
+    expect(detailsOf(flow)).toMatch(/lockout .*(or wait|for a while)/)
+    expect(checksOf(devices)).toMatchObject({
+      policy: true,
+      'unseal-txt': null,
+      'unseal-fre': null,
+      freshness: null,
+    })
+    expect(detailOf(devices, 'unseal-txt')).toContain('lockout')
+    expect(exit).toBe(1)
     expect(await listSealed(stage)).toBe(before)
+    expect(await leftBehind(stage)).toBe('')
   })
 
   test('a switch that fails is taken back', async () => {
@@ -159,7 +197,14 @@ describe.each(['2.0', '1.2'] as const)('forward seal on TPM %s', (tpm) => {
     const token = async () =>
       (await stage.run(['sha256sum', '/var/lib/anti-evil-maid/aem/secret.fre'])).stdout
     const old = await token()
+    if (tpm === '2.0') await fillTpm(stage)
+    const watch = startWatch(stage)
     const sealed = await sealForward(stage)
+    const { listening, commandLines } = await watch.end()
+    expect(listening.filter((address) => !/^(127\.0\.0\.1|\[::1\]):/.test(address))).toEqual([])
+    expect(listening.includes('127.0.0.1:6545')).toBe(tpm === '1.2')
+    expect(commandLines).toContain('aem-reseal.mjs resume')
+    expect(commandLines).not.toContain(stage.devices[0]?.secret)
     expect(sealed.stdout).toContain('sealed to the predicted registers')
     expect(sealed.stdout).toContain('Your secret MUST appear, before you type the disk passphrase')
     expect(sealed.stdout).toContain('type nothing, and power off')
@@ -206,28 +251,33 @@ describe.each(['2.0', '1.2'] as const)('forward seal on TPM %s', (tpm) => {
       'aem-reseal',
     )
   })
-})
 
-test('a wrong prediction leaves the user where AEM leaves everybody', async () => {
-  const stage = await updated({ tpm: '2.0' })
-  try {
+  test('a wrong prediction leaves the user where AEM leaves everybody', async () => {
+    await stage.replaceBootFile('grub2/grub.cfg', (old) =>
+      old.toString().replace(/( aem\.uuid=\S+)/g, '$1 quiet'),
+    )
+    // the same session as if it had begun in this boot
+    const now = (await stage.run(['cat', '/proc/sys/kernel/random/boot_id'])).stdout.trim()
+    const { bootId } = JSON.parse(session) as { bootId: string }
+    const input = session.replaceAll(bootId, now)
+    await stage.run(['sh', '-c', 'cat >/var/lib/aem-reseal/session.json'], { input })
     const wrong = await predictNextBoot(stage)
+    const [one = ''] = wrong.pcrs.map(({ predicted }) => predicted ?? '')
     await changeSession(stage, {
       ...wrong,
-      pcrs: wrong.pcrs.map((row) => (row.index === 18 ? { ...row, predicted: 'ab'.repeat(32) } : row)),
+      pcrs: wrong.pcrs.map((row) => (row.index === 18 ? { ...row, predicted: one } : row)),
     })
     expect((await sealForward(stage)).exit).toBe(3)
+    expect(await leftBehind(stage)).toBe('')
     await stage.powerOff()
     const boot = await stage.powerOn()
     expect(boot.secretShown).toBe(false)
     expect(boot.journal()).toContain('Freshness token unsealing failed!')
     expect(boot.journal()).toContain('Sealed /var/lib/anti-evil-maid/aem/secret.txt')
-    await stage.aemReseal(['resume', '--yes'])
     await stage.powerOff()
     expect((await stage.powerOn()).secretShown).toBe(true)
-  } finally {
-    await stage.destroy()
-  }
+    expect((await verify(stage)).exit).toBe(0)
+  })
 })
 
 test('an external stick: absent, sealed on its own file system, and the secret at its first boot', async () => {
@@ -259,6 +309,13 @@ describe.each(['2.0', '1.2'] as const)('an SRK password on TPM %s', (tpm) => {
   test('is taken from this boot’s cache, or asked for, and the first boot shows the secret', async () => {
     const stage = await updated({ tpm, srkPassword: 'hunter 2' })
     try {
+      if (tpm === '2.0') {
+        // AEM's initrd looks for a password by a wrong one: after it this TPM would take none
+        await stage.run(['bash', '-c', WRONG_PASSWORD])
+        expect(blockedBy(await sealForwardJson(stage))).toEqual(['tpm-tries-left'])
+        await clearLockout(stage)
+      }
+      const watch = startWatch(stage)
       const blocked = await sealForwardJson(stage)
       if (tpm === '1.2') {
         // AEM removed the cached password after its seal, and --yes answers for nobody
@@ -271,6 +328,8 @@ describe.each(['2.0', '1.2'] as const)('an SRK password on TPM %s', (tpm) => {
         expect(await terminal.finished).toBe(3)
         expect(terminal.raw()).not.toContain('hunter')
       } else expect(blocked.exit).toBe(3)
+      expect((await watch.end()).commandLines).not.toContain('hunter')
+      expect(await leftBehind(stage)).toBe('')
       const session = await readFile(stage.pathOf('/var/lib/aem-reseal/session.json'), 'utf8')
       expect(session).not.toContain('hunter')
       await stage.powerOff()

@@ -69,6 +69,7 @@ export interface PtyOptions {
 }
 
 export interface Stage {
+  options: StageOptions
   tpm: Tpm
   devices: readonly StageDevice[]
   luks: Disk

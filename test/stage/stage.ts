@@ -142,6 +142,7 @@ function stageOf(machine: Machine): Stage {
     else await inside(namespace, ['/usr/libexec/stage/plug', 'unplug', device.disk.name])
   }
   return {
+    options: machine.options,
     tpm: machine.tpm,
     devices: machine.devices,
     luks: machine.luks,

@@ -8,6 +8,8 @@ export type Terminal = {
   readonly raw: () => string
   /** What a person sees, the lines that scrolled away too. */
   readonly screen: () => Promise<readonly string[]>
+  /** What a photograph of the screen shows. */
+  readonly view: () => Promise<readonly string[]>
   /** Resolves when the screen shows it after what was waited for before. */
   readonly waitFor: (text: string) => Promise<void>
   readonly type: (keys: string) => void
@@ -23,11 +25,15 @@ const COLUMNS = 80
 const ROWS = 40
 
 /** The built program in a real pseudo-terminal of 80 columns. */
-export function openTerminal(args: readonly string[], env: Readonly<Record<string, string>> = {}): Terminal {
+export function openTerminal(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  rows = ROWS,
+): Terminal {
   const pty: IPty = spawn(process.execPath, [DIST, ...args], {
     name: 'xterm-256color',
     cols: COLUMNS,
-    rows: ROWS,
+    rows,
     cwd: '/',
     env: {
       PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
@@ -37,7 +43,7 @@ export function openTerminal(args: readonly string[], env: Readonly<Record<strin
       ...env,
     },
   })
-  const screen = new xterm.Terminal({ cols: COLUMNS, rows: ROWS, scrollback: 5000, allowProposedApi: true })
+  const screen = new xterm.Terminal({ cols: COLUMNS, rows, scrollback: 5000, allowProposedApi: true })
   let raw = ''
   let seen = 0
   const waiting: (() => void)[] = []
@@ -60,19 +66,21 @@ export function openTerminal(args: readonly string[], env: Readonly<Record<strin
   onTestFinished(() => {
     if (!isOver) pty.kill('SIGKILL')
   })
+  const readLines = (): Promise<readonly string[]> =>
+    new Promise((resolve) => {
+      screen.write('', () => {
+        const { active } = screen.buffer
+        const lines = Array.from({ length: active.length }, (_, row) =>
+          active.getLine(row)?.translateToString(true),
+        )
+        resolve(lines.map((text) => text ?? ''))
+      })
+    })
   const plain = (): string => raw.replaceAll(/\u001b\[[0-9;?]*[A-Za-z]/g, '')
   return {
     raw: () => raw,
-    screen: () =>
-      new Promise((resolve) => {
-        screen.write('', () => {
-          const { active } = screen.buffer
-          const lines = Array.from({ length: active.length }, (_, row) =>
-            active.getLine(row)?.translateToString(true),
-          )
-          resolve(lines.map((text) => text ?? ''))
-        })
-      }),
+    screen: readLines,
+    view: async () => (await readLines()).slice(-rows),
     waitFor: (text) =>
       new Promise((resolve, reject) => {
         const check = (): void => {

@@ -1,3 +1,5 @@
+import { labelOf } from '../aem/devices.ts'
+
 /** One condition of a reseal; null: could not be looked up, which is as good as no. */
 export type GateCheck = { readonly id: string; readonly ok: boolean | null; readonly detail: string }
 
@@ -64,6 +66,23 @@ export function checkDevice(
 }
 
 /**
+ * AEM takes the device by its UUID and the names of its files from the label that its initrd saw.
+ * @param cachedSuffix what that label was; null: this boot keeps it no more, and AEM's seal is told it by hand
+ */
+export function checkLabel(
+  device: { readonly label: string; readonly suffix: string; readonly uuid: string | null } | null,
+  cachedSuffix: string | null,
+): readonly GateCheck[] {
+  if (cachedSuffix === null) return []
+  const id = 'device-label'
+  if (device === null) return [{ id, ok: null, detail: 'the device is not there to be looked at' }]
+  const { label, suffix, uuid } = device
+  if (suffix === cachedSuffix) return [{ id, ok: true, detail: `labelled ${label}, as in this boot` }]
+  const detail = `the device with UUID ${uuid} was labelled ${labelOf(cachedSuffix)} in this boot and is ${label} now: \`e2label\` gives it its label back`
+  return [{ id, ok: false, detail }]
+}
+
+/**
  * No selected register is one that AEM refuses to seal to. A register that cannot be read may be such a one.
  *
  * @param facts measured: did a launch happen; selected: SEAL, null where it cannot be read; unread: selected registers
@@ -77,8 +96,18 @@ export function checkRegisters(facts: {
 }): GateCheck {
   const { measured, selected, unread, bad } = facts
   const id = 'pcrs-sane'
-  if (bad.length > 0) return { id, ok: false, detail: `never extended: ${bad.join(', ')}` }
-  if (measured === false) return { id, ok: false, detail: 'no measured launch happened in this boot' }
+  if (bad.length > 0)
+    return {
+      id,
+      ok: false,
+      detail: `never extended: ${bad.join(', ')}; restart with the AEM entry, and see AEM's README on its PCR sanity check`,
+    }
+  if (measured === false)
+    return {
+      id,
+      ok: false,
+      detail: 'no measured launch happened in this boot: restart with the AEM entry, TXT on in the firmware',
+    }
   if (selected === null || selected.length === 0)
     return { id, ok: null, detail: 'which PCRs AEM seals to could not be read (SEAL)' }
   if (unread.length > 0) return { id, ok: null, detail: `could not be read: PCR ${unread.join(', ')}` }

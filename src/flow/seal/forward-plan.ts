@@ -15,7 +15,7 @@ import { observeSelection } from '../../observe/selection.ts'
 import { observeSrkPassword } from '../../observe/srk-password.ts'
 import { observeTarget } from '../../observe/target.ts'
 import { observeTpm } from '../../observe/tpm.ts'
-import { openTpm2Trial } from '../../observe/tpm2-trial.ts'
+import { observeTpm2TriesLeft, openTpm2Trial } from '../../observe/tpm2-trial.ts'
 import { openTpm12Trial } from '../../observe/tpm12-trial.ts'
 import { findToken } from './find-token.ts'
 
@@ -74,6 +74,7 @@ export async function observeForwardReadiness(
     ...(await checkCopies(host, device, tpmId)),
     checkSpace('dom0-space', 'dom0', valueOrNull(await host.freeBytes('/var/lib/tpms'))),
     await checkPassword(host, booted?.label ?? null, tpmId, tpm.version),
+    ...(tpm.version === '2.0' ? [await checkTriesLeft(host)] : []),
     token.check,
   ]
   const { version } = tpm
@@ -116,10 +117,10 @@ async function checkCopies(
 ): Promise<readonly GateCheck[]> {
   const media = device ? valueOrNull(await openDevice(host, device)) : null
   try {
-    const label = device?.label ?? ''
+    const label = device?.label ?? null
     const own = media === null || tpmId === null ? null : `${media.root}/aem`
     const look = async (root: string | null): Promise<boolean | null> => {
-      if (root === null || tpmId === null) return null
+      if (root === null || tpmId === null || label === null) return null
       const parts = [root, `${root}/tpms`, `${root}/tpms/${tpmId}`, `${root}/tpms/${tpmId}/${label}`]
       // dom0's /var/lib is the system's own.
       for (const path of root === '/var/lib' ? parts.slice(3) : parts)
@@ -127,10 +128,11 @@ async function checkCopies(
       return isSealed(await observeSealedCopy(host, root, tpmId, label))
     }
     const [onDevice, inDom0] = [await look(own), await look('/var/lib')]
-    const detail = (ok: boolean | null): string =>
-      ok
-        ? 'sealed before; the old files are kept beside the new ones'
-        : 'not sealed before: let AEM seal once first'
+    const detail = (ok: boolean | null): string => {
+      if (ok === null) return 'the sealed files could not be looked at'
+      if (!ok) return 'not sealed before: let AEM seal once first'
+      return 'sealed before; the old files are kept beside the new ones'
+    }
     return [
       { id: 'device-sealed', ok: onDevice, detail: detail(onDevice) },
       { id: 'dom0-sealed', ok: inDom0, detail: detail(inDom0) },
@@ -164,6 +166,15 @@ async function checkPassword(
     return { id, ok: false, detail: `${gone}: restart once with the AEM entry, then try again` }
   const why = await trySrk(host, `/var/lib/tpms/${tpmId}/${label}`, version)
   return { id, ok: why === null, detail: why ?? 'the SRK takes the password, or needs none' }
+}
+
+async function checkTriesLeft(host: Host): Promise<GateCheck> {
+  const id = 'tpm-tries-left'
+  const password = await observeSrkPassword(host)
+  const hasPassword = password.state === 'known' && password.bytes.length > 0
+  const why = hasPassword ? await observeTpm2TriesLeft(host) : null
+  const left = hasPassword ? 'the next boot can unseal' : 'no SRK password, so none are counted'
+  return { id, ok: why === null, detail: why ?? left }
 }
 
 /** @returns null when the SRK opens the present sealed files, or why not */

@@ -5,7 +5,7 @@ import { sha256 as digest, findDevice, type SimMachine } from './model.ts'
 import { isSealAsked, startSeal } from './power.ts'
 import { answerProgram } from './programs.ts'
 
-const WORK = '/run/aem-reseal/work-0'
+const WORK = '/run/aem-reseal/1-1/work-0'
 
 /**
  * The built-in machine as a host: every read and every program is answered from the model.

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   checkDevice,
+  checkLabel,
   checkRegisters,
   checkSpace,
   isReady,
@@ -39,6 +40,21 @@ describe('checkDevice', () => {
     expect(ids(checkDevice({ ...device, isReadOnly: null }, [device], null))['device-writable']).toBeNull()
     const other = { ...device, uuid: 'bbbb-2222' }
     expect(ids(checkDevice(device, [device, other], false))['device-unique']).toBe(false)
+  })
+})
+
+describe('checkLabel', () => {
+  const labelled = (suffix: string) => ({ label: `aem${suffix}`, suffix, uuid: 'aaaa-1111' })
+  it('is what the initrd saw, or not', () => {
+    expect(checkLabel(labelled('.a'), '.a')).toMatchObject([{ id: 'device-label', ok: true }])
+    const [other] = checkLabel(labelled('.b'), '')
+    expect(other).toMatchObject({ ok: false })
+    expect(other?.detail).toMatch(/labelled aem in this boot and is aem\.b now: `e2label`/)
+  })
+
+  it('is not known without the device, and not asked without the name of this boot', () => {
+    expect(checkLabel(null, '')).toMatchObject([{ ok: null }])
+    expect(checkLabel(labelled(''), null)).toEqual([])
   })
 })
 
