@@ -1,42 +1,30 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { constants } from 'node:fs'
-import {
-  type FileHandle,
-  lstat,
-  mkdir,
-  open as openFileHandle,
-  readdir,
-  readlink,
-  realpath,
-  rename,
-  rm,
-  rmdir,
-  statfs,
-  unlink,
-} from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { randomBytes } from 'node:crypto'
+import { lstat, mkdir, readlink, realpath, rename, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join } from 'node:path'
-import type { CommandCall } from '../commands.ts'
+import { dirname, join } from 'node:path'
 import { command } from '../commands.ts'
-import type { Failure } from '../core/failure.ts'
 import { makeFailure } from '../messages.ts'
-import { believedRootOf, mediaMountPoint, pathAllowed, WORK_ROOT } from '../paths.ts'
-import { digestStream } from './digest.ts'
-import { guestEnvironment } from './environment.ts'
-import { isJournalDirty } from './ext4.ts'
-import type { FileDigests, FileStat, Host, MediaRequest, MountedMedia, RunResult, Seen } from './host.ts'
-import { ABSENT, seen, unknown } from './host.ts'
+import { believedRootOf, pathAllowed, WORK_ROOT } from '../paths.ts'
+import type { Host } from './host.ts'
+import { unknown } from './host.ts'
+import { holdLock } from './lock.ts'
 import { findForeign } from './ownership.ts'
-import { clearTraces, makeTraces, type Traces } from './traces.ts'
+import {
+  digestGuarded,
+  listGuarded,
+  look,
+  openStreamed,
+  READ_CHUNK_BYTES,
+  readWhole,
+  statGuarded,
+} from './real-look.ts'
+import { openRealMedia } from './real-media.ts'
+import { copyAtomically, syncDirectory, writeAtomically, writeFailure } from './real-write.ts'
+import { runProgram } from './run-program.ts'
+import { clearTraces, makeTraces } from './traces.ts'
 
-/** Files read whole are small; boot files go through digestFile, the Xen image (3 MB) is the largest. */
-const MAX_FILE_BYTES = 64 * 1024 * 1024
-/** What is only hashed: the largest initramfs seen in a dom0 has some 100 MB; a sparse file on a stick has no end. */
-const MAX_STREAMED_BYTES = 1024 * 1024 * 1024
 /** Trees that somebody with the machine or a stick in hand can have prepared. */
 const GUARDED_ROOTS = ['/boot', '/var/lib/anti-evil-maid', '/var/lib/tpms', '/run/anti-evil-maid']
-const READ_CHUNK_BYTES = 1 << 20
 
 export type RealHostOptions = {
   readonly stateDir: string
@@ -112,7 +100,7 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async digestFile(path) {
       check(path, 'read')
-      return digestRealFile(path, isGuarded(path))
+      return digestGuarded(path, isGuarded(path))
     },
     async openFile(path) {
       check(path, 'read')
@@ -208,38 +196,6 @@ export function makeRealHost(options: RealHostOptions): Host {
   return host
 }
 
-async function runProgram(
-  call: CommandCall,
-  input?: Uint8Array,
-  cancelSignal?: AbortSignal,
-): Promise<Seen<RunResult>> {
-  const { execa } = await import('./execa.ts')
-  const [program, ...args] = call.argv
-  if (!program?.startsWith('/')) throw new Error(`program ${program} is not an absolute path`)
-  const result = await execa(program, args, {
-    env: { ...guestEnvironment(process.env), ...call.environment },
-    extendEnv: false,
-    ...(input ? { input } : { stdin: 'ignore' as const }),
-    encoding: call.binary ? 'latin1' : 'utf8',
-    reject: false,
-    stripFinalNewline: false,
-    timeout: call.timeoutMs,
-    killSignal: call.effect === 'write' ? 'SIGTERM' : 'SIGKILL',
-    maxBuffer: call.maxOutputBytes,
-    cwd: '/',
-    ...(cancelSignal ? { cancelSignal } : {}),
-    // A session of its own: Ctrl-C must not cut a seal short after it renewed the token in the TPM, and a tool that
-    // gets a password by standard input must not find a terminal to ask on (getpass(3), tpm-tools).
-    detached: call.effect === 'write' || input !== undefined,
-    cleanup: call.effect === 'read',
-  })
-  if (result.code === 'ENOENT') return ABSENT
-  if (result.timedOut) return unknown(`${program} did not end within ${call.timeoutMs / 1000} s`)
-  if (result.isMaxBuffer) return unknown(`${program} printed more than ${call.maxOutputBytes} bytes`)
-  if (result.exitCode === undefined) return unknown(`${program} could not be run: ${result.shortMessage}`)
-  return seen({ exit: result.exitCode, stdout: result.stdout, stderr: result.stderr })
-}
-
 function isBelow(path: string, directories: readonly string[]): boolean {
   return directories.some(
     (directory) => path === directory || path.startsWith(directory === '/' ? directory : `${directory}/`),
@@ -258,238 +214,4 @@ async function assertPrivate(path: string): Promise<void> {
   const isOwn = stat.isDirectory() && stat.uid === process.geteuid?.() && (stat.mode & 0o022) === 0
   if (!isOwn)
     throw makeFailure('write-failed', { path, reason: 'it is no directory of the user who runs this alone' })
-}
-
-async function look<T>(read: () => Promise<T>): Promise<Seen<T>> {
-  try {
-    return seen(await read())
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ENOTDIR') return ABSENT
-    if (code === undefined) throw error
-    return unknown(message)
-  }
-}
-
-/**
- * Opens a regular file. Below /boot, a stick or AEM's directories no link is followed, in no part of the path: GRUB
- * and AEM's initrd read other files there than dom0 would by a link, and root could be led to any file of dom0.
- *
- * Where the descriptor really is stands in /proc/self/fd (proc(5)); opening first leaves nobody time to change it.
- */
-async function openGuarded(path: string, guarded: boolean, flags = 0) {
-  const mode = constants.O_RDONLY | constants.O_NOCTTY | constants.O_NONBLOCK | flags
-  const file = await openFileHandle(path, guarded ? mode | constants.O_NOFOLLOW : mode)
-  const real = await readlink(`/proc/self/fd/${file.fd}`)
-  const stat = await file.stat()
-  const isWanted = flags & constants.O_DIRECTORY ? stat.isDirectory() : stat.isFile()
-  if (isWanted && (!guarded || real === path)) return file
-  await file.close()
-  throw Object.assign(new Error(`${path} is a link or not a regular file`), { code: 'ELOOP' })
-}
-
-/** The same, of a size that can be read to its end. */
-async function openStreamed(path: string, guarded: boolean) {
-  const file = await openGuarded(path, guarded)
-  const { size } = await file.stat()
-  if (size <= MAX_STREAMED_BYTES) return file
-  await file.close()
-  throw Object.assign(new Error(`${path} has ${size} bytes, more than are read`), { code: 'EFBIG' })
-}
-
-async function readWhole(path: string, guarded: boolean): Promise<Seen<Uint8Array>> {
-  return look(async () => {
-    const file = await openGuarded(path, guarded)
-    try {
-      const { size } = await file.stat()
-      if (size > MAX_FILE_BYTES)
-        throw Object.assign(new Error(`${path} has ${size} bytes`), { code: 'EFBIG' })
-      return await file.readFile()
-    } finally {
-      await file.close()
-    }
-  })
-}
-
-async function listGuarded(path: string, guarded: boolean): Promise<Seen<readonly string[]>> {
-  return look(async () => {
-    if (!guarded) return (await readdir(path)).sort()
-    // O_DIRECTORY calls a link to a directory ENOTDIR, which would read as absent.
-    if ((await lstat(path)).isSymbolicLink()) {
-      throw Object.assign(new Error(`${path} is a link`), { code: 'ELOOP' })
-    }
-    const directory = await openGuarded(path, true, constants.O_DIRECTORY)
-    try {
-      return (await readdir(`/proc/self/fd/${directory.fd}`)).sort()
-    } finally {
-      await directory.close()
-    }
-  })
-}
-
-/** Of a path whose directory is reached without a link; the last part itself is never followed. */
-async function statGuarded(path: string, guarded: boolean): Promise<Seen<FileStat>> {
-  return look(async () => {
-    if (guarded && (await realpath(dirname(path))) !== dirname(path)) {
-      throw Object.assign(new Error(`${dirname(path)} is reached by a link`), { code: 'ELOOP' })
-    }
-    return toFileStat(await lstat(path))
-  })
-}
-
-async function digestRealFile(path: string, guarded: boolean): Promise<Seen<FileDigests>> {
-  return look(async () => {
-    const file = await openStreamed(path, guarded)
-    try {
-      return await digestStream(file.createReadStream({ autoClose: false, highWaterMark: READ_CHUNK_BYTES }))
-    } finally {
-      await file.close()
-    }
-  })
-}
-
-function toFileStat(stat: Awaited<ReturnType<typeof lstat>>): FileStat {
-  const kind = stat.isFile()
-    ? 'file'
-    : stat.isDirectory()
-      ? 'directory'
-      : stat.isSymbolicLink()
-        ? 'link'
-        : 'other'
-  return {
-    kind,
-    sizeBytes: Number(stat.size),
-    mtimeMs: Number(stat.mtimeMs),
-    mode: Number(stat.mode) & 0o7777,
-    ownerUid: Number(stat.uid),
-  }
-}
-
-async function openRealMedia(
-  media: MediaRequest,
-  host: Host,
-  mounted: Set<string>,
-  traces: Traces,
-): Promise<Seen<MountedMedia>> {
-  if (media.mountPoint !== null) {
-    mounted.add(media.mountPoint)
-    return seen({ root: media.mountPoint, close: async () => undefined })
-  }
-  const mountPoint = mediaMountPoint(media.uuid)
-  const device = await look(() => readlink(`/dev/disk/by-uuid/${media.uuid}`))
-  if (device.state !== 'seen') return ABSENT
-  if (!media.write && (await isJournalDirty(`/dev/disk/by-uuid/${media.uuid}`)) === true)
-    return unknown(
-      `its file system was not closed cleanly, so what GRUB reads and what AEM's initrd reads may differ; mend it with \`sudo fsck.ext4 -p /dev/disk/by-uuid/${media.uuid}\``,
-    )
-  const made = await look(() => mkdir(mountPoint, { recursive: true, mode: 0o700 }))
-  if (made.state !== 'seen') return unknown(`${mountPoint} could not be made`)
-  const forget = await traces.note(`mounted-${media.uuid}`)
-  const end = async (): Promise<void> => {
-    // Empty only when nothing is mounted there.
-    await rmdir(mountPoint).then(forget, () => undefined)
-  }
-  const id = media.write ? 'mount-media-writable' : 'mount-media'
-  const mount = await host.run(command(id, { uuid: media.uuid, mountPoint }))
-  if (mount.state !== 'seen' || mount.value.exit !== 0) {
-    const why = mount.state === 'seen' ? mount.value.stderr.trim() : 'mount could not be run'
-    await end()
-    return unknown(`the device with UUID ${media.uuid} could not be mounted: ${why}`)
-  }
-  mounted.add(mountPoint)
-  let isOpen = true
-  return seen({
-    root: mountPoint,
-    async close() {
-      if (!isOpen) return
-      isOpen = false
-      mounted.delete(mountPoint)
-      await host.run(command('unmount-media', { mountPoint }))
-      await end()
-    },
-  })
-}
-
-async function writeAtomically(path: string, bytes: Uint8Array, mode: number): Promise<void> {
-  return replaceAtomically(path, mode, (file) => file.writeFile(bytes))
-}
-
-async function copyAtomically(from: string, guarded: boolean, to: string, sha256: string): Promise<void> {
-  return replaceAtomically(to, 0o600, async (file) => {
-    const source = await openGuarded(from, guarded)
-    try {
-      const hash = createHash('sha256')
-      for await (const chunk of source.createReadStream({
-        autoClose: false,
-        highWaterMark: READ_CHUNK_BYTES,
-      })) {
-        hash.update(chunk)
-        await file.writeFile(chunk)
-      }
-      if (hash.digest('hex') !== sha256) throw new Error(`${from} is not the file that was to be copied`)
-    } finally {
-      await source.close()
-    }
-  })
-}
-
-async function replaceAtomically(
-  path: string,
-  mode: number,
-  write: (file: FileHandle) => Promise<void>,
-): Promise<void> {
-  const temporary = `${dirname(path)}/.${basename(path)}.new`
-  try {
-    await unlink(temporary).catch(() => undefined)
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
-    const file = await openFileHandle(temporary, flags, mode)
-    try {
-      // The umask is 077: a unit file that others may not read makes systemd complain.
-      await file.chmod(mode)
-      await write(file)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
-    await syncDirectory(dirname(path))
-  } catch (error) {
-    await unlink(temporary).catch(() => undefined)
-    throw writeFailure(path, error)
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await openFileHandle(path, constants.O_RDONLY | constants.O_DIRECTORY)
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
-  }
-}
-
-function writeFailure(path: string, error: unknown): Failure {
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'ENOSPC' || code === 'EDQUOT') return makeFailure('disk-full', { path })
-  return makeFailure('write-failed', { path, reason: message })
-}
-
-/**
- * An abstract socket: the kernel frees it when the process ends, however it ends, so no crash leaves a
- * lock behind and two processes can never both believe that they broke a stale one (unix(7)).
- */
-async function holdLock(path: string): Promise<{ release(): Promise<void> }> {
-  const directory = await lstat(dirname(path))
-  const server = createServer()
-  server.unref()
-  const name = `\0aem-reseal/${directory.dev}/${directory.ino}/${basename(path)}`
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(error.code === 'EADDRINUSE' ? makeFailure('session-locked', { path: dirname(path) }) : error),
-    )
-    server.listen(name, resolve)
-  })
-  return {
-    release: () => new Promise((resolve) => server.close(() => resolve())),
-  }
 }

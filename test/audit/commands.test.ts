@@ -146,7 +146,10 @@ describe('the table', () => {
     const spawning = sources.filter(({ imports }) =>
       imports.some(({ target }) => target === 'src/host/execa.ts'),
     )
-    expect(spawning.map(({ path }) => path).sort()).toEqual(['src/host/become-root.ts', 'src/host/real.ts'])
+    expect(spawning.map(({ path }) => path).sort()).toEqual([
+      'src/host/become-root.ts',
+      'src/host/run-program.ts',
+    ])
     const shells = sources.filter(({ text }) =>
       /\bshell:|\bexecSync\b|\bspawn\w*\s*\(|execaCommand/.test(text),
     )

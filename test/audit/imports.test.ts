@@ -73,7 +73,7 @@ it('sees the sources and their imports', () => {
   expect(byPath.get('src/host/execa.ts')?.imports).toEqual([
     { target: 'execa', isTypeOnly: false, isDynamic: false },
   ])
-  expect(byPath.get('src/host/real.ts')?.imports).toContainEqual({
+  expect(byPath.get('src/host/run-program.ts')?.imports).toContainEqual({
     target: 'src/host/execa.ts',
     isTypeOnly: false,
     isDynamic: true,
