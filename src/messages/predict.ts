@@ -1,7 +1,7 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import { renderPcrTable } from '../core/launch/render-pcr-table.ts'
 import type { Message } from '../flow/step.ts'
-import type { Prediction } from '../observe/prediction.ts'
+import type { Prediction } from '../observe/vouch.ts'
 import { type Line, line } from '../ui/ui.ts'
 
 /** Messages stand four columns in. */

@@ -21,10 +21,11 @@ import { type BootDeviceLaunch, observeBootDeviceLaunch, observeLog } from './la
 import { type MachineFacts, observeMachine } from './machine.ts'
 import { observeOwner } from './owner.ts'
 import { observeTrustedKeys } from './packages.ts'
-import { observePrediction, type Prediction } from './prediction.ts'
+import { observePrediction } from './prediction.ts'
 import { observeSealOutcome } from './seal-outcome.ts'
 import { observeInstalledXen } from './status.ts'
 import { observeTpm } from './tpm.ts'
+import type { Prediction } from './vouch.ts'
 
 type ExplainedRegister = LaunchExplanation['pcrs'][number]
 
