@@ -79,6 +79,14 @@ export function findBootedDevice(devices: readonly AemDevice[], aemUuid: string 
   return found.length === 1 ? (found[0] ?? null) : null
 }
 
+/** Is the device of this boot there? By its UUID alone. @returns null where that is not known */
+export function isBootedPresent({ devices, isComplete }: AemDevices, aemUuid: string | null): boolean | null {
+  if (aemUuid === null) return null
+  const own = devices.filter((device) => device.uuid === aemUuid)
+  if (own.some(({ present }) => present === true)) return true
+  return isComplete && own.every(({ present }) => present === false) ? false : null
+}
+
 /** The files of a device: where it is mounted, or mounted read-only for the look. Close it afterwards. */
 export async function openDevice(host: Host, device: AemDevice): Promise<Seen<MountedMedia>> {
   if (device.present === false) return ABSENT
