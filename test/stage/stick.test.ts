@@ -5,7 +5,7 @@ import { leftBehind, verify } from './forward.ts'
 import { withMounted } from './media.ts'
 import { signerFingerprint } from './rpm.ts'
 import { createStage, type Stage } from './stage.ts'
-import { ARROW_DOWN, CTRL_C, ENTER, type TerminalSession } from './terminal.ts'
+import { ARROW_DOWN, ENTER, type TerminalSession } from './terminal.ts'
 import type { TpmVersion } from './tpm.ts'
 
 /*
@@ -14,6 +14,8 @@ import type { TpmVersion } from './tpm.ts'
  */
 
 const LABEL = 'aem.stick'
+/** A long UUID before it can break the line. */
+const NOT_THERE = /is\s+not\s+plugged\s+in/
 const TOKEN = 'secret.fre.sealed2'
 const SEAL = 'anti-evil-maid-seal.service'
 
@@ -51,6 +53,10 @@ async function answerSecond(terminal: TerminalSession, question: string): Promis
 /** Is a process of AEM's seal alive in dom0? */
 const isSealing = async (stage: Stage): Promise<boolean> =>
   (await stage.run(['pgrep', '-f', '/usr/sbin/anti-evil-maid-sea[l]'])).exit === 0
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 50))
+}
 
 const ownCopy = (stage: Stage, folder: string): Promise<Buffer> =>
   script(stage, 'readlink /var/lib/tpm').then((link) =>
@@ -105,7 +111,7 @@ describe.each(['2.0', '1.2'] as const)('a reseal to a removable stick on TPM %s'
 
   test('unplugged, the seal ends by itself; nothing is claimed of a stick that is not there', async () => {
     await stage.unplug('.stick')
-    await terminal.waitFor(`${LABEL} is not plugged in`, 120_000)
+    await terminal.waitFor(NOT_THERE, 120_000)
     expect(await isSealing(stage)).toBe(false)
     expect(wordsOf(terminal)).toContain('AEM resealed: the sealed files are new')
     expect(wordsOf(terminal)).not.toContain("the device's own sealed copies fit this boot")
@@ -126,7 +132,7 @@ describe.each(['2.0', '1.2'] as const)('a reseal to a removable stick on TPM %s'
     expect((await stage.powerOn()).secretShown).toBe(true)
     await stage.unplug('.stick')
     terminal = stage.aemResealPty(['resume'])
-    await terminal.waitFor('is not plugged in', 120_000)
+    await terminal.waitFor(NOT_THERE, 120_000)
     await stage.plug('.stick')
     terminal.type(ARROW_DOWN)
     terminal.type(ENTER)
@@ -149,7 +155,9 @@ describe('a reseal to a removable stick that does not go by the book', () => {
     const terminal = stage.aemResealPty(['resume'])
     await answerSecond(terminal, 'Accept the explained change')
     await terminal.waitFor('leave it in until the words to unplug it appear here', 120_000)
-    terminal.type(CTRL_C)
+    await until(() => isSealing(stage))
+    // what Ctrl-C sends; typed, it would also end the nsenter that the terminal was opened with
+    await script(stage, "pkill -INT -f '[a]em-reseal.mjs resume'")
     await terminal.waitFor('UNPLUG the stick now', 120_000)
     expect(await isSealing(stage)).toBe(true)
     await stage.unplug('.stick')
@@ -160,9 +168,7 @@ describe('a reseal to a removable stick that does not go by the book', () => {
 
   test('with the stick again it verifies, and the next boot shows the secret', async () => {
     await stage.plug('.stick')
-    const resumed = await stage.aemReseal(['resume', '--yes'])
-    expect(resumed.stdout).toContain("the device's own sealed copies fit this boot")
-    expect(resumed.exit).toBe(3)
+    expect((await verify(stage)).exit).toBe(0)
     await stage.powerOff()
     expect((await stage.powerOn()).secretShown).toBe(true)
   })
