@@ -86,7 +86,8 @@ async function checkCopies(
     const label = device?.label ?? ''
     const own = media === null || tpmId === null ? null : `${media.root}/aem`
     const look = async (root: string | null): Promise<boolean | null> => {
-      if (root === null || tpmId === null) return null
+      // on TPM 1.2 nothing names a device that is out: AEM's seal removed its suffix
+      if (root === null || tpmId === null || device === null) return null
       const parts = [root, `${root}/tpms`, `${root}/tpms/${tpmId}`, `${root}/tpms/${tpmId}/${label}`]
       // dom0's /var/lib is the system's own.
       for (const path of root === '/var/lib' ? parts.slice(3) : parts)
@@ -95,9 +96,11 @@ async function checkCopies(
     }
     const [onDevice, inDom0] = [await look(own), await look('/var/lib')]
     const detail = (ok: boolean | null): string =>
-      ok
-        ? 'sealed before; the old files are kept beside the new ones'
-        : 'not sealed before: let AEM seal once first'
+      ok === null
+        ? 'its sealed files could not be looked at'
+        : ok
+          ? 'sealed before; the old files are kept beside the new ones'
+          : 'not sealed before: let AEM seal once first'
     return [
       { id: 'device-sealed', ok: onDevice, detail: detail(onDevice) },
       { id: 'dom0-sealed', ok: inDom0, detail: detail(inDom0) },
