@@ -9,7 +9,8 @@ export const resume = {
   steps: {
     'check-boot': {
       title: 'Check this boot',
-      observes: 'boot id, AEM entry, measured launch, running Xen',
+      observes: 'boot id, AEM entry, measured launch, running Xen, is the device there',
+      asks: 'The device of this boot is not plugged in. Is it now?',
       on: {
         expected: 'read-seal-outcome',
         'same-boot': WAITING,
@@ -17,6 +18,7 @@ export const resume = {
         unmeasured: ATTENTION,
         'other-xen': ATTENTION,
         'other-device': ATTENTION,
+        'device-absent': ATTENTION,
         unknown: ATTENTION,
       },
     },

@@ -56,7 +56,11 @@ export const PATHS: readonly PathRow[] = [
     why: 'is AEM there where the RPM database cannot tell',
   },
   { pattern: '/proc/cmdline', access: 'read', why: 'booted with AEM (aem.uuid), LUKS devices' },
-  { pattern: '/proc/mounts', access: 'read', why: 'is an AEM device mounted read-only' },
+  {
+    pattern: '/proc/mounts',
+    access: 'read',
+    why: 'is an AEM device mounted read-only; has AEM its stick mounted',
+  },
   { pattern: '/proc/stat', access: 'read', why: 'time of this boot (btime)' },
   { pattern: '/proc/sys/kernel/random/boot_id', access: 'read', why: 'tells one boot from the next' },
   { pattern: '/proc/sys/kernel/osrelease', access: 'read', why: 'the running kernel' },

@@ -59,6 +59,12 @@ const BOOT: { readonly [O in Outcomes['check-boot']]: (facts: BootFacts, version
     why: 'PCR 19 differs for each device, so the recorded values say nothing about this one',
     next: 'restart from the device that was checked, then run `aem-reseal resume`',
   }),
+  'device-absent': (facts) => ({
+    tone: 'attention',
+    what: `the AEM device of this boot (UUID ${facts.deviceUuid}) is not plugged in, so nothing that it carries can be compared`,
+    why: 'after a seal to a removable stick AEM waits until it is unplugged; to look at it, it is wanted again',
+    next: 'plug in the very stick you booted from, then run `aem-reseal resume`; until then take no change of this boot for explained',
+  }),
   unknown: () => ({
     tone: 'attention',
     what: 'this boot could not be identified: boot id, PCR 17 or the build id of Xen cannot be read, or the kernel command line names several AEM devices (aem.uuid)',

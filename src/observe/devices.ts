@@ -97,6 +97,14 @@ export function findBootedDevice(devices: readonly AemDevice[], aemUuid: string 
   return found.length === 1 ? (found[0] ?? null) : null
 }
 
+/** Is the device of this boot there? By its UUID alone. @returns null where that is not known */
+export function isBootedPresent({ devices, isComplete }: AemDevices, aemUuid: string | null): boolean | null {
+  if (aemUuid === null) return null
+  const own = devices.filter((device) => device.uuid === aemUuid)
+  if (own.some(({ present }) => present === true)) return true
+  return isComplete && own.every(({ present }) => present === false) ? false : null
+}
+
 /** Why a device that is a stranger is not opened. */
 export function explainStranger(label: string): string {
   return `an unknown device with the AEM label ${label}: not opened, and nothing on it is believed`

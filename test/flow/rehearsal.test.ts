@@ -192,6 +192,19 @@ describe('an attack on any measured file between confirmation and restart', () =
     expect(outcomesOf(result).at(-1)).toBe('check-boot: other-xen')
   })
 
+  it('is no alarm while the device is out, as AEM wants a stick after its seal: it is asked for', async () => {
+    const { result } = await rehearse({
+      machine: machineOf('clean-update'),
+      afterBoot(machine) {
+        for (const device of machine.devices) device.isPresent = false
+        // as on TPM 1.2, where AEM's seal removes what names the device
+        machine.dom0.delete('/run/anti-evil-maid/suffix')
+      },
+    })
+    expect(result.exit).toBe(1)
+    expect(outcomesOf(result).at(-1)).toBe('check-boot: device-absent')
+  })
+
   it('by a downgrade of the package data cannot be explained either', async () => {
     const { result } = await rehearse({
       machine: machineOf('clean-update'),

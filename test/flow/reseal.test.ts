@@ -101,13 +101,7 @@ describe('a stick', () => {
       ),
     })
 
-  const mountedAt = (stdout: string, mountpoint: string | null): string => {
-    const { blockdevices } = JSON.parse(stdout) as { blockdevices: { uuid: string | null }[] }
-    return JSON.stringify({
-      blockdevices: blockdevices.map((one) => (one.uuid === STICK.uuid ? { ...one, mountpoint } : one)),
-    })
-  }
-  /** AEM's seal in its own order; `looks` lets the watch look at the devices twice more. */
+  /** AEM's seal in its own order; `looks` lets the watch look at the mounts twice more. */
   function sealingToStick(
     seal: (stick: { mount(at: string | null): void; looks(): Promise<void> }) => Promise<void>,
   ) {
@@ -127,9 +121,13 @@ describe('a stick', () => {
       run: async (call, input) => {
         const run = await own.run(call, input)
         if (call.id === 'seal') await seal(stick)
-        if (call.id !== 'lsblk' || run.state !== 'seen') return run
+        return run
+      },
+      readFile: async (path) => {
+        if (path !== '/proc/mounts') return own.readFile(path)
         looked += 1
-        return seen({ ...run.value, stdout: mountedAt(run.value.stdout, mountPoint) })
+        if (mountPoint === 'unreadable') return unreadable
+        return seen(Buffer.from(mountPoint === null ? '' : `/dev/sdb1 ${mountPoint} ext4 rw 0 0\n`))
       },
     }))
   }
@@ -149,6 +147,18 @@ describe('a stick', () => {
     })
     expect((await reseal(context)).outcome).toBe('sealed')
     expect(isTold(context)).toBe(true)
+  })
+
+  it('is not to be unplugged because the mounts cannot be read any more', async () => {
+    const context = sealingToStick(async (stick) => {
+      stick.mount('/mnt/anti-evil-maid/aem.stick')
+      await stick.looks()
+      stick.mount('unreadable')
+      await stick.looks()
+      await new Promise((resolve) => setTimeout(resolve, 4_000))
+    })
+    await reseal(context)
+    expect(isTold(context)).toBe(false)
   })
 
   it('is not to be unplugged because somebody else mounted it for a while', async () => {

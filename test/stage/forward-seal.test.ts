@@ -280,30 +280,33 @@ describe.each(['2.0', '1.2'] as const)('forward seal on TPM %s', (tpm) => {
   })
 })
 
-test('an external stick: absent, sealed on its own file system, and the secret at its first boot', async () => {
-  const stage = await updated({ tpm: '2.0', devices: [{ suffix: '.stick', external: true }] })
-  try {
-    await stage.unplug('.stick')
-    const absent = await sealForwardJson(stage)
-    expect(blockedBy(absent)).toContain('device-present')
-    await stage.plug('.stick')
-    await stage.readOnlyMedia(true, '.stick')
-    // the loop device keeps the mark, whoever uses it next: it is taken off whatever happens
-    const readOnly = await sealForwardJson(stage).finally(() => stage.readOnlyMedia(false, '.stick'))
-    expect(blockedBy(readOnly)).toEqual(['device-writable'])
-    expect((await sealForward(stage)).exit).toBe(3)
-    expect(await leftBehind(stage)).toBe('')
-    await stage.unplug('.stick')
-    const refused = await stage.aemReseal(['cancel'])
-    expect(refused.exit).toBe(1)
-    expect(refused.stderr).toContain('aem.stick is not plugged in and carries it')
-    await stage.plug('.stick')
-    await stage.powerOff()
-    expect((await stage.powerOn()).secretShown).toBe(true)
-  } finally {
-    await stage.destroy()
-  }
-})
+test.each(['2.0', '1.2'] as const)(
+  'an external stick on TPM %s: absent, sealed on its own file system, and the secret at its first boot',
+  async (tpm) => {
+    const stage = await updated({ tpm, devices: [{ suffix: '.stick', external: true }] })
+    try {
+      await stage.unplug('.stick')
+      const absent = await sealForwardJson(stage)
+      expect(blockedBy(absent)).toContain('device-present')
+      await stage.plug('.stick')
+      await stage.readOnlyMedia(true, '.stick')
+      // the loop device keeps the mark, whoever uses it next: it is taken off whatever happens
+      const readOnly = await sealForwardJson(stage).finally(() => stage.readOnlyMedia(false, '.stick'))
+      expect(blockedBy(readOnly)).toEqual(['device-writable'])
+      expect((await sealForward(stage)).exit).toBe(3)
+      expect(await leftBehind(stage)).toBe('')
+      await stage.unplug('.stick')
+      const refused = await stage.aemReseal(['cancel'])
+      expect(refused.exit).toBe(1)
+      expect(refused.stderr).toContain('aem.stick is not plugged in and carries it')
+      await stage.plug('.stick')
+      await stage.powerOff()
+      expect((await stage.powerOn()).secretShown).toBe(true)
+    } finally {
+      await stage.destroy()
+    }
+  },
+)
 
 describe.each(['2.0', '1.2'] as const)('an SRK password on TPM %s', (tpm) => {
   test('is taken from this boot’s cache, or asked for, and the first boot shows the secret', async () => {

@@ -38,6 +38,7 @@ export type Outcomes = {
     | 'unmeasured'
     | 'other-xen'
     | 'other-device'
+    | 'device-absent'
     | 'unknown'
   'read-seal-outcome': 'unsealed' | 'sealed' | 'held' | 'failed' | 'waiting' | 'not-sealed' | 'unknown'
   explain: 'unchanged' | 'explained' | 'unexplained' | 'no-baseline'

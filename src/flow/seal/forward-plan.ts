@@ -120,6 +120,7 @@ async function checkCopies(
     const label = device?.label ?? null
     const own = media === null || tpmId === null ? null : `${media.root}/aem`
     const look = async (root: string | null): Promise<boolean | null> => {
+      // On TPM 1.2 nothing names a device that is out: AEM's seal removed its suffix.
       if (root === null || tpmId === null || label === null) return null
       const parts = [root, `${root}/tpms`, `${root}/tpms/${tpmId}`, `${root}/tpms/${tpmId}/${label}`]
       // dom0's /var/lib is the system's own.

@@ -2,9 +2,13 @@ import { decideBoot } from '../../core/decide/check-boot.ts'
 import { describeBoot } from '../../messages/after-restart.ts'
 import { observeMachine } from '../../observe/machine.ts'
 import { isMeasured, observeTpm } from '../../observe/tpm.ts'
+import { askForBootedDevice } from '../plugged-in.ts'
 import type { Step } from '../step.ts'
 
-export const checkBoot: Step<'check-boot'> = async ({ host, session }) => {
+const WHY = 'What this boot started from can be compared only while it is.'
+
+export const checkBoot: Step<'check-boot'> = async (context) => {
+  const { host, session } = context
   const machine = await observeMachine(host)
   const facts = {
     recordedBootId: session.baseline?.bootId ?? null,
@@ -16,7 +20,10 @@ export const checkBoot: Step<'check-boot'> = async ({ host, session }) => {
     deviceUuid: machine.aemUuid,
     expectedDeviceUuid: session.expectation?.deviceUuid ?? null,
   }
-  const outcome = decideBoot(facts)
+  const decided = decideBoot(facts)
+  // Without the device nothing that it carries can be compared, which would read as an unexplained change.
+  const isDeviceOut = decided === 'expected' && (await askForBootedDevice(context, WHY)).present === false
+  const outcome = isDeviceOut ? 'device-absent' : decided
   return {
     outcome,
     facts,

@@ -1,5 +1,6 @@
 import { type CommandCall, command, isSuffix } from '../../commands.ts'
 import { labelOf } from '../../core/aem/devices.ts'
+import { parseMountOptions } from '../../core/decide/readiness.ts'
 import { type DigestLook, isTokenRenewed } from '../../core/decide/sealed-in-this-boot.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { HeldNote } from '../../core/session/held-note.ts'
@@ -7,6 +8,7 @@ import type { Host } from '../../host/host.ts'
 import { describeReseal } from '../../messages/after-restart.ts'
 import { type AemDevice, findBootedDevice, observeDevices } from '../../observe/devices.ts'
 import { observeMachine } from '../../observe/machine.ts'
+import { readTextOrNull } from '../../observe/read.ts'
 import { observeSealOutcome } from '../../observe/seal-outcome.ts'
 import { observeSealState } from '../../observe/seal-state.ts'
 import { lookAtToken, observeSealedCopy, observeTpmId } from '../../observe/sealed.ts'
@@ -57,7 +59,10 @@ export const reseal: Step<'reseal'> = async ({ host, ui, options, session, store
   }
 }
 
-const STICK_POLL_MS = 300
+/** AEM has the stick mounted for some 50 ms (seen): looks that start a program come too late. */
+const MOUNT_POLL_MS = 5
+/** The mount is off the table before the stick has everything (umount(2) writes back after that); it is a few KiB. */
+const WRITE_BACK_MS = 3_000
 /** A stick is copied to within seconds; after this time without its mount seen, the person has to look. */
 const MOUNT_MISSED_MS = 60_000
 
@@ -77,14 +82,16 @@ async function watchStick(
     isOver = true
   }
   const over = running.then(end, end)
+  const pause = (ms: number) =>
+    Promise.race([over, new Promise((resolve) => setTimeout(resolve, ms).unref())])
   const begun = performance.now()
   let wasMounted = false
   let isWarned = false
   for (;;) {
-    const mountPoint = (await findDevice(host, label))?.mountPoint ?? null
+    const isMounted = await isMountedAt(host, `/mnt/anti-evil-maid/${label}`)
     if (isOver) return
-    if (wasMounted && mountPoint === null) break
-    wasMounted ||= mountPoint === `/mnt/anti-evil-maid/${label}`
+    if (wasMounted && isMounted === false) break
+    wasMounted ||= isMounted === true
     if (!wasMounted && !isWarned && performance.now() - begun > MOUNT_MISSED_MS) {
       isWarned = true
       ui.say([
@@ -93,12 +100,20 @@ async function watchStick(
         line('  Leave the stick in while it is mounted, and while AEM does not wait for it to be removed.'),
       ])
     }
-    await Promise.race([over, new Promise((resolve) => setTimeout(resolve, STICK_POLL_MS).unref())])
+    await pause(MOUNT_POLL_MS)
   }
+  await pause(WRITE_BACK_MS)
+  if (isOver) return
   ui.say([
     line('  UNPLUG the stick now: AEM has copied to it and waits until it is gone.', 'bold'),
     line('  Plug it in again afterwards for the check, and keep it with you after it.'),
   ])
+}
+
+/** @returns null where the mounts cannot be read */
+async function isMountedAt(host: Host, mountPoint: string): Promise<boolean | null> {
+  const mounts = await readTextOrNull(host, '/proc/mounts')
+  return mounts === null ? null : parseMountOptions(mounts, mountPoint) !== null
 }
 
 async function findDevice(host: Host, label: string): Promise<AemDevice | null> {

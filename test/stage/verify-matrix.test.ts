@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest'
+import { checksOf, leftBehind, verify } from './forward.ts'
+import { createStage } from './stage.ts'
+
+/*
+ * A seal that AEM made at one boot, looked at in the next before AEM seals again: on every kind of TPM, device and SRK.
+ * With AEM_SCRIPTS it is the real AEM's seal.
+ */
+
+const DEVICES = [
+  ['/boot', {}],
+  ['a stick', { suffix: '.stick', external: true }],
+  ['a removable stick', { suffix: '.stick', external: true, removable: true }],
+] as const
+
+describe.each(['2.0', '1.2'] as const)('verify of what AEM sealed, on TPM %s', (tpm) => {
+  describe.each([undefined, 'hunter 2'])('SRK password %s', (srkPassword) => {
+    test.each(DEVICES)('on %s', async (_, device) => {
+      const stage = await createStage({ tpm, devices: [device], ...(srkPassword ? { srkPassword } : {}) })
+      try {
+        await stage.powerOn()
+        await stage.powerOff()
+        expect((await stage.powerOn({ seal: false })).secretShown).toBe(true)
+        const tries = await leftBehind(stage)
+        const { exit, devices } = await verify(stage)
+        expect(checksOf(devices, stage.devices[0]?.label)).toEqual({
+          'media-current': true,
+          selection: true,
+          policy: true,
+          'unseal-txt': true,
+          'unseal-fre': true,
+          freshness: true,
+          pcr13: true,
+        })
+        expect(exit).toBe(0)
+        // nothing of ours in the TPM, and no try beyond those that AEM's own look at the SRK cost
+        expect(await leftBehind(stage)).toBe(tries)
+      } finally {
+        await stage.destroy()
+      }
+    })
+  })
+})
