@@ -25,7 +25,6 @@ export default defineConfig({
           include: ['test/stage/**/*.test.ts'],
           testTimeout: 600_000,
           hookTimeout: 600_000,
-          fileParallelism: false,
         },
       },
     ],
