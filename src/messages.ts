@@ -89,7 +89,7 @@ export const FAILURES = {
     text: ({ why }) => ({
       what: `AEM's automatic seal was held in this boot: ${why}`,
       why: 'no session was open before the restart, so nothing was recorded that the change could be held against',
-      next: 'decide by hand whether this change is yours (AEM README, "Xen/kernel/BIOS/firmware upgrades"); if it is, `sudo anti-evil-maid-seal` seals; next time run `aem-reseal start` before the restart',
+      next: 'decide by hand whether this change is yours (AEM README, "Xen/kernel/BIOS/firmware upgrades"); if it is, `sudo anti-evil-maid-seal` seals; next time run `aem-reseal start` before the restart; before you boot another AEM device than the one that was approved, `aem-reseal devices forward-seal LABEL`',
     }),
   },
   'drop-in-needs-person': {

@@ -2,7 +2,7 @@ import { isVerifiedPackage } from '../core/decide/confirm-update.ts'
 import { listDowngrades, listUnwanted } from '../core/decide/downgrades.ts'
 import { type ChangeFacts, decideChange, type FileComparison } from '../core/decide/explain-change.ts'
 import { explainChange } from '../core/launch/explain.ts'
-import { listAdvice } from '../core/launch/explain-advice.ts'
+import { DEVICE_OUT_ADVICE, listAdvice } from '../core/launch/explain-advice.ts'
 import type {
   ExplanationInput,
   FileFact,
@@ -15,7 +15,7 @@ import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { observeBootDevice } from './boot-device.ts'
 import { observeConfirmedPackages } from './confirmed-packages.ts'
-import { type AemDevice, findBootedDevice, observeDevices } from './devices.ts'
+import { type AemDevice, findBootedDevice, isBootedPresent, observeAllDevices } from './devices.ts'
 import { listBaselineVersions, listRecordedVersions } from './earlier-versions.ts'
 import { type BootDeviceLaunch, observeBootDeviceLaunch, observeLog } from './launch.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
@@ -69,7 +69,8 @@ export async function observeExplanation(
     })
     return { ...explained, pcrs: numberBulletins(explained) }
   }
-  const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
+  const all = await observeAllDevices(host, machine)
+  const device = findBootedDevice(all.devices, machine.aemUuid)
   const place = chooseBefore(session, baseline, machine)
   const log = await observeLog(host)
   const launch = await observeBootDeviceLaunch(host, device, machine, log)
@@ -88,7 +89,11 @@ export async function observeExplanation(
     previousBootTime: place.previousBootTime,
   })
   const facts = await observeChange(host, { session, baseline, machine, explained, device, launch, versions })
-  return combine(explained, facts, session.expectation?.bulletinPcrs ?? [])
+  const explanation = combine(explained, facts, session.expectation?.bulletinPcrs ?? [])
+  const isDeviceOut = isBootedPresent(all, machine.aemUuid) === false
+  return isDeviceOut && explanation.verdict === 'unexplained'
+    ? { ...explanation, advice: [DEVICE_OUT_ADVICE, ...explanation.advice] }
+    : explanation
 }
 
 const EMPTY: Omit<ExplanationInput, 'pcrsNow' | 'bank' | 'selected' | 'alreadyResealed'> = {

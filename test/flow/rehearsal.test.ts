@@ -1,9 +1,25 @@
 import { describe, expect, it } from 'vitest'
+import { postUpdate } from '../../flows/post-update.ts'
+import { startSession } from '../../src/core/session/checkpoint.ts'
+import { runFlow } from '../../src/flow/runner.ts'
+import { STEPS } from '../../src/flow/steps.ts'
+import { makeDirectoryStore } from '../../src/flow/store.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine } from '../../src/host/simulated/model.ts'
+import { restartMachine } from '../../src/host/simulated/power.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
+import { observeExplanation } from '../../src/observe/explanation.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
-import { machineOf, outcomesOf, type Rehearsal, rehearse } from '../support/built-in.ts'
+import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
+import {
+  machineOf,
+  outcomesOf,
+  type Rehearsal,
+  RUN_OPTIONS,
+  rehearse,
+  SESSION_ID,
+} from '../support/built-in.ts'
+import { makeScriptedUi } from '../support/scripted-ui.ts'
 
 const KERNEL = 'vmlinuz-6.6.36-1.qubes.fc37.x86_64'
 const INITRAMFS = 'initramfs-6.6.36-1.qubes.fc37.x86_64.img'
@@ -203,6 +219,25 @@ describe('an attack on any measured file between confirmation and restart', () =
     })
     expect(result.exit).toBe(1)
     expect(outcomesOf(result).at(-1)).toBe('check-boot: device-absent')
+  })
+
+  it('where `explain` is asked all the same, its first advice is to plug the device in', async () => {
+    const machine = machineOf('clean-update')
+    const host = makeSimulatedHost(machine)
+    const ui = makeScriptedUi({ '*': 'yes' })
+    const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
+    const session = startSession({ id: SESSION_ID, now: host.now(), bootId: null, flow: 'post-update' })
+    const context = { host, ui, store, options: RUN_OPTIONS, session, simulateRestart: null }
+    await runFlow(postUpdate, postUpdate.start, STEPS, context)
+    restartMachine(machine)
+    const open = (await store.load())!
+    const explain = async () => observeExplanation(host, open, await store.loadVersions())
+    expect(await explain()).toMatchObject({ verdict: 'explained', advice: [] })
+    for (const device of machine.devices) device.isPresent = false
+    const out = await explain()
+    expect(out.verdict).toBe('unexplained')
+    expect(out.advice[0]).toMatch(/plug in the very AEM device this boot came from/)
+    expect(out.advice.length).toBeGreaterThan(3)
   })
 
   it('by a downgrade of the package data cannot be explained either', async () => {

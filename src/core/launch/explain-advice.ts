@@ -10,6 +10,10 @@ const UNEXPLAINED_ADVICE: readonly string[] = [
   'consider the machine lost when the boot device is as it should be and the registers still differ, or when the platform registers (SINIT, policy) changed without a firmware or tboot update of yours: then somebody may have changed the firmware; restore your data on other hardware',
 ]
 
+/** Before all other advice where the device of this boot is out: AEM's seal wants a removable stick unplugged. */
+export const DEVICE_OUT_ADVICE =
+  'plug in the very AEM device this boot came from and run this again: while it is out, nothing that it carries can be compared, and an honest update looks like this too'
+
 /** AEM seals by itself at every boot, so this is the usual case when nothing held it back. */
 const RESEALED_ADVICE =
   'change the secret once you are in a state you trust (write a new secret.txt and seal that): AEM has already sealed to the registers of this boot, so your secret is shown from now on to whoever controls this boot chain'
