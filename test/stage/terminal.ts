@@ -11,7 +11,7 @@ export interface TerminalSession {
   waitFor: (what: string | RegExp, timeoutMs?: number) => Promise<void>
   type: (keys: string) => void
   kill: (signal?: NodeJS.Signals) => void
-  /** Exit code; -1 after a signal. */
+  /** Exit code, once all that was written is on the screen; -1 after a signal. */
   finished: Promise<number>
 }
 
@@ -40,13 +40,20 @@ export function openTerminal(
   })
   let raw = ''
   let running = true
+  let shown: Promise<void> = Promise.resolve()
   pty.onData((data) => {
     raw += data
-    terminal.write(data)
+    shown = new Promise((resolve) => terminal.write(data, resolve))
   })
   terminal.onData((answer) => pty.write(answer)) // replies of the terminal itself, e.g. cursor position
   const finished = new Promise<number>((resolve) => {
-    pty.onExit(({ exitCode, signal }) => {
+    pty.onExit(async ({ exitCode, signal }) => {
+      // The end is told before the last output is read.
+      for (let seen = -1; seen < raw.length; ) {
+        seen = raw.length
+        await new Promise((pause) => setTimeout(pause, 100))
+      }
+      await shown
       running = false
       resolve(signal ? -1 : exitCode)
     })
