@@ -12,7 +12,9 @@ const io: Io = {
   stderr: (text) => void process.stderr.write(text),
   stdinIsTerminal: process.stdin.isTTY === true,
   stdoutIsTerminal: process.stdout.isTTY === true,
-  columns: process.stdout.columns ?? 80,
+  // A serial console, or a terminal that `script` opened, has a width of 0.
+  columns: process.stdout.columns || 80,
+  errorColumns: process.stderr.isTTY ? process.stderr.columns || 80 : null,
   environment: process.env,
   uid: process.getuid?.() ?? -1,
   askTerminal: async (question, look) => (await import('./host/ask.ts')).askTerminal(question, look),

@@ -38,7 +38,7 @@ export async function main(
     await program.parseAsync([...argv], { from: 'user' })
     return exit
   } catch (error) {
-    return report(error, io, isJson, isAscii)
+    return report(error, io, isJson, isAscii, program.args[0] === 'rehearse')
   } finally {
     await running.host?.close()
     running.host = null
@@ -60,7 +60,10 @@ function makeProgram(
     .option('--json', 'one JSON document on standard output, nothing else there')
     .option('--machine <dir>', 'look at a recorded machine, read-only')
     .option('--state-dir <dir>', 'where the session and the reports are (default /var/lib/aem-reseal)')
-    .option('--yes', 'ask nothing; take the safe answers (docs/contract.md, questions)')
+    .option(
+      '--yes',
+      'ask nothing: the recommended way, restart by hand, an explained change accepted; nothing else is agreed to',
+    )
     .option('--no-color', 'no colours (also NO_COLOR)')
     .option('--ascii', 'only ASCII characters')
     .option('--verbose', 'each program that is run, on standard error')
@@ -186,7 +189,7 @@ function addCommands(
   )
   add(
     'devices [act] [device]',
-    'every AEM device, its state and what it needs (refresh DEVICE: bring its boot files up to date; forward-seal DEVICE: seal it for its own next boot; repair-slots: a freshness slot for each)',
+    'every AEM device, its state and what it needs (refresh [DEVICE]: bring its boot files up to date; forward-seal DEVICE: seal it for its own next boot; repair-slots: a freshness slot for each)',
     'machine',
     async (options, _own, args) => {
       const { DEVICE_ACTS, isDeviceAct, runDeviceAct, runDevices } = await import('./cli/devices.ts')
@@ -227,8 +230,15 @@ function addBulletinCommands(program: Command, add: Add, io: Io, running: Runnin
   const bulletin = program
     .command('bulletin')
     .description('what the Qubes Security Bulletins ask, and whether it is met here')
+    .helpCommand(false)
     .exitOverride()
     .configureOutput({ writeOut: io.stdout, writeErr: () => undefined })
+    .allowExcessArguments(true)
+    .action(() => {
+      const [, unknownWord] = program.args
+      const given = unknownWord === undefined ? '' : `, not ${unknownWord}`
+      throw makeFailure('usage', { reason: `bulletin takes list, show or check${given}` })
+    })
   const open = async (options: GlobalOptions): Promise<Host> => {
     const { makeHost } = await import('./cli/world.ts')
     running.host = await makeHost(io, options)
@@ -312,14 +322,14 @@ function toAbsolute(path: string | null): string | null {
 }
 
 /** Prints an error in the form of the contract. @returns its exit code */
-function report(error: unknown, io: Io, isJson: boolean, isAscii: boolean): number {
+function report(error: unknown, io: Io, isJson: boolean, isAscii: boolean, isRehearsal: boolean): number {
   if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done
-  const { text: failure, exit } = toFailure(error)
+  const { text: failure, exit } = toFailure(error, isRehearsal)
   if (isJson) {
     const { code, what, why, next } = failure
     io.stdout(renderJson({ error: { code, what, why, next } }))
   } else {
-    const lines = renderFailure(failure)
+    const lines = renderFailure(failure, io.errorColumns ?? null)
       .map((own) => sanitizeText(own.text))
       .join('\n')
     io.stderr(`${isAscii ? toAscii(lines) : lines}\n`)
@@ -327,22 +337,24 @@ function report(error: unknown, io: Io, isJson: boolean, isAscii: boolean): numb
   return exit
 }
 
-function toFailure(error: unknown): Pick<Failure, 'text' | 'exit'> {
+const INTERRUPTED = {
+  why: 'what was recorded so far is kept',
+  next: '`aem-reseal resume` goes on where it stopped; where it says that no session is open, begin anew',
+}
+
+const REHEARSAL_INTERRUPTED = {
+  why: 'it was a rehearsal: nothing was changed, and nothing of it is kept',
+  next: '`aem-reseal rehearse` begins anew',
+}
+
+function toFailure(error: unknown, isRehearsal: boolean): Pick<Failure, 'text' | 'exit'> {
   if (error instanceof Failure) return error
   if (error instanceof Interrupted) {
-    return {
-      exit: EXIT.interrupted,
-      text: {
-        code: 'interrupted',
-        what: 'interrupted',
-        why: 'the state is kept',
-        next: '`aem-reseal resume` goes on where it stopped, `aem-reseal` says where things stand',
-      },
-    }
+    const text = isRehearsal ? REHEARSAL_INTERRUPTED : INTERRUPTED
+    return { exit: EXIT.interrupted, text: { code: 'interrupted', what: 'interrupted', ...text } }
   }
-  if (error instanceof CommanderError) {
+  if (error instanceof CommanderError)
     return makeFailure('usage', { reason: error.message.replace(/^error: /, '') })
-  }
   return {
     exit: EXIT.internal,
     text: {

@@ -17,14 +17,14 @@ const PICTURES = [
     file: 'docs/rehearsal-clean-update.svg',
     title: 'aem-reseal rehearse --yes',
     args: ['rehearse', '--scenario', 'clean-update', '--yes'],
-    from: 'Check this boot',
+    from: 'Simulate the restart',
     to: 'Look for further AEM devices',
   },
   {
     file: 'docs/rehearsal-evil-maid.svg',
     title: 'aem-reseal rehearse --scenario evil-maid --yes',
     args: ['rehearse', '--scenario', 'evil-maid', '--yes'],
-    from: 'Check this boot',
+    from: 'Simulate the restart',
     to: null,
   },
 ]

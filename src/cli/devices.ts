@@ -35,7 +35,10 @@ export async function runDevices(io: Io, options: GlobalOptions, host: Host): Pr
   )
   const { aem, deviceList } = toStatusAnswer(facts, session, null, look)
   if (options.json) printJson(io, { devices: aem.devices, deviceList })
-  else ui.say(renderDevices(aem.devices, describeLedger(look, `${directory}/devices.json`)))
+  else
+    ui.say(
+      renderDevices(aem.devices, describeLedger(look, `${directory}/devices.json`), facts.areDevicesKnown),
+    )
   return EXIT.done
 }
 

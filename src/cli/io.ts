@@ -7,6 +7,8 @@ export type Io = {
   readonly stdinIsTerminal: boolean
   readonly stdoutIsTerminal: boolean
   readonly columns: number
+  /** Width of standard error where it is a terminal; a line stays whole elsewhere. */
+  readonly errorColumns?: number | null
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly uid: number
   readonly askTerminal: <V extends string>(question: Question<V>, look: Look) => Promise<V>

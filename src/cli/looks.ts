@@ -9,6 +9,7 @@ import type { Host } from '../host/host.ts'
 import { describeVerification } from '../messages/after-restart.ts'
 import { describeLedger } from '../messages/devices.ts'
 import { describeExplanation } from '../messages/explain.ts'
+import { describeLook } from '../messages/look.ts'
 import { describePrediction } from '../messages/predict.ts'
 import { observeExplanation } from '../observe/explanation.ts'
 import { observePrediction } from '../observe/prediction.ts'
@@ -29,7 +30,7 @@ export async function runPredict(io: Io, options: GlobalOptions, host: Host): Pr
     observePrediction(host, selected ?? [PCR.drtm, PCR.launched, PCR.modules]),
   )
   if (options.json) printJson(io, { ...prediction, unvouched })
-  else ui.say(renderMessage(describePrediction(outcome, prediction, unvouched)))
+  else ui.say(renderMessage(describeLook(describePrediction(outcome, prediction, unvouched), outcome)))
   return outcome === 'complete' ? EXIT.done : EXIT.attention
 }
 
@@ -44,7 +45,7 @@ export async function runExplain(io: Io, options: GlobalOptions, host: Host): Pr
     observeExplanation(host, session, versions),
   )
   if (options.json) printJson(io, explanation)
-  else ui.say(renderMessage(describeExplanation(explanation)))
+  else ui.say(renderMessage(describeLook(describeExplanation(explanation), explanation.verdict)))
   const exits = {
     unchanged: EXIT.done,
     explained: EXIT.done,
@@ -75,7 +76,7 @@ export async function runVerify(
   if (options.json) printJson(io, results)
   else {
     const outcome = isGood ? 'verified' : isBad ? 'failed' : 'not-verified'
-    ui.say(renderMessage(describeVerification(outcome, results)))
+    ui.say(renderMessage(describeLook(describeVerification(outcome, results), outcome, session !== null)))
     if (unkept !== null) ui.say(wrap(unkept, 76).map((text) => line(`  ${text}`, 'warn')))
   }
   return isGood ? EXIT.done : EXIT.attention

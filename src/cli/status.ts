@@ -161,15 +161,16 @@ export function decideNext(
   }
   if (facts.pendingRestart)
     return { command: 'aem-reseal start', why: 'another Xen is installed than the one that runs' }
-  const stale = facts.devices.filter((device) => device.bootFiles === 'stale')
-  if (stale.length > 0) {
+  const [stale] = facts.devices.filter((device) => device.bootFiles === 'stale' && !device.isStranger)
+  if (stale !== undefined) {
     return {
-      command: 'aem-reseal start',
-      why: `${stale.map((device) => device.label).join(', ')} carries old boot files`,
+      command: `aem-reseal devices refresh ${stale.label}`,
+      why: `${stale.label} carries other boot files than the installed packages`,
     }
   }
   const [shared] = facts.devices.filter(({ label }) => findSlotSharers(label, facts.devices).length > 0)
-  if (shared !== undefined) {
+  // On TPM 2.0 no repair helps: the row of the device says what its slot means.
+  if (shared !== undefined && facts.tpm.version === '1.2') {
     return {
       command: 'aem-reseal devices repair-slots',
       why: `${shared.label} and ${findSlotSharers(shared.label, facts.devices).join(', ')} have the same freshness slot`,
@@ -218,8 +219,16 @@ function word(value: boolean | null): string {
   return value === null ? 'not known' : value ? 'yes' : 'no'
 }
 
-/** Each device with its state and what it needs. @param problem of the list of devices, or null */
-export function renderDevices(devices: readonly DeviceAnswer[], problem: string | null): readonly Line[] {
+/**
+ * Each device with its state and what it needs.
+ * @param problem of the list of devices, or null
+ * @param areKnown could the devices be listed at all
+ */
+export function renderDevices(
+  devices: readonly DeviceAnswer[],
+  problem: string | null,
+  areKnown: boolean,
+): readonly Line[] {
   const said = problem === null ? [] : wrap(problem, TEXT_WIDTH)
   return [
     ...devices.flatMap((device) => {
@@ -237,7 +246,9 @@ export function renderDevices(devices: readonly DeviceAnswer[], problem: string 
         ...more.map((text) => row('', text, style)),
       ]
     }),
-    ...(devices.length === 0 ? [row('devices', 'none found')] : []),
+    ...(devices.length === 0
+      ? [row('devices', areKnown ? 'none found' : 'not known: lsblk did not answer')]
+      : []),
     ...said.map((text, at) => row(at === 0 ? 'device list' : '', text, 'warn')),
   ]
 }
@@ -259,10 +270,7 @@ function renderStatus(
     row('booted with AEM', word(aem.bootedWithAem), aem.bootedWithAem === false ? 'warn' : undefined),
     row('measured launch', word(aem.measured), aem.measured === false ? 'warn' : undefined),
     ...(facts.badPcrs.length > 0 ? [row('never extended', facts.badPcrs.join(', '), 'bad')] : []),
-    ...renderDevices(aem.devices, ledgerProblem),
-    ...(aem.devices.length === 0
-      ? [row('devices', facts.areDevicesKnown ? 'none found' : 'not known: lsblk did not answer')]
-      : []),
+    ...renderDevices(aem.devices, ledgerProblem, facts.areDevicesKnown),
     row(
       'Xen running',
       `${xen.running.version ?? 'not known'}  build ${xen.running.buildId?.slice(0, 16) ?? 'not known'}`,

@@ -6,31 +6,52 @@ import { password, select } from './prompts.ts'
 /** Puts a question to the person at the terminal. @throws Interrupted on Ctrl-C and at the end of input */
 export async function askTerminal<V extends string>(question: Question<V>, look: Look): Promise<V> {
   const clean = cleanFor(look)
-  try {
-    return await select<V>({
-      message: clean(question.message),
-      choices: question.choices.map((choice: Choice<V>) => ({
-        value: choice.value,
-        name: clean(choice.hint ? `${choice.label} (${choice.hint})` : choice.label),
-      })),
-      default: question.default,
-      loop: false,
-      theme: themeOf(look),
-      pageSize: 12,
-    })
-  } catch (error) {
-    throw toInterrupted(error)
-  }
+  return untilEndOfInput((signal) =>
+    select<V>(
+      {
+        message: clean(question.message),
+        choices: question.choices.map((choice: Choice<V>) => ({
+          value: choice.value,
+          name: clean(choice.hint ? `${choice.label} (${choice.hint})` : choice.label),
+          // The line that stays behind: with the hint it would be longer than a terminal is wide.
+          short: clean(choice.short ?? choice.label),
+        })),
+        default: question.default,
+        loop: false,
+        theme: themeOf(look),
+        pageSize: 12,
+      },
+      { signal },
+    ),
+  )
 }
 
 /** Asks for a password; nothing of it appears on the terminal. @throws Interrupted as above */
 export async function askSecret(message: string, look: Look): Promise<Uint8Array> {
+  const typed = await untilEndOfInput((signal) =>
+    password({ message: cleanFor(look)(message), mask: false, theme: themeOf(look) }, { signal }),
+  )
+  return Buffer.from(typed)
+}
+
+/**
+ * The prompts do not see the end of input (@inquirer/core 11.1): readline closes at Ctrl-D, nothing is left to wait for, and
+ * Node.js ends with 0 in the middle of a question.
+ * @throws Interrupted at the end of input and at Ctrl-C
+ */
+async function untilEndOfInput<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const ended = new AbortController()
+  const end = (): void => ended.abort()
+  const onKey = (_text: unknown, key: { ctrl?: boolean; name?: string } | undefined): void => {
+    if (key?.ctrl === true && key.name === 'd') end()
+  }
+  process.stdin.on('keypress', onKey).on('end', end)
   try {
-    return Buffer.from(
-      await password({ message: cleanFor(look)(message), mask: false, theme: themeOf(look) }),
-    )
+    return await ask(ended.signal)
   } catch (error) {
     throw toInterrupted(error)
+  } finally {
+    process.stdin.off('keypress', onKey).off('end', end)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { BootFacts } from '../core/decide/check-boot.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
+import type { Session } from '../core/session/checkpoint.ts'
 import type { HeldNote } from '../core/session/held-note.ts'
 import type { Message } from '../flow/step.ts'
 import type { GateCheck } from '../flow/steps/gate-reseal.ts'
@@ -78,21 +79,43 @@ export function describeSealOutcome(
   state: SealState,
   sealedInThisBoot: boolean | null,
   heldNote: HeldNote | null = null,
+  session: Pick<Session, 'protection' | 'approved'> | null = null,
 ): Message {
+  const protection = session?.protection ?? null
+  const wasForward = protection === 'forward-seal' && session?.approved === null
+  const refused = state.journal?.unseal === 'mismatch'
   const unseal = UNSEAL[state.journal?.unseal ?? 'unknown']
+  // What unsealed had not changed, and on hold the gate had asked.
+  const isUnasked = outcome !== 'unsealed' && protection !== 'hold'
   const sealed = sealedInThisBoot
-    ? 'AEM has sealed the secrets to the PCRs of this boot already, without asking what changed'
+    ? `AEM has sealed the secrets to the PCRs of this boot already${isUnasked ? ', without asking what changed' : ''}`
     : 'the sealed files are not of this boot'
   const held = heldNote === null ? [] : wrap(`the gate said: ${heldNote.why}`, 72).map((text) => line(text))
   return {
     ...SEAL[outcome](state),
     details: [
       line(unseal),
+      ...(refused && wasForward ? [line(FORWARD_REFUSED, 'bad')] : []),
       line(sealedInThisBoot === null ? 'when AEM sealed is not known' : sealed),
       ...held,
     ],
   }
 }
+
+/** @param isRefused sealed forward, and the secret did not appear */
+export function describeSimulatedRestart(isRefused: boolean): Message {
+  const what = 'the restart is simulated: the machine measured its boot files anew'
+  if (!isRefused) return { tone: 'info', what, next: 'in reality: log in and run `aem-reseal resume`' }
+  return {
+    tone: 'alarm',
+    what: 'the restart is simulated, and NO SECRET APPEARED, though it was sealed forward',
+    why: 'something else booted than was checked before the restart, or the prediction was wrong',
+    next: 'in reality: type nothing and power off; the passphrase is still yours. The rehearsal goes on as if you had logged in, to show what is found then',
+  }
+}
+
+const FORWARD_REFUSED =
+  'it was sealed forward and should have appeared: the prediction was wrong, or what booted is not what was checked'
 
 const UNSEAL = {
   unsealed: 'at this boot the TPM released the secret (freshness token unsealed and valid)',
@@ -192,7 +215,7 @@ export function describeResealGate(outcome: Outcomes['gate-reseal'], checks: rea
     tone: 'attention',
     what: 'a reseal now would fail half-way',
     why: 'AEM renews the freshness token in the TPM before it touches the device; a missing device would be left behind',
-    next: 'mend what is marked below, then run `aem-reseal resume`',
+    next: 'mend what is marked above, then run `aem-reseal resume`',
     details,
   }
 }
@@ -211,7 +234,7 @@ export function describeReseal(outcome: Outcomes['reseal'], renewed: boolean | n
   return {
     tone: 'attention',
     what: `the reseal did not succeed: ${NOT_RESEALED[renewed === null ? 'unknown' : renewed ? 'new' : 'old']}`,
-    why: 'what AEM said stands below',
+    why: 'what AEM said stands above',
     next: 'mend the cause (device plugged in? writable? full?), then run `aem-reseal resume`; `journalctl -b -u anti-evil-maid-seal` has more',
     details,
   }
@@ -242,7 +265,7 @@ const VERIFY: { readonly [O in Outcomes['verify']]: Message } = {
   verified: {
     tone: 'good',
     what: "the device's own sealed copies fit this boot",
-    why: 'only the next boot proves that they unseal',
+    why: 'only the next boot proves that your secret appears',
     next: 'further AEM devices are looked for',
   },
   'not-verified': {
@@ -254,7 +277,7 @@ const VERIFY: { readonly [O in Outcomes['verify']]: Message } = {
   failed: {
     tone: 'alarm',
     what: 'a sealed copy would not unseal at the next boot',
-    why: 'the check that failed is marked below',
+    why: 'the check that failed is marked above',
     next: 'run `sudo anti-evil-maid-seal` with the device plugged in, then `aem-reseal resume`',
   },
 }
@@ -285,8 +308,14 @@ export function describeDevicesLeft(
 
 const NOT_LISTED = 'lsblk did not answer, or /var/lib/anti-evil-maid could not be read'
 
-export function describeSecret(outcome: Outcomes['confirm-secret']): Message {
-  return SECRET[outcome]
+/** @param isExpected is a boot without the secret what the update brings with it */
+export function describeSecret(outcome: Outcomes['confirm-secret'], isExpected = true): Message {
+  if (outcome !== 'next-boot' || isExpected) return SECRET[outcome]
+  return {
+    ...SECRET[outcome],
+    tone: 'attention',
+    why: 'it was refused in this boot, though it had been sealed for this state: what was found stands above',
+  }
 }
 
 const SECRET: { readonly [O in Outcomes['confirm-secret']]: Message } = {

@@ -282,7 +282,7 @@ const BOOT_DEVICE: {
     tone: 'alarm',
     what: `a boot file on ${label} is neither that of the installed package nor of the running Xen`,
     why: 'it was changed by hand, by a failing disk, or by somebody else',
-    next: 'do not restart from it; compare the files below with `rpm -V` and with another AEM device, then reinstall the package',
+    next: 'do not restart from it; compare the files above with `rpm -V` and with another AEM device, then reinstall the package',
   }),
   absent: (label) => ({
     tone: 'attention',
@@ -294,7 +294,7 @@ const BOOT_DEVICE: {
     tone: 'attention',
     what: `the boot files on ${label} could not all be checked`,
     why: 'a file or the RPM database could not be read; what was not checked is never taken for good',
-    next: 'mount the device, mend what is named below, and run this again',
+    next: 'mount the device, mend what is named above, and run this again',
   }),
 }
 

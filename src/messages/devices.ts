@@ -26,9 +26,9 @@ export function describeNeed(needs: DeviceNeed, label: string): string {
 /** The to-do of one device in full, for the end of a session and for status. */
 export function workLines(label: string, work: DeviceWork | null): readonly Line[] {
   if (work === null || work.state === 'done') return []
-  const since = work.since === null ? '' : `, left since ${work.since}`
+  const since = work.since === null ? '' : ` since ${work.since.slice(0, 10)}`
   return [
-    ...wrap(`${label} to do: ${work.why}${since}`, WIDTH).map((text) => line(text, 'warn')),
+    ...wrap(`${label}, to do${since}: ${work.why}`, WIDTH).map((text) => line(text, 'warn')),
     ...wrap(describeNeed(work.needs, label), WIDTH - 2).map((text) => line(`  ${text}`)),
   ]
 }

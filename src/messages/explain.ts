@@ -10,6 +10,8 @@ const TABLE_COLUMNS = 76
 
 /** What an explanation says: the registers with their causes, then each finding. */
 export function describeExplanation(explanation: Explanation): Message {
+  // Without a baseline nothing was compared: a table, or the same again as a finding, would only say so again.
+  if (explanation.verdict === 'no-baseline') return EXPLAIN['no-baseline'](explanation)
   const blocking = explanation.reasons.filter((reason) => reason.isBlocking)
   const notes = explanation.reasons.filter((reason) => !reason.isBlocking)
   return {

@@ -30,7 +30,7 @@ export function describeForwardGate(
   return {
     tone: 'attention',
     what: 'a forward seal cannot be made now',
-    why: 'nothing was changed; what is missing is marked below',
+    why: 'nothing was changed; what is missing is marked above',
     next:
       device === null
         ? 'mend it and run `aem-reseal resume`; or `aem-reseal cancel`, then `aem-reseal start --protect hold`'

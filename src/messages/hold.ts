@@ -138,7 +138,10 @@ export function describeHold(facts: HoldFacts): Message {
         ? "it could not be found out whether AEM's automatic seal is held"
         : "AEM's automatic seal is not held: it seals to whatever boots",
     why: facts.program.why,
-    next: '`aem-reseal gate install`, in a terminal; it writes what stands above',
+    next:
+      wanted.length > 0
+        ? '`aem-reseal gate install`, in a terminal; it writes what stands above'
+        : 'mend what is named above; then `aem-reseal gate install`, in a terminal, writes the drop-in',
     details: [...details, ...wanted.map((text) => line(`| ${text}`, 'dim'))],
   }
 }

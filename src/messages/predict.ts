@@ -59,7 +59,7 @@ const PREDICT: { readonly [O in Outcomes['predict']]: (prediction: Prediction) =
   partial: ({ entry }) => ({
     tone: 'attention',
     what: `the next boot of “${entry?.title ?? '?'}” is predicted in part`,
-    why: 'each register that cannot be predicted says why below; nothing is guessed',
+    why: 'each register that cannot be predicted says why above; nothing is guessed',
     next: 'those registers must be explained from the launch log after the restart',
   }),
   unvouched: () => ({
@@ -71,19 +71,20 @@ const PREDICT: { readonly [O in Outcomes['predict']]: (prediction: Prediction) =
   refused: ({ refusal }) => ({
     tone: 'attention',
     what: 'nothing is predicted for the next boot',
-    why: refusal?.why ?? 'no register could be predicted; each says why below',
+    why: refusal?.why ?? 'no register could be predicted; each says why above',
     next: `${refusal === null ? '' : `${refusal.next}; `}without a prediction a change is explained after the restart from the launch log of that boot, or not at all`,
   }),
 }
 
-function predictionLines({ pcrs }: Prediction): readonly Line[] {
+function predictionLines({ pcrs, refusal }: Prediction): readonly Line[] {
   const rows = pcrs.map(({ index, bank, now, predicted, reason }) => ({
     index,
     bank,
     before: null,
     now,
     predicted,
-    cause: reason,
+    // What refuses everything is said once, as the reason of the whole.
+    cause: refusal !== null && reason === refusal.why ? 'not predicted' : reason,
   }))
   return rows.length === 0
     ? []

@@ -15,7 +15,7 @@ const SENTENCES: Readonly<Record<Protection, readonly [string, string, string]>>
     'A wrong prediction costs no more than AEM costs at every update: one boot without the secret.',
   ],
   hold: [
-    "A drop-in holds AEM's automatic seal until the change is explained and you accept it.",
+    "A drop-in holds AEM's automatic seal, unless every PCR is as predicted, until the change is explained and you accept it.",
     'At the next boot your secret does not appear, and you type the passphrase blind, as after every update.',
     'But nothing is sealed unseen: what an attacker changed does not get your secret at the boots after it.',
   ],
@@ -45,7 +45,7 @@ export function explainWays(choice: ProtectionChoice): readonly Line[] {
 
 const LABELS: Readonly<Record<Protection, string>> = {
   'forward-seal': 'forward seal: the secret must appear at the next boot',
-  hold: 'hold: AEM seals nothing before you accept the change',
+  hold: 'hold: AEM seals only what is predicted or accepted',
   plain: 'plain: AEM seals to whatever boots',
 }
 
@@ -55,7 +55,7 @@ export function protectionQuestion(choice: ProtectionChoice): Question<Protectio
     message: 'Forward seal, hold, or plain?',
     choices: WAYS.filter((name) => choice.ways[name].available).map((value) => {
       const isNew = value === 'hold' && !choice.isHoldInstalled
-      return { value, label: LABELS[value], ...(isNew ? { hint: 'installs a drop-in' } : {}) }
+      return { value, label: LABELS[value], short: value, ...(isNew ? { hint: 'installs a drop-in' } : {}) }
     }),
     default: choice.recommended,
     withYes: choice.withYes,

@@ -109,12 +109,12 @@ const CHECKED: {
     what: dryRun
       ? `a rehearsal writes nothing: ${label} would be brought up to date like this`
       : `nothing was changed: ${label} still boots the old files`,
-    next: `to do it later, in a terminal: \`aem-reseal devices refresh ${label}\`; or by hand: ${refreshByHand(label)}`,
+    next: `to do it later, in a terminal: \`aem-reseal devices refresh ${label}\`; or by hand: ${refreshByHand(label)}. After an update run \`aem-reseal start\` then, before the restart`,
   }),
   blocked: (label) => ({
     tone: 'attention',
     what: `${label} cannot be brought up to date now`,
-    why: 'nothing was changed; what is missing is marked below',
+    why: 'nothing was changed; what is missing is marked above',
     next: `mend it and run this again; or by hand: ${refreshByHand(label)}`,
   }),
 }

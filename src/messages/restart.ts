@@ -1,4 +1,4 @@
-import { listExpectedRegisters } from '../core/decide/approved-state.ts'
+import { isStateExpected, listExpectedRegisters } from '../core/decide/approved-state.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { Baseline, Session } from '../core/session/checkpoint.ts'
 import type { Message } from '../flow/step.ts'
@@ -37,7 +37,7 @@ export function restartWarning(qubes: readonly string[] | null, session: Session
       ? 'running qubes could not be listed; save your work in all of them'
       : qubes.length === 0
         ? 'no qubes are running'
-        : `unsaved work is lost in: ${qubes.join(', ')}`
+        : `running qubes, whose unsaved work is lost: ${qubes.join(', ')}`
   const protection = session.protection ?? 'plain'
   return [
     line(`  ▲ ${running}`, qubes?.length === 0 ? undefined : 'warn'),
@@ -76,13 +76,23 @@ const NEXT_BOOT: {
 }
 
 function noSecret(session: Session): readonly Line[] {
-  const pcrs = session.expectation?.mayChange.join(' and ') ?? ''
   return [
     line('    Your secret will NOT appear: it is sealed to the values of now,', 'bold'),
-    line(`    and PCR ${pcrs} will differ. AEM says "Freshness token unsealing failed!".`),
+    line(`    and PCR ${whatDiffers(session)} differ. AEM says "Freshness token unsealing failed!".`),
     line('    That is expected this once, and it is also exactly what an attacker’s Xen'),
     line('    would show: the passphrase is typed blind.'),
   ]
+}
+
+/** By the prediction where it is whole, else by the update. */
+function whatDiffers(session: Session): string {
+  const { baseline, expectation } = session
+  const registers = listExpectedRegisters(session) ?? []
+  const now = baseline?.pcrs[baseline.bank] ?? {}
+  const moved = registers.filter(({ index, value }) => value !== now[index])
+  if (isStateExpected(registers) && moved.length > 0)
+    return `${moved.map(({ index }) => index).join(' and ')} will`
+  return `${expectation?.mayChange.join(' and ') ?? ''} may`
 }
 
 const SOMETHING_ELSE: readonly Line[] = [
@@ -103,12 +113,16 @@ function renderExpectedRegisters(session: Session): readonly Line[] {
   ]
 }
 
-export function describeRestartPlan(outcome: Outcomes['plan-restart'], answer: string): Message {
+export function describeRestartPlan(
+  outcome: Outcomes['plan-restart'],
+  answer: string,
+  protection: Session['protection'],
+): Message {
   if (outcome === 'declined') {
     return {
       tone: 'attention',
       what: 'no restart was planned',
-      why: 'nothing was changed; the update is not in effect until dom0 restarts',
+      why: `${LEFT_BEHIND[protection ?? 'plain']}; the update is not in effect until dom0 restarts`,
       next: '`aem-reseal resume` asks again, `aem-reseal cancel` gives the session up',
     }
   }
@@ -119,6 +133,12 @@ export function describeRestartPlan(outcome: Outcomes['plan-restart'], answer: s
   }
 }
 
+const LEFT_BEHIND: Readonly<Record<NonNullable<Session['protection']>, string>> = {
+  'forward-seal': 'the secrets stay sealed for the predicted registers of the next boot',
+  hold: "AEM's automatic seal stays on hold",
+  plain: 'nothing was changed',
+}
+
 export function describeCheckpoint(session: Session): Message {
   return {
     tone: 'good',
@@ -127,7 +147,11 @@ export function describeCheckpoint(session: Session): Message {
   }
 }
 
-export function describeRestart(outcome: Outcomes['restart'], said: string | null): Message {
+export function describeRestart(
+  outcome: Outcomes['restart'],
+  said: string | null,
+  protection: Session['protection'] = null,
+): Message {
   if (outcome === 'failed') {
     return {
       tone: 'attention',
@@ -139,6 +163,6 @@ export function describeRestart(outcome: Outcomes['restart'], said: string | nul
   return {
     tone: 'good',
     what: outcome === 'requested' ? 'dom0 restarts' : 'everything is ready for the restart',
-    next: `${outcome === 'by-hand' ? 'restart dom0, ' : ''}choose the AEM entry in the GRUB menu, log in, then run \`aem-reseal resume\``,
+    next: `${outcome === 'by-hand' ? 'restart dom0, ' : ''}choose the AEM entry in the GRUB menu, ${protection === 'forward-seal' ? 'log in only if your secret appeared' : 'log in'}, then run \`aem-reseal resume\``,
   }
 }

@@ -9,7 +9,7 @@ import { type Line, line, type Question } from '../ui/ui.ts'
 /** What is said of devices with the same freshness slot. */
 
 const WHAT_IT_MEANS =
-  "the TPM keeps the digest of one freshness token in each slot. AEM 4.2.0 gives slot 0 to every device, by a defect: each seal of one device then overwrites the other's token, and the other device shows no secret at its next boot though nothing was changed on it"
+  'AEM 4.2.0 gives slot 0 to every device, by a defect, and the TPM keeps one freshness token in a slot: after each seal of one device the other shows no secret at its next boot, though nothing was changed on it'
 
 function sharedWords({ shared }: SlotPlan): string {
   return shared.map(({ slot, labels }) => `${labels.join(' and ')} (slot ${slot})`).join('; ')
@@ -90,7 +90,7 @@ const SLOTS: { readonly [O in Outcomes['check-slots']]: (plan: SlotPlan, slots: 
 /** Where no repair helps: with TPM 2.0 one device at a time can show its secret. */
 function describeFirstSlotOnly(plan: SlotPlan, slots: Slots): Message {
   const next =
-    'keep to one AEM device. Whenever you boot from another one than the last time, its own secret cannot appear at that boot, so nothing tells an honest boot from a changed one there; unless it was sealed forward in the boot before: `aem-reseal devices forward-seal LABEL`'
+    'keep to one AEM device. At each change to another one its secret cannot appear, so nothing tells an honest boot from a changed one; unless you seal it forward in the boot before: `aem-reseal devices forward-seal LABEL`'
   if (plan.shared.length === 0) {
     const stranded = listStranded(slots.devices, slots.usable)
     const [first] = stranded

@@ -195,6 +195,15 @@ type Evidence = {
   readonly versions: Seen<Versions>
 }
 
+/** After the restart it does not matter whether another file is an older one. */
+const STATE_WORDS = {
+  current: 'is current',
+  stale: 'is not current',
+  changed: 'is not current',
+  absent: 'is not there',
+  unknown: 'could not be checked',
+} as const
+
 async function observeChange(host: Host, evidence: Evidence): Promise<ChangeFacts> {
   const { session, baseline, machine, explained, device, launch, versions } = evidence
   const boot = await observeBootDevice(host, device, machine.xen.buildId)
@@ -212,7 +221,7 @@ async function observeChange(host: Host, evidence: Evidence): Promise<ChangeFact
     files: compareFiles(baseline, boot.files),
     deviceProblems: boot.checks
       .filter((check) => check.state !== 'current')
-      .map((check) => `${check.path} (${check.role}) is ${check.state}, held against the ${check.against}`),
+      .map(({ path, role, state, against }) => `${path} (${role}) ${STATE_WORDS[state]} (${against})`),
     packages: (session.expectation?.changedPackages ?? []).map((name) => {
       const found = packages.find((item) => item.name === name)
       return { name, isVerified: found ? isVerifiedPackage(found) : null }

@@ -8,6 +8,8 @@ const STYLE = { good: 'good', info: undefined, attention: 'warn', alarm: 'bad' }
 /** Text width inside an 80-column terminal, after the indent. */
 const WIDTH = 76
 
+const FAILURE_INDENT = 'error: '.length
+
 /** A step's message: the mark, what, why, details, next. */
 export function renderMessage(message: Message): readonly Line[] {
   const [first = '', ...rest] = wrap(message.what, WIDTH - 2)
@@ -20,12 +22,20 @@ export function renderMessage(message: Message): readonly Line[] {
   ]
 }
 
-/** A failure for standard error: error, why, next, and the tool's own words. */
-export function renderFailure(text: FailureText): readonly Line[] {
+/**
+ * A failure for standard error: error, why, next, and the tool's own words, which stay as they are.
+ * @param columns width of the terminal; null: none, each line stays whole
+ */
+export function renderFailure(text: FailureText, columns: number | null = null): readonly Line[] {
+  const labelledBy = (label: string, words: string): readonly Line[] => {
+    const head = label.padEnd(FAILURE_INDENT)
+    const parts = columns === null ? [words] : wrap(words, columns - FAILURE_INDENT)
+    return parts.map((part, index) => line(`${index === 0 ? head : ' '.repeat(FAILURE_INDENT)}${part}`))
+  }
   return [
-    line(`error: ${text.what}`, 'bad'),
-    ...(text.why ? [line(`why:   ${text.why}`)] : []),
-    line(`next:  ${text.next}`),
+    ...labelledBy('error:', text.what),
+    ...(text.why ? labelledBy('why:', text.why) : []),
+    ...labelledBy('next:', text.next),
     ...(text.verbatim ? text.verbatim.split('\n').map((own) => line(`  | ${own}`, 'dim')) : []),
   ]
 }

@@ -26,6 +26,9 @@ const SGR: Readonly<Record<NonNullable<Line['style']>, string>> = {
 /** After this time without an end, the progress line appears. */
 const PROGRESS_AFTER_MS = 400
 
+/** Narrower than this, lines are left to the terminal to break. */
+const MIN_COLUMNS = 20
+
 export function makeTerminalUi(options: TerminalOptions): Ui {
   const render = (line: Line): string => {
     const clean = sanitizeLine(line.text)
@@ -79,7 +82,7 @@ export function makeQuietUi(options: Pick<TerminalOptions, 'yes' | 'askTerminal'
 /** A line in as many as it needs, the later ones indented like its first word after marks such as `✖`. */
 export function fold(line: Line, columns: number): readonly Line[] {
   const text = sanitizeLine(line.text)
-  if (text.length <= columns) return [line]
+  if (text.length <= columns || columns < MIN_COLUMNS) return [line]
   const indent = /^ *(?:[^\p{L}\p{N}\s/"'`(-]+ )?/u.exec(text)?.[0].length ?? 0
   const head = text.slice(0, indent)
   return wrap(text.slice(indent), columns - indent)

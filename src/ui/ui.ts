@@ -8,6 +8,8 @@ export type Choice<V extends string> = {
   readonly value: V
   readonly label: string
   readonly hint?: string | undefined
+  /** What stays on the line of the question once it is answered, where the label is long. */
+  readonly short?: string | undefined
 }
 
 export type Question<V extends string> = {

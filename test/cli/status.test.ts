@@ -171,7 +171,7 @@ describe('status --json', () => {
       ['aem', 0, true, 'current'],
       ['aem.stick', 1, true, 'stale'],
     ])
-    expect(status.next.command).toBe('aem-reseal start')
+    expect(status.next.command).toBe('aem-reseal devices refresh aem.stick')
     expect(status.next.why).toContain('aem.stick')
   })
 

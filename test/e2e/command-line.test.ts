@@ -141,6 +141,13 @@ describe('without a terminal', () => {
     expect(run.code).toBe(2)
   })
 
+  it('a terminal without a width, as a serial console, is written to like one of 80 columns', async () => {
+    const asked = `'${process.execPath}' '${DIST}' rehearse --scenario no-aem --yes`
+    const run = await runToEnd('/usr/bin/script', ['-qec', asked, '/dev/null'], { stdin: '' })
+    expect(run.code).toBe(1)
+    expect(run.stdout.toString('utf8')).toContain('Anti Evil Maid is not installed')
+  })
+
   it('writes no escape code and no cursor movement', async () => {
     const machine = aemDom0().write()
     for (const args of [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
-import { CTRL_C, DOWN, ENTER, openTerminal, type Terminal } from '../support/terminal.ts'
+import { CTRL_C, CTRL_D, DOWN, ENTER, openTerminal, type Terminal } from '../support/terminal.ts'
 
 /** Types the answer to each question as it comes; the first choice is the one that stands there. */
 async function answer(terminal: Terminal, question: string, keys: string): Promise<void> {
@@ -43,12 +43,15 @@ describe('the wizard in a terminal', () => {
     expect((await terminal.screen()).join('\n')).toContain('not accepted')
   })
 
-  it('ends with 130 at Ctrl-C, says that the state is kept, and shows the cursor again', async () => {
+  it.each([
+    ['Ctrl-C', CTRL_C],
+    ['the end of input', CTRL_D],
+  ])('ends with 130 at %s, says that nothing was changed, and shows the cursor again', async (_name, key) => {
     const terminal = openTerminal(['rehearse', '--scenario', 'clean-update'])
     await terminal.waitFor('?')
-    terminal.type(CTRL_C)
+    terminal.type(key)
     expect(await terminal.exit).toBe(130)
-    expect((await terminal.screen()).join('\n')).toMatch(/interrupted[\s\S]*aem-reseal resume/)
+    expect((await terminal.screen()).join('\n')).toMatch(/interrupted[\s\S]*nothing was changed/)
     const cursor = [...terminal.raw().matchAll(/\u001b\[\?25([hl])/g)].map(([, state]) => state)
     expect(cursor.at(-1) ?? 'h').toBe('h')
   })

@@ -44,7 +44,7 @@ async function look(host: Host) {
   return {
     devices,
     verified,
-    text: renderDevices(devices, null)
+    text: renderDevices(devices, null, true)
       .map((own) => own.text)
       .join('\n'),
   }

@@ -20,6 +20,7 @@ export type Terminal = {
 export const ENTER = '\r'
 export const DOWN = '\u001b[B'
 export const CTRL_C = '\u0003'
+export const CTRL_D = '\u0004'
 
 const COLUMNS = 80
 const ROWS = 40

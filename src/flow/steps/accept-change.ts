@@ -27,8 +27,12 @@ export const acceptChange: Step<'accept-change'> = async ({ host, ui, session, s
               ? 'Nothing changed, and whether AEM has sealed is not known. Reseal now?'
               : 'Nothing changed, but AEM has not sealed. Reseal now?',
         choices: [
-          { value: 'no', label: 'no', hint: 'stop here; nothing is sealed' },
-          { value: 'yes', label: 'yes', hint: isSealed ? 'AEM has sealed to it already' : 'reseal to it' },
+          {
+            value: 'no',
+            label: 'no',
+            hint: isSealed ? 'stop here; AEM has sealed to it already' : 'stop here; nothing is sealed',
+          },
+          { value: 'yes', label: 'yes', hint: isSealed ? 'nothing is left to seal' : 'reseal to it' },
         ],
         default: 'no',
         withYes: 'yes',

@@ -19,7 +19,9 @@ export const confirmSecret: Step<'confirm-secret'> = async ({ host, ui, session 
     }
   }
   if (unseal === 'mismatch' || unseal === 'wrong-token') {
-    return { outcome: 'next-boot', facts: { unseal, answer: null }, message: describeSecret('next-boot') }
+    const isExpected = isFirstBoot && session.protection !== 'forward-seal' && unseal === 'mismatch'
+    const message = describeSecret('next-boot', isExpected)
+    return { outcome: 'next-boot', facts: { unseal, answer: null }, message }
   }
   const answer = await ui.ask<'yes' | 'no'>({
     id: 'secret-shown',

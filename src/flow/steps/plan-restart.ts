@@ -30,7 +30,7 @@ export const planRestart: Step<'plan-restart'> = async ({ host, ui, options, ses
   return {
     outcome,
     facts: { qubes, restart: plan === null ? null : answer },
-    message: describeRestartPlan(outcome, answer),
+    message: describeRestartPlan(outcome, answer, session.protection),
     ...(plan === null ? {} : { session: { restart: answer } }),
   }
 }

@@ -22,6 +22,7 @@ export const readSealOutcome: Step<'read-seal-outcome'> = async ({ host, session
       observed.state,
       observed.sealedInThisBoot,
       observed.heldNote,
+      session,
     ),
   }
 }

@@ -12,7 +12,7 @@ export const restart: Step<'restart'> = async ({ host, ui, options, session }) =
     return {
       outcome: 'by-hand',
       facts: { restart: session.restart, argv: call?.argv ?? null },
-      message: describeRestart('by-hand', null),
+      message: describeRestart('by-hand', null, session.protection),
     }
   }
   const run = await host.run(call)
@@ -23,7 +23,7 @@ export const restart: Step<'restart'> = async ({ host, ui, options, session }) =
   return {
     outcome,
     facts: { restart: session.restart, argv: call.argv },
-    message: describeRestart(outcome, said),
+    message: describeRestart(outcome, said, session.protection),
   }
 }
 
