@@ -98,7 +98,7 @@ export function putLedgerDevice(ledger: DeviceLedger, changed: LedgerDevice): De
 
 /**
  * The ledger with a newly approved state. A state that shares registers and packages with the approved one is the same:
- * approving it on a second device asks nothing new of the first.
+ * approving it on a second device asks nothing new of the first, and on the same one nothing new of the others.
  */
 export function approveState(ledger: DeviceLedger, next: ApprovedState): DeviceLedger {
   const { approved } = ledger
@@ -111,5 +111,8 @@ export function approveState(ledger: DeviceLedger, next: ApprovedState): DeviceL
       const value = approved.registers[index]
       return value !== undefined && value === next.registers[index]
     })
-  return isSame ? ledger : { ...ledger, approved: next }
+  if (!isSame) return { ...ledger, approved: next }
+  return next.label === approved.label
+    ? { ...ledger, approved: { ...approved, registers: next.registers } }
+    : ledger
 }
