@@ -6,10 +6,16 @@ import { runFlow } from '../../src/flow/runner.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import { makeDirectoryStore } from '../../src/flow/store.ts'
 import type { Flow } from '../../src/flow/types.ts'
-import { makeInitramfs } from '../../src/host/simulated/boot-images.ts'
+import { makeInitramfs, makeKernelImage } from '../../src/host/simulated/boot-images.ts'
 import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
-import { findDevice, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
+import {
+  bootFilesOf,
+  findDevice,
+  KERNEL_RELEASE,
+  type SimMachine,
+  sha256,
+} from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
@@ -19,6 +25,7 @@ import { makeScriptedUi } from '../support/scripted-ui.ts'
 
 /** Who has the devices in hand, and not dom0, must not get a forward seal for what nobody approved. */
 
+const OLD_KERNEL = '6.6.30-1.qubes.fc37.x86_64'
 const GRUB = '/grub2/grub.cfg'
 const INITRAMFS = `/initramfs-${KERNEL_RELEASE}.img`
 
@@ -64,6 +71,25 @@ function put(uuid: string, path: string, bytes: Uint8Array): void {
 function textOf(uuid: string, path: string): string {
   return Buffer.from(filesOf(uuid).get(path)!.bytes).toString()
 }
+
+it('for an older installed kernel that the grub.cfg of the stick starts first', async () => {
+  const image = makeKernelImage(OLD_KERNEL)
+  const kernel = machine.packages.find(({ name }) => name === 'kernel')!
+  machine.packages.push({
+    ...kernel,
+    evr: '1000:6.6.30-1.qubes.fc37',
+    installedAtMs: kernel.installedAtMs - 1000,
+    files: new Map([[`/boot/vmlinuz-${OLD_KERNEL}`, sha256(image)]]),
+  })
+  bootFilesOf(machine).set(`vmlinuz-${OLD_KERNEL}`, { bytes: image, mtimeMs: 0 })
+  await run(refreshDevice)
+  const text = textOf(STICK.uuid, GRUB)
+  put(STICK.uuid, GRUB, Buffer.from(`${text.replaceAll(KERNEL_RELEASE, OLD_KERNEL)}\n${text}`))
+  const { outcomes, exit, said } = await run(forwardDevice)
+  expect(outcomes.at(-1)).toBe('gate-forward-seal: blocked')
+  expect(said).toMatch(/starts \/vmlinuz-6\.6\.30-1\.qubes\.fc37\.x86_64, this boot runs 6\.6\.36/)
+  expect(exit).toBe(1)
+})
 
 it('from a boot whose own initramfs is not the approved one, where the stick has the same', async () => {
   await run(refreshDevice)
