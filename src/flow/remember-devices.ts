@@ -172,8 +172,14 @@ export async function rememberForward(
   record: ForwardRecord,
 ): Promise<LedgerLook> {
   const at = host.now().toISOString()
+  const tokens: Record<string, string> = {}
+  for (const { label } of await observeOwnDevices(host, await observeMachine(host))) {
+    const token = await observeTokenDigest(host, label)
+    if (token !== null) tokens[label] = token
+  }
   return store.updateDevices((kept) => {
     const own = findLedgerDevice(kept, record.label)
-    return putLedgerDevice(kept, { ...own, uuid: record.uuid, forward: { at, registers: record.values } })
+    const forward = { at, registers: record.values, tokens }
+    return putLedgerDevice(kept, { ...own, uuid: record.uuid, forward })
   }, emptyDeviceLedger(at))
 }

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { forwardDevice, refreshDevice } from '../../flows/devices.ts'
+import { toStatusAnswer } from '../../src/cli/status.ts'
 import { decideDeviceWork } from '../../src/core/decide/device-work.ts'
 import { listForwardValues } from '../../src/core/seal/forward-record.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
@@ -128,6 +129,24 @@ describe('a device that was not booted from', () => {
     expect(outcomesOf((await run(forwardDevice)).result)).toEqual(DONE)
     bootFrom(STICK.uuid)
     expect(isSecretShown()).toBe(true)
+  })
+
+  it('is not said to show its secret any more once AEM sealed another device into their common slot', async () => {
+    await run(refreshDevice)
+    const { said } = await run(forwardDevice)
+    expect(said).toMatch(/at the next boot: one from aem before it would take its token out of the TPM/)
+    const needsOf = async () => {
+      const host = makeSimulatedHost(machine)
+      const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
+      const facts = await observeStatus(host, () => null)
+      const { aem } = toStatusAnswer(facts, null, null, await store.loadDevices())
+      return aem.devices.find(({ label }) => label === 'aem.stick')?.work
+    }
+    expect(await needsOf()).toMatchObject({ needs: 'forward-boot' })
+    bootFrom(INTERNAL.uuid)
+    expect(await needsOf()).toMatchObject({ needs: 'own-boot' })
+    bootFrom(STICK.uuid)
+    expect(isSecretShown()).toBe(false)
   })
 
   it('has nothing left beside in dom0, and no session', async () => {
