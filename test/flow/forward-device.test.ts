@@ -177,6 +177,26 @@ it('is on the list anew when its boot files were brought up to date after that',
   expect(await workOf('aem.stick')).toMatchObject({ state: 'to-do', needs: 'own-boot' })
 })
 
+it('is on the list anew when bringing it up to date failed half-way', async () => {
+  await run(refreshDevice)
+  await run(forwardDevice)
+  bootFrom(STICK.uuid)
+  await verify(false)
+  bootFrom(INTERNAL.uuid)
+  expect(await workOf('aem.stick')).toEqual({ state: 'done' })
+  installXen(machine, `${NEW_XEN.slice(0, -1)}5`, machine.nowMs)
+  const { result } = await run(refreshDevice, (host) => ({
+    ...host,
+    async run(call, input) {
+      if (call.id === 'sync-filesystem')
+        return { state: 'seen', value: { exit: 1, stdout: '', stderr: 'Input/output error' } }
+      return host.run(call, input)
+    },
+  }))
+  expect(outcomesOf(result).at(-1)).toBe('refresh-device: failed')
+  expect(await workOf('aem.stick')).toMatchObject({ state: 'to-do' })
+})
+
 describe('nothing is sealed', () => {
   /** Runs it and holds every sealed file against what was there. */
   async function refused(): Promise<{ outcomes: readonly string[]; said: string; exit: number }> {
