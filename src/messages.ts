@@ -183,7 +183,7 @@ export const FAILURES = {
     text: ({ what, why }) => ({
       what: `the forward seal could not be taken back: ${what}`,
       why: why ?? null,
-      next: 'plug the device in and run `aem-reseal cancel` again; or leave it as it is, restart with the AEM entry and run `aem-reseal resume`: in the predicted state the secret appears',
+      next: 'plug the device in and run `aem-reseal cancel` again; or leave it as it is, restart with the AEM entry and run `aem-reseal resume`: in the predicted state the secret appears. Where the device is lost for good: `sudo rm /var/lib/aem-reseal/session.json` ends the session',
     }),
   },
   'output-directory': {

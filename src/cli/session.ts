@@ -7,13 +7,13 @@ import { EXIT } from '../core/failure.ts'
 import { forwardRecordOf } from '../core/seal/forward-record.ts'
 import { type Session, startSession } from '../core/session/checkpoint.ts'
 import { type FlowResult, runFlow } from '../flow/runner.ts'
-import { restoreSession } from '../flow/seal/restore.ts'
+import { isForwardKept, restoreSession } from '../flow/seal/restore.ts'
 import type { GivenBulletin, RunOptions } from '../flow/step.ts'
 import { STEPS } from '../flow/steps.ts'
 import { makeDirectoryStore, type SessionStore } from '../flow/store.ts'
 import type { Flow, StepId } from '../flow/types.ts'
 import type { Host } from '../host/host.ts'
-import { describeRestored } from '../messages/forward-seal.ts'
+import { describeForwardStays, describeRestored } from '../messages/forward-seal.ts'
 import { makeFailure } from '../messages.ts'
 import { observeMachine } from '../observe/machine.ts'
 import { line, type Ui } from '../ui/ui.ts'
@@ -186,12 +186,18 @@ export async function runCancel(io: Io, options: GlobalOptions, host: Host): Pro
           `session ${session.id.slice(0, 8)} closed${isScheduled ? ', scheduled restart cancelled' : ''}`,
           'good',
         ),
-        ...(restored ? [line(describeRestored(restored))] : []),
+        ...(restored
+          ? [line(isForwardKept(session) ? describeForwardStays(session.device) : describeRestored(restored))]
+          : []),
         ...(session.protection === 'hold'
           ? [line("AEM's automatic seal stays on hold; `aem-reseal gate remove` takes the drop-in away")]
           : []),
-        line('next: the update is still installed and the change will come with the next restart;'),
-        line('      `aem-reseal start` begins anew'),
+        ...(DEVICE_FLOWS.some(({ id }) => id === session.flow)
+          ? [line('next: `aem-reseal devices` says what each device needs')]
+          : [
+              line('next: the update is still installed and the change will come with the next restart;'),
+              line('      `aem-reseal start` begins anew'),
+            ]),
       ])
     }
     return 0

@@ -1,4 +1,9 @@
-import { decideDeviceWork, decideSealedFor, listSharedRegisters } from '../core/decide/device-work.ts'
+import {
+  decideDeviceWork,
+  decideSealedFor,
+  isForwardSpent,
+  listSharedRegisters,
+} from '../core/decide/device-work.ts'
 import { listForwardValues } from '../core/seal/forward-record.ts'
 import { findSlotSharers } from '../core/seal/freshness.ts'
 import type { Session } from '../core/session/checkpoint.ts'
@@ -122,7 +127,14 @@ function toDeviceAnswer(device: DeviceStatus, facts: StatusFacts, look: LedgerLo
       inThisBoot: verified.bootId === null ? null : verified.bootId === machine.bootId,
     },
     sharesSlotWith: findSlotSharers(label, devices),
-    work: known ? decideDeviceWork(look, { label, present, bootFiles }) : null,
+    work: known
+      ? decideDeviceWork(look, {
+          label,
+          present,
+          bootFiles,
+          isForwardSpent: isForwardSpent(look, label, devices, tpm.version),
+        })
+      : null,
   }
 }
 

@@ -17,6 +17,7 @@ import { observeBootedState, observePackageNames } from '../observe/booted-state
 import { AEM_DIR, type AemDevice, findBootedDevice, observeDevices } from '../observe/devices.ts'
 import { type KnownFile, observeMeasuredInitramfs } from '../observe/known-files.ts'
 import { type MachineFacts, observeMachine } from '../observe/machine.ts'
+import { observeSealState } from '../observe/seal-state.ts'
 import { observeSealedCopy, observeTpmId } from '../observe/sealed.ts'
 import { observeSelection } from '../observe/selection.ts'
 import { observeFlavour } from '../observe/status.ts'
@@ -54,7 +55,8 @@ export async function rememberVerification(
           tokenSha256: await observeTokenDigest(host, booted.label),
         }
       : null
-  const measured = booted !== null && verified !== null ? await observeMeasuredInitramfs(host, selected) : []
+  const isVouched = verified !== null && (await wasStateVouched(host, machine, approved))
+  const measured = isVouched ? await observeMeasuredInitramfs(host, selected) : []
   const state: ApprovedState | null = approved && {
     at: approved.at,
     bootId: approved.bootId,
@@ -78,6 +80,19 @@ export async function rememberVerification(
           })
     return markDevicesLeft(own, labels ?? unite(own, devices), at)
   }, emptyDeviceLedger(at))
+}
+
+/**
+ * AEM's own seal makes any state verify, a blindly booted one too. Only a secret that appeared before the disk was opened,
+ * or a change that was accepted in this boot, says that what was measured is the user's own.
+ */
+async function wasStateVouched(
+  host: Host,
+  { bootId }: MachineFacts,
+  approved: Session['approved'],
+): Promise<boolean> {
+  if (approved !== null && bootId !== null && approved.bootId === bootId) return true
+  return (await observeSealState(host)).journal?.unseal === 'unsealed'
 }
 
 /** Takes what is known of a verification back: its next seal goes elsewhere. */
@@ -157,8 +172,14 @@ export async function rememberForward(
   record: ForwardRecord,
 ): Promise<LedgerLook> {
   const at = host.now().toISOString()
+  const tokens: Record<string, string> = {}
+  for (const { label } of await observeOwnDevices(host, await observeMachine(host))) {
+    const token = await observeTokenDigest(host, label)
+    if (token !== null) tokens[label] = token
+  }
   return store.updateDevices((kept) => {
     const own = findLedgerDevice(kept, record.label)
-    return putLedgerDevice(kept, { ...own, uuid: record.uuid, forward: { at, registers: record.values } })
+    const forward = { at, registers: record.values, tokens }
+    return putLedgerDevice(kept, { ...own, uuid: record.uuid, forward })
   }, emptyDeviceLedger(at))
 }

@@ -58,7 +58,7 @@ const BOOT: { readonly [O in Outcomes['check-boot']]: (facts: BootFacts, version
     tone: 'attention',
     what: `this boot came from another AEM device (UUID ${facts.deviceUuid}) than the one that was checked (UUID ${facts.expectedDeviceUuid})`,
     why: 'PCR 19 differs for each device, so the recorded values say nothing about this one',
-    next: 'restart from the device that was checked, then run `aem-reseal resume`',
+    next: 'restart from the device that was checked, then run `aem-reseal resume`. With TPM 2.0 all devices share one freshness slot: where AEM has sealed in this boot, that one shows no secret, a forward seal or not; type the passphrase there only if nobody else had it in hand since',
   }),
   'device-absent': (facts) => ({
     tone: 'attention',

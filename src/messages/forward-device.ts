@@ -49,13 +49,18 @@ function blockedBy({ label, isBooted, isThere, files, approved }: DeviceCheckFac
   return { why: approved.detail, next: '`aem-reseal` says where things stand; nothing was changed' }
 }
 
-export function describeKeptForward(label: string, isKept: boolean): Message {
+/** @param sharers devices whose seal overwrites the token of this one */
+export function describeKeptForward(label: string, isKept: boolean, sharers: readonly string[]): Message {
+  const when =
+    sharers.length === 0
+      ? 'when you want to'
+      : `at the next boot: one from ${sharers.join(', ')} before it would take its token out of the TPM, and then it shows no secret until it is sealed forward again`
   return {
     tone: isKept ? 'good' : 'attention',
     what: isKept
       ? `${label} is sealed forward; it is on the list of devices until it was booted and verified`
       : `${label} is sealed forward, but that could not be written to the list of devices`,
     why: 'if it shows no secret, something on it changed since now, or the prediction was wrong: a boot file, or somebody',
-    next: `restart from ${label} with its AEM entry when you want to. Your secret must appear before the passphrase; if it does not, type nothing and power off. In that boot run \`aem-reseal verify\``,
+    next: `restart from ${label} with its AEM entry ${when}. Your secret must appear before the passphrase; if it does not, type nothing and power off. In that boot run \`aem-reseal verify\``,
   }
 }

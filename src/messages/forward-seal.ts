@@ -98,3 +98,8 @@ export function describeRestored({ device, dom0 }: RestoreResult): string {
   if (device === 'was-old') return 'the sealed files are those from before'
   return 'the forward seal is history: AEM sealed since, or the predicted state runs'
 }
+
+/** One line for `cancel`, where the forward seal of another device was complete already. */
+export function describeForwardStays(label: string | null): string {
+  return `${label} is sealed forward and stays so: its next boot must show your secret`
+}

@@ -3,6 +3,8 @@ import { checkApproved } from '../core/decide/forward-device.ts'
 import type { GateCheck } from '../core/decide/readiness.ts'
 import type { LedgerLook } from '../core/session/device-ledger.ts'
 import type { Host } from '../host/host.ts'
+import { findBootedDevice, observeDevices } from './devices.ts'
+import { observeMachine } from './machine.ts'
 import { observeSelection } from './selection.ts'
 import { observeFlavour } from './status.ts'
 import { observeTpm } from './tpm.ts'
@@ -14,7 +16,17 @@ export async function observeApproved(
   predicted: Readonly<Record<number, string>> | null,
 ): Promise<GateCheck> {
   const tpm = await observeTpm(host)
-  const shared = listSharedRegisters((await observeSelection(host)) ?? [], await observeFlavour(host))
-  const present = tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {})
-  return checkApproved(look, shared, present, predicted)
+  const selected = (await observeSelection(host)) ?? []
+  const machine = await observeMachine(host)
+  const booted = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
+  return checkApproved(
+    look,
+    {
+      label: booted?.label ?? null,
+      selected,
+      shared: listSharedRegisters(selected, await observeFlavour(host)),
+      registers: tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {}),
+    },
+    predicted,
+  )
 }

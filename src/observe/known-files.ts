@@ -6,7 +6,7 @@ export type KnownFile = { readonly name: string; readonly sha256: string }
 
 /**
  * Each initramfs on the device of this boot that its launch log shows to be the measured one. No package has a digest of
- * it: that it was measured in a boot in which the secret could be unsealed is the best that can be known.
+ * it: that it was measured in a boot that showed the secret, or was accepted, is the best that can be known.
  */
 export async function observeMeasuredInitramfs(
   host: Host,

@@ -114,15 +114,29 @@ async function observeFiles(
       initramfs.push(await observeInitramfs(host, media.root, kernel, before, known))
     }
     const grub = valueOrNull(await host.statFile(`${media.root}/grub2`))
+    const free = valueOrNull(await host.freeBytes(media.root))
+    const names = [...files.map(({ name }) => name), ...initramfs.map(({ kernel }) => initramfsName(kernel))]
     return {
       files,
       initramfs,
-      freeBytes: valueOrNull(await host.freeBytes(media.root)),
+      freeBytes: free === null ? null : free + (await observeCutShort(host, media.root, names)),
       isGrubDirectory: grub === null ? null : grub.kind === 'directory',
     }
   } finally {
     await media.close()
   }
+}
+
+function initramfsName(kernel: string): string {
+  return `initramfs-${kernel}.img`
+}
+
+/** Bytes of copies that were cut short (a stick pulled out, a power cut): the next copy of the same file replaces them (host/real.ts). */
+async function observeCutShort(host: Host, root: string, names: readonly string[]): Promise<number> {
+  let sizeBytes = 0
+  for (const name of names)
+    sizeBytes += valueOrNull(await host.statFile(`${root}/.${name}.new`))?.sizeBytes ?? 0
+  return sizeBytes
 }
 
 async function observeInitramfs(
@@ -132,7 +146,7 @@ async function observeInitramfs(
   before: BootDeviceFacts,
   known: ReadonlyMap<string, string>,
 ): Promise<RefreshInitramfs> {
-  const name = `initramfs-${kernel}.img`
+  const name = initramfsName(kernel)
   const path = `${root}/${name}`
   const [own, inDom0] = [await host.statFile(path), await host.statFile(`/boot/${name}`)]
   const checked = before.checks.find((check) => check.role === 'initramfs' && check.path === path)

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { forwardDevice, refreshDevice } from '../../flows/devices.ts'
+import { toStatusAnswer } from '../../src/cli/status.ts'
 import { decideDeviceWork } from '../../src/core/decide/device-work.ts'
 import { listForwardValues } from '../../src/core/seal/forward-record.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
@@ -130,6 +131,24 @@ describe('a device that was not booted from', () => {
     expect(isSecretShown()).toBe(true)
   })
 
+  it('is not said to show its secret any more once AEM sealed another device into their common slot', async () => {
+    await run(refreshDevice)
+    const { said } = await run(forwardDevice)
+    expect(said).toMatch(/at the next boot: one from aem before it would take its token out of the TPM/)
+    const needsOf = async () => {
+      const host = makeSimulatedHost(machine)
+      const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
+      const facts = await observeStatus(host, () => null)
+      const { aem } = toStatusAnswer(facts, null, null, await store.loadDevices())
+      return aem.devices.find(({ label }) => label === 'aem.stick')?.work
+    }
+    expect(await needsOf()).toMatchObject({ needs: 'forward-boot' })
+    bootFrom(INTERNAL.uuid)
+    expect(await needsOf()).toMatchObject({ needs: 'own-boot' })
+    bootFrom(STICK.uuid)
+    expect(isSecretShown()).toBe(false)
+  })
+
   it('has nothing left beside in dom0, and no session', async () => {
     await run(refreshDevice)
     const { store } = await run(forwardDevice)
@@ -156,6 +175,26 @@ it('is on the list anew when its boot files were brought up to date after that',
   installXen(machine, `${NEW_XEN.slice(0, -1)}5`, machine.nowMs)
   await run(refreshDevice)
   expect(await workOf('aem.stick')).toMatchObject({ state: 'to-do', needs: 'own-boot' })
+})
+
+it('is on the list anew when bringing it up to date failed half-way', async () => {
+  await run(refreshDevice)
+  await run(forwardDevice)
+  bootFrom(STICK.uuid)
+  await verify(false)
+  bootFrom(INTERNAL.uuid)
+  expect(await workOf('aem.stick')).toEqual({ state: 'done' })
+  installXen(machine, `${NEW_XEN.slice(0, -1)}5`, machine.nowMs)
+  const { result } = await run(refreshDevice, (host) => ({
+    ...host,
+    async run(call, input) {
+      if (call.id === 'sync-filesystem')
+        return { state: 'seen', value: { exit: 1, stdout: '', stderr: 'Input/output error' } }
+      return host.run(call, input)
+    },
+  }))
+  expect(outcomesOf(result).at(-1)).toBe('refresh-device: failed')
+  expect(await workOf('aem.stick')).toMatchObject({ state: 'to-do' })
 })
 
 describe('nothing is sealed', () => {

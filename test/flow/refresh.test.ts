@@ -113,6 +113,16 @@ describe('a stale stick that dom0 boots from', () => {
     expect(filesOf(machine)).toEqual(before)
   })
 
+  it('is no fuller for what a copy left that was cut short: it is replaced', async () => {
+    const host = (own: Host): Host => ({ ...own, freeBytes: async () => seen(3 * 1024 * 1024) })
+    expect(outcomesOf((await refresh(machine, 'yes', host)).result)).toEqual(['check-refresh: blocked'])
+    stickOf(machine).files.set(`/.${XEN_IMAGE}.new`, { bytes: Buffer.alloc(2 * 1024 * 1024), mtimeMs: 0 })
+    expect(outcomesOf((await refresh(machine, 'yes', host)).result)).toEqual([
+      'check-refresh: refresh',
+      'refresh-device: refreshed',
+    ])
+  })
+
   it("is not given a file of dom0's /boot that is not the package's own", async () => {
     const image = bootFilesOf(machine).get(XEN_IMAGE)!
     bootFilesOf(machine).set(XEN_IMAGE, { ...image, bytes: changeOneByte(image.bytes) })

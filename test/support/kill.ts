@@ -14,15 +14,15 @@ import { RUN_OPTIONS, SESSION_ID } from './built-in.ts'
 import { makeScriptedUi } from './scripted-ui.ts'
 
 /** What SIGKILL is to the program: nothing of it runs any more, not even what stands in `finally`. */
-class Killed extends Error {}
+export class Killed extends Error {}
 
 /** One place where the program can die, e.g. `before write /var/lib/aem-reseal/session.json`. */
 export type KillPoint = { readonly number: number; readonly what: string; readonly isLook: boolean }
 
-type Trap = { readonly at: number | null; passed: KillPoint[]; isDead: boolean }
+export type Trap = { readonly at: number | null; passed: KillPoint[]; isDead: boolean }
 
 /** A host whose program dies at the n-th place: before and after every write and every command that changes something, before every look. */
-function trapHost(host: Host, trap: Trap): Host {
+export function trapHost(host: Host, trap: Trap): Host {
   const pass = (what: string, isLook = false): void => {
     if (trap.isDead) throw new Killed('already dead')
     const number = trap.passed.length

@@ -1,4 +1,5 @@
 import { PCR } from '../launch/pcr.ts'
+import { findSlotSharers, listUsableSlots, type SlotOwner } from '../seal/freshness.ts'
 import {
   type ApprovedState,
   type DeviceLedger,
@@ -32,6 +33,8 @@ export type WorkFacts = {
   readonly label: string
   readonly present: boolean | null
   readonly bootFiles: 'current' | 'stale' | 'absent' | null
+  /** A seal since then took the token of its forward seal out of the TPM (`isForwardSpent`). */
+  readonly isForwardSpent?: boolean
 }
 
 /**
@@ -55,7 +58,9 @@ export function decideDeviceWork(look: LedgerLook, facts: WorkFacts): DeviceWork
   const { verified, leftSince } = findLedgerDevice(look.ledger, facts.label)
   const why = findShortfall(look.ledger.approved, verified)
   if (why === null) return { state: 'done' }
-  const isForward = isForwardFor(look.ledger.approved, findLedgerDevice(look.ledger, facts.label))
+  const isForward =
+    facts.isForwardSpent !== true &&
+    isForwardFor(look.ledger.approved, findLedgerDevice(look.ledger, facts.label))
   return { state: 'to-do', needs: decideNeed(facts, isForward), why, since: leftSince }
 }
 
@@ -72,6 +77,41 @@ function findShortfall(approved: ApprovedState, verified: VerifiedState | null):
   return other.length === 0
     ? null
     : `in its own boot PCR ${other.join(', ')} was another than the approved one`
+}
+
+/** A device, as far as its place in the TPM goes. */
+export type TokenOwner = SlotOwner & { readonly tokenSha256: string | null }
+
+/**
+ * Was the token of a device's forward seal overwritten since? Every boot with AEM's own seal renews the token of the device
+ * booted, in the slot that this one may share. What is not known counts as no: then a missing secret is an alarm.
+ */
+export function isForwardSpent(
+  look: LedgerLook,
+  label: string,
+  devices: readonly TokenOwner[],
+  version: '1.2' | '2.0' | 'none' | null,
+): boolean {
+  const forward = look.state === 'read' ? findLedgerDevice(look.ledger, label).forward : null
+  if (forward === null) return false
+  const sharers = [label, ...listSharers(label, devices, version)]
+  return devices.some(
+    (device) =>
+      sharers.includes(device.label) &&
+      device.tokenSha256 !== null &&
+      forward.tokens[device.label] !== undefined &&
+      forward.tokens[device.label] !== device.tokenSha256,
+  )
+}
+
+/** The devices whose seal overwrites the token of this one. */
+export function listSharers(
+  label: string,
+  devices: readonly SlotOwner[],
+  version: '1.2' | '2.0' | 'none' | null,
+): readonly string[] {
+  if (listUsableSlots(version).length > 1) return findSlotSharers(label, devices)
+  return devices.filter((device) => device.label !== label).map((device) => device.label)
 }
 
 /** Sealed forward since the state was approved, for registers that all devices share with it. */

@@ -1,43 +1,64 @@
-import type { LedgerLook } from '../session/device-ledger.ts'
+import {
+  type ApprovedState,
+  type DeviceLedger,
+  findLedgerDevice,
+  type LedgerLook,
+} from '../session/device-ledger.ts'
 import type { GateCheck } from './readiness.ts'
 
 type Values = Readonly<Record<number, string>>
 
+/** This boot, as it is held against the approved state. */
+export type PresentBoot = {
+  /** Of the device it came from; null where that is not known. */
+  readonly label: string | null
+  readonly selected: readonly number[]
+  /** Of the selected registers, those that all devices share (see `listSharedRegisters`). */
+  readonly shared: readonly number[]
+  /** In the bank AEM seals to. */
+  readonly registers: Values
+}
+
 /**
  * A device is sealed forward only for the state that was approved on another one: the registers that all devices share
- * must hold the approved values now, and be predicted so for the device's own boot.
+ * must hold the approved values now, and be predicted so for the device's own boot. The others must be those of this
+ * boot's own device: what did not change since this boot is not asked for again (observe/prediction.ts).
  *
- * @param shared of the selected registers (see `listSharedRegisters`)
- * @param present of this boot, in the bank AEM seals to
  * @param predicted for the device's next boot; null: not predicted yet
  */
-export function checkApproved(
-  look: LedgerLook,
-  shared: readonly number[],
-  present: Values,
-  predicted: Values | null,
-): GateCheck {
+export function checkApproved(look: LedgerLook, boot: PresentBoot, predicted: Values | null): GateCheck {
   const id = 'approved-state'
+  const { label, selected, shared, registers } = boot
   const approved = look.state === 'read' ? look.ledger.approved : null
-  if (approved === null || shared.length === 0)
+  if (look.state !== 'read' || approved === null || shared.length === 0)
     return {
       id,
       ok: null,
       detail:
         'no state was approved yet that this one could be held against: go through `aem-reseal start` and `aem-reseal resume` with the device you boot from first',
     }
-  const differing = (values: Values): readonly number[] =>
-    shared.filter(
-      (index) => approved.registers[index] === undefined || values[index] !== approved.registers[index],
-    )
-  const now = differing(present)
+  const own = findOwnRegisters(look.ledger, approved, label)
+  if (own === null)
+    return {
+      id,
+      ok: false,
+      detail: `nothing shows that ${label ?? 'the device this boot came from'} was verified in the state approved at ${approved.at}: \`aem-reseal verify\` in this boot does`,
+    }
+  const isOther = (value: string | undefined, wanted: string | undefined): boolean =>
+    wanted === undefined || value !== wanted
+  const now = selected.filter(
+    (index) =>
+      isOther(registers[index], own[index]) ||
+      (shared.includes(index) && isOther(registers[index], approved.registers[index])),
+  )
   if (now.length > 0)
     return {
       id,
       ok: false,
       detail: `PCR ${now.join(', ')} of this boot is not as it was approved at ${approved.at}: nothing is sealed from here`,
     }
-  const next = predicted === null ? [] : differing(predicted)
+  const next =
+    predicted === null ? [] : shared.filter((index) => isOther(predicted[index], approved.registers[index]))
   if (next.length > 0)
     return {
       id,
@@ -45,4 +66,19 @@ export function checkApproved(
       detail: `its next boot would have another PCR ${next.join(', ')} than was approved at ${approved.at}: it would boot another tboot or Xen, or another SINIT`,
     }
   return { id, ok: true, detail: `as it was approved at ${approved.at}` }
+}
+
+/**
+ * All selected registers that a boot from this device may have: those approved on it, else those it was verified with since.
+ * A verification alone says nothing against what was approved: AEM's own seal makes any state verify.
+ */
+function findOwnRegisters(
+  ledger: DeviceLedger,
+  approved: ApprovedState,
+  label: string | null,
+): Values | null {
+  if (label === null) return null
+  if (label === approved.label) return approved.registers
+  const { verified } = findLedgerDevice(ledger, label)
+  return verified !== null && verified.at >= approved.at ? verified.registers : null
 }

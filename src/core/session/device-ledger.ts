@@ -40,7 +40,15 @@ const device = z.object({
   /** Each initramfs on it that this program made from dom0's own files, or saw measured in a verified boot. */
   knownFiles: z.array(z.object({ name: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) })).default([]),
   /** The forward seal for its own next boot, made while another device was booted; null after a verified boot. */
-  forward: z.object({ at: z.iso.datetime(), registers }).nullable().default(null),
+  forward: z
+    .object({
+      at: z.iso.datetime(),
+      registers,
+      /** SHA-256 of dom0's secret.fre.sealed2 of each device then, by label: a later seal renews it. */
+      tokens: z.record(z.string(), z.string()).default({}),
+    })
+    .nullable()
+    .default(null),
   /** Since when it is left to do; null where it is not, or where no state was approved yet. */
   leftSince: z.iso.datetime().nullable(),
 })
@@ -98,7 +106,7 @@ export function putLedgerDevice(ledger: DeviceLedger, changed: LedgerDevice): De
 
 /**
  * The ledger with a newly approved state. A state that shares registers and packages with the approved one is the same:
- * approving it on a second device asks nothing new of the first.
+ * approving it on a second device asks nothing new of the first, and on the same one nothing new of the others.
  */
 export function approveState(ledger: DeviceLedger, next: ApprovedState): DeviceLedger {
   const { approved } = ledger
@@ -111,5 +119,8 @@ export function approveState(ledger: DeviceLedger, next: ApprovedState): DeviceL
       const value = approved.registers[index]
       return value !== undefined && value === next.registers[index]
     })
-  return isSame ? ledger : { ...ledger, approved: next }
+  if (!isSame) return { ...ledger, approved: next }
+  return next.label === approved.label
+    ? { ...ledger, approved: { ...approved, registers: next.registers } }
+    : ledger
 }

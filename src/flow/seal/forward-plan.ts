@@ -1,3 +1,4 @@
+import { checkKernel } from '../../core/decide/forward-kernel.ts'
 import { checkKnownDevice } from '../../core/decide/known-device.ts'
 import { checkSpace, type GateCheck } from '../../core/decide/readiness.ts'
 import { decideForwardTarget } from '../../core/seal/forward-target.ts'
@@ -8,6 +9,7 @@ import { valueOrNull } from '../../host/host.ts'
 import { observeApproved } from '../../observe/approved.ts'
 import { type AemDevice, findBootedDevice, observeDevices, openDevice } from '../../observe/devices.ts'
 import { observeMachine } from '../../observe/machine.ts'
+import { observeNewest } from '../../observe/packages.ts'
 import { observePlainSecrets } from '../../observe/plain-secrets.ts'
 import { observeSealReadiness } from '../../observe/seal-readiness.ts'
 import { isSealed, observeSealedCopy, observeTpmId } from '../../observe/sealed.ts'
@@ -64,6 +66,11 @@ export async function observeForwardReadiness(
           ? `predicted: PCR ${Object.keys(target.values).join(', ')}`
           : target.problems.join('; '),
     },
+    checkKernel(session.prediction, {
+      running: machine.kernelRelease,
+      newest: await observeNewestKernels(host),
+      isOtherDevice: session.device !== null,
+    }),
     ...(session.device === null
       ? []
       : [
@@ -94,6 +101,11 @@ export async function observeForwardReadiness(
       values: target.values,
     },
   }
+}
+
+async function observeNewestKernels(host: Host): Promise<readonly string[]> {
+  const newest = await Promise.all(['kernel', 'kernel-latest'].map((name) => observeNewest(host, name)))
+  return newest.flatMap((kernel) => (kernel === null ? [] : [`${kernel.name} ${kernel.evr}`]))
 }
 
 async function checkSecretsThere(host: Host, device: AemDevice | null): Promise<GateCheck> {

@@ -4,6 +4,8 @@ import type { Host } from '../../host/host.ts'
 import { makeFailure } from '../../messages.ts'
 import { observeDevices } from '../../observe/devices.ts'
 import { observeMachine } from '../../observe/machine.ts'
+import { observeTpmId } from '../../observe/sealed.ts'
+import { observeTarget } from '../../observe/target.ts'
 import { observeTpm } from '../../observe/tpm.ts'
 import { exchangePlace, type Place, placeOf, readDigests } from './places.ts'
 
@@ -83,14 +85,17 @@ export async function isPredictedState(host: Host, record: ForwardRecord): Promi
 
 /**
  * What `cancel` does with a session's forward seal: puts the old files back, or, where the predicted state runs already,
- * removes what lies beside.
+ * or the seal of another device is complete and on the list of devices, removes what lies beside.
  * @returns null where the session made none
  * @throws Failure `forward-restore-failed`; the session must stay open then
  */
 export async function restoreSession(host: Host, session: Session): Promise<RestoreResult | null> {
   const record = forwardRecordOf(session)
-  if (record === null) return null
-  const keep = await isPredictedState(host, record)
+  if (record === null) {
+    await removeBegun(host, session)
+    return null
+  }
+  const keep = isForwardKept(session) || (await isPredictedState(host, record))
   const result = await restoreForwardSeal(host, record, await observeMountPoint(host, record.uuid), keep)
   if (result.device === 'absent' && result.dom0 === 'absent') {
     const what = `${record.label} is not plugged in and carries it`
@@ -99,6 +104,19 @@ export async function restoreSession(host: Host, session: Session): Promise<Rest
   if (result.device === 'stuck' || result.dom0 === 'stuck')
     throw makeFailure('forward-restore-failed', { what: 'the old sealed files are not beside the new ones' })
   return result
+}
+
+/** A complete forward seal of another device, which outlives its session. */
+export function isForwardKept({ device, step }: Pick<Session, 'device' | 'step'>): boolean {
+  return device !== null && step === 'keep-forward'
+}
+
+/** New files that lie beside the old ones in dom0 after a seal that ended before anything was switched. */
+async function removeBegun(host: Host, session: Session): Promise<void> {
+  if (session.step !== 'forward-seal') return
+  const label = (await observeTarget(host, session))?.label ?? session.device
+  const tpmId = await observeTpmId(host)
+  if (label !== null && tpmId !== null) await host.removeFile(placeOf('dom0', '/var/lib', tpmId, label).aside)
 }
 
 /**

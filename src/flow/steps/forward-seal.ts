@@ -4,7 +4,7 @@ import { type ForwardRecord, forwardRecordOf } from '../../core/seal/forward-rec
 import { describeForwardFailure, describeForwardSeal } from '../../messages/forward-seal.ts'
 import { makeFailure } from '../../messages.ts'
 import { observeForwardReadiness } from '../seal/forward-plan.ts'
-import { observeMountPoint, removeLeftovers, restoreForwardSeal } from '../seal/restore.ts'
+import { observeMountPoint, restoreForwardSeal } from '../seal/restore.ts'
 import { sealForward, takeBack } from '../seal/seal-forward.ts'
 import type { Step } from '../step.ts'
 
@@ -24,8 +24,6 @@ export const forwardSeal: Step<'forward-seal'> = async (context) => {
   }
   try {
     const record = await ui.progress('sealing to the predicted registers', () => sealForward(context, plan))
-    // Of another device the old files were for boot files that it has no more: nobody goes back to them.
-    if (session.device !== null) await removeLeftovers(host, record)
     return {
       outcome: 'sealed',
       facts: { record },

@@ -1,4 +1,4 @@
-import { type DeviceWork, decideDeviceWork } from '../../core/decide/device-work.ts'
+import { type DeviceWork, decideDeviceWork, isForwardSpent } from '../../core/decide/device-work.ts'
 import { describeDevicesLeft } from '../../messages/after-restart.ts'
 import { findBootedDevice } from '../../observe/devices.ts'
 import { observeStatus } from '../../observe/status.ts'
@@ -12,13 +12,17 @@ export type DeviceLeft = { readonly label: string; readonly work: DeviceWork & {
  * since this state was approved.
  */
 export const nextDevice: Step<'next-device'> = async ({ host, store }) => {
-  const { devices, machine, areDevicesKnown } = await observeStatus(host)
+  const { devices, machine, tpm, areDevicesKnown } = await observeStatus(host)
   const booted = findBootedDevice(devices, machine.aemUuid)
   const look = await store.loadDevices()
   const left = devices.flatMap((device): DeviceLeft[] => {
     // Nobody is told to boot from a stick that is none of this dom0's.
     if (device.isStranger || (booted !== null && device.label === booted.label)) return []
-    const work = decideDeviceWork(look, device) ?? unremembered(device)
+    const work =
+      decideDeviceWork(look, {
+        ...device,
+        isForwardSpent: isForwardSpent(look, device.label, devices, tpm.version),
+      }) ?? unremembered(device)
     return work.state === 'done' ? [] : [{ label: device.label, work }]
   })
   const labels = [...new Set(left.map(({ label }) => label))]

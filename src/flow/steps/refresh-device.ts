@@ -31,6 +31,8 @@ export const refreshDevice: Step<'refresh-device'> = async ({ host, ui, session,
   }
   let made: readonly KnownFile[]
   try {
+    // A run that ends half-way leaves other boot files too: from the first write on nothing is claimed of its next boot.
+    await rememberMade(host, store, device, [])
     made = await refreshFiles(host, ui, observed)
   } catch (error) {
     if (error instanceof Failure) return fail(error)

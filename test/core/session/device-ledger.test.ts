@@ -61,6 +61,14 @@ describe('approveState', () => {
     expect(approveState(ledger, again).approved?.at).toBe(AT)
   })
 
+  it("takes the device's own registers anew where it is approved on the same device again", () => {
+    const registers = { ...approved.registers, '19': 'dd' }
+    expect(approveState(ledger, { ...approved, at: LATER, registers }).approved).toEqual({
+      ...approved,
+      registers,
+    })
+  })
+
   it.each([
     ['another shared register', { registers: { ...approved.registers, '18': 'ee' } }],
     ['other packages', { packages: ['xen-hypervisor 2001:4.17.4-5.fc37'] }],

@@ -1,0 +1,131 @@
+import { beforeEach, expect, it } from 'vitest'
+import { forwardDevice, refreshDevice } from '../../flows/devices.ts'
+import { startSession } from '../../src/core/session/checkpoint.ts'
+import { rememberVerification } from '../../src/flow/remember-devices.ts'
+import { runFlow } from '../../src/flow/runner.ts'
+import { STEPS } from '../../src/flow/steps.ts'
+import { makeDirectoryStore } from '../../src/flow/store.ts'
+import type { Flow } from '../../src/flow/types.ts'
+import { makeInitramfs, makeKernelImage } from '../../src/host/simulated/boot-images.ts'
+import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import {
+  bootFilesOf,
+  findDevice,
+  KERNEL_RELEASE,
+  type SimMachine,
+  sha256,
+} from '../../src/host/simulated/model.ts'
+import { restartMachine } from '../../src/host/simulated/power.ts'
+import { observeMachine } from '../../src/observe/machine.ts'
+import { observeVerification } from '../../src/observe/verify.ts'
+import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
+import { machineOf, outcomesOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
+import { makeScriptedUi } from '../support/scripted-ui.ts'
+
+/** Who has the devices in hand, and not dom0, must not get a forward seal for what nobody approved. */
+
+const OLD_KERNEL = '6.6.30-1.qubes.fc37.x86_64'
+const GRUB = '/grub2/grub.cfg'
+const INITRAMFS = `/initramfs-${KERNEL_RELEASE}.img`
+
+let machine: SimMachine
+beforeEach(async () => {
+  machine = machineOf('two-devices')
+  boot(INTERNAL.uuid)
+  await verify(true)
+})
+
+function boot(uuid: string): void {
+  machine.bootDevice = uuid
+  restartMachine(machine)
+}
+
+async function verify(approve: boolean): Promise<void> {
+  const host = makeSimulatedHost(machine)
+  const { bootId } = await observeMachine(host)
+  const approved = approve ? { at: host.now().toISOString(), bootId, pcrs: machine.pcrs.sha256 ?? {} } : null
+  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
+  await rememberVerification(host, store, await observeVerification(host, null), approved)
+}
+
+async function run(flow: Flow, device = 'aem.stick') {
+  const host = makeSimulatedHost(machine)
+  const ui = makeScriptedUi({ 'refresh-device': 'yes' })
+  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
+  const { bootId } = await observeMachine(host)
+  const session = startSession({ id: SESSION_ID, now: host.now(), bootId, flow: flow.id, device })
+  const context = { host, ui, store, options: RUN_OPTIONS, session, simulateRestart: null }
+  const result = await runFlow(flow, flow.start, STEPS, context)
+  return { outcomes: outcomesOf(result), exit: result.exit, said: ui.said.join(' ').replaceAll(/\s+/g, ' ') }
+}
+
+function filesOf(uuid: string) {
+  return findDevice(machine, uuid)!.files
+}
+
+function put(uuid: string, path: string, bytes: Uint8Array): void {
+  filesOf(uuid).set(path, { bytes, mtimeMs: machine.nowMs })
+}
+
+function textOf(uuid: string, path: string): string {
+  return Buffer.from(filesOf(uuid).get(path)!.bytes).toString()
+}
+
+it('for an older installed kernel that the grub.cfg of the stick starts first', async () => {
+  const image = makeKernelImage(OLD_KERNEL)
+  const kernel = machine.packages.find(({ name }) => name === 'kernel')!
+  machine.packages.push({
+    ...kernel,
+    evr: '1000:6.6.30-1.qubes.fc37',
+    installedAtMs: kernel.installedAtMs - 1000,
+    files: new Map([[`/boot/vmlinuz-${OLD_KERNEL}`, sha256(image)]]),
+  })
+  bootFilesOf(machine).set(`vmlinuz-${OLD_KERNEL}`, { bytes: image, mtimeMs: 0 })
+  await run(refreshDevice)
+  const text = textOf(STICK.uuid, GRUB)
+  put(STICK.uuid, GRUB, Buffer.from(`${text.replaceAll(KERNEL_RELEASE, OLD_KERNEL)}\n${text}`))
+  const { outcomes, exit, said } = await run(forwardDevice)
+  expect(outcomes.at(-1)).toBe('gate-forward-seal: blocked')
+  expect(said).toMatch(/starts \/vmlinuz-6\.6\.30-1\.qubes\.fc37\.x86_64, this boot runs 6\.6\.36/)
+  expect(exit).toBe(1)
+})
+
+it('from a boot whose own initramfs is not the approved one, where the stick has the same', async () => {
+  await run(refreshDevice)
+  for (const uuid of [INTERNAL.uuid, STICK.uuid]) put(uuid, INITRAMFS, makeInitramfs('of somebody else'))
+  boot(INTERNAL.uuid)
+  const { outcomes, exit, said } = await run(forwardDevice)
+  expect(outcomes).toEqual(['check-device: blocked'])
+  expect(said).toMatch(/PCR 19 of this boot is not as it was approved/)
+  expect(exit).toBe(1)
+})
+
+it('from a boot whose command line is not the approved one, where the stick has the same', async () => {
+  await run(refreshDevice)
+  for (const uuid of [INTERNAL.uuid, STICK.uuid]) {
+    const text = textOf(uuid, GRUB)
+    put(uuid, GRUB, Buffer.from(text.replaceAll('rhgb quiet', 'rhgb quiet rd.break')))
+  }
+  boot(INTERNAL.uuid)
+  machine.kernelCommandLine = machine.kernelCommandLine.replace('rhgb quiet', 'rhgb quiet rd.break')
+  const { outcomes, exit, said } = await run(forwardDevice)
+  expect(outcomes).toEqual(['check-device: blocked'])
+  expect(said).toMatch(/PCR 19 of this boot is not as it was approved/)
+  expect(exit).toBe(1)
+})
+
+it('with an initramfs that was only ever measured in a boot without the secret', async () => {
+  await run(refreshDevice)
+  await run(forwardDevice)
+  boot(STICK.uuid)
+  await verify(false)
+  put(INTERNAL.uuid, INITRAMFS, makeInitramfs('of somebody else'))
+  // No secret, but somebody typed the passphrase all the same: AEM seals to it by itself, and then all of it verifies.
+  boot(INTERNAL.uuid)
+  await verify(false)
+  boot(STICK.uuid)
+  const { outcomes, exit } = await run(forwardDevice, 'aem')
+  expect(outcomes.at(-1)).toBe('predict: unvouched')
+  expect(exit).toBe(1)
+})
