@@ -32,6 +32,14 @@ export type FileDigests = {
   readonly buildId?: string | undefined
 }
 
+/** What the superblock of an ext4 file system says of its mounts. */
+export type FileSystemState = {
+  /** Raised by every mount for writing. */
+  readonly mountCount: number
+  /** It is mounted for writing, or was not closed cleanly. */
+  readonly isJournalDirty: boolean
+}
+
 export type MediaRequest = {
   readonly uuid: string
   /** Where it is mounted already. */
@@ -69,6 +77,8 @@ export type Host = {
   openFile(path: string): Promise<Seen<AsyncIterable<Uint8Array>>>
   /** The files of an AEM device: where it is mounted, else mounted for the time of the look, read-only unless `write`. */
   openMedia(media: MediaRequest): Promise<Seen<MountedMedia>>
+  /** Of a device that need not be mounted; nothing is written or mounted for it. */
+  readFileSystemState(uuid: string): Promise<Seen<FileSystemState>>
   /** Free bytes for root on the file system of a path. */
   freeBytes(path: string): Promise<Seen<number>>
   /** An empty 0700 directory under /run for tools that only write files; gone with `close` of the host at the latest. */

@@ -1,7 +1,7 @@
 import { mkdir, readlink, rmdir } from 'node:fs/promises'
 import { command } from '../commands.ts'
 import { mediaMountPoint } from '../paths.ts'
-import { isJournalDirty } from './ext4.ts'
+import { readExt4State } from './ext4.ts'
 import type { Host, MediaRequest, MountedMedia, Seen } from './host.ts'
 import { ABSENT, seen, unknown } from './host.ts'
 import { look } from './real-look.ts'
@@ -24,7 +24,7 @@ export async function openRealMedia(
   const mountPoint = mediaMountPoint(media.uuid)
   const device = await look(() => readlink(`/dev/disk/by-uuid/${media.uuid}`))
   if (device.state !== 'seen') return ABSENT
-  if (!media.write && (await isJournalDirty(`/dev/disk/by-uuid/${media.uuid}`)) === true)
+  if (!media.write && (await readExt4State(`/dev/disk/by-uuid/${media.uuid}`))?.isJournalDirty)
     return unknown(
       `its file system was not closed cleanly, so what GRUB reads and what AEM's initrd reads may differ; mend it with \`sudo fsck.ext4 -p /dev/disk/by-uuid/${media.uuid}\``,
     )

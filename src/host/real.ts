@@ -5,8 +5,9 @@ import { dirname, join } from 'node:path'
 import { command } from '../commands.ts'
 import { makeFailure } from '../messages.ts'
 import { believedRootOf, pathAllowed, WORK_ROOT } from '../paths.ts'
+import { readExt4State } from './ext4.ts'
 import type { Host } from './host.ts'
-import { unknown } from './host.ts'
+import { seen, unknown } from './host.ts'
 import { holdLock } from './lock.ts'
 import { findForeign } from './ownership.ts'
 import {
@@ -154,6 +155,12 @@ export function makeRealHost(options: RealHostOptions): Host {
         throw writeFailure(to, error)
       })
       await syncDirectory(dirname(to))
+    },
+    async readFileSystemState(uuid) {
+      const path = `/dev/disk/by-uuid/${uuid}`
+      check(path, 'read')
+      const state = await readExt4State(path)
+      return state === null ? unknown(`no ext4 superblock could be read from ${path}`) : seen(state)
     },
     async freeBytes(path) {
       check(path, 'read')

@@ -59,6 +59,7 @@ export async function makeRecordedHost(directory: string, stateDir: string | nul
     removeFile: refuse,
     copyFile: (_from, to) => refuse(to),
     renameFile: refuse,
+    readFileSystemState: async () => unknown('superblocks are not recorded'),
     freeBytes: async () => unknown('free space is not recorded'),
     makeWorkDirectory: () => refuse('/run/aem-reseal'),
     randomBytes: () => {

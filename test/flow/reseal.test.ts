@@ -104,6 +104,7 @@ describe('a stick', () => {
   /** AEM's seal in its own order; `looks` lets the watch look at the mounts twice more. */
   function sealingToStick(
     seal: (stick: { mount(at: string | null): void; looks(): Promise<void> }) => Promise<void>,
+    readFileSystemState: Host['readFileSystemState'] = async () => unreadable,
   ) {
     let mountPoint: string | null = null
     let looked = 0
@@ -118,6 +119,7 @@ describe('a stick', () => {
       looks,
     }
     return bootedFromStick({}, (own) => ({
+      readFileSystemState,
       run: async (call, input) => {
         const run = await own.run(call, input)
         if (call.id === 'seal') await seal(stick)
@@ -147,6 +149,25 @@ describe('a stick', () => {
     })
     expect((await reseal(context)).outcome).toBe('sealed')
     expect(isTold(context)).toBe(true)
+  })
+
+  it.each([
+    ['once, and closed it', { mountCount: 4, isJournalDirty: false }, true],
+    ['once, and has it mounted still', { mountCount: 4, isJournalDirty: true }, false],
+    ['not at all', { mountCount: 3, isJournalDirty: false }, false],
+    ['and somebody else too', { mountCount: 5, isJournalDirty: false }, false],
+  ])('where its mount was missed: AEM mounted it %s', async (_what, after, told) => {
+    let hasSealed = false
+    const context = sealingToStick(
+      async () => {
+        hasSealed = true
+        if (told) await vi.waitFor(() => expect(isTold(context)).toBe(true), { timeout: 20_000 })
+        else await new Promise((resolve) => setTimeout(resolve, 4_000))
+      },
+      async () => seen(hasSealed ? after : { mountCount: 3, isJournalDirty: false }),
+    )
+    await reseal(context)
+    expect(isTold(context)).toBe(told)
   })
 
   it('is not to be unplugged because the mounts cannot be read any more', async () => {

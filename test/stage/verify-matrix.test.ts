@@ -21,7 +21,7 @@ describe.each(['2.0', '1.2'] as const)('verify of what AEM sealed, on TPM %s', (
         await stage.powerOn()
         await stage.powerOff()
         expect((await stage.powerOn({ seal: false })).secretShown).toBe(true)
-        const tries = await leftBehind(stage)
+        const before = await leftBehind(stage)
         const { exit, devices } = await verify(stage)
         expect(checksOf(devices, stage.devices[0]?.label)).toEqual({
           'media-current': true,
@@ -34,7 +34,7 @@ describe.each(['2.0', '1.2'] as const)('verify of what AEM sealed, on TPM %s', (
         })
         expect(exit).toBe(0)
         // nothing of ours in the TPM, and no try beyond those that AEM's own look at the SRK cost
-        expect(await leftBehind(stage)).toBe(tries)
+        expect(await leftBehind(stage)).toBe(before)
       } finally {
         await stage.destroy()
       }

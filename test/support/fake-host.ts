@@ -19,6 +19,7 @@ export function makeFakeHost(told: Partial<Host>): Host {
     statFile: (path) => refuse(`statFile ${path}`)(),
     digestFile: (path) => refuse(`digestFile ${path}`)(),
     openMedia: ({ uuid }) => refuse(`openMedia ${uuid}`)(),
+    readFileSystemState: (uuid) => refuse(`readFileSystemState ${uuid}`)(),
     freeBytes: (path) => refuse(`freeBytes ${path}`)(),
     makeWorkDirectory: refuse('makeWorkDirectory'),
     randomBytes: () => {

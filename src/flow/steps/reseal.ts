@@ -5,6 +5,7 @@ import { type DigestLook, isTokenRenewed } from '../../core/decide/sealed-in-thi
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { HeldNote } from '../../core/session/held-note.ts'
 import type { Host } from '../../host/host.ts'
+import { valueOrNull } from '../../host/host.ts'
 import { describeReseal } from '../../messages/after-restart.ts'
 import { type AemDevice, findBootedDevice, observeDevices } from '../../observe/devices.ts'
 import { observeMachine } from '../../observe/machine.ts'
@@ -35,8 +36,9 @@ export const reseal: Step<'reseal'> = async ({ host, ui, options, session, store
   const device = label === null ? null : await findDevice(host, label)
   // AEM leaves a device that is mounted already as it is, and does not wait for it.
   const isAwaited = device?.isRemovable === true && device.mountPoint === null
+  const mounts = isAwaited ? await readMountCount(host, device.uuid) : null
   const running = ui.progress('AEM seals', () => host.run(call))
-  const watching = isAwaited ? watchStick({ host, ui }, device.label, running) : null
+  const watching = isAwaited ? watchStick({ host, ui }, device, { token: before, mounts }, running) : null
   const [run] = await Promise.all([running, watching])
   const after = await observeToken(host, label)
   const tokenRenewed = isTokenRenewed(before, after)
@@ -69,11 +71,15 @@ const MOUNT_MISSED_MS = 60_000
 /**
  * Says when a stick is to be unplugged. AEM seals in dom0, mounts the stick, copies to it, unmounts it, and then waits
  * until it is gone (anti-evil-maid-seal 4.2.0, from `mount device`). Only its own mount that came and went shows that
- * the copy is on the stick; unplugged before, the stick would be stranded. The seal itself is never touched.
+ * the copy is on the stick; unplugged before, the stick would be stranded. On a busy machine that mount is missed: then
+ * the stick's superblock tells of it. The seal itself is never touched.
+ *
+ * @param before the sealed token and the stick's count of mounts, before the seal began
  */
 async function watchStick(
   { host, ui }: Pick<StepContext, 'host' | 'ui'>,
-  label: string,
+  { label, uuid }: AemDevice,
+  before: { readonly token: DigestLook; readonly mounts: number | null },
   running: Promise<unknown>,
 ): Promise<void> {
   ui.say([line('  AEM seals to a stick: leave it in until the words to unplug it appear here', 'dim')])
@@ -90,7 +96,7 @@ async function watchStick(
   for (;;) {
     const isMounted = await isMountedAt(host, `/mnt/anti-evil-maid/${label}`)
     if (isOver) return
-    if (wasMounted && isMounted === false) break
+    if (isMounted === false && (wasMounted || (await wasMountedOnce(host, { label, uuid }, before)))) break
     wasMounted ||= isMounted === true
     if (!wasMounted && !isWarned && performance.now() - begun > MOUNT_MISSED_MS) {
       isWarned = true
@@ -108,6 +114,22 @@ async function watchStick(
     line('  UNPLUG the stick now: AEM has copied to it and waits until it is gone.', 'bold'),
     line('  Plug it in again afterwards for the check, and keep it with you after it.'),
   ])
+}
+
+/** Mounted for writing once since, closed cleanly, and dom0's copy was renewed before: that was AEM's copy. */
+async function wasMountedOnce(
+  host: Host,
+  { label, uuid }: Pick<AemDevice, 'label' | 'uuid'>,
+  before: { readonly token: DigestLook; readonly mounts: number | null },
+): Promise<boolean> {
+  if (before.mounts === null || (await readMountCount(host, uuid)) !== before.mounts + 1) return false
+  return isTokenRenewed(before.token, await observeToken(host, label)) === true
+}
+
+/** @returns null where it cannot be read, or while the stick is mounted for writing */
+async function readMountCount(host: Host, uuid: string | null): Promise<number | null> {
+  const state = uuid === null ? null : valueOrNull(await host.readFileSystemState(uuid))
+  return state === null || state.isJournalDirty ? null : state.mountCount
 }
 
 /** @returns null where the mounts cannot be read */

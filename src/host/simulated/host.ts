@@ -89,6 +89,7 @@ export function makeSimulatedHost(
       putFile(machine, to, file.bytes)
       removeFiles(machine, from)
     },
+    readFileSystemState: async () => unknown('the built-in machine has no superblocks'),
     freeBytes: async () => seen(512 * 1024 * 1024),
     makeWorkDirectory: async () => ({
       root: WORK,
