@@ -101,18 +101,17 @@ export async function digestGuarded(path: string, guarded: boolean): Promise<See
 }
 
 function toFileStat(stat: Awaited<ReturnType<typeof lstat>>): FileStat {
-  const kind = stat.isFile()
-    ? 'file'
-    : stat.isDirectory()
-      ? 'directory'
-      : stat.isSymbolicLink()
-        ? 'link'
-        : 'other'
   return {
-    kind,
+    kind: kindOf(stat),
     sizeBytes: Number(stat.size),
     mtimeMs: Number(stat.mtimeMs),
     mode: Number(stat.mode) & 0o7777,
     ownerUid: Number(stat.uid),
   }
+}
+
+export function kindOf(stat: Awaited<ReturnType<typeof lstat>>): FileStat['kind'] {
+  if (stat.isFile()) return 'file'
+  if (stat.isDirectory()) return 'directory'
+  return stat.isSymbolicLink() ? 'link' : 'other'
 }

@@ -7,6 +7,7 @@ import { mediaUuidOf } from '../paths.ts'
 import { digestStream } from './digest.ts'
 import type { FileDigests, FileStat, Host, RunResult, Seen } from './host.ts'
 import { ABSENT, seen, unknown } from './host.ts'
+import { kindOf } from './real-look.ts'
 import { loadRecordedMachine, type RecordedMachine } from './recorded-format.ts'
 
 /** Files of a recorded machine come from strangers: none may be larger. */
@@ -215,15 +216,8 @@ async function statRecorded(machine: RecordedMachine, path: string): Promise<See
   const place = await resolve(machine, path, false)
   if (place.state !== 'seen') return place
   const stat = await lstat(place.value)
-  const kind = stat.isFile()
-    ? 'file'
-    : stat.isDirectory()
-      ? 'directory'
-      : stat.isSymbolicLink()
-        ? 'link'
-        : 'other'
   // Times and permissions of the copy say nothing about the machine; only machine.json's stats do.
-  return seen({ kind, sizeBytes: stat.size, mtimeMs: Number.NaN, mode: 0 })
+  return seen({ kind: kindOf(stat), sizeBytes: stat.size, mtimeMs: Number.NaN, mode: 0 })
 }
 
 async function digestRecorded(machine: RecordedMachine, path: string): Promise<Seen<FileDigests>> {
