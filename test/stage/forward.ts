@@ -131,11 +131,11 @@ export function detailOf(devices: Verified, id: string, label = 'aem'): string {
  * 0x19 gives TPM_DA_INFO of an entity type, here 4, the SRK (part 2, section 21.10: tag, state, current count); area
  * 0x14 the handles of a resource type, here keys 1, authorization sessions 2 and transports 4.
  */
-const ASK_TPM12 = String.raw`was=$(systemctl is-active tcsd || :); systemctl stop tcsd; exec 3<>/dev/tpm0
+const ASK_TPM12 = String.raw`systemctl stop tcsd; exec 3<>/dev/tpm0
 ask() { printf "$2" >&3; head -c "$1" <&3 | xxd -p -c 64; }
 ask 35 '\000\301\000\000\000\024\000\000\000\145\000\000\000\031\000\000\000\002\000\004'
 for type in 1 2 4; do ask 16 "\000\301\000\000\000\026\000\000\000\145\000\000\000\024\000\000\000\004\000\000\000\00$type"; done
-exec 3>&-; [ "$was" != active ] || systemctl start tcsd`
+exec 3>&-; systemctl start tcsd`
 
 async function askTpm12(stage: Stage): Promise<{ tries: number; lockedSeconds: number; handles: string }> {
   const done = await stage.run(['bash', '-c', ASK_TPM12])

@@ -21,6 +21,8 @@ describe.each(['2.0', '1.2'] as const)('verify of what AEM sealed, on TPM %s', (
         await stage.powerOn()
         await stage.powerOff()
         expect((await stage.powerOn({ seal: false })).secretShown).toBe(true)
+        // The look itself leaves tcsd running on TPM 1.2: what it finds the second time is what is to stay.
+        await leftBehind(stage)
         const before = await leftBehind(stage)
         const { exit, devices } = await verify(stage)
         expect(checksOf(devices, stage.devices[0]?.label)).toEqual({
