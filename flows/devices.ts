@@ -42,7 +42,7 @@ export const refreshDevice = {
     },
     'refresh-device': {
       title: 'Bring the device up to date',
-      observes: "the device's boot files, read from its disk again",
+      observes: "the device's boot files, read again",
       does: 'copies boot files to the device, makes its initramfs and grub.cfg where needed',
       checkpoint: true,
       on: { refreshed: DONE, failed: ATTENTION },

@@ -141,7 +141,7 @@ export function describeRefresh(
     what: `${label} was read again: it carries the boot files of the installed packages`,
     details: planWords(plan).map((text) => line(`done: ${text}`, 'dim')),
     next: isBooted
-      ? 'leave it plugged in: its next boot is predicted and sealed for'
+      ? 'leave it plugged in: `aem-reseal start` checks it and predicts its next boot'
       : `\`aem-reseal devices forward-seal ${label}\` seals its secret for the new files, so that its next boot shows it; without that the next boot from it shows no secret`,
   }
 }

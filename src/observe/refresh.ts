@@ -66,9 +66,12 @@ export async function observeRefresh(
       {
         id: 'grub-directory',
         ok: isGrubDirectory,
-        detail: isGrubDirectory
-          ? 'grub2 is there'
-          : 'grub2 on it is no directory: make the device anew, nothing is written through a link',
+        detail:
+          isGrubDirectory === null
+            ? 'grub2 on it could not be looked at'
+            : isGrubDirectory
+              ? 'grub2 is there'
+              : 'grub2 on it is no directory: make the device anew, nothing is written through a link',
       },
       ...checkSources(files, await listUnverified(host)),
       checkRefreshSpace(device.label, freeBytes, plan.neededBytes),

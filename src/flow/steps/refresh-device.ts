@@ -38,7 +38,7 @@ export const refreshDevice: Step<'refresh-device'> = async ({ host, ui, session,
     if (error instanceof Failure) return fail(error)
     throw error
   }
-  // Unmounted in between, so this comes from the disk.
+  // Where it was mounted for this it was unmounted in between, so that this comes from its disk.
   const after = await ui.progress('reading the device again', async () =>
     observeBootDevice(host, device, null),
   )
