@@ -31,8 +31,10 @@ type Row = {
   readonly maxOutputBytes: number
   /** A parameter that is a comma list: its argument and the option before it stand there once for each item. */
   readonly repeat?: string
-  /** What it finds in its environment beyond PATH, LC_ALL, HOME and TZ. */
+  /** What it finds in its environment beyond PATH, LC_ALL, HOME and TZ; `{name}` stands for a parameter. */
   readonly environment?: Readonly<Record<string, string>>
+  /** Where its files must have modes that all may read: this program's own umask is 077. Octal, e.g. 0o022. */
+  readonly umask?: number
   /** Standard output is bytes, not text. */
   readonly binary?: true
   /** Standard output is a secret: never recorded, never shown. */
@@ -41,6 +43,57 @@ type Row = {
   readonly source: string
   /** A real answer, shortened; the version of the tool that printed it. */
   readonly sample: string
+}
+
+/**
+ * dracut with the words that a checked image was made with, into a private file (core/initramfs/words.ts). It looks at the same
+ * mounts, devices and settings of this machine as it does when a package calls it.
+ * @param words its options in their order; the file is a bare argument, and the kernel where --kver does not name it
+ */
+function reproduceInitramfs<const A extends readonly string[]>(args: A, words: string) {
+  return {
+    program: '/usr/bin/dracut',
+    args,
+    params: z.object({ file: absolutePath, kernel: kernelRelease, modules: absolutePath }),
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 900 * SECOND,
+    maxOutputBytes: 4096 * KIB,
+    // Modes in the image follow the umask, and RPM's scripts and the installer run with this one.
+    umask: 0o022,
+    environment: { DRACUT_KERNEL_MODALIASES: '{modules}' },
+    why: `makes an initramfs again with the words ${words}, to compare it byte for byte; nothing but the private file is written`,
+    source:
+      'dracut(8); 057, dracut.sh, line 552 (words) and dracut-init.sh, line 229: a file of DRACUT_KERNEL_MODALIASES that is not there is made by dracut itself, from the modules that are loaded',
+    sample: '(no output)   (dracut 057)',
+  } as const satisfies Row
+}
+
+/** Unpacks standard input to standard output as nobody, who may open no file of root and gains no rights. */
+function unpackAsNobody<const A extends readonly string[]>(program: string, args: A, source: string) {
+  return {
+    program: '/usr/bin/setpriv',
+    args: [
+      '--reuid=65534',
+      '--regid=65534',
+      '--clear-groups',
+      '--no-new-privs',
+      '--inh-caps=-all',
+      '--bounding-set=-all',
+      '--',
+      program,
+      ...args,
+    ],
+    params: none,
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 300 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    binary: true,
+    why: 'unpacks an initramfs that is compared with one made now; its output is streamed, not kept',
+    source: `setpriv(1); ${source}`,
+    sample: '070701000002D1000041ED...   (binary, util-linux 2.38)',
+  } as const satisfies Row
 }
 
 /** gpg's argv stand beside the readers of its answers; here they get their parameters. */
@@ -419,11 +472,30 @@ export const COMMANDS = {
     effect: 'write',
     timeoutMs: 900 * SECOND,
     maxOutputBytes: 4096 * KIB,
+    // Modes in the image follow the umask, and RPM's scripts and the installer run with this one.
+    umask: 0o022,
     why: "makes the initramfs of an AEM device that is brought up to date, from dom0's own files",
     source:
       'dracut(8); anti-evil-maid 4.2.0, sbin/anti-evil-maid-install, does the same for an external device',
     sample: '(no output)   (dracut 057)',
   },
+  'reproduce-initramfs-force': reproduceInitramfs(['--force', '{file}', '{kernel}'], '`--force`'),
+  'reproduce-initramfs-f': reproduceInitramfs(['-f', '{file}', '{kernel}'], '`-f`'),
+  'reproduce-initramfs-f-kver': reproduceInitramfs(
+    ['-f', '--kver', '{kernel}', '{file}'],
+    "`-f --kver 'RELEASE'`",
+  ),
+  'reproduce-initramfs-kver-force': reproduceInitramfs(
+    ['--kver', '{kernel}', '--force', '{file}'],
+    "`--kver 'RELEASE' --force`",
+  ),
+  'unpack-zstd': unpackAsNobody(
+    '/usr/bin/zstd',
+    ['-dcq', '--memory=128MB'],
+    'zstd(1): -M bounds the memory of the window',
+  ),
+  'unpack-xz': unpackAsNobody('/usr/bin/xz', ['-dcq', '--memlimit=256MiB'], 'xz(1)'),
+  'unpack-lz4': unpackAsNobody('/usr/bin/lz4', ['-dcq'], 'lz4(1)'),
   'make-grub-config': {
     program: '/usr/bin/systemd-run',
     args: [
@@ -891,6 +963,8 @@ export type CommandCall<I extends CommandId = CommandId> = {
   readonly timeoutMs: number
   readonly maxOutputBytes: number
   readonly binary: boolean
+  /** null: as this program has it. */
+  readonly umask: number | null
   readonly environment: Readonly<Record<string, string>>
   /** Its standard output must not be kept anywhere. */
   readonly secret: boolean
@@ -913,7 +987,10 @@ export function command<I extends CommandId>(id: I, params: CommandParams<I>): C
     timeoutMs: row.timeoutMs,
     maxOutputBytes: row.maxOutputBytes,
     binary: row.binary === true,
-    environment: row.environment ?? {},
+    umask: row.umask ?? null,
+    environment: Object.fromEntries(
+      Object.entries(row.environment ?? {}).map(([name, value]) => [name, fillTemplate(value, checked)]),
+    ),
     secret: row.secret === true,
   }
 }
@@ -926,6 +1003,11 @@ export function isSuffix(text: string): boolean {
 /** Can this foreign text stand where the table wants a path? */
 export function isAbsolutePath(text: string): boolean {
   return absolutePath.safeParse(text).success
+}
+
+/** Can this foreign text name a kernel, as in /lib/modules? */
+export function isKernelRelease(text: string): boolean {
+  return kernelRelease.safeParse(text).success
 }
 
 export function isUuid(text: string): boolean {

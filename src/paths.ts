@@ -55,6 +55,22 @@ export const PATHS: readonly PathRow[] = [
     access: 'read',
     why: 'is AEM there where the RPM database cannot tell',
   },
+  {
+    pattern: '/lib/modules/{release}/modules.dep',
+    access: 'read',
+    why: 'an initramfs made again: which kernel modules dom0 has for its kernel',
+  },
+  ...['/etc/dracut.conf', '/etc/dracut.conf.d', '/usr/lib/dracut/dracut.conf.d'].map(
+    (pattern): PathRow => ({
+      pattern,
+      access: 'read',
+      why: 'the same: does dracut as it is configured make the same image twice',
+    }),
+  ),
+  ...['/etc/dracut.conf.d/{name}', '/usr/lib/dracut/dracut.conf.d/{name}'].map(
+    (pattern): PathRow => ({ pattern, access: 'read', why: 'the same, file by file' }),
+  ),
+  { pattern: '/var/tmp', access: 'read', why: 'free space for dracut, which works there' },
   { pattern: '/proc/cmdline', access: 'read', why: 'booted with AEM (aem.uuid), LUKS devices' },
   {
     pattern: '/proc/mounts',

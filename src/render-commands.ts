@@ -28,6 +28,11 @@ function environmentOf(id: string): readonly string[] {
   )
 }
 
+function umaskOf(id: string): readonly string[] {
+  const row = COMMANDS[id as CommandId]
+  return 'umask' in row ? [row.umask.toString(8).padStart(3, '0')] : []
+}
+
 /** docs/commands.md. */
 export function renderCommandsDocument(): string {
   const rows = listCommandRows().flatMap((row) => [
@@ -41,6 +46,7 @@ export function renderCommandsDocument(): string {
     '',
     `- ${row.effect === 'write' ? '**changes the machine**' : 'changes nothing that stays'}; ${row.asRoot ? 'as root' : 'as any user'}; at most ${row.timeoutMs / 1000} s and ${row.maxOutputBytes / 1024} KiB of output`,
     ...environmentOf(row.id).map((variable) => `- in its environment too: \`${variable}\``),
+    ...umaskOf(row.id).map((umask) => `- with umask ${umask}`),
     `- source: ${row.source}`,
     '- sample:',
     '',

@@ -68,6 +68,16 @@ export type Host = {
   now(): Date
   /** @param input bytes for standard input: secrets go this way, never on a command line */
   run(call: CommandCall, input?: Uint8Array): Promise<Seen<RunResult>>
+  /**
+   * Streams bytes through a program of the table that unpacks. The result throws an Error with what the program said where
+   * it ends with another code than 0; ending the loop early ends the program. Absent where no program is run.
+   * @param onMissing told the program that is not installed, before the result throws
+   */
+  unpack?(
+    call: CommandCall,
+    input: AsyncIterable<Uint8Array>,
+    onMissing: (program: string) => void,
+  ): AsyncIterable<Uint8Array>
   readFile(path: string): Promise<Seen<Uint8Array>>
   readLink(path: string): Promise<Seen<string>>
   listDirectory(path: string): Promise<Seen<readonly string[]>>

@@ -22,6 +22,7 @@ import {
 import { openRealMedia } from './real-media.ts'
 import { copyAtomically, syncDirectory, writeAtomically, writeFailure } from './real-write.ts'
 import { runProgram } from './run-program.ts'
+import { streamProgram } from './stream-program.ts'
 import { clearTraces, makeTraces } from './traces.ts'
 
 /** Trees that somebody with the machine or a stick in hand can have prepared. */
@@ -82,6 +83,7 @@ export function makeRealHost(options: RealHostOptions): Host {
         writing.delete(running)
       }
     },
+    unpack: streamProgram,
     async readFile(path) {
       check(path, 'read')
       const others = await findOthers(path)

@@ -24,7 +24,9 @@ const GOOD: Readonly<Record<string, string>> = {
 
 function placeholdersOf(id: CommandId): readonly string[] {
   const params = Object.keys((COMMANDS[id].params as z.ZodObject).shape)
-  return params.filter((name) => COMMANDS[id].args.some((arg) => arg.includes(`{${name}}`)))
+  const row = COMMANDS[id]
+  const places = [...row.args, ...Object.values('environment' in row ? row.environment : {})]
+  return params.filter((name) => places.some((place) => place.includes(`{${name}}`)))
 }
 
 function goodParams(id: CommandId): Record<string, string> {
@@ -149,6 +151,7 @@ describe('the table', () => {
     expect(spawning.map(({ path }) => path).sort()).toEqual([
       'src/host/become-root.ts',
       'src/host/run-program.ts',
+      'src/host/stream-program.ts',
     ])
     const shells = sources.filter(({ text }) =>
       /\bshell:|\bexecSync\b|\bspawn\w*\s*\(|execaCommand/.test(text),
