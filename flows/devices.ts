@@ -50,6 +50,15 @@ export const refreshDevice = {
   },
 } as const satisfies Flow
 
+/** An initramfs that dom0 does not make is replaced by the one that it makes now. */
+export const replaceStep = {
+  title: 'Replace the initramfs',
+  observes: 'the image that dom0 made, and its digest',
+  asks: 'Put the initramfs that dom0 makes now in its place?',
+  does: 'replaces the initramfs on the device, in one rename',
+  checkpoint: true,
+} as const
+
 /**
  * A device that was not booted from is sealed forward, for the state that was approved on another device and for what is
  * the device's own (with tboot PCR 19): its next boot shows the secret.
@@ -67,7 +76,18 @@ export const forwardDevice = {
     predict: {
       title: 'Predict its next boot',
       observes: "launch log of this boot, the device's GRUB entry and boot files",
-      on: { complete: 'gate-forward-seal', partial: ATTENTION, refused: ATTENTION, unvouched: ATTENTION },
+      asks: 'Did you change this command line, these kernel modules?',
+      on: {
+        complete: 'gate-forward-seal',
+        partial: ATTENTION,
+        refused: ATTENTION,
+        unvouched: ATTENTION,
+        'initramfs-differs': 'replace-initramfs',
+      },
+    },
+    'replace-initramfs': {
+      ...replaceStep,
+      on: { replaced: 'check-device', kept: ATTENTION, failed: ATTENTION },
     },
     'gate-forward-seal': {
       title: 'Check that a forward seal can be made',

@@ -1,5 +1,5 @@
 import { ATTENTION, type Flow, WAITING } from '../src/flow/types.ts'
-import { refreshDevice } from './devices.ts'
+import { refreshDevice, replaceStep } from './devices.ts'
 
 /** From an installed update to the restart: nothing is changed before the evidence is complete. */
 export const postUpdate = {
@@ -61,13 +61,19 @@ export const postUpdate = {
     },
     predict: {
       title: 'Predict the next boot',
-      observes: 'launch log, GRUB entry, boot files',
+      observes: 'launch log, GRUB entry, boot files; what vouches for each of them',
+      asks: 'Did you change this command line, these kernel modules?',
       on: {
         complete: 'choose-protection',
         partial: 'choose-protection',
         refused: 'choose-protection',
         unvouched: ATTENTION,
+        'initramfs-differs': 'replace-initramfs',
       },
+    },
+    'replace-initramfs': {
+      ...replaceStep,
+      on: { replaced: 'check-boot-device', kept: ATTENTION, failed: ATTENTION },
     },
     'choose-protection': {
       title: 'Choose how to go through the restart',

@@ -100,6 +100,13 @@ const component = z.looseObject({
   commandLine: z.string().nullable(),
   digest: hex,
   package: signedPackage.nullable(),
+  /** Added by this program: what vouches for it; rule null where nothing does. */
+  vouchedBy: z
+    .looseObject({
+      rule: z.enum(['unchanged', 'packaged', 'reproduced', 'accepted']).nullable(),
+      why: z.string(),
+    })
+    .optional(),
 })
 
 export const predictSchema = z.looseObject({

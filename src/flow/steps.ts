@@ -24,6 +24,7 @@ import { readSealOutcome } from './steps/read-seal-outcome.ts'
 import { recordBaseline } from './steps/record-baseline.ts'
 import { refreshDevice } from './steps/refresh-device.ts'
 import { repairSlots } from './steps/repair-slots.ts'
+import { replaceInitramfs } from './steps/replace-initramfs.ts'
 import { reseal } from './steps/reseal.ts'
 import { restart } from './steps/restart.ts'
 import { simulateRestart } from './steps/simulate-restart.ts'
@@ -40,6 +41,7 @@ export const STEPS: Steps = {
   'keep-forward': keepForward,
   'record-baseline': recordBaseline,
   predict,
+  'replace-initramfs': replaceInitramfs,
   'choose-protection': chooseProtection,
   'gate-forward-seal': gateForwardSeal,
   'forward-seal': forwardSeal,

@@ -1,8 +1,11 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
+import type { Reproduction } from '../core/initramfs/reproduction.ts'
 import { renderPcrTable } from '../core/launch/render-pcr-table.ts'
 import type { Message } from '../flow/step.ts'
-import type { Prediction } from '../observe/vouch.ts'
+import type { Prediction } from '../observe/vouching.ts'
 import { type Line, line } from '../ui/ui.ts'
+import { describeDifference } from './initramfs.ts'
+import { vouchLines } from './vouch.ts'
 
 /** Messages stand four columns in. */
 const TABLE_COLUMNS = 76
@@ -10,15 +13,20 @@ const TABLE_COLUMNS = 76
 /**
  * What a prediction says: the registers, the entry, and each refusal in its own words.
  * @param device label of another device than the one this boot came from
+ * @param reproductions what came of making an initramfs again
  */
 export function describePrediction(
   outcome: Outcomes['predict'],
   prediction: Prediction,
   unvouched: readonly string[],
   device: string | null = null,
+  reproductions: readonly Reproduction[] = [],
 ): Message {
   const faults = unvouched.map((fault) => line(`✖ ${fault}`, 'bad'))
-  const details = [...predictionLines(prediction), ...faults]
+  const differences = reproductions.flatMap((one) =>
+    one.state === 'different' ? one.differences.map((item) => line(`  • ${describeDifference(item)}`)) : [],
+  )
+  const details = [...predictionLines(prediction), ...vouchLines(prediction), ...faults, ...differences]
   const message = PREDICT[outcome](prediction)
   if (device === null) return { ...message, details }
   return { ...message, ...FOR_OTHER[outcome](device, message), details }
@@ -42,6 +50,7 @@ const FOR_OTHER: {
     ...(why ? { why } : {}),
     next: `nothing is sealed. Boot once from ${device} with its AEM entry: AEM seals to that boot by itself, unseen`,
   }),
+  'initramfs-differs': () => ({}),
   unvouched: (device) => ({
     what: `the next boot from ${device} would measure something that nobody vouches for`,
     why: 'it is on the device now and neither this boot used it, nor did a verified package or this program bring it',
@@ -66,7 +75,13 @@ const PREDICT: { readonly [O in Outcomes['predict']]: (prediction: Prediction) =
     tone: 'alarm',
     what: 'the next boot would measure something that nobody vouches for',
     why: 'it is on the boot device now, was not part of this boot, and no verified package brought it; it was changed by hand, or by somebody else',
-    next: 'do not restart into it. If you changed GRUB or the initramfs yourself, do it apart from updates: restart, reseal as the AEM README says, then run this after the next update',
+    next: 'do not restart into it. Find out who changed what is named: a change of your own in /etc/default/grub is written by `sudo grub2-mkconfig -o /boot/grub2/grub.cfg`, and is then shown to you word by word',
+  }),
+  'initramfs-differs': () => ({
+    tone: 'alarm',
+    what: 'the initramfs of the next boot is not the one that dom0 makes, and not the one of this boot',
+    why: 'a package or a setting changed after it was made, or somebody changed it; what differs is listed',
+    next: 'look at the list; the next question offers to put the one that dom0 makes in its place',
   }),
   refused: ({ refusal }) => ({
     tone: 'attention',

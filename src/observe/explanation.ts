@@ -11,9 +11,11 @@ import type {
 import type { CommandLineRule } from '../core/launch/module-digest.ts'
 import type { Baseline, Session } from '../core/session/checkpoint.ts'
 import type { Versions } from '../core/session/versions.ts'
+import { listReproducedImages } from '../core/vouch/kept-facts.ts'
 import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { observeBootDevice } from './boot-device.ts'
+import { compareBootLines } from './boot-lines.ts'
 import { observeConfirmedPackages } from './confirmed-packages.ts'
 import { type AemDevice, findBootedDevice, isBootedPresent, observeAllDevices } from './devices.ts'
 import { listBaselineVersions, listRecordedVersions } from './earlier-versions.ts'
@@ -25,7 +27,7 @@ import { observePrediction } from './prediction.ts'
 import { observeSealOutcome } from './seal-outcome.ts'
 import { observeInstalledXen } from './status.ts'
 import { observeTpm } from './tpm.ts'
-import type { Prediction } from './vouch.ts'
+import type { Prediction } from './vouching.ts'
 
 type ExplainedRegister = LaunchExplanation['pcrs'][number]
 
@@ -159,6 +161,7 @@ async function observeFiles(
   session: Session,
 ): Promise<readonly FileFact[]> {
   const trusted = await observeTrustedKeys(host)
+  const reproduced = listReproducedImages(session.findings.predict)
   const files: FileFact[] = []
   for (const [path, image] of Object.entries(launch.images)) {
     const owner = await observeOwner(host, `/boot${path}`, trusted)
@@ -168,6 +171,7 @@ async function observeFiles(
     files.push({
       path,
       image,
+      reproduced: own !== undefined && reproduced.get(path) === own,
       package:
         owner === null
           ? null
@@ -227,6 +231,7 @@ async function observeChange(host: Host, evidence: Evidence): Promise<ChangeFact
       return { name, isVerified: found ? isVerifiedPackage(found) : null }
     }),
     downgrades: listUnwanted(listDowngrades(packages, earlier), session.expectation?.downgrades ?? []),
+    commandLines: compareBootLines(session, baseline, machine, device),
     // A recorded machine need not hold the record; on the machine itself one that cannot be read hides something.
     areVersionsUnreadable: versions.state === 'unknown' && host.kind !== 'recorded',
     xen: { runningBuildId: machine.xen.buildId, installedBuildId: installedXen.buildId },

@@ -18,19 +18,28 @@ export async function observeGrub(
     // A link, which GRUB would follow, is no reason to read another file in its place.
     if (file.state === 'unknown' && host.kind === 'real') return makeUnreadable(path, file.why)
     if (file.state !== 'seen') continue
-    const text = file.value
-    const grubenv = await readTextOrNull(host, `${root}/${directory}/grubenv`)
-    const isEfi = await exists(host, '/sys/firmware/efi')
-    const hasAemDirectory = await exists(host, `${root}/aem`)
-    return attempt(() =>
-      parseGrubConfig(text, {
-        platform: isEfi === true ? 'efi' : 'pc',
-        grubenv: grubenv === null ? null : parseGrubEnvironment(grubenv),
-        existingPaths: hasAemDirectory === null ? {} : { '/aem/': hasAemDirectory },
-      }),
-    )
+    return parseGrubText(host, root, file.value, directory)
   }
   return null
+}
+
+/** A grub.cfg for a boot directory, with what lies beside it there. */
+export async function parseGrubText(
+  host: Host,
+  root: string,
+  text: string,
+  directory = 'grub2',
+): Promise<GrubConfig | Failure> {
+  const grubenv = await readTextOrNull(host, `${root}/${directory}/grubenv`)
+  const isEfi = await exists(host, '/sys/firmware/efi')
+  const hasAemDirectory = await exists(host, `${root}/aem`)
+  return attempt(() =>
+    parseGrubConfig(text, {
+      platform: isEfi === true ? 'efi' : 'pc',
+      grubenv: grubenv === null ? null : parseGrubEnvironment(grubenv),
+      existingPaths: hasAemDirectory === null ? {} : { '/aem/': hasAemDirectory },
+    }),
+  )
 }
 
 function makeUnreadable(path: string, why: string): Failure {

@@ -38,7 +38,8 @@ export async function observeMachine(host: Host): Promise<MachineFacts> {
     release: release === null ? null : parseQubesRelease(release),
     bootId: bootId?.trim() || null,
     bootTime: btime === undefined ? null : new Date(Number(btime) * 1000).toISOString(),
-    kernelCommandLine: commandLine?.trim() ?? null,
+    // Byte for byte but for the line end that Linux adds: it proves what the kernel was started with.
+    kernelCommandLine: commandLine?.replace(/\n$/, '') ?? null,
     kernelRelease: kernelRelease?.trim() ?? null,
     aemUuid,
     bootedWithAem: commandLine === null || aemUuids.length > 1 ? null : aemUuids.length === 1,

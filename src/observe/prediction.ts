@@ -1,12 +1,13 @@
 import { gunzipSync } from 'node:zlib'
 import { Failure } from '../core/failure.ts'
 import type { LaunchLog } from '../core/launch/launch-log.ts'
-import { mleHashes } from '../core/launch/mle-hash.ts'
+import { hasSameCapabilities, mleHashes } from '../core/launch/mle-hash.ts'
 import { PCR } from '../core/launch/pcr.ts'
 import type { PredictionInput } from '../core/launch/predict.ts'
 import { isCompletePrediction, predictLaunch } from '../core/launch/predict.ts'
 import { predictLuksPcr } from '../core/launch/predict-luks.ts'
 import type { LaunchPrediction } from '../core/launch/prediction.ts'
+import type { OpenLook, OpenQuestion } from '../core/vouch/vouched-by.ts'
 import type { Host } from '../host/host.ts'
 import { findBootedDevice, observeDevices } from './devices.ts'
 import {
@@ -19,9 +20,16 @@ import {
 import { observeLuksPcr } from './luks-headers.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
 import { observeOwner } from './owner.ts'
-import { observeNewest, observeTrustedKeys } from './packages.ts'
+import { observeTrustedKeys } from './packages.ts'
 import { observeTpm, type TpmFacts } from './tpm.ts'
-import { addPackages, type Place, type Prediction, type PredictionTarget } from './vouch.ts'
+import {
+  NO_EVIDENCE,
+  type Place,
+  type Prediction,
+  type PredictionTarget,
+  type VouchEvidence,
+  vouchPrediction,
+} from './vouching.ts'
 
 /** Largest unpacked tboot image that is looked into; real ones have some hundred KiB. */
 const MAX_TBOOT_BYTES = 64 * 1024 * 1024
@@ -29,21 +37,44 @@ const MAX_TBOOT_BYTES = 64 * 1024 * 1024
 export type ObservedPrediction = {
   readonly prediction: Prediction
   readonly outcome: 'complete' | 'partial' | 'refused' | 'unvouched'
-  /** What nobody vouches for, in words. */
+  /** What nothing vouches for, in words. */
   readonly unvouched: readonly string[]
-  /** SHA-256 of the files of the next boot as they are stored, by path as GRUB names it; of the very bytes that were predicted. */
+  /** Differences that a person may accept, and looks that take long: both may still vouch for what is unvouched. */
+  readonly questions: readonly OpenQuestion[]
+  readonly looks: readonly OpenLook[]
+  /** SHA-256 of the files of the next boot as they are stored, by path as GRUB names it; of those same bytes that were predicted. */
   readonly stored: Readonly<Record<string, string | undefined>>
 }
 
+/** Everything of the next boot that was read and computed, before anybody asks what vouches for it. */
+export type NextBoot = {
+  readonly raw: LaunchPrediction
+  readonly luks: readonly (Omit<LaunchPrediction['pcrs'][number], 'components'> & {
+    readonly components: readonly []
+    readonly vouched: true
+  })[]
+  readonly place: Place
+}
+
 /**
- * Predicts the launch registers of the next boot from what lies on the device now.
+ * Predicts the launch registers of the next boot from what lies on the device now, and says what vouches for it.
  * @param target the device of that boot; null: the one this boot came from
  */
 export async function observePrediction(
   host: Host,
   selectedPcrs: readonly number[],
   target: PredictionTarget | null = null,
+  evidence: VouchEvidence = NO_EVIDENCE,
 ): Promise<ObservedPrediction> {
+  return vouchNextBoot(host, await observeNextBoot(host, selectedPcrs, target), evidence)
+}
+
+/** The arithmetic of a prediction; each file is read once. */
+export async function observeNextBoot(
+  host: Host,
+  selectedPcrs: readonly number[],
+  target: PredictionTarget | null = null,
+): Promise<NextBoot> {
   const machine = await observeMachine(host)
   const tpm = await observeTpm(host)
   const booted = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
@@ -52,7 +83,16 @@ export async function observePrediction(
   const launch: Place['launch'] = target
     ? await observeOtherDeviceLaunch(host, booted, target.device, machine, log)
     : await observeBootDeviceLaunch(host, device, machine, log)
-  const place: Place = { machine, device, launch, booted, known: target?.known ?? null }
+  const mleNow = computeMle(launch)
+  const place: Place = {
+    machine,
+    device,
+    launch,
+    booted,
+    known: target?.known ?? null,
+    log,
+    isMleComputed: mleNow !== null,
+  }
   const bank = tpm.bank ?? 'sha256'
   const raw = predictLaunch({
     log,
@@ -62,16 +102,28 @@ export async function observePrediction(
     ...(launch.nextImages ? { nextImages: launch.nextImages } : {}),
     next: launch.next,
     selected: selectedPcrs,
-    mleNow: computeMle(launch),
+    mleNow,
+    sameCapabilities: compareCapabilities(launch, log),
     unchanged: await observeUnchanged(host, log, place),
   })
   const luks = selectedPcrs.includes(PCR.luksHeaders) ? [await observeLuksRow(host, machine, tpm, raw)] : []
-  const { prediction, unvouched } = await addPackages(host, raw, place)
-  const isVouched = unvouched.length === 0
+  return { raw, luks, place }
+}
+
+/** @param evidence what was looked at or asked beyond the files themselves */
+export async function vouchNextBoot(
+  host: Host,
+  { raw, luks, place }: NextBoot,
+  evidence: VouchEvidence,
+): Promise<ObservedPrediction> {
+  const { prediction, unvouched, questions, looks } = await vouchPrediction(host, raw, place, evidence)
+  const { launch } = place
   return {
     prediction: { ...prediction, pcrs: [...luks, ...prediction.pcrs] },
-    outcome: isVouched ? decideOutcome(raw, luks) : 'unvouched',
+    outcome: unvouched.length === 0 ? decideOutcome(raw, luks) : 'unvouched',
     unvouched,
+    questions,
+    looks,
     stored: Object.fromEntries(
       Object.entries(launch.nextImages ?? launch.images).map(([path, image]) => [
         path,
@@ -99,53 +151,79 @@ async function observeLuksRow(host: Host, machine: MachineFacts, tpm: TpmFacts, 
     raw.refusal === null
       ? await observeLuksPcr(host, machine.kernelCommandLine, bank)
       : { why: 'nothing of the launch is predicted' }
-  return { ...predictLuksPcr(bank, now, headers, raw.refusal), components: [], vouched: true }
+  return {
+    ...predictLuksPcr(bank, now, headers, raw.refusal),
+    components: [] as const,
+    vouched: true as const,
+  }
 }
 
 function computeMle(launch: BootDeviceLaunch): PredictionInput['mleNow'] {
-  const { tboot, next } = launch
-  if (tboot === null || next.entry?.launcher == null || next.entry.flavour !== 'tboot') return null
+  const { launcher } = launch.next.entry ?? {}
+  const image = unpackTboot(launch)
+  if (image === null || launcher == null) return null
   try {
-    const image = tboot[0] === 0x1f ? gunzipSync(tboot, { maxOutputLength: MAX_TBOOT_BYTES }) : tboot
-    return mleHashes(image, next.entry.launcher.commandLine, LAUNCH_BANKS)
+    return mleHashes(image, launcher.commandLine, LAUNCH_BANKS)
   } catch {
     // Not an image this program can measure itself: then only other evidence says that tboot is the same.
     return null
   }
 }
 
-/** Evidence beside the log that the launched program, SINIT and policy are those of this boot. */
+function compareCapabilities(launch: BootDeviceLaunch, log: LaunchLog | Failure): boolean | null {
+  const logged = log instanceof Failure ? null : (log.sinitCapabilities ?? null)
+  const image = logged === null ? null : unpackTboot(launch)
+  if (image === null || logged === null) return null
+  try {
+    return hasSameCapabilities(image, logged)
+  } catch {
+    return null
+  }
+}
+
+function unpackTboot({ tboot, next }: BootDeviceLaunch): Uint8Array | null {
+  if (tboot === null || next.entry?.flavour !== 'tboot') return null
+  try {
+    return tboot[0] === 0x1f ? gunzipSync(tboot, { maxOutputLength: MAX_TBOOT_BYTES }) : tboot
+  } catch {
+    return null
+  }
+}
+
+/**
+ * Evidence beside the log that the launched program, SINIT and policy are those of this boot. It decides whether the logged
+ * digests can stand for the next boot, never what they may be: a wrong guess makes a boot that shows no secret.
+ */
 async function observeUnchanged(
   host: Host,
   log: LaunchLog | Failure,
   { launch, machine }: Place,
 ): Promise<PredictionInput['unchanged']> {
-  const { bootTime } = machine
   const isKnown = !(log instanceof Failure)
-  const launcher =
-    isKnown && log.kind === 'trenchboot'
-      ? await isXenOfBoot(host, launch, bootTime)
-      : await isTbootOfBoot(host, bootTime)
-  // A policy written to the TPM in this boot would make the prediction wrong, never a wrong state look right.
-  return { launcher, sinit: launch.sinitUnchanged, policy: isKnown ? log.defaultPolicy : null }
+  const isTrenchBoot = isKnown && log.kind === 'trenchboot'
+  return {
+    launcher: await isLauncherOfBoot(host, launch, machine.bootTime, isTrenchBoot ? null : '/tboot.gz'),
+    sinit: launch.sinitUnchanged,
+    policy: isKnown ? log.defaultPolicy : null,
+  }
 }
 
-async function isTbootOfBoot(host: Host, bootTime: string | null): Promise<boolean | null> {
-  const tboot = await observeNewest(host, 'tboot')
-  return tboot === null || bootTime === null ? null : tboot.installedAt <= bootTime
-}
-
-/** Under TrenchBoot Xen is launched: the file of a package that was there before this boot, from the entry of this boot. */
-async function isXenOfBoot(
+/**
+ * A launched program that cannot be hashed here is that of this boot only where the file is its package's, and the package
+ * was there before this boot.
+ * @param name the only file it may be; null: that of this boot's entry
+ */
+async function isLauncherOfBoot(
   host: Host,
   launch: Place['launch'],
   bootTime: string | null,
+  name: string | null,
 ): Promise<boolean | null> {
   const path = launch.next.entry?.launcher?.path ?? null
   const own = path === null ? undefined : (launch.nextImages ?? launch.images)[path]?.storedDigests.sha256
   if (path === null || own === undefined || bootTime === null) return null
   const owner = await observeOwner(host, `/boot${path}`, await observeTrustedKeys(host))
   if (owner === null) return null
-  const isSamePath = path === launch.booted.entry?.launcher?.path
+  const isSamePath = path === (name ?? launch.booted.entry?.launcher?.path)
   return isSamePath && own === owner.sha256 && owner.installedAt <= bootTime
 }

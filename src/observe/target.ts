@@ -3,7 +3,7 @@ import { findLedgerDevice, type LedgerLook } from '../core/session/device-ledger
 import type { Host } from '../host/host.ts'
 import { type AemDevice, findBootedDevice, observeDevices } from './devices.ts'
 import { observeMachine } from './machine.ts'
-import type { PredictionTarget } from './vouch.ts'
+import type { PredictionTarget } from './vouching.ts'
 
 /** The device that a session is about: the one it names, else the one this boot came from. */
 export async function observeTarget(host: Host, session: Pick<Session, 'device'>): Promise<AemDevice | null> {

@@ -16,6 +16,7 @@ const predictionSchema = z.object({
         .string()
         .regex(/^[0-9a-f]+$/)
         .nullable(),
+      vouched: z.boolean().optional(),
     }),
   ),
 })
@@ -23,7 +24,7 @@ const predictionSchema = z.object({
 /**
  * The state that the user went into the restart with: each selected register with its predicted value. A register
  * that the prediction does not speak of, and that the update does not touch, keeps the value of the baseline; one
- * that it speaks of without a value has none.
+ * that it speaks of without a value, or that nothing vouches for, has none.
  *
  * @returns null when the session has no baseline or no calibrated prediction
  */
@@ -37,7 +38,10 @@ export function listExpectedRegisters(
   if (!calibrated || (refusal !== null && refusal !== undefined)) return null
   return baseline.selectedPcrs.map((index) => {
     const found = pcrs.filter((pcr) => pcr.index === index && pcr.bank === baseline.bank)
-    if (found.length > 0) return { index, value: found.length === 1 ? (found[0]?.predicted ?? null) : null }
+    if (found.length > 0) {
+      const isVouched = found.length === 1 && found[0]?.vouched === true
+      return { index, value: isVouched ? (found[0]?.predicted ?? null) : null }
+    }
     // Without the confirmed update nothing says which registers stay.
     const mayChange = expectation === null || expectation.mayChange.includes(index)
     return { index, value: mayChange ? null : (baseline.pcrs[baseline.bank]?.[index] ?? null) }

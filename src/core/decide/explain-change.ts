@@ -29,6 +29,8 @@ export type ChangeFacts = {
   readonly downgrades?: readonly Downgrade[]
   /** The record of earlier versions is there and cannot be read. */
   readonly areVersionsUnreadable?: boolean
+  /** Command lines of this boot that are not the expected ones, in words, whatever the registers say. */
+  readonly commandLines?: readonly string[]
   readonly xen: { readonly runningBuildId: string | null; readonly installedBuildId: string | null }
 }
 
@@ -39,6 +41,7 @@ export type ChangeReason = {
     | 'boot-file-changed'
     | 'boot-file-unreadable'
     | 'boot-file-not-packaged'
+    | 'command-line-not-expected'
     | 'package-not-verified'
     | 'package-downgraded'
     | 'versions-unreadable'
@@ -73,6 +76,7 @@ export function decideChange(facts: ChangeFacts | null): ChangeVerdict {
     ...listFileReasons(facts.files),
     ...(facts.files.length === 0 ? [reason('boot-file-unreadable', 'no boot file could be compared')] : []),
     ...(facts.deviceProblems ?? []).map((what) => reason('boot-file-not-packaged', what)),
+    ...(facts.commandLines ?? []).map((what) => reason('command-line-not-expected', what)),
     ...(facts.downgrades ?? []).map(({ name, from, to }) =>
       reason(
         'package-downgraded',

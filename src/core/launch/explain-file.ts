@@ -1,3 +1,4 @@
+import { findNameFault, findPackageFault, kernelReleaseOf } from '../vouch/roles.ts'
 import type { ExplanationInput, FileFact, MeasuredComponent, Reason, ReasonCode } from './explain-types.ts'
 import { launchDigests } from './match-module.ts'
 
@@ -68,6 +69,16 @@ export function checkFile(
         NO_RESEAL,
       ),
     ]
+  const { role } = now
+  const isBootFile = role !== 'platform' && role !== 'policy' && role !== 'other'
+  const kernel = input.booted?.modules.find((one) => one.role === 'kernel')?.path ?? null
+  const fault = isBootFile
+    ? (findNameFault(role, file.path, kernelReleaseOf(kernel)) ??
+      (file.package === null ? null : findPackageFault(role, file.path, file.package)))
+    : null
+  // A package vouches for its file in the file's own place alone.
+  if (fault !== null) return [blocking('wrong-file', index, fault, LOOK_AT_GRUB)]
+  if (role === 'initramfs' && file.reproduced === true) return []
   return checkPackage(file, name, index, input.previousBootTime ?? null)
 }
 
@@ -135,7 +146,7 @@ export function commandLineReason(pair: Pair & { now: MeasuredComponent }, index
 }
 
 function wordsOf(component: MeasuredComponent | null): readonly string[] {
-  return (component?.commandLine ?? '').split(/\s+/).filter((word) => word !== '')
+  return (component?.commandLine ?? '').split(' ').filter((word) => word !== '')
 }
 
 /** More words, or longer ones, are not read by a tired person. */

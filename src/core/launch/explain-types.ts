@@ -32,6 +32,8 @@ export type FileFact = {
   readonly path: string
   readonly image: ImageDigest | null
   readonly package: PackageFact | null
+  /** An initramfs that dom0 made again before the restart, byte for byte, or whose difference a person accepted then. */
+  readonly reproduced?: boolean
   /** Id of the bulletin that asked for this package, such as `103`. */
   readonly bulletin: string | null
 }
@@ -78,6 +80,7 @@ export type ReasonCode =
   | 'file-missing'
   | 'file-differs-from-launch'
   | 'no-package'
+  | 'wrong-file'
   | 'package-modified'
   | 'package-unchecked'
   | 'signer-unknown'

@@ -13,6 +13,8 @@ export const EVENT_TYPE = {
   pcrMapping: 0x401,
   hashStart: 0x402,
   mleHash: 0x404,
+  /** OsSinitData.Capabilities, which tboot takes from its MLE header (TXT guide, EVTYPE_OSSINITDATA_CAP_HASH). */
+  sinitCapabilities: 0x40f,
   tbootMeasurement: 0x501,
   slaunch: 0x502,
 } as const
@@ -62,6 +64,10 @@ export type LaunchLog = {
     readonly policyHash: string | null
     readonly policyControl: string | null
   }
+  /** Command line of the launched program as it printed it itself (tboot); null or left out where it prints none. */
+  readonly launcherCommandLine?: string | null
+  /** Capabilities that tboot asked SINIT for; null or left out where the log does not print them. */
+  readonly sinitCapabilities?: number | null
   /** Locality of TPM2_Startup, which sets the first value of PCR 0 (TCG PFP 1.06, section 10.4.5.3). */
   readonly startupLocality: number | null
   /** What is missing or inconsistent, in words; a log with one of these is not trusted. */

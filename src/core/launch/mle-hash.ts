@@ -6,7 +6,20 @@ import { BANK_NAMES, BANKS, type Bank, hashInBank } from './pcr.ts'
 /** UUID of an MLE header as it lies in memory: tboot 1.10.5, include/mle.h; TXT Software Development Guide 017, section 2.1. */
 const MLE_HEADER_UUID = Buffer.from('5aac82906f47a7740f5c55a2cb51b642', 'hex')
 /** Offsets in the MLE header, same section: the measured range and, as tboot's extension, the command line's place. */
-const FIELD = { mleStart: 32, mleEnd: 36, commandLineStart: 44, commandLineEnd: 48, size: 52 } as const
+const FIELD = {
+  mleStart: 32,
+  mleEnd: 36,
+  capabilities: 40,
+  commandLineStart: 44,
+  commandLineEnd: 48,
+  size: 52,
+} as const
+/**
+ * Bits that tboot sets in OsSinitData by what SINIT and TPM can do, whatever its header says: wake-up by GETSEC or MONITOR,
+ * page table in ECX, details and authorities, event log format (tboot 1.10.5, txt/txt.c, init_txt_heap; bits in the order
+ * in which print_txt_caps prints them).
+ */
+const CHOSEN_CAPABILITIES = 0b10_0010_0111
 /** ELF-32: identification, program header table, PT_LOAD (System V ABI, chapters 4 and 5). */
 const ELF = { magic: '7f454c4601', phoff: 28, phentsize: 42, phnum: 44, headerBytes: 52, load: 1 } as const
 const PROGRAM_HEADER = { type: 0, offset: 4, filesz: 16, memsz: 20, size: 32 } as const
@@ -35,6 +48,19 @@ export function mleHashes(
     return Object.fromEntries(banks.map((bank) => [bank, hashInBank(bank, measured)]))
   }
   return { whole: ofRule('whole'), 'first-word-stripped': ofRule('first-word-stripped') }
+}
+
+/**
+ * Does a tboot ask SINIT for the capabilities that the running one asked for? They are measured apart from the image
+ * (event 0x40f, PCR 17).
+ * @param image tboot's ELF file, decompressed
+ * @param logged what the running tboot printed of OsSinitData
+ * @throws Failure `mle-unreadable`
+ */
+export function hasSameCapabilities(image: Uint8Array, logged: number): boolean {
+  const memory = loadSegments(Buffer.from(image.buffer, image.byteOffset, image.length))
+  const own = memory.readUInt32LE(findHeader(memory) + FIELD.capabilities)
+  return (own & ~CHOSEN_CAPABILITIES) >>> 0 === (logged & ~CHOSEN_CAPABILITIES) >>> 0
 }
 
 function unreadable(why: string): Failure {

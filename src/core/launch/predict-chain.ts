@@ -1,5 +1,5 @@
 import type { BootEntry, ModuleRole } from './boot-entry.ts'
-import type { EventOrigin, LaunchLog } from './launch-log.ts'
+import { EVENT_TYPE, type EventOrigin, type LaunchLog } from './launch-log.ts'
 import type { MeasuredModule } from './match-module.ts'
 import type { CommandLineRule } from './module-digest.ts'
 import type { NextModule } from './next-modules.ts'
@@ -18,6 +18,7 @@ export type PredictionContext = {
   readonly next: readonly NextModule[]
   readonly mleNow: string | null
   readonly launcherUnchanged: boolean | null
+  readonly sameCapabilities: boolean | null
   readonly sinitUnchanged: boolean | null
   readonly policyUnchanged: boolean | null
   readonly pcrsNow: PcrBanks
@@ -86,7 +87,11 @@ function joinLinks(context: PredictionContext, index: number, policyPcr: number 
   for (const event of events) {
     const position = moduleIndexOf(event.origin)
     if (position >= context.next.length) continue
-    const link = linkOf(context, event.origin, event.digests[context.bank]!, isShortened)
+    const link =
+      event.type === EVENT_TYPE.sinitCapabilities && event.origin.kind === 'platform'
+        ? (checkCapabilities(context) ??
+          linkOf(context, event.origin, event.digests[context.bank]!, isShortened))
+        : linkOf(context, event.origin, event.digests[context.bank]!, isShortened)
     if ('code' in link) return link
     links.push(link)
     if (position !== -1) lastModule = links.length
@@ -121,6 +126,17 @@ function linkOf(
       'the log has an entry here that belongs to no module, as of a TPM NV index',
     )
   return moduleLink(context, context.next[origin.moduleIndex]!, logged, isShortened)
+}
+
+/** Another tboot may ask SINIT for other capabilities, which are measured apart from it. */
+function checkCapabilities(context: PredictionContext): Refusal | null {
+  if (context.launcherUnchanged !== false || context.sameCapabilities === true) return null
+  return refuse(
+    'tboot-changed',
+    context.sameCapabilities === false
+      ? 'tboot has changed since this boot and asks SINIT for other capabilities, which are measured too'
+      : 'tboot has changed since this boot, and what it asks SINIT for could not be compared',
+  )
 }
 
 function checkPlatform(context: PredictionContext): Refusal | null {

@@ -19,6 +19,8 @@ export type PredictionInput = CalibrationInput & {
   readonly selected?: readonly number[]
   /** tboot's MLE hash from its file and command line in grub.cfg now, by rule; null when it was not computed. */
   readonly mleNow: Record<CommandLineRule, Digests> | null
+  /** tboot's file asks SINIT for the same capabilities as the running tboot did; null or left out when it was not compared. */
+  readonly sameCapabilities?: boolean | null
   /**
    * Whether these are still what this boot used, by other evidence than the log (package installed before the boot and
    * unmodified, file unchanged since the boot): null when nobody can tell. `launcher` is tboot, or Xen under TrenchBoot.
@@ -122,6 +124,7 @@ function newContext(
     next: listNextModules(input.next.entry, input.nextImages ?? input.images, calibration.rule),
     mleNow: input.mleNow === null ? null : (input.mleNow[calibration.rule ?? 'whole'][bank] ?? null),
     launcherUnchanged: isLauncherUnchanged(input, logged, bank),
+    sameCapabilities: input.sameCapabilities ?? null,
     sinitUnchanged: input.unchanged.sinit,
     policyUnchanged: input.unchanged.policy,
     pcrsNow: input.pcrsNow,

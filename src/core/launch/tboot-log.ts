@@ -47,6 +47,8 @@ export function parseTbootLog(text: string): LaunchLog {
     defaultPolicy: readDefaultPolicy(lines),
     platformEvents: events.some((event) => event.type === EVENT_TYPE.hashStart),
     values,
+    launcherCommandLine: readCommandLine(lines),
+    sinitCapabilities: readSinitCapabilities(postLaunch ?? lines),
     startupLocality: null,
     problems,
   }
@@ -76,6 +78,28 @@ function readVersion(lines: readonly string[]): string | null {
     if (match) return match[1]!
   }
   return null
+}
+
+/** `command line: logging=memory,serial` (tboot 1.7 to 1.10, common/tboot.c): printed by each start of tboot. */
+function readCommandLine(lines: readonly string[]): string | null {
+  const found = lines.flatMap((line) => /^command line: ([\s\S]*)$/.exec(line)?.[1] ?? [])
+  // One boot has one; texts that differ are of several boots, or made up.
+  return new Set(found).size === 1 ? (found[0] ?? null) : null
+}
+
+/**
+ *     	 os_sinit_data (@0xb8f2017e, 0x9c):
+ *     	     capabilities: 0x0000000a
+ *
+ * (tboot 1.10.5, txt/heap.c, print_os_sinit_data); other structures print capabilities of their own before.
+ */
+function readSinitCapabilities(lines: readonly string[]): number | null {
+  const start = lines.findLastIndex((line) => /^\s*os_sinit_data \(/.test(line))
+  const found = lines.slice(start === -1 ? lines.length : start).flatMap((line) => {
+    const match = /^\s*capabilities: 0x([0-9a-f]{1,8})\s*$/.exec(line)
+    return match ? [Number.parseInt(match[1]!, 16)] : []
+  })
+  return found[0] ?? null
 }
 
 function readDefaultPolicy(lines: readonly string[]): boolean | null {

@@ -11,6 +11,7 @@ const predictionSchema = z.object({
       bank: z.string(),
       predicted: z.string().nullable(),
       reason: z.string().nullish(),
+      vouched: z.boolean().optional(),
     }),
   ),
 })
@@ -46,6 +47,7 @@ export function decideForwardTarget(
     const foretold = row?.predicted ?? null
     const value = foretold === null ? null : normalizeDigest(bank, foretold)
     if (value === null) problems.push(`PCR ${index} is not predicted${row?.reason ? `: ${row.reason}` : ''}`)
+    else if (row?.vouched !== true) problems.push(`PCR ${index} is predicted, and nothing vouches for it`)
     else if (index === PCR.luksHeaders && value !== present[index])
       problems.push(`PCR ${index} was predicted as another value than this boot has`)
     else if (isUnset(value) || isUnlaunched(value)) problems.push(`PCR ${index} would be unset`)

@@ -1,6 +1,7 @@
 export type RunningXen = {
   /** e.g. 4.17.4; on Qubes without the RPM release. */
   readonly version: string | null
+  /** Byte for byte: it proves what Xen was started with. */
   readonly commandLine: string | null
   readonly compileDate: string | null
 }
@@ -11,11 +12,12 @@ export type RunningXen = {
  * Sample: `xen_version            : 4.17.4` (xl 4.17)
  */
 export function parseXlInfo(stdout: string): RunningXen {
-  const value = (name: string): string | null =>
-    new RegExp(`^${name}\\s*: (.*)$`, 'm').exec(stdout)?.[1]?.trim() ?? null
+  const exact = (name: string): string | null =>
+    new RegExp(`(?:^|\\n)${name} *: ([^\\n]*)(?:\\n|$)`).exec(stdout)?.[1] ?? null
+  const value = (name: string): string | null => exact(name)?.trim() ?? null
   return {
     version: value('xen_version'),
-    commandLine: value('xen_commandline'),
+    commandLine: exact('xen_commandline'),
     compileDate: value('cc_compile_date'),
   }
 }

@@ -1,19 +1,29 @@
 import { describePrediction } from '../../messages/predict.ts'
-import { observePrediction } from '../../observe/prediction.ts'
+import { observeNextBoot } from '../../observe/prediction.ts'
 import { observeSelection } from '../../observe/selection.ts'
 import { observeOtherTarget } from '../../observe/target.ts'
 import type { Step } from '../step.ts'
+import { vouchWithPerson } from '../vouch-with-person.ts'
 
 export const predict: Step<'predict'> = async ({ host, ui, session, store }) => {
   const selected = session.baseline?.selectedPcrs ?? (await observeSelection(host)) ?? []
-  const target = await observeOtherTarget(host, session, await store.loadDevices())
-  const { prediction, outcome, unvouched } = await ui.progress('hashing what the next boot measures', () =>
-    observePrediction(host, selected, target),
+  const look = await store.loadDevices()
+  const target = await observeOtherTarget(host, session, look)
+  const next = await ui.progress('hashing what the next boot measures', () =>
+    observeNextBoot(host, selected, target),
   )
+  const { found, reproductions, accepted } = await vouchWithPerson(host, ui, next, look)
+  const { prediction, unvouched } = found
+  const fresh = reproductions.find((one) => one.state === 'different' && one.fresh !== null)
+  // The fresh image is offered where it would settle everything: nothing else is wrong.
+  const outcome =
+    found.outcome === 'unvouched' && fresh !== undefined && unvouched.length === 1
+      ? 'initramfs-differs'
+      : found.outcome
   return {
     outcome,
-    facts: { ...prediction, unvouched },
-    message: describePrediction(outcome, prediction, unvouched, session.device),
+    facts: { ...prediction, unvouched, reproductions, accepted },
+    message: describePrediction(outcome, prediction, unvouched, session.device, reproductions),
     session: { prediction },
   }
 }

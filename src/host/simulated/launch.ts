@@ -117,6 +117,7 @@ function renderLog(events: readonly LoggedEvent[], modules: readonly Module[], m
     'TBOOT: *********************** TBOOT ***********************',
     'TBOOT:    2022-05-04 12:00 +0200 1.10.5',
     'TBOOT: *****************************************************',
+    `TBOOT: command line: ${mle.commandLine}`,
     'TBOOT: reading Verified Launch Policy from TPM NV...',
     'TBOOT: failed to read policy from TPM NV, using default',
     'TBOOT: measured launch succeeded',

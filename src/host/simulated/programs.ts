@@ -90,6 +90,7 @@ const PROGRAMS: Readonly<
   },
   'make-grub-config': (machine, { mountPoint, name }) =>
     makeGrubConfig(machine, mountPoint ?? '', name ?? ''),
+  'print-grub-config': (machine, { mountPoint }) => printGrubConfig(machine, mountPoint ?? ''),
   seal: (machine) => runSeal(machine),
   'restart-now': (machine) => requestRestart(machine, ['now']),
   'restart-in': (machine, { minutes }) => requestRestart(machine, [`+${minutes}`]),
@@ -106,6 +107,16 @@ function makeGrubConfig(machine: SimMachine, mountPoint: string, name: string): 
   if (!device) return { exit: 1, stderr: 'grub2-probe: error: failed to get canonical path\n' }
   putFile(machine, `${mountPoint}/grub2/${name}`, Buffer.from(grubConfigOf(device)))
   return { stderr: 'Generating grub configuration file ...\ndone\n' }
+}
+
+/** The same, printed. */
+function printGrubConfig(machine: SimMachine, mountPoint: string): Answer {
+  const device =
+    mountPoint === '/boot'
+      ? machine.devices.find(({ isInternal }) => isInternal)
+      : findDevice(machine, mediaUuidOf(mountPoint)?.uuid ?? '')
+  if (!device) return { exit: 1, stderr: 'grub2-probe: error: failed to get canonical path\n' }
+  return { stdout: grubConfigOf(device), stderr: 'Generating grub configuration file ...\ndone\n' }
 }
 
 function renderPackages(packages: SimMachine['packages']): string {

@@ -53,7 +53,12 @@ function accepted(pcrs: Record<number, string>): Session {
 }
 
 function predictionOf(values: Record<number, string | null>, bank = 'sha256') {
-  const pcrs = Object.entries(values).map(([index, predicted]) => ({ index: Number(index), bank, predicted }))
+  const pcrs = Object.entries(values).map(([index, predicted]) => ({
+    index: Number(index),
+    bank,
+    predicted,
+    vouched: true,
+  }))
   return { calibrated: true, variant: null, entry: null, refusal: null, pcrs }
 }
 
@@ -145,12 +150,23 @@ describe('all registers as predicted', () => {
     ['of another form', { calibrated: true, refusal: null, pcrs: [{ index: 18 }] }, []],
     ['partial', predictionOf({ 17: '17a0', 18: '18b0', 19: null }), [19]],
     ['silent on a register that may change', predictionOf({ 17: '17a0', 18: '18b0' }), [19]],
+    [
+      'not vouched for',
+      {
+        ...predictionOf({}),
+        pcrs: predictionOf({ 17: '17a0', 18: '18b0', 19: '19a0' }).pcrs.map((pcr) => ({
+          ...pcr,
+          vouched: pcr.index !== 18,
+        })),
+      },
+      [18],
+    ],
     ['of another bank', predictionOf({ 17: '17a0', 18: '18b0', 19: '19a0' }, 'sha1'), [18, 19]],
     [
       'ambiguous',
       {
         ...predictionOf({}),
-        pcrs: [17, 18, 19, 18].map((index) => ({ index, bank: 'sha256', predicted: NEW[18] })),
+        pcrs: [17, 18, 19, 18].map((index) => ({ index, bank: 'sha256', predicted: NEW[18], vouched: true })),
       },
       [18],
     ],

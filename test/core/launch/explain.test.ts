@@ -64,6 +64,8 @@ function blockers(explanation: ReturnType<typeof explain>) {
   return explanation.reasons.filter((reason) => reason.isBlocking).map((reason) => [reason.pcr, reason.code])
 }
 
+const SIGNED_KERNEL = { ...SIGNED, name: 'kernel', evr: '1000:6.6.36-1.fc37' }
+
 describe('explained', () => {
   it('is unchanged when nothing moved', () => {
     const explanation = explain({ booted: disk(), predicted: disk() })
@@ -153,13 +155,13 @@ describe('the evil maid between update and restart', () => {
     const kernel = { ...disk().kernel, content: 'kernel 6.7' }
     const swapped = disk({ kernel, extra: [policy], order: [0, 1, 3, 2] })
     const files = filesOf(swapped).map((file) =>
-      file.path === kernel.path ? { ...file, package: SIGNED } : file,
+      file.path === kernel.path ? { ...file, package: SIGNED_KERNEL } : file,
     )
     const explanation = explain({ before: withPolicy, predicted: null, booted: swapped, changes: { files } })
     expect(explanation.verdict).toBe('unexplained')
     expect(blockers(explanation)).toEqual([[19, 'module-order-changed']])
     expect(words(explanation)[0]).toContain(
-      'now the dom0 kernel /vmlinuz-6.6, a further module /xenpolicy, the initramfs /initramfs-6.6.img',
+      'now the dom0 kernel /vmlinuz-6.6.36-1.fc37.x86_64, a further module /xenpolicy, the initramfs /initramfs-6.6.36-1.fc37.x86_64.img',
     )
   })
 
@@ -169,7 +171,7 @@ describe('the evil maid between update and restart', () => {
     })
     const explanation = explain({ before: disk(), predicted: disk(), booted: now })
     expect(words(explanation)).toEqual([
-      'the command line of the dom0 kernel /vmlinuz-6.6 changed; new in it: init=/bin/sh',
+      'the command line of the dom0 kernel /vmlinuz-6.6.36-1.fc37.x86_64 changed; new in it: init=/bin/sh',
     ])
   })
 
@@ -248,11 +250,29 @@ describe('the evil maid between update and restart', () => {
   it('the kernel image, even from a package that vouches for another one', () => {
     const booted = { ...UPDATED, kernel: { ...disk().kernel, content: 'evil' } }
     const files = filesOf(booted).map((file) =>
-      file.path === '/vmlinuz-6.6'
-        ? { ...file, package: { ...SIGNED, name: 'kernel', unmodified: false } }
+      file.path === '/vmlinuz-6.6.36-1.fc37.x86_64'
+        ? { ...file, package: { ...SIGNED_KERNEL, unmodified: false } }
         : file,
     )
     expect(blockers(explain({ booted, changes: { files } }))).toEqual([[19, 'package-modified']])
+  })
+
+  it.each(['kernel-devel', 'xen-hypervisor'])('a kernel of the package %s, however well signed', (name) => {
+    const booted = { ...UPDATED, kernel: { ...disk().kernel, content: 'kernel 6.7' } }
+    const files = filesOf(booted).map((file) =>
+      file.path === disk().kernel.path ? { ...file, package: { ...SIGNED_KERNEL, name } } : file,
+    )
+    const explanation = explain({ booted, predicted: null, changes: { files } })
+    expect(blockers(explanation)).toContainEqual([19, 'wrong-file'])
+  })
+
+  it('an initramfs that dom0 made again before the restart is accounted for', () => {
+    const booted = { ...UPDATED, initramfs: { ...disk().initramfs, content: 'a new one' } }
+    const files = (reproduced: boolean) =>
+      filesOf(booted).map((file) => (file.path === disk().initramfs.path ? { ...file, reproduced } : file))
+    const story = { booted, predicted: null }
+    expect(blockers(explain({ ...story, changes: { files: files(true) } }))).toEqual([])
+    expect(blockers(explain({ ...story, changes: { files: files(false) } }))).toEqual([[19, 'no-package']])
   })
 
   it('an older signed Xen in place of the newer one', () => {

@@ -27,11 +27,11 @@ export function disk(changes: Partial<Disk> = {}): Disk {
       commandLine: 'placeholder console=none ucode=scan',
     },
     kernel: {
-      path: '/vmlinuz-6.6',
+      path: '/vmlinuz-6.6.36-1.fc37.x86_64',
       content: 'kernel 6.6',
       commandLine: 'placeholder root=/dev/q ro aem.uuid=c5a8',
     },
-    initramfs: { path: '/initramfs-6.6.img', content: 'initramfs 6.6', commandLine: '' },
+    initramfs: { path: '/initramfs-6.6.36-1.fc37.x86_64.img', content: 'initramfs 6.6', commandLine: '' },
     tboot: 'tboot 1.10.5',
     sinit: 'sinit 2019',
     ...changes,

@@ -132,7 +132,7 @@ describe('nothing is predicted, and the words say why', () => {
       initramfs: { ...disk().initramfs, content: '3' },
     }),
   )
-  const onlyInitramfs = { ...allChanged, '/initramfs-6.6.img': imageOf('initramfs 6.6') }
+  const onlyInitramfs = { ...allChanged, '/initramfs-6.6.36-1.fc37.x86_64.img': imageOf('initramfs 6.6') }
   const fewer = { ...entryOf(disk()), modules: entryOf(disk()).modules.slice(0, 2) }
   const normal = { ...entryOf(disk()), flavour: 'other' as const }
   const unlaunched = { sha1: { 17: 'ff'.repeat(20), 18: 'ff'.repeat(20), 19: 'ff'.repeat(20) } }
@@ -177,7 +177,7 @@ describe('a partial prediction', () => {
   it('gives 18 without 19 when the initramfs has no digest', () => {
     const images = {
       ...imagesOf(disk()),
-      '/initramfs-6.6.img': { ...imageOf(''), digests: {}, problem: 'it is odd' },
+      '/initramfs-6.6.36-1.fc37.x86_64.img': { ...imageOf(''), digests: {}, problem: 'it is odd' },
     }
     const prediction = predictLaunch(predictionInput(disk(), disk(), '1.10-tpm12', { images }))
     expect(codesOf(prediction)).toEqual({ 17: null, 18: null, 19: 'image-undetermined' })
@@ -225,7 +225,7 @@ describe('calibration after a big update', () => {
   })
 
   it('uses the old kernel that is still on the device', () => {
-    const images = { ...imagesOf(now), '/vmlinuz-6.6': imageOf('kernel 6.6') }
+    const images = { ...imagesOf(now), '/vmlinuz-6.6.36-1.fc37.x86_64': imageOf('kernel 6.6') }
     const prediction = predictLaunch(predictionInput(booted, now, '1.10-tpm12', { images }))
     expect(predictedOf(prediction, 'sha1')).toEqual(pickLaunch(pcrsOf(machineOf(now)).sha1!))
   })
@@ -238,7 +238,7 @@ describe('calibration after a big update', () => {
   })
 
   it('does without the entry that booted, which grub.cfg may no longer have', () => {
-    const images = { ...imagesOf(now), '/vmlinuz-6.6': imageOf('kernel 6.6') }
+    const images = { ...imagesOf(now), '/vmlinuz-6.6.36-1.fc37.x86_64': imageOf('kernel 6.6') }
     const prediction = predictLaunch(predictionInput(booted, now, '1.10-tpm12', { images, booted: null }))
     expect(isCompletePrediction(prediction)).toBe(true)
   })

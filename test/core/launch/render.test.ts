@@ -88,13 +88,16 @@ describe('the drawing of the chain', () => {
       [19, true],
     ])
     expect(statesOf(rows, 18)).toEqual(['/tboot.gz same', '/xen-4.17.4.gz changed'])
-    expect(statesOf(rows, 19)).toEqual(['/vmlinuz-6.6 same', '/initramfs-6.6.img same'])
+    expect(statesOf(rows, 19)).toEqual([
+      '/vmlinuz-6.6.36-1.fc37.x86_64 same',
+      '/initramfs-6.6.36-1.fc37.x86_64.img same',
+    ])
   })
 
   it('tells a new extend, one that is gone, and another order apart', () => {
     const policy = { path: '/policy', content: 'p', commandLine: '' }
     const evil = { path: '/evil', content: 'e', commandLine: '' }
-    const names = ['/vmlinuz-6.6 same', '/initramfs-6.6.img same']
+    const names = ['/vmlinuz-6.6.36-1.fc37.x86_64 same', '/initramfs-6.6.36-1.fc37.x86_64.img same']
     const [one, two] = [disk({ extra: [policy] }), disk({ extra: [evil, policy] })]
     expect(statesOf(rowsOf(two, one), 19)).toEqual([...names, '/evil new', '/policy same'])
     expect(statesOf(rowsOf(one, two), 19)).toEqual([...names, '/policy same', '/evil gone'])

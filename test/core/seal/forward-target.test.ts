@@ -4,7 +4,12 @@ import { decideForwardTarget } from '../../../src/core/seal/forward-target.ts'
 const hex = (byte: string): string => byte.repeat(32)
 const selected = [13, 17, 18, 19]
 const present = { 13: hex('13'), 17: hex('17'), 18: hex('18'), 19: hex('19') }
-const row = (index: number, predicted: string | null, bank = 'sha256') => ({ index, bank, predicted })
+const row = (index: number, predicted: string | null, bank = 'sha256') => ({
+  index,
+  bank,
+  predicted,
+  vouched: true,
+})
 const good = {
   calibrated: true,
   refusal: null,
@@ -40,6 +45,10 @@ describe('decideForwardTarget', () => {
     ['the LUKS headers could not be compared', { ...good, pcrs: [...good.pcrs.slice(0, -1), row(13, null)] }],
     ['PCR 13 is not the present one', { ...good, pcrs: [...good.pcrs.slice(0, -1), row(13, hex('14'))] }],
     ['a value of another size', { ...good, pcrs: [row(17, 'abcd'), ...good.pcrs.slice(1)] }],
+    [
+      'a register that nothing vouches for',
+      { ...good, pcrs: [{ ...row(17, hex('17')), vouched: false }, ...good.pcrs.slice(1)] },
+    ],
     ['a register would be unset', { ...good, pcrs: [row(17, hex('00')), ...good.pcrs.slice(1)] }],
   ])('seals to nothing: %s', (_, prediction) => {
     expect(decideForwardTarget(prediction, selected, 'sha256', present)).toHaveProperty('problems')

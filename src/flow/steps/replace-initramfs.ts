@@ -1,0 +1,69 @@
+import { Failure } from '../../core/failure.ts'
+import type { Host } from '../../host/host.ts'
+import { describeReplacement } from '../../messages/vouch.ts'
+import { observeTarget } from '../../observe/target.ts'
+import { replaceInitramfs as putInPlace } from '../refresh/replace-initramfs.ts'
+import type { Step, StepContext } from '../step.ts'
+
+/** What the step `predict` left: an image that dom0 made, beside the one on the device that it does not make. */
+type Fresh = { readonly image: string; readonly path: string; readonly sha256: string }
+
+export const replaceInitramfs: Step<'replace-initramfs'> = async (context) => {
+  const fresh = findFresh(context)
+  if (fresh === null || !(await isThere(context.host, fresh)))
+    return { outcome: 'failed', facts: { image: null }, message: describeReplacement('failed', null) }
+  const answer = await context.ui.ask<'yes' | 'no'>({
+    id: 'replace-initramfs',
+    message: `Put the initramfs that dom0 makes now in the place of ${fresh.image}?`,
+    choices: [
+      { value: 'no', label: 'no', hint: 'stop here; nothing is changed' },
+      { value: 'yes', label: 'yes', hint: 'replaces it on the boot device, in one rename' },
+    ],
+    default: 'no',
+    withYes: 'no',
+  })
+  if (answer === 'no')
+    return {
+      outcome: 'kept',
+      facts: { image: fresh.image },
+      message: describeReplacement('kept', fresh.image),
+    }
+  return replace(context, fresh)
+}
+
+async function replace({ host, ui, session }: StepContext, fresh: Fresh) {
+  const device = await observeTarget(host, session)
+  try {
+    if (device === null) throw new Error('the device is not there')
+    await ui.progress(`copying ${fresh.image}`, () => putInPlace(host, device, fresh.image, fresh))
+  } catch (error) {
+    if (!(error instanceof Failure) && device !== null) throw error
+    const why = error instanceof Failure ? error.text.what : 'the device is not there'
+    return {
+      outcome: 'failed' as const,
+      facts: { image: fresh.image, why },
+      message: describeReplacement('failed', fresh.image, why),
+    }
+  }
+  return {
+    outcome: 'replaced' as const,
+    facts: { image: fresh.image, sha256: fresh.sha256 },
+    message: describeReplacement('replaced', fresh.image),
+  }
+}
+
+function findFresh({ session }: StepContext): Fresh | null {
+  const facts = session.findings.predict as { reproductions?: unknown } | undefined
+  for (const one of Array.isArray(facts?.reproductions) ? facts.reproductions : []) {
+    const { image, fresh } = (one ?? {}) as { image?: unknown; fresh?: { path?: unknown; sha256?: unknown } }
+    if (typeof image === 'string' && typeof fresh?.path === 'string' && typeof fresh.sha256 === 'string')
+      return { image, path: fresh.path, sha256: fresh.sha256 }
+  }
+  return null
+}
+
+/** Made in another run of the program, it is gone. */
+async function isThere(host: Host, fresh: Fresh): Promise<boolean> {
+  const digest = await host.digestFile(fresh.path)
+  return digest.state === 'seen' && digest.value.sha256 === fresh.sha256
+}

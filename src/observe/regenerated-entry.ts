@@ -1,0 +1,39 @@
+import { command } from '../commands.ts'
+import { Failure } from '../core/failure.ts'
+import type { BootEntry } from '../core/launch/boot-entry.ts'
+import { listAemEntries } from '../core/launch/grub-cfg.ts'
+import type { Host } from '../host/host.ts'
+import { valueOrNull } from '../host/host.ts'
+import { openDevice } from './devices.ts'
+import { parseGrubText } from './grub.ts'
+import type { Place } from './vouching.ts'
+
+/**
+ * Does dom0's own configuration write the entry that boots next, file for file and line for line? Qubes's and AEM's scripts
+ * print a grub.cfg for the device; nothing is written.
+ *
+ * @returns null where they could not be run, or what they print cannot be read
+ */
+export async function isEntryRegenerated(
+  host: Host,
+  { device, launch }: Pick<Place, 'device' | 'launch'>,
+): Promise<boolean | null> {
+  const { entry } = launch.next
+  const media = device === null ? null : valueOrNull(await openDevice(host, device))
+  if (media === null || entry === null) return null
+  try {
+    const run = valueOrNull(await host.run(command('print-grub-config', { mountPoint: media.root })))
+    if (run?.exit !== 0) return null
+    const config = await parseGrubText(host, media.root, run.stdout)
+    if (config instanceof Failure) return null
+    return listAemEntries(config).some((made) => made.problems.length === 0 && isSameLoad(made, entry))
+  } finally {
+    await media.close()
+  }
+}
+
+function isSameLoad(a: BootEntry, b: BootEntry): boolean {
+  const key = ({ flavour, launcher, modules, sinit }: BootEntry) =>
+    JSON.stringify([flavour, launcher, modules, sinit])
+  return key(a) === key(b)
+}

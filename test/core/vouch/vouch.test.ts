@@ -1,0 +1,243 @@
+import { describe, expect, it } from 'vitest'
+import type { Reproduction } from '../../../src/core/initramfs/reproduction.ts'
+import {
+  type FileOwner,
+  findContradictions,
+  type VouchFacts,
+  vouchComponent,
+} from '../../../src/core/vouch/vouch.ts'
+
+const RELEASE = '6.6.36-1.qubes.fc37.x86_64'
+const FILE = 'a'.repeat(64)
+const OTHER = 'b'.repeat(64)
+
+const XEN_OWNER: FileOwner = {
+  name: 'xen-hypervisor',
+  evr: '2001:4.17.4-4.fc37',
+  signer: 'Qubes OS Release 4.2 Signing Key',
+  signerKnown: true,
+  sha256: FILE,
+  newest: '2001:4.17.4-4.fc37',
+}
+
+/** Xen after an honest update: another digest, the package's file, this boot's command line. */
+function updatedXen(change: Partial<VouchFacts> = {}): VouchFacts {
+  return {
+    role: 'xen',
+    path: '/xen-4.17.4.gz',
+    commandLine: 'placeholder smt=off',
+    changed: true,
+    isLineMeasured: true,
+    line: { state: 'proven', by: 'xl info' },
+    isRegenerated: null,
+    sha256: FILE,
+    owner: XEN_OWNER,
+    kernelRelease: RELEASE,
+    running: { kernelRelease: RELEASE, xen: '4.17.4', tboot: null },
+    reproduction: null,
+    isRemembered: false,
+    accepted: [],
+    ...change,
+  }
+}
+
+function newInitramfs(reproduction: Reproduction | null, change: Partial<VouchFacts> = {}): VouchFacts {
+  return updatedXen({
+    role: 'initramfs',
+    path: `/initramfs-${RELEASE}.img`,
+    commandLine: '',
+    line: { state: 'proven', by: 'none needed' },
+    owner: null,
+    reproduction,
+    ...change,
+  })
+}
+
+const ruleOf = (facts: VouchFacts) => vouchComponent(facts).vouchedBy.rule
+const whyOf = (facts: VouchFacts) => vouchComponent(facts).vouchedBy.why
+
+describe('what did not change', () => {
+  it('is vouched for by the launch log, whatever else is known', () => {
+    const facts = updatedXen({ changed: false, owner: null, line: { state: 'unproven', why: 'x' } })
+    expect(vouchComponent(facts)).toMatchObject({ vouchedBy: { rule: 'unchanged' }, faults: [] })
+  })
+
+  it('needs its command line shown too where no digest covers it', () => {
+    const facts = updatedXen({
+      changed: false,
+      isLineMeasured: false,
+      line: { state: 'changed', before: 'smt=on', now: 'smt=off' },
+    })
+    expect(ruleOf(facts)).toBeNull()
+    expect(ruleOf({ ...facts, line: { state: 'proven', by: 'xl info' } })).toBe('unchanged')
+  })
+})
+
+describe('a packaged file', () => {
+  it('is vouched for by its package, with the signer named', () => {
+    expect(ruleOf(updatedXen())).toBe('packaged')
+    expect(whyOf(updatedXen())).toContain('xen-hypervisor 2001:4.17.4-4.fc37')
+    expect(whyOf(updatedXen())).toContain('Qubes OS Release 4.2 Signing Key')
+    expect(whyOf(updatedXen())).toContain('xl info')
+  })
+
+  it.each<[string, Partial<VouchFacts>, string]>([
+    ['no package', { owner: null }, 'no package'],
+    ['another digest', { sha256: OTHER }, 'is not the file of'],
+    ['no digest in the package', { owner: { ...XEN_OWNER, sha256: null } }, 'is not the file of'],
+    ['not read', { sha256: null }, 'could not be read'],
+    ['unknown signer', { owner: { ...XEN_OWNER, signerKnown: false } }, 'not signed by a known key'],
+    [
+      'a package of another role',
+      { owner: { ...XEN_OWNER, name: 'kernel' } },
+      'comes from the package kernel',
+    ],
+    ['an older package', { owner: { ...XEN_OWNER, newest: '2001:4.17.4-5.fc37' } }, 'is older than'],
+    ['its newest version unknown', { owner: { ...XEN_OWNER, newest: null } }, 'could not be told'],
+    ['a wrong name', { path: '/evil.gz' }, 'stands where Xen belongs'],
+    ['a further module', { role: 'module', path: '/evil.bin' }, 'further module'],
+    ['unknown whether it changed, no package', { changed: null, owner: null }, 'no package'],
+  ])('is not: %s', (_, change, words) => {
+    const vouched = vouchComponent(updatedXen(change))
+    expect(vouched.vouchedBy.rule).toBeNull()
+    expect(vouched.faults.join()).toContain(words)
+  })
+})
+
+describe('a command line', () => {
+  const changed = updatedXen({
+    commandLine: 'placeholder smt=off iommu=no',
+    line: { state: 'changed', before: 'smt=off', now: 'smt=off iommu=no' },
+  })
+
+  it('that this boot did not use vouches for nothing, and its words are named', () => {
+    const vouched = vouchComponent(changed)
+    expect(vouched.faults).toEqual([expect.stringContaining('+ iommu=no')])
+    expect(vouched.looks).toEqual([{ kind: 'grub-config' }])
+    expect(vouched.questions).toEqual([])
+  })
+
+  it('that dom0 does not write is refused without a question', () => {
+    const vouched = vouchComponent({ ...changed, isRegenerated: false })
+    expect(vouched.vouchedBy.rule).toBeNull()
+    expect(vouched.questions).toEqual([])
+    expect(vouched.faults.join()).toContain("dom0's own grub2-mkconfig does not write it")
+  })
+
+  it('that dom0 writes is asked word by word, and only that one is accepted', () => {
+    const asked = { ...changed, isRegenerated: true }
+    const { path, commandLine: line } = changed
+    expect(vouchComponent(asked).vouchedBy.rule).toBeNull()
+    expect(vouchComponent(asked).questions).toMatchObject([
+      { kind: 'command-line', added: ['iommu=no'], removed: [] },
+    ])
+    const yes = { kind: 'command-line', path, line } as const
+    expect(ruleOf({ ...asked, accepted: [yes] })).toBe('accepted')
+    expect(ruleOf({ ...asked, accepted: [{ ...yes, line: `${line} x` }] })).toBeNull()
+    expect(ruleOf({ ...asked, accepted: [{ ...yes, path: '/other' }] })).toBeNull()
+    // An acceptance is no proof that dom0 writes it.
+    expect(ruleOf({ ...asked, isRegenerated: false, accepted: [yes] })).toBeNull()
+  })
+
+  it('that could not be shown is its own answer, never "changed"', () => {
+    const facts = updatedXen({ line: { state: 'unproven', why: 'xl info could not be read' } })
+    expect(ruleOf(facts)).toBeNull()
+    expect(whyOf(facts)).toContain('could not be read')
+    expect(whyOf(facts)).not.toContain('not the one')
+  })
+
+  it('with anything but printable ASCII is refused, though it were proven', () => {
+    const facts = updatedXen({ commandLine: 'placeholder smt=off\u2003iommu=no' })
+    expect(ruleOf(facts)).toBeNull()
+    expect(whyOf(facts)).toContain('not printable ASCII')
+  })
+})
+
+describe('an initramfs', () => {
+  const same: Reproduction = { state: 'same', words: '-f', sha256: FILE }
+  const withModules: Reproduction = {
+    state: 'same-with-modules',
+    words: '-f',
+    sha256: FILE,
+    modules: { onlyInImage: ['usb_storage'], onlyLoadedNow: ['thunderbolt'] },
+  }
+
+  it('is vouched for by the same bytes alone', () => {
+    expect(ruleOf(newInitramfs(same))).toBe('reproduced')
+    expect(ruleOf(newInitramfs({ ...same, sha256: OTHER }))).toBeNull()
+  })
+
+  it('is looked at again where it was not made again yet', () => {
+    const vouched = vouchComponent(newInitramfs(null))
+    expect(vouched.vouchedBy.rule).toBeNull()
+    expect(vouched.looks).toMatchObject([{ kind: 'initramfs', kernelRelease: RELEASE, sha256: FILE }])
+  })
+
+  it('with other kernel modules is asked with their names', () => {
+    const vouched = vouchComponent(newInitramfs(withModules))
+    expect(vouched.vouchedBy.rule).toBeNull()
+    expect(vouched.faults.join()).toContain('usb_storage')
+    expect(vouched.questions).toMatchObject([{ kind: 'modules', onlyInImage: ['usb_storage'] }])
+    const yes = { kind: 'modules', path: `/initramfs-${RELEASE}.img`, sha256: FILE } as const
+    expect(ruleOf(newInitramfs(withModules, { accepted: [yes] }))).toBe('accepted')
+    expect(ruleOf(newInitramfs(withModules, { accepted: [{ ...yes, sha256: OTHER }] }))).toBeNull()
+  })
+
+  it.each<[string, Reproduction, string]>([
+    [
+      'another content',
+      {
+        state: 'different',
+        total: 1,
+        fresh: null,
+        differences: [{ path: 'init', change: 'content', origin: 'unknown', package: null }],
+      },
+      'init',
+    ],
+    ['an odd form', { state: 'odd-form', form: 'a second gzip member' }, 'a second gzip member'],
+    [
+      'no dracut',
+      { state: 'impossible', code: 'dracut-failed', why: 'dracut ended with 1', next: '', fresh: null },
+      'dracut ended with 1',
+    ],
+  ])('is not vouched for: %s', (_, reproduction, words) => {
+    const vouched = vouchComponent(newInitramfs(reproduction))
+    expect(vouched.vouchedBy.rule).toBeNull()
+    expect(vouched.faults.join()).toContain(words)
+    expect(vouched.looks).toEqual([])
+  })
+
+  it('of another kernel is refused, though dom0 makes the same', () => {
+    const facts = newInitramfs(same, { path: '/initramfs-6.1.43-1.qubes.fc37.x86_64.img' })
+    expect(ruleOf(facts)).toBeNull()
+  })
+
+  it('that this program made, or saw in a verified boot, is known', () => {
+    expect(ruleOf(newInitramfs(null, { isRemembered: true }))).toBe('reproduced')
+  })
+})
+
+describe('a file that no predicted register speaks of', () => {
+  it('is held to what is known of it, and not to what could not be read', () => {
+    expect(findContradictions(updatedXen({ changed: null }))).toEqual([])
+    expect(
+      findContradictions(updatedXen({ changed: null, owner: null, line: { state: 'unproven', why: 'x' } })),
+    ).toEqual([])
+  })
+
+  it.each<[string, Partial<VouchFacts>]>([
+    [
+      'iommu=no',
+      {
+        commandLine: 'smt=off iommu=no',
+        line: { state: 'changed', before: 'smt=off', now: 'smt=off iommu=no' },
+      },
+    ],
+    ['/tboot-evil.gz', { role: 'mle', path: '/tboot-evil.gz' }],
+    ['is not the file of', { sha256: OTHER }],
+    ['printable ASCII', { commandLine: 'smt=off\u00a0x' }],
+    ['comes from the package kernel', { owner: { ...XEN_OWNER, name: 'kernel' } }],
+  ])('is contradicted: %s', (words, change) => {
+    expect(findContradictions(updatedXen({ changed: null, ...change })).join()).toContain(words)
+  })
+})
