@@ -29,8 +29,13 @@ export type Statement =
 export type Block = { readonly source: string; readonly body: readonly Statement[] }
 
 const NOT_GRAMMAR = 'no grammar of a GRUB script'
+type Refusal = { readonly what: typeof NOT_GRAMMAR; readonly token: Token | null }
 const notGrammar = (token: Token | null): Error =>
-  new Error(`at ${token?.raw ?? 'the end of the file'}`, { cause: NOT_GRAMMAR })
+  new Error(NOT_GRAMMAR, { cause: { what: NOT_GRAMMAR, token } satisfies Refusal })
+const refusalOf = (error: unknown): Refusal | null => {
+  const cause = error instanceof Error ? (error.cause as Refusal | undefined) : undefined
+  return cause?.what === NOT_GRAMMAR ? cause : null
+}
 
 const KEYWORDS = new Set(
   '[[ ]] case do done elif else esac fi for if in select then until while function'.split(' '),
@@ -38,8 +43,8 @@ const KEYWORDS = new Set(
 const isName = ({ raw }: Token): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(raw) && !KEYWORDS.has(raw)
 
 /**
- * What GRUB runs of a configuration file, one unit after the other. A unit that is no grammar is left out with its line;
- * inside a block the lexer asks for more lines up to the end of the file, so all the rest goes with it.
+ * What GRUB runs of a configuration file, one unit after the other. A unit that is no grammar is left out up to the end
+ * of the line where it fails, and reading goes on behind that, as grub-emu does (test/stage/grub-model.test.ts).
  */
 export function parseScript(file: string): readonly (readonly Statement[])[] {
   const text = linesGrubReads(file)
@@ -51,9 +56,9 @@ export function parseScript(file: string): readonly (readonly Statement[])[] {
       units.push(readUnit(reader))
       at = reader.at()
     } catch (error) {
-      if (!(error instanceof Error) || error.cause !== NOT_GRAMMAR) throw error
-      if (reader.depth() > 0) break
-      at = reader.endOfBadLine()
+      const refusal = refusalOf(error)
+      if (!refusal) throw error
+      at = endOfLine(text, refusal.token)
     }
   }
   return units
@@ -61,27 +66,15 @@ export function parseScript(file: string): readonly (readonly Statement[])[] {
 
 type Reader = {
   readonly at: () => number
-  readonly endOfBadLine: () => number
-  readonly depth: () => number
   readonly peek: () => Token | null
   readonly take: () => Token
-  readonly enter: () => void
-  readonly leave: () => void
   readonly source: (from: number, to: number) => string
 }
 
 function makeReader(text: string, from: number): Reader {
   let at = from
-  let depth = 0
   return {
     at: () => at,
-    endOfBadLine: () => {
-      const end = text.indexOf('\n', Math.max(from, at - 1))
-      const unfinished = nextToken(text, at)
-      if (end < 0 || (unfinished?.kind === 'bad' && unfinished.end === text.length)) return text.length
-      return end + 1
-    },
-    depth: () => depth,
     peek: () => nextToken(text, at),
     take: () => {
       const token = nextToken(text, at)
@@ -89,10 +82,16 @@ function makeReader(text: string, from: number): Reader {
       at = token.end
       return token
     },
-    enter: () => void depth++,
-    leave: () => void depth--,
     source: (start, end) => text.slice(start, end),
   }
+}
+
+function endOfLine(text: string, token: Token | null): number {
+  if (token === null || token.kind === 'newline') return token?.end ?? text.length
+  // an unfinished quotation asks for more lines until there are none
+  if (token.kind === 'bad' && token.end === text.length) return text.length
+  const end = text.indexOf('\n', token.start)
+  return end < 0 ? text.length : end + 1
 }
 
 const isSymbol = (token: Token | null, text: string): boolean =>
@@ -141,9 +140,9 @@ function readCommands(reader: Reader, ends: readonly string[], needsDelimiter = 
 
 function readCommand(reader: Reader): Statement {
   const token = reader.peek()
-  if (isKeyword(token, 'if')) return readNested(reader, readIf)
-  if (isKeyword(token, 'for')) return readNested(reader, readFor)
-  if (isKeyword(token, 'while') || isKeyword(token, 'until')) return readNested(reader, readLoop)
+  if (isKeyword(token, 'if')) return readIf(reader)
+  if (isKeyword(token, 'for')) return readFor(reader)
+  if (isKeyword(token, 'while') || isKeyword(token, 'until')) return readLoop(reader)
   if (token?.kind !== 'word' || KEYWORDS.has(token.raw)) throw notGrammar(token)
   const words: Word[] = []
   for (let next: Token | null = token; next?.kind === 'word'; next = reader.peek()) {
@@ -153,33 +152,23 @@ function readCommand(reader: Reader): Statement {
   return { kind: 'command', words, block: isSymbol(reader.peek(), '{') ? readBlock(reader) : null }
 }
 
-function readNested<T>(reader: Reader, read: (reader: Reader) => T): T {
-  reader.enter()
-  const statement = read(reader)
-  reader.leave()
-  return statement
-}
-
 function readBlock(reader: Reader): Block {
-  return readNested(reader, () => {
-    const from = reader.take().end
-    const body = readCommands(reader, ['}'], false)
-    const closing = reader.take()
-    return { source: reader.source(from, closing.start), body }
-  })
+  const from = reader.take().end
+  const body = readCommands(reader, ['}'], false)
+  const closing = reader.take()
+  return { source: reader.source(from, closing.start), body }
 }
 
 function readFunction(reader: Reader): Statement {
   reader.take()
   const name = reader.take()
   if (!isName(name)) throw notGrammar(name)
-  return readNested(reader, () => {
-    skipNewlines(reader)
-    if (!isSymbol(reader.take(), '{')) throw notGrammar(name)
-    const body = readCommands(reader, ['}'])
-    reader.take()
-    return { kind: 'function', name: name.raw, body }
-  })
+  skipNewlines(reader)
+  if (!isSymbol(reader.peek(), '{')) throw notGrammar(reader.peek())
+  reader.take()
+  const body = readCommands(reader, ['}'])
+  reader.take()
+  return { kind: 'function', name: name.raw, body }
 }
 
 function readIf(reader: Reader): Statement {
