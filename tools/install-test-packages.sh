@@ -30,6 +30,7 @@ stage=(
   e2fsprogs
   gcc
   grub-common
+  grub-emu
   iproute2
   libc6-dev
   libtss2-dev

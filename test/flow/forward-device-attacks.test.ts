@@ -110,7 +110,6 @@ it('from a boot whose command line is not the approved one, where the stick has 
     put(uuid, GRUB, Buffer.from(text.replaceAll('rhgb quiet', 'rhgb quiet rd.break')))
   }
   boot(INTERNAL.uuid)
-  machine.kernelCommandLine = machine.kernelCommandLine.replace('rhgb quiet', 'rhgb quiet rd.break')
   const { outcomes, exit, said } = await run(forwardDevice)
   expect(outcomes).toEqual(['check-device: blocked'])
   expect(said).toMatch(/PCR 19 of this boot is not as it was approved/)

@@ -3,7 +3,7 @@ import { gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { command } from '../../src/commands.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
-import { bootFilesOf, type SimMachine } from '../../src/host/simulated/model.ts'
+import { bootFilesOf, PLAIN_ENTRY, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { machineOf } from '../support/built-in.ts'
 
@@ -35,7 +35,9 @@ function bytesOf(machine: SimMachine, name: string): Uint8Array {
 /** What follows the file name in a line of the first entry, with single blanks. */
 function lineOf(machine: SimMachine, name: string): string {
   const grub = Buffer.from(bytesOf(machine, 'grub2/grub.cfg')).toString('utf8')
-  const found = new RegExp(`^\\s*module\\s+/${name.replaceAll('.', '\\.')} (.*)$`, 'm').exec(grub)?.[1] ?? ''
+  const found =
+    new RegExp(`^\\s*(?:multiboot|module)\\s+/${name.replaceAll('.', '\\.')} (.*)$`, 'm').exec(grub)?.[1] ??
+    ''
   return found.replace(/\$\{\w+\}/, '').trim()
 }
 
@@ -51,7 +53,10 @@ function expectedPcrs(machine: SimMachine, bank: Bank): Record<number, string> {
   }
   return {
     13: extendAll(bank, [hash(bank, machine.luksHeader)]),
-    18: extendAll(bank, [hash(bank, bytesOf(machine, 'tboot.gz')), measure(XEN, lineOf(machine, XEN))]),
+    18: extendAll(bank, [
+      hash(bank, Buffer.from(lineOf(machine, 'tboot.gz')), bytesOf(machine, 'tboot.gz')),
+      measure(XEN, lineOf(machine, XEN)),
+    ]),
     19: extendAll(bank, [measure(KERNEL, lineOf(machine, KERNEL)), measure(INITRAMFS, '')]),
   }
 }
@@ -121,10 +126,10 @@ describe('a restart of the built-in machine', () => {
 
   it('without the AEM entry measures nothing and seals nothing', () => {
     const machine = restarted((own) => {
-      own.choosesAemEntry = false
+      own.menuChoice = PLAIN_ENTRY
     })
     expect(machine.journal).toEqual([])
-    expect(machine.kernelCommandLine).not.toContain('aem.uuid')
+    expect(machine.booted?.kernel.commandLine).not.toContain('aem.uuid')
   })
 
   it('with a device that cannot be written loses the old token, as AEM does', () => {

@@ -55,13 +55,24 @@ export function fillerBytes(name: string, sizeBytes: number): Buffer {
   return Buffer.concat(blocks).subarray(0, sizeBytes)
 }
 
-/** Looks like a bzImage to those who check: "MZ", boot flag, "HdrS" (Linux x86 boot protocol). */
+/** Fields of a bzImage (Linux, Documentation/arch/x86/boot.rst): `kernel_version` counts from 0x200. */
+const BZIMAGE = { bootFlag: 0x1fe, magic: 0x202, version: 0x20e, base: 0x200, versionText: 0x3000 } as const
+
+/** Looks like a bzImage to those who check: "MZ", boot flag, "HdrS", the release as its version. */
 export function kernelImage(name: string): Buffer {
   const image = fillerBytes(name, 256 * 1024)
   image.write('MZ', 0, 'latin1')
-  image.writeUInt16LE(0xaa55, 0x1fe)
-  image.write('HdrS', 0x202, 'latin1')
+  image.writeUInt16LE(0xaa55, BZIMAGE.bootFlag)
+  image.write('HdrS', BZIMAGE.magic, 'latin1')
+  image.writeUInt16LE(BZIMAGE.versionText - BZIMAGE.base, BZIMAGE.version)
+  image.write(`${name} (mockbuild) #1 SMP\0`, BZIMAGE.versionText, 'latin1')
   return image
+}
+
+/** What a kernel calls itself once it runs. */
+export function readKernelRelease(image: Buffer): string {
+  const at = image.readUInt16LE(BZIMAGE.version) + BZIMAGE.base
+  return image.toString('latin1', at, image.indexOf(0, at)).split(' ')[0] ?? ''
 }
 
 function cpioArchive(files: Record<string, Buffer>): Buffer {

@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { chooseEntry, measureLaunch, replay } from './launch.ts'
+import { bootFolder, measureLaunch, replay } from './launch.ts'
 import { withMounted } from './media.ts'
 import type { Finished } from './process.ts'
 import { signerFingerprint } from './rpm.ts'
@@ -19,12 +19,14 @@ export async function readSession(stage: Stage): Promise<SessionJson> {
  */
 export async function predictNextBoot(stage: Stage) {
   const device = stage.devices[0]
-  if (!device?.external) return predictFrom(stage, stage.pathOf('/boot'))
-  return withMounted(stage.holder, device.disk.name, 'probe', (folder) => predictFrom(stage, folder))
+  if (!device) throw new Error('the stage has no AEM device')
+  const { name, uuid } = device.disk
+  if (!device.external) return predictFrom(stage, stage.pathOf('/boot'), uuid)
+  return withMounted(stage.holder, name, 'probe', (folder) => predictFrom(stage, folder, uuid))
 }
 
-async function predictFrom(stage: Stage, folder: string) {
-  const launch = await measureLaunch(folder, chooseEntry(folder, 'default'), 'whole')
+async function predictFrom(stage: Stage, folder: string, uuid: string) {
+  const launch = await measureLaunch(folder, bootFolder(folder, uuid, null), 'whole')
   const bank = stage.tpm.version === '2.0' ? 'sha256' : 'sha1'
   const luks = await readLuksRegister(stage)
   const row = (index: number, predicted: string | null) => ({

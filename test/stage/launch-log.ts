@@ -13,9 +13,9 @@ function hex(bytes: Buffer): string {
 }
 
 /** tboot prints a module's command line in pieces of 80 bytes, each on a line of its own. */
-function pieces(text: string): string {
+function pieces(latin1: string): string {
   let out = ''
-  for (let at = 0; at < text.length; at += LINE_BYTES) out += `\n${text.slice(at, at + LINE_BYTES)}`
+  for (let at = 0; at < latin1.length; at += LINE_BYTES) out += `\n${latin1.slice(at, at + LINE_BYTES)}`
   return out
 }
 

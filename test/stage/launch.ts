@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
-import { asGrubLoads } from './boot-files.ts'
+import type { MenuChoice } from '../../src/host/simulated/grub/boot.ts'
+import { type Booted, bootDevice } from '../../src/host/simulated/grub/hand-over.ts'
+import type { Loaded } from '../../src/host/simulated/grub/loader.ts'
 import { must } from './process.ts'
 import type { Digests } from './tpm.ts'
 
@@ -9,21 +11,6 @@ import type { Digests } from './tpm.ts'
  * What tboot does with the files of the AEM device. Written apart from the product on purpose, so that
  * one can judge the other: tboot 1.10 policy.c (hash_module, extend order), legacy PCR map.
  */
-
-export interface Loaded {
-  /** As in grub.cfg, from the root of the boot device. */
-  path: string
-  commandLine: string
-}
-
-export interface BootEntry {
-  title: string
-  /** With tboot in front this is a measured boot. */
-  tboot: Loaded | undefined
-  /** Xen, the dom0 kernel, the initramfs, others; SINIT is apart. */
-  modules: Loaded[]
-  sinit: Loaded | undefined
-}
 
 /** One extend of the launch; the first of all is the launch instruction's own. */
 export interface LaunchEvent {
@@ -35,7 +22,7 @@ export interface LaunchEvent {
 }
 
 export interface Launch {
-  entry: BootEntry
+  entry: Booted
   /** The launch instruction hashes this into PCR 17. */
   sinit: Buffer
   events: LaunchEvent[]
@@ -57,51 +44,21 @@ export function extended(register: Buffer, digest: Buffer): Buffer {
   return hash(digest.length === 20 ? 'sha1' : 'sha256', register, digest)
 }
 
-/** Empty on the platform "pc", so GRUB passes nothing for it. */
-const XEN_RM_OPTS = `$\{xen_rm_opts}`
-
-/** Reads the entries of a grub.cfg; a block `if [ -d /aem/ ]` counts only where that folder is. */
-export function readGrubEntries(boot: string): BootEntry[] {
-  const lines = readFileSync(path.join(boot, 'grub2/grub.cfg'), 'utf8').split('\n')
-  const entries: BootEntry[] = []
-  let entry: BootEntry | undefined
-  let hidden = false
-  for (const line of lines) {
-    const words = line
-      .trim()
-      .split(/\s+/)
-      .filter((word) => word !== XEN_RM_OPTS)
-    if (/^if \[ -d \/aem\/? \]/.test(line)) hidden = !existsSync(path.join(boot, 'aem'))
-    if (line.startsWith('### END')) hidden = false
-    const title = /^\s*menuentry '([^']*)'/.exec(line)?.[1]
-    if (title !== undefined && !hidden) {
-      entry = { title, tboot: undefined, modules: [], sinit: undefined }
-      entries.push(entry)
-    } else if (words[0] === '}') entry = undefined
-    else if (entry && /^(multiboot|module)2?$/.test(words[0] ?? '')) {
-      const [verb, file, ...args] = words.filter((word) => word !== '--nounzip')
-      const loaded = { path: file ?? '', commandLine: args.join(' ') }
-      if (/SINIT/i.test(loaded.path)) entry.sinit = loaded
-      else if (verb?.startsWith('multiboot') && loaded.path.includes('tboot')) entry.tboot = loaded
-      else entry.modules.push(loaded)
-    }
-  }
-  return entries
-}
-
-/** The entry GRUB would start: the saved one, else the first. */
-export function chooseEntry(boot: string, wanted: 'default' | 'without-aem'): BootEntry {
-  const entries = readGrubEntries(boot)
-  const environment = path.join(boot, 'grub2/grubenv')
-  const saved = existsSync(environment)
-    ? /^saved_entry=(.+)$/m.exec(readFileSync(environment, 'utf8'))?.[1]?.split('>').at(-1)
-    : undefined
-  const chosen =
-    wanted === 'without-aem'
-      ? entries.find((entry) => !entry.tboot)
-      : (entries.find((entry) => entry.title === saved) ?? entries[0])
-  if (!chosen) throw new Error('no boot entry in grub.cfg of the boot device')
-  return chosen
+/**
+ * What GRUB of this boot device starts. Its model of GRUB is the built-in machine's, which shares no code with the
+ * program's reader of grub.cfg either.
+ */
+export function bootFolder(folder: string, uuid: string, choice: MenuChoice): Booted {
+  const at = (file: string): string => path.join(folder, file)
+  const kind = (file: string) => statSync(at(file), { throwIfNoEntry: false })
+  return bootDevice(
+    {
+      uuid,
+      readFile: (file) => (kind(file)?.isFile() ? readFileSync(at(file)) : null),
+      hasDirectory: (file) => kind(file)?.isDirectory() === true,
+    },
+    choice,
+  )
 }
 
 /** tboot's default policy as its log shows it; what matters is that its digest reaches PCR 17. */
@@ -130,15 +87,16 @@ async function hashMle(tboot: string, commandLine: string): Promise<Digests> {
 }
 
 /** Works out what the launch of an entry measures, from the boot device's real files. */
-export async function measureLaunch(boot: string, entry: BootEntry, rule: CommandLineRule): Promise<Launch> {
-  if (!entry.tboot) throw new Error(`${entry.title} has no measured launch`)
-  const file = (loaded: Loaded): string => path.join(boot, loaded.path)
-  const sinit = readFileSync(file(entry.sinit ?? { path: 'no SINIT module in the entry', commandLine: '' }))
-  const mleHash = await hashMle(file(entry.tboot), entry.tboot.commandLine)
+export async function measureLaunch(boot: string, entry: Booted, rule: CommandLineRule): Promise<Launch> {
+  if (!entry.tboot || !entry.sinit) throw new Error(`${entry.title} has no measured launch`)
+  const sinit = entry.sinit.image
+  const mleHash = await hashMle(path.join(boot, entry.tboot.path), entry.tboot.commandLine)
   const measured = entry.modules.map((module) => {
-    const image = asGrubLoads(readFileSync(file(module)))
+    const { image } = module
     const text = rule === 'whole' ? module.commandLine : module.commandLine.replace(/^\S+ ?/, '')
-    const digests = digestsOf((bank) => hash(bank, hash(bank, Buffer.from(text)), hash(bank, image)))
+    const digests = digestsOf((bank) =>
+      hash(bank, hash(bank, Buffer.from(text, 'latin1')), hash(bank, image)),
+    )
     return { module, digests }
   })
   const policyHash = digestsOf((bank) => hash(bank, POLICY))

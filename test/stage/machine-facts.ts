@@ -39,7 +39,7 @@ function compileDate(buildId: Buffer): string {
 }
 
 /** `xl info` of Xen 4.17 on a laptop, cut to what identifies Xen. */
-export function xlInfo(version: string, image: Buffer, commandLine: string, kernel: string): string {
+export function xlInfo(version: string, image: Buffer, commandLine: string, kernel: string): Buffer {
   const [major, minor, patch] = version.split('.')
   const buildId = readBuildId(image)
   const rows: [string, string][] = [
@@ -66,7 +66,7 @@ export function xlInfo(version: string, image: Buffer, commandLine: string, kern
     ['build_id', buildId.toString('hex')],
     ['xend_config_format', '4'],
   ]
-  return rows.map(([name, value]) => `${name.padEnd(23)}: ${value}\n`).join('')
+  return Buffer.from(rows.map(([name, value]) => `${name.padEnd(23)}: ${value}\n`).join(''), 'latin1')
 }
 
 /** Writes /sys/class/tpm/tpm0 as the kernel shows the registers now (drivers/char/tpm/tpm-sysfs.c). */

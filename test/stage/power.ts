@@ -1,17 +1,23 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { type BootEntry, chooseEntry, type Launch, measureLaunch } from './launch.ts'
+import type { MenuChoice } from '../../src/host/simulated/grub/boot.ts'
+import { type Booted, bootsWithAem } from '../../src/host/simulated/grub/hand-over.ts'
+import { readKernelRelease } from './boot-files.ts'
+import { bootFolder, type Launch, measureLaunch } from './launch.ts'
 import { launchLog, unlaunchedLog } from './launch-log.ts'
 import { deviceOf, dom0, ENVIRONMENT, type Machine } from './machine.ts'
 import { writeHypervisor, writeTpmSysfs, xlInfo } from './machine-facts.ts'
 import { withMounted } from './media.ts'
 import { type Namespace, openBoot } from './namespace.ts'
 import { type Finished, start } from './process.ts'
+import { RELEASES } from './releases.ts'
 import type { Boot, PowerOnOptions, StageDevice } from './stage-types.ts'
 import { TPM_PORT } from './tpm.ts'
 
+/** The entry without AEM. */
+const PLAIN_ENTRY = ['Qubes, with Xen hypervisor'] as const
 /** The time the units may take; a stage waits for nobody longer. */
 const UNIT_TIMEOUT_MS = 320_000
 
@@ -22,24 +28,25 @@ export async function powerOn(machine: Machine, options: PowerOnOptions): Promis
   const { holder, tpm } = machine
   await tpm.powerOn()
   // without AEM the machine starts from its own boot partition
-  const bootName = machine.noAem ? machine.bootDisk.name : device.disk.name
-  const { entry, launch, xenImage } = await withMounted(holder, bootName, 'probe', async (folder) => {
-    const chosen = chooseEntry(folder, machine.noAem ? 'without-aem' : 'default')
-    const launched = chosen.tboot !== undefined && options.launch !== false
-    return {
-      entry: chosen,
-      launch: launched
-        ? await measureLaunch(folder, chosen, machine.options.commandLineRule ?? 'whole')
-        : null,
-      xenImage: await readFile(path.join(folder, chosen.modules[0]?.path ?? '')),
-    }
+  const choice: MenuChoice = options.entry ?? (machine.noAem ? PLAIN_ENTRY : null)
+  const bootDisk = machine.noAem ? machine.bootDisk : device.disk
+  const { entry, launch } = await withMounted(holder, bootDisk.name, 'probe', async (folder) => {
+    const booted = bootFolder(folder, bootDisk.uuid, choice)
+    const isLaunched = booted.tboot !== null && options.launch !== false
+    const rule = machine.options.commandLineRule ?? 'whole'
+    return { entry: booted, launch: isLaunched ? await measureLaunch(folder, booted, rule) : null }
   })
+  // GRUB writes its environment block in place
+  if (entry.written.size > 0)
+    await withMounted(holder, bootDisk.name, 'edit', async (folder) => {
+      for (const [file, bytes] of entry.written) await writeFile(path.join(folder, file), bytes)
+    })
   if (launch) await tpm.launch(launch.sinit, launch.events.slice(1))
   const id = randomUUID()
-  await writeBootFacts(machine, id, entry, launch, xenImage)
+  await writeBootFacts(machine, id, entry, launch)
 
   const console_ = (): string => readText(holder.outside('run/stage/console.log'))
-  const withAem = /(^| )aem\.uuid=/.test(entry.modules[1]?.commandLine ?? '')
+  const withAem = bootsWithAem(entry.kernel.commandLine)
   let unseal: Finished | null = null
   if (withAem) {
     const initrd = await openBoot(holder, 'initrd')
@@ -99,44 +106,39 @@ async function sealAtBoot(machine: Machine, namespace: Namespace, device: StageD
   return finished
 }
 
-async function writeBootFacts(
-  machine: Machine,
-  id: string,
-  entry: BootEntry,
-  launch: Launch | null,
-  xenImage: Buffer,
-) {
+async function writeBootFacts(machine: Machine, id: string, entry: Booted, launch: Launch | null) {
   const { holder, tpm } = machine
-  const put = (name: string, content: string): Promise<void> => writeFile(holder.outside(name), content)
-  // /run is a mount point in namespaces that may still be going away: emptied, not replaced
-  for (const name of await readdir(holder.outside('run')))
-    await rm(holder.outside('run', name), { recursive: true, force: true })
+  const put = (name: string, content: string | Buffer): Promise<void> =>
+    writeFile(holder.outside(name), content)
+  // mount points in namespaces that may still be going away: emptied, not replaced
+  for (const folder of ['run', 'sysfs/hypervisor'])
+    for (const name of await readdir(holder.outside(folder)))
+      await rm(holder.outside(folder, name), { recursive: true, force: true })
   await mkdir(holder.outside('run/stage'))
-  const [xen, kernel] = entry.modules
-  const release = kernel?.path.replace(/^\/vmlinuz-/, '') ?? ''
-  const version = xen?.path.replace(/^\/xen-(.*)\.gz$/, '$1') ?? ''
+  const { xen, kernel } = entry
+  const release = readKernelRelease(kernel.image)
+  const version = RELEASES[machine.dist].xenVersion
   machine.lastBootSeconds = Math.max(Math.floor(Date.now() / 1000), machine.lastBootSeconds + 1)
-  await put('proc/cmdline', `${kernel?.commandLine}\n`)
+  await put('proc/cmdline', Buffer.from(`${kernel.commandLine}\n`, 'latin1'))
   await put('proc/boot_id', `${id}\n`)
   await put('proc/osrelease', `${release}\n`)
   await put(
     'proc/stat',
     readFileSync('/proc/stat', 'utf8').replace(/^btime \d+$/m, `btime ${machine.lastBootSeconds}`),
   )
-  await put('run/stage/xl-info', xlInfo(version, xenImage, xen?.commandLine ?? '', release))
+  if (xen) {
+    await put('run/stage/xl-info', xlInfo(version, xen.image, xen.commandLine, release))
+    const said = `(XEN) Xen version ${version} (mockbuild@[unknown])\n(XEN) Command line: ${xen.commandLine}\n`
+    await put('run/stage/xl-dmesg', Buffer.from(said, 'latin1'))
+    const form = machine.options.buildIdForm ?? 'raw'
+    await writeHypervisor(holder.outside('sysfs/hypervisor'), version, xen.image, form)
+  }
   await put(
-    'run/stage/xl-dmesg',
-    `(XEN) Xen version ${version} (mockbuild@[unknown])\n(XEN) Command line: ${xen?.commandLine}\n`,
+    'run/stage/txt-stat.log',
+    Buffer.from(launch ? launchLog(launch, tpm.version) : unlaunchedLog(), 'latin1'),
   )
-  await put('run/stage/txt-stat.log', launch ? launchLog(launch, tpm.version) : unlaunchedLog())
   await put('run/stage/qubes', 'dom0\nsys-net\nsys-firewall\nwork\n')
   await put('sysfs/removable', '1\n')
-  await writeHypervisor(
-    holder.outside('sysfs/hypervisor'),
-    version,
-    xenImage,
-    machine.options.buildIdForm ?? 'raw',
-  )
   await writeTpmSysfs(holder.outside('sysfs/tpm0'), tpm)
   if (machine.options.srkPassword !== undefined)
     await put('run/stage/answers', `${machine.options.srkPassword}\n`)

@@ -15,6 +15,7 @@ const PROGRAMS: Record<string, string> = {
   gpg: 'gnupg',
   cryptsetup: 'cryptsetup-bin',
   'mkfs.ext4': 'e2fsprogs',
+  'grub-emu': 'grub-emu',
   lcp2_mlehash: 'tboot',
   cc: 'gcc',
   socat: 'socat',

@@ -1,5 +1,7 @@
+import type { MenuChoice } from '../../src/host/simulated/grub/boot.ts'
+import type { Booted } from '../../src/host/simulated/grub/hand-over.ts'
 import type { Disk } from './disks.ts'
-import type { BootEntry, CommandLineRule, Launch } from './launch.ts'
+import type { CommandLineRule, Launch } from './launch.ts'
 import type { BuildIdForm } from './machine-facts.ts'
 import type { Holder } from './namespace.ts'
 import type { Finished, Running, RunOptions } from './process.ts'
@@ -35,6 +37,8 @@ export interface StageOptions {
 export interface PowerOnOptions {
   /** Suffix of the device to boot from. */
   from?: string
+  /** What somebody takes in GRUB's menu, titles from the outermost menu inwards; GRUB's default without it. */
+  entry?: MenuChoice
   /** false: nothing starts the seal unit by itself. */
   seal?: boolean
   /** false: tboot does not launch (TXT off in the firmware); AEM's entry is booted all the same. */
@@ -44,7 +48,7 @@ export interface PowerOnOptions {
 /** What a boot showed. */
 export interface Boot {
   id: string
-  entry: BootEntry
+  entry: Booted
   launch: Launch | null
   /** Exit of the two units' start; null: did not run. */
   unseal: Finished | null

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { BANK_NAMES } from '../../core/launch/pcr.ts'
+import { findBuildId } from '../../core/xen/build-id.ts'
 import { mediaUuidOf } from '../../paths.ts'
 import { bootFilesOf, findDevice, KERNEL_RELEASE, type SimFile, type SimMachine, TPM_ID } from './model.ts'
 
@@ -78,7 +79,7 @@ function allPaths(machine: SimMachine, path: string): readonly string[] {
 
 function kernelFile(machine: SimMachine, path: string): SimFile | undefined {
   const text = kernelText(machine, path)
-  return text === undefined ? undefined : { bytes: Buffer.from(text), mtimeMs: machine.bootTimeMs }
+  return text === undefined ? undefined : { bytes: Buffer.from(text, 'latin1'), mtimeMs: machine.bootTimeMs }
 }
 
 function kernelText(machine: SimMachine, path: string): string | undefined {
@@ -89,12 +90,20 @@ function kernelText(machine: SimMachine, path: string): string | undefined {
     return value === undefined ? undefined : `${value.toUpperCase()}\n`
   }
   if (path === '/sys/class/tpm/tpm0/tpm_version_major') return '2\n'
-  if (path === '/proc/cmdline') return `${machine.kernelCommandLine}\n`
+  if (path === '/proc/cmdline') return `${machine.booted?.kernel.commandLine ?? ''}\n`
   if (path === '/proc/stat') return `cpu  1 1 1 1\nbtime ${Math.floor(machine.bootTimeMs / 1000)}\n`
-  if (path === '/proc/sys/kernel/osrelease') return `${KERNEL_RELEASE}\n`
+  if (path === '/proc/sys/kernel/osrelease') return `${runningRelease(machine)}\n`
   if (path === '/proc/sys/kernel/random/boot_id') return `${bootId(machine.bootCount)}\n`
-  if (path === '/sys/hypervisor/properties/buildid') return `${machine.runningXenBuildId}\n`
+  if (path === '/sys/hypervisor/properties/buildid') {
+    const xen = machine.booted?.xen
+    return xen ? `${findBuildId(xen.image) ?? ''}\n` : undefined
+  }
   return undefined
+}
+
+/** What the running kernel calls itself: a kernel image of the built-in machine is a text with its release. */
+function runningRelease({ booted }: SimMachine): string {
+  return /^MZ kernel (\S+)/.exec(booted?.kernel.image.toString('latin1') ?? '')?.[1] ?? KERNEL_RELEASE
 }
 
 /** A UUID (version 4 in form) that differs with every boot and is the same in every run. */

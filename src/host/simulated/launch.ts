@@ -1,13 +1,19 @@
 import { createHash } from 'node:crypto'
-import { gunzipSync } from 'node:zlib'
-import { type Bank, DRTM_PCRS, emptyPcr, extendPcr, PCR, type PcrBanks } from '../../core/launch/pcr.ts'
-import type { SimDevice, SimMachine } from './model.ts'
+import type { Bank, PcrBanks } from '../../core/launch/pcr.ts'
+import type { Booted } from './grub/hand-over.ts'
+import type { Loaded } from './grub/loader.ts'
+import type { SimMachine } from './model.ts'
 
 const BANKS = ['sha1', 'sha256'] as const
 type SimBank = (typeof BANKS)[number]
 
-type Module = { readonly commandLine: string; readonly image: Uint8Array }
 type LoggedEvent = { readonly pcr: number; readonly type: string; readonly digest: Record<SimBank, string> }
+
+/* Written apart from src/core/launch on purpose, so that one can judge the other. */
+
+/** Registers by what they hold; 17 to 22 start again at a launch (TCG PC Client Platform TPM Profile 1.05, 4.6). */
+const PCR = { luksHeaders: 13, drtm: 17, launched: 18, modules: 19, last: 23 } as const
+const DRTM_PCRS = [17, 18, 19, 20, 21, 22] as const
 
 const POLICY_CONTROL = Buffer.from([1, 0, 0, 0])
 
@@ -15,13 +21,10 @@ const POLICY_CONTROL = Buffer.from([1, 0, 0, 0])
  * What tboot does with the legacy map: PCR 17 <- SINIT, PCR 18 <- MLE then module 0, PCR 19 <- the later modules,
  * each M = H(H(command line) || H(image)) (tboot 1.10.5, policy.c). Registers 17-22 start at zero.
  */
-export function launch(machine: SimMachine, device: SimDevice): void {
-  const modules = readModules(device)
-  const [mle, ...measured] = modules
-  if (!mle) throw new Error('the built-in machine has no AEM entry')
+export function launch(machine: SimMachine, tboot: Loaded, { modules: measured }: Booted): void {
   const events: LoggedEvent[] = [
     { pcr: PCR.drtm, type: '0x402', digest: hashAll(machine.sinit) },
-    { pcr: PCR.launched, type: '0x404', digest: hashAll(mle.image) },
+    { pcr: PCR.launched, type: '0x404', digest: hashMle(tboot) },
     { pcr: PCR.drtm, type: '0x501', digest: hashAll(POLICY_CONTROL, Buffer.from('any')) },
     ...measured.map((module, index) => ({
       pcr: index === 0 ? PCR.launched : PCR.modules,
@@ -31,7 +34,7 @@ export function launch(machine: SimMachine, device: SimDevice): void {
   ]
   resetDrtm(machine, '00')
   for (const event of events) extend(machine.pcrs, event.pcr, event.digest)
-  machine.launchLog = renderLog(events, measured, mle)
+  machine.launchLog = renderLog(events, measured, tboot)
 }
 
 /** After a boot without a launch, registers 17-22 read all ones. */
@@ -59,6 +62,16 @@ function extend(pcrs: PcrBanks, index: number, digest: Record<SimBank, string>):
   }
 }
 
+function emptyPcr(bank: Bank): string {
+  return '00'.repeat(createHash(bank).digest().length)
+}
+
+function extendPcr(bank: Bank, value: string, digest: string): string {
+  return createHash(bank)
+    .update(Buffer.from(value + digest, 'hex'))
+    .digest('hex')
+}
+
 function setPcr(pcrs: PcrBanks, bank: Bank, index: number, value: string): void {
   const values = pcrs[bank] ?? {}
   values[index] = value
@@ -70,8 +83,13 @@ function hashAll(...parts: readonly Uint8Array[]): Record<SimBank, string> {
   return { sha1: hash('sha1'), sha256: hash('sha256') }
 }
 
-function moduleDigest({ commandLine, image }: Module): Record<SimBank, string> {
-  const [line, content] = [hashAll(Buffer.from(commandLine)), hashAll(image)]
+/** tboot's own: its command line and its image (tboot 1.10.5, lcptools-v2/mlehash.c). */
+function hashMle({ commandLine, image }: Loaded): Record<SimBank, string> {
+  return hashAll(Buffer.from(commandLine, 'latin1'), image)
+}
+
+function moduleDigest({ commandLine, image }: Loaded): Record<SimBank, string> {
+  const [line, content] = [hashAll(Buffer.from(commandLine, 'latin1')), hashAll(image)]
   const join = (bank: SimBank): string =>
     createHash(bank)
       .update(Buffer.from(line[bank] + content[bank], 'hex'))
@@ -79,28 +97,8 @@ function moduleDigest({ commandLine, image }: Module): Record<SimBank, string> {
   return { sha1: join('sha1'), sha256: join('sha256') }
 }
 
-/** The modules of the first entry, as GRUB hands them over: file name dropped, gzip undone, SINIT taken out. */
-function readModules(device: SimDevice): readonly Module[] {
-  const text = Buffer.from(device.files.get('/grub2/grub.cfg')?.bytes ?? '').toString('utf8')
-  const entry = /menuentry 'AEM [\s\S]*?\n\}/.exec(text)?.[0] ?? ''
-  const modules: Module[] = []
-  for (const found of entry.matchAll(/^\s*(?:multiboot|module)\s+(\S+) ?(.*)$/gm)) {
-    const [, path = '', rest = ''] = found
-    if (/sinit/i.test(path)) continue
-    const stored = device.files.get(path)?.bytes
-    if (!stored) throw new Error(`the built-in machine's boot device has no ${path}`)
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: a GRUB variable, empty on the platform `pc`
-    const commandLine = rest.replace('${xen_rm_opts}', '').trim().split(/\s+/).join(' ')
-    modules.push({
-      commandLine,
-      image: stored[0] === 0x1f && stored[1] === 0x8b ? gunzipSync(stored) : stored,
-    })
-  }
-  return modules
-}
-
 /** `txt-stat` of tboot 1.10 in its own form, as far as this program reads it. */
-function renderLog(events: readonly LoggedEvent[], modules: readonly Module[], mle: Module): string {
+function renderLog(events: readonly LoggedEvent[], modules: readonly Loaded[], mle: Loaded): string {
   const spaced = (hex: string): string => hex.replace(/../g, '$& ')
   const vl = events.filter((event) => event.type === '0x501')
   return [
@@ -127,10 +125,10 @@ function renderLog(events: readonly LoggedEvent[], modules: readonly Module[], m
     'TBOOT: \t     pcr_map_da: 0',
     ...events.filter((event) => event.type !== '0x501').flatMap((event) => renderEvent(event, spaced)),
     'TBOOT: \t mle_hash:',
-    `TBOOT: \t ${spaced(hashAll(mle.image).sha256)}`,
+    `TBOOT: \t ${spaced(hashMle(mle).sha256)}`,
     'TBOOT: verifying policy ',
     ...modules.flatMap((module) => [
-      `TBOOT: verifying module "${module.commandLine}"...`,
+      `TBOOT: verifying module "${Buffer.from(module.commandLine, 'latin1').toString()}"...`,
       `TBOOT: \t OK : ${spaced(moduleDigest(module).sha256)}`,
     ]),
     'TBOOT: all modules are verified',

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { PcrBanks } from '../../core/launch/pcr.ts'
+import type { MenuChoice } from './grub/boot.ts'
+import type { Booted } from './grub/hand-over.ts'
 
 /*
  * The built-in machine: a small model of a dom0 with AEM, with everything the program looks at and nothing else. It
@@ -38,8 +40,8 @@ export type SimMachine = {
   readonly devices: SimDevice[]
   /** UUID of the device that boots. */
   bootDevice: string
-  /** Does the user choose the AEM entry at the next boot? */
-  choosesAemEntry: boolean
+  /** What the user takes in GRUB's menu: titles from the outermost menu inwards; null leaves it to the default. */
+  menuChoice: MenuChoice
   /** Does TXT launch? */
   launchWorks: boolean
   isAemInstalled: boolean
@@ -48,8 +50,8 @@ export type SimMachine = {
   sinit: Uint8Array
   luksHeader: Uint8Array
   pcrs: PcrBanks
-  kernelCommandLine: string
-  runningXenBuildId: string
+  /** What the last boot started, or null before the first. */
+  booted: Booted | null
   launchLog: string | null
   journal: string[]
   seal: { startedAtUs: number; exit: number; conditionMet: boolean; isHeld: boolean }
@@ -63,6 +65,8 @@ export const TPM_ID = createHash('sha1').update('the TPM of the built-in machine
 export const FRESHNESS_BYTES = 8 * 32
 export const SELECTED_PCRS = [13, 17, 18, 19] as const
 export const KERNEL_RELEASE = '6.6.36-1.qubes.fc37.x86_64'
+/** The entry without AEM, as a user takes it in the menu. */
+export const PLAIN_ENTRY = ['Qubes, with Xen hypervisor'] as const
 export const LUKS_UUID = '0c6a3b14-9df2-4a35-8e0a-7a1f0f9c5b21'
 
 export function sha256(bytes: Uint8Array | string): string {

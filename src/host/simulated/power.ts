@@ -1,9 +1,9 @@
-import { gunzipSync } from 'node:zlib'
-import { findBuildId } from '../../core/xen/build-id.ts'
 import { HOLD_DROP_IN } from '../../paths.ts'
 import { seal, unseal } from './aem.ts'
+import { bootDevice, bootsWithAem } from './grub/hand-over.ts'
+import type { GrubDisk } from './grub/run.ts'
 import { launch, measureLuksHeader, resetAllPcrs } from './launch.ts'
-import { findDevice, LUKS_UUID, type SimMachine } from './model.ts'
+import { findDevice, type SimDevice, type SimMachine } from './model.ts'
 
 /** A boot takes this long on the simulated clock. */
 const BOOT_MS = 90_000
@@ -21,7 +21,7 @@ export function isSealAsked(machine: SimMachine): boolean {
 
 /** AEM's seal unit as systemd starts it. @param mayRun the gate's answer; true where nobody is asked */
 export function startSeal(machine: SimMachine, mayRun: boolean): void {
-  if (!machine.choosesAemEntry) return
+  if (!bootsWithAem(machine.booted?.kernel.commandLine ?? '')) return
   machine.nowMs += BOOT_MS
   if (!mayRun) {
     machine.seal = { startedAtUs: 0, exit: 0, conditionMet: false, isHeld: true }
@@ -45,18 +45,25 @@ export function bootMachine(machine: SimMachine): void {
   machine.seal = { startedAtUs: 0, exit: 0, conditionMet: false, isHeld: false }
   for (const path of machine.dom0.keys()) if (path.startsWith('/run/')) machine.dom0.delete(path)
   resetAllPcrs(machine)
-  const common = `placeholder root=/dev/mapper/qubes_dom0-root ro rd.luks.uuid=luks-${LUKS_UUID} rhgb quiet`
-  machine.kernelCommandLine = machine.choosesAemEntry
-    ? `${common} aem.uuid=${device.uuid} rd.luks.key=/tmp/aem-keyfile rd.luks.crypttab=no`
-    : common
-  machine.runningXenBuildId = readBuildId(device.files.get('/xen-4.17.4.gz')?.bytes) ?? ''
-  if (!machine.choosesAemEntry) return
-  if (machine.launchWorks) launch(machine, device)
+  const booted = bootDevice(diskOf(device), machine.menuChoice)
+  machine.booted = booted
+  for (const [path, bytes] of booted.written) device.files.set(path, { bytes, mtimeMs: machine.nowMs })
+  if (booted.tboot && machine.launchWorks) launch(machine, booted.tboot, booted)
+  if (!bootsWithAem(booted.kernel.commandLine)) return
   measureLuksHeader(machine)
   machine.nowMs += BOOT_MS
   unseal(machine, device)
 }
 
-function readBuildId(image: Uint8Array | undefined): string | null {
-  return image ? findBuildId(gunzipSync(image)) : null
+/** A device as GRUB finds it; anti-evil-maid-install made its folder /aem. */
+function diskOf(device: SimDevice): GrubDisk {
+  return {
+    uuid: device.uuid,
+    readFile: (path) => {
+      const file = device.files.get(path)
+      return file ? Buffer.from(file.bytes) : null
+    },
+    hasDirectory: (path) =>
+      path === '/aem' || [...device.files.keys()].some((name) => name.startsWith(`${path}/`)),
+  }
 }

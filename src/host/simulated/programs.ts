@@ -60,10 +60,14 @@ const PROGRAMS: Readonly<
       .map((item) => `Header V4 RSA/SHA256 Signature, key ID ${item.keyId.slice(-8)}: OK\n`)
       .join(''),
   }),
-  'xl-info': () => ({
-    stdout:
-      'xen_version            : 4.17.4\nxen_commandline        : placeholder console=none dom0_mem=min:1024M dom0_mem=max:4096M ucode=scan smt=off\ncc_compile_date        : Tue Jul 16 10:00:00 UTC 2024\n',
-  }),
+  'xl-info': ({ booted }) => {
+    if (!booted?.xen)
+      return { exit: 1, stderr: 'xencall: error: Could not obtain handle on privileged command interface\n' }
+    const line = Buffer.from(booted.xen.commandLine, 'latin1').toString('utf8')
+    return {
+      stdout: `xen_version            : 4.17.4\nxen_commandline        : ${line}\ncc_compile_date        : Tue Jul 16 10:00:00 UTC 2024\n`,
+    }
+  },
   lsblk: (machine) => ({
     stdout: JSON.stringify({
       blockdevices: machine.devices.filter((device) => device.isPresent).map(toBlock),

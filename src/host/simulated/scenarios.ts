@@ -1,6 +1,6 @@
 import { changeOneByte, makeSinit } from './boot-images.ts'
 import { buildMachine, copyBootFiles, INTERNAL, installXen, NEW_XEN, STICK, XEN_IMAGE } from './build.ts'
-import { bootFilesOf, type SimMachine } from './model.ts'
+import { bootFilesOf, PLAIN_ENTRY, type SimMachine } from './model.ts'
 import { restartMachine } from './power.ts'
 
 /** A rehearsal: what the machine is like, and what happens to it while it is off. */
@@ -68,7 +68,7 @@ export const SCENARIOS: readonly Scenario[] = [
     tells: 'after the restart the entry without AEM is chosen',
     make: updatedMachine,
     whileOff: (machine) => {
-      machine.choosesAemEntry = false
+      machine.menuChoice = PLAIN_ENTRY
     },
   },
   {
