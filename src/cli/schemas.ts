@@ -61,6 +61,13 @@ export const statusSchema = z.looseObject({
     flavour: z.enum(['tboot', 'trenchboot']).nullable(),
     tpm: z.enum(['1.2', '2.0', 'none']).nullable(),
     selectedPcrs: z.array(pcrIndex),
+    selection: z.looseObject({
+      state: z.enum(['read', 'not-set', 'not-read', 'absent', 'unreadable']),
+      line: z.number().int().positive().nullable(),
+      text: z.string().nullable(),
+      reason: z.string().nullable(),
+    }),
+    badPcrs: z.array(pcrIndex),
     bootedWithAem: z.boolean().nullable(),
     measured: z.boolean().nullable(),
     devices: z.array(deviceStatus),

@@ -1,3 +1,4 @@
+import { isSelectionUnread, type SelectionLook } from '../core/aem/seal-selection.ts'
 import type { BulletinList, BulletinState } from '../core/bulletin/decide-bulletins.ts'
 import type { CheckedFile } from '../core/decide/boot-device.ts'
 import type { ConfirmedPackage } from '../core/decide/confirm-update.ts'
@@ -8,6 +9,7 @@ import type { StatusFacts } from '../observe/status.ts'
 import { mediaUuidOf } from '../paths.ts'
 import { type Line, line } from '../ui/ui.ts'
 import { installWords, missingWords, qsb, unclearNext, unclearWords } from './bulletin-state.ts'
+import { explainSelection, SELECTION_NEXT } from './selection.ts'
 
 /** What each outcome of the steps before the restart says. */
 
@@ -30,8 +32,8 @@ const AEM: { readonly [O in Outcomes['detect-aem']]: (status: StatusFacts) => Me
   'not-set-up': ({ aem, devices }) => ({
     tone: 'attention',
     what:
-      aem.selectedPcrs === null
-        ? 'Anti Evil Maid is installed, but /etc/anti-evil-maid.conf names no PCRs (SEAL)'
+      aem.selectedPcrs === null && devices.length > 0
+        ? `Anti Evil Maid is installed, but ${explainSelection(aem.selection)}`
         : `Anti Evil Maid is installed, but there are ${devices.length} AEM devices`,
     why: 'no device has been made with anti-evil-maid-install, or its configuration cannot be read',
     next: 'follow /usr/share/doc/anti-evil-maid/README: `anti-evil-maid-tpm-setup`, then `anti-evil-maid-install`',
@@ -50,17 +52,34 @@ const AEM: { readonly [O in Outcomes['detect-aem']]: (status: StatusFacts) => Me
   }),
   unmeasured: () => ({
     tone: 'alarm',
-    what: 'the AEM entry was booted, but no measured launch happened: PCR 17 is unset',
+    what: 'the AEM entry was booted, but no measured launch happened: PCR 17 holds a public constant (all 00, all FF, or the value of a failed launch)',
     why: 'TXT is off in the firmware, the SINIT module is missing or does not fit, or the boot was interfered with',
     next: 'do not reseal; look at `sudo txt-stat`, check TXT in the firmware setup and the SINIT module in /boot, then restart',
   }),
   'bad-pcrs': ({ badPcrs }) => ({
     tone: 'alarm',
     what: `selected PCRs were never extended: ${badPcrs.join(', ')}`,
-    why: 'AEM refuses to seal to such registers (PCR sanity check); on TPM 2.0 tboot may use a map without PCR 19',
-    next: 'see /usr/share/doc/anti-evil-maid/README on the PCR sanity check; adjust SEAL in /etc/anti-evil-maid.conf only if you know why',
+    why: 'such a register holds a public constant, so what is sealed to it is protected by nothing; on TPM 2.0 tboot may use a map that leaves PCR 19 empty (`pcr_map_da: 1` in `sudo txt-stat`)',
+    next: `nothing is sealed; see /usr/share/doc/anti-evil-maid/README on the PCR sanity check. Where this is so in each boot, take PCR ${badPcrs.join(', ')} out of SEAL in /etc/anti-evil-maid.conf; where it was measured before, find out why this launch failed`,
   }),
-  unknown: ({ aem, tpm, machine, devices, areDevicesKnown }) => ({
+  unknown: (status) => {
+    const { aem } = status
+    const isUnread = aem.installed === true && isSelectionUnread(aem.selection)
+    return isUnread ? describeUnreadSelection(aem.selection) : describeUnknownAem(status)
+  },
+}
+
+function describeUnreadSelection(look: SelectionLook): Message {
+  return {
+    tone: 'attention',
+    what: 'which PCRs AEM seals to is not known',
+    why: explainSelection(look),
+    next: `${SELECTION_NEXT}; then run \`aem-reseal start\` again`,
+  }
+}
+
+function describeUnknownAem({ aem, tpm, machine, devices, areDevicesKnown }: StatusFacts): Message {
+  return {
     tone: 'attention',
     what: `it could not be found out whether AEM is ready here: ${[
       aem.installed === null ? 'AEM installed' : null,
@@ -77,7 +96,7 @@ const AEM: { readonly [O in Outcomes['detect-aem']]: (status: StatusFacts) => Me
       .join(', ')}`,
     why: 'a fact that cannot be looked up is never taken for good',
     next: 'run `aem-reseal status --json --verbose` as root and mend what it names',
-  }),
+  }
 }
 
 function aemDetails({ aem, devices }: StatusFacts): readonly Line[] {

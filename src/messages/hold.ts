@@ -17,6 +17,8 @@ const RULES: Readonly<Record<GateRule, string>> = {
 }
 
 const REASONS: Readonly<Record<HoldReason, (pcrs: string) => string>> = {
+  unmeasured: (pcrs) =>
+    `${pcrs} holds a public constant, so nothing was measured into it, and a seal to it would protect nothing`,
   'no-session': () => 'the TPM did not release the secret in this boot, and no session of aem-reseal is open',
   'selection-unreadable': () => 'the PCR selection in /etc/anti-evil-maid.conf could not be read',
   'registers-unreadable': (pcrs) => `the TPM's registers could not be read${pcrs && `: ${pcrs}`}`,

@@ -1,4 +1,4 @@
-import { parseSealSelection } from '../core/aem/configuration.ts'
+import type { SelectionLook } from '../core/aem/seal-selection.ts'
 import type { Binding } from '../core/decide/device-work.ts'
 import type { InstalledPackage } from '../core/package/rpm.ts'
 import type { MalformedLine } from '../core/package/signers.ts'
@@ -16,8 +16,9 @@ import {
   observePackageFiles,
   observeTrustedKeysFile,
 } from './packages.ts'
-import { exists, readTextOrNull } from './read.ts'
+import { exists } from './read.ts'
 import { isSealed, observeSealedCopy, observeTpmId, type SealedCopy } from './sealed.ts'
+import { observeSealSelection } from './selection.ts'
 import { isMeasured, listBadPcrs, observeTpm, type TpmFacts } from './tpm.ts'
 
 export type AemFacts = {
@@ -25,6 +26,8 @@ export type AemFacts = {
   readonly version: string | null
   readonly flavour: 'tboot' | 'trenchboot' | null
   readonly selectedPcrs: readonly number[] | null
+  /** Where they come from, or why they are not known. */
+  readonly selection: SelectionLook
 }
 
 export type DeviceStatus = AemDevice & {
@@ -92,13 +95,14 @@ export async function observeStatus(host: Host, forward: ForwardValuesOf = () =>
 
 async function observeAem(host: Host): Promise<AemFacts> {
   const packages = await observePackage(host, 'anti-evil-maid')
-  const configuration = await readTextOrNull(host, '/etc/anti-evil-maid.conf')
+  const selection = await observeSealSelection(host)
   const newest = packages.state === 'seen' ? packages.value.at(-1) : undefined
   return {
     installed: await decideInstalled(host, packages),
     version: newest?.evr.replace(/^[0-9]+:/, '').replace(/-[^-]*$/, '') ?? null,
     flavour: await observeFlavour(host),
-    selectedPcrs: configuration === null ? null : parseSealSelection(configuration),
+    selectedPcrs: selection.state === 'read' ? selection.pcrs : null,
+    selection,
   }
 }
 
