@@ -47,12 +47,17 @@ export function explainGate(decision: GateDecision): string {
   return decision.mayRun ? RULES[decision.rule] : REASONS[decision.reason](namePcrs(decision.pcrs))
 }
 
-/** One line for the journal and the console. @param detail the error's own words, if there was one */
-export function gateLine(decision: GateDecision, detail: string | null): string {
+/**
+ * One line for the journal and the console.
+ * @param detail the error's own words, if there was one
+ * @param isAsked false: somebody ran it by hand, which holds nothing back
+ */
+export function gateLine(decision: GateDecision, detail: string | null, isAsked: boolean): string {
+  const byHand = isAsked ? '' : ' (systemd did not ask: this run holds nothing back and leaves no note)'
   const why = `${explainGate(decision)}${detail ? ` (${detail})` : ''}`
   return decision.mayRun
-    ? `aem-reseal: AEM's automatic seal may run: ${why}`
-    : `aem-reseal: AEM's automatic seal is held: ${why}. After the login: aem-reseal resume`
+    ? `aem-reseal: AEM's automatic seal may run: ${why}${byHand}`
+    : `aem-reseal: AEM's automatic seal is held: ${why}. After the login: aem-reseal resume${byHand}`
 }
 
 export function describeHeldNote(note: HeldNote): readonly string[] {
