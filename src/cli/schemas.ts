@@ -256,6 +256,8 @@ export const bulletinListSchema = z.looseObject({
     .enum(['met', 'nothing-asked', 'unmet', 'unknown', 'restart-due', 'restart-perhaps-due'])
     .optional(),
   signatures: z.array(signature).optional(),
+  /** Measured packages signed by a key that RPM has and that is no known signer's. */
+  unlistedKeys: z.array(z.looseObject({ name: z.string(), evr: z.string(), keyId: z.string() })).optional(),
   lowered: z
     .array(z.looseObject({ name: z.string(), catalogue: z.string(), file: z.string().nullable() }))
     .optional(),

@@ -1,9 +1,10 @@
 import { isSelectionUnread, type SelectionLook } from '../core/aem/seal-selection.ts'
 import type { BulletinList, BulletinState } from '../core/bulletin/decide-bulletins.ts'
 import type { CheckedFile } from '../core/decide/boot-device.ts'
-import type { ConfirmedPackage } from '../core/decide/confirm-update.ts'
+import { type ConfirmedPackage, listUnlistedOnly } from '../core/decide/confirm-update.ts'
 import type { Downgrade } from '../core/decide/downgrades.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
+import { isUnlistedKey, listKeyNext } from '../core/package/signers.ts'
 import type { Message } from '../flow/step.ts'
 import type { StatusFacts } from '../observe/status.ts'
 import { mediaUuidOf } from '../paths.ts'
@@ -180,9 +181,11 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
     why: 'the update is not installed yet, or still in the security-testing repository',
     next: installWords(chosen ? [chosen] : []),
   }),
-  'not-verified': ({ packages, bulletin, bulletinVerified }) =>
-    !bulletinVerified
-      ? BULLETIN_NOT_VERIFIED
+  'not-verified': ({ packages, bulletin, bulletinVerified }) => {
+    if (!bulletinVerified) return BULLETIN_NOT_VERIFIED
+    const unlisted = listUnlistedOnly(packages)
+    return unlisted.length > 0
+      ? describeUnlisted(unlisted)
       : {
           tone: 'alarm',
           what: `the update is not trustworthy as it lies there${bulletin ? ` (${bulletin})` : ''}: ${packages
@@ -191,7 +194,8 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
             .join(', ')}`,
           why: 'a file differs from its package, or a package is not signed by a known key',
           next: 'do not restart into it; reinstall the package with `sudo qubes-dom0-update --action=reinstall NAME`, and find out who changed the file',
-        },
+        }
+  },
   unknown: ({ packages, unasked, pendingXen, areVersionsKnown, silent, chosen }) => {
     if (silent !== null) return describeSilent(silent)
     if (chosen?.missing.some(({ unclear }) => unclear !== null)) return describeUnclear(chosen)
@@ -216,6 +220,17 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
       next: 'run `rpm -q xen-hypervisor` and `sudo xl info` by hand, mend what they say, then run this again',
     }
   },
+}
+
+/** Nothing is changed and no signature is bad: somebody signed whom nobody named. */
+function describeUnlisted(packages: readonly ConfirmedPackage[]): Message {
+  const keys = [...new Set(packages.map(({ keyId }) => keyId ?? ''))]
+  return {
+    tone: 'attention',
+    what: `${packages.map(({ name }) => name).join(', ')}: signed by an unlisted key (${keys.join(', ')})`,
+    why: 'the signature is good and RPM has the key, but it is not among the known signers, so nobody vouches for what it signed; the files are as packaged',
+    next: `${keys.map(listKeyNext).join('; ')}; then run \`aem-reseal start\` again`,
+  }
 }
 
 function describeUnclear(chosen: Pick<BulletinState, 'id' | 'missing'>): Message {
@@ -254,7 +269,9 @@ function packageLines(item: ConfirmedPackage): readonly Line[] {
   const signed =
     item.signature === 'ok' && item.signer
       ? `signed: ${item.signer}`
-      : `signature: ${item.signature ?? 'not checked'}`
+      : isUnlistedKey(item)
+        ? `signed by the unlisted key ${item.keyId}`
+        : `signature: ${item.signature ?? 'not checked'}`
   const intact =
     item.changedFiles === null
       ? 'files not checked'

@@ -8,6 +8,7 @@ import { valueOrNull } from '../host/host.ts'
 import { observeBinding } from './binding.ts'
 import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
 import { type AemDevice, observeAllDevices, openDevice } from './devices.ts'
+import { type HashBudget, makeHashBudget } from './hash-budget.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
 import {
   explainUnreadTrustedKeys,
@@ -197,25 +198,23 @@ async function decideBootFiles(
   const wanted = root === '/boot' ? xen?.fromRpm : xen?.sha256
   if (!xen || !wanted) return null
   if (!names.includes(xen.name) || kernels.some((kernel) => !names.includes(kernel))) return 'stale'
-  const digests = valueOrNull(await host.digestFile(`${root}/${xen.name}`))
+  const budget = makeHashBudget(host)
+  const digests = await budget.digest(`${root}/${xen.name}`)
   if (digests === null) return null
   if (digests.sha256 !== wanted) return 'stale'
-  return decideKernels(host, root, kernels)
+  return decideKernels(root, kernels, budget)
 }
 
 async function decideKernels(
-  host: Host,
   root: string,
   kernels: readonly string[],
+  budget: HashBudget,
 ): Promise<'current' | 'stale' | null> {
   if (root === '/boot') return 'current'
   for (const kernel of kernels) {
-    const [here, there] = [
-      await host.digestFile(`/boot/${kernel}`),
-      await host.digestFile(`${root}/${kernel}`),
-    ]
-    if (here.state !== 'seen' || there.state !== 'seen') return null
-    if (here.value.sha256 !== there.value.sha256) return 'stale'
+    const [here, there] = [await budget.digest(`/boot/${kernel}`), await budget.digest(`${root}/${kernel}`)]
+    if (here === null || there === null) return null
+    if (here.sha256 !== there.sha256) return 'stale'
   }
   return 'current'
 }

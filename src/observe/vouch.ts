@@ -92,7 +92,7 @@ function faultsOf(
     return fault === null ? faults : [...faults, fault]
   }
   if (owner === null) return [...faults, `${name} belongs to no package`]
-  if (!owner.signerKnown) faults.push(`${name}: ${owner.name} is not signed by a known key`)
+  if (owner.signatureFault !== null) faults.push(`${name}: ${owner.name} ${owner.signatureFault}`)
   if (sha256 === null || sha256 !== owner.sha256)
     faults.push(`${name} is not the file of ${owner.name} ${owner.evr}`)
   return faults

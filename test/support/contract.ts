@@ -153,6 +153,7 @@ const checkOnly = {
   signatures: z.array(
     z.strictObject({ signer: z.string().nullable(), fingerprint: z.string().nullable(), status: z.string() }),
   ),
+  unlistedKeys: z.array(z.strictObject({ name: z.string(), evr: z.string(), keyId: z.string() })),
   lowered: z.array(z.strictObject({ name: z.string(), catalogue: z.string(), file: z.string().nullable() })),
   exposure: z
     .array(
