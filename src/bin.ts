@@ -17,6 +17,7 @@ const io: Io = {
   errorColumns: process.stderr.isTTY ? process.stderr.columns || 80 : null,
   environment: process.env,
   uid: process.getuid?.() ?? -1,
+  process: { pid: process.pid, parentPid: process.ppid },
   askTerminal: async (question, look) => (await import('./host/ask.ts')).askTerminal(question, look),
   askSecret: async (message, look) => (await import('./host/ask.ts')).askSecret(message, look),
   runAsRoot: async (argv) => (await import('./host/become-root.ts')).becomeRoot(argv),

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { signaturePlan } from './core/bulletin/gpg-calls.ts'
+import { RPM_NAME } from './core/package/rpm.ts'
 import { RPM_FILES_FORMAT, RPM_QUERY_FORMAT } from './core/package/rpm-format.ts'
 
 /*
@@ -7,7 +8,7 @@ import { RPM_FILES_FORMAT, RPM_QUERY_FORMAT } from './core/package/rpm-format.ts
  * `command()` below makes one. `aem-reseal commands` and docs/commands.md are rendered from this table.
  */
 
-const rpmName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9+._-]{0,99}$/)
+const rpmName = z.string().regex(RPM_NAME)
 const absolutePath = z.string().regex(/^\/[^\0\n]{0,1023}$/)
 const uuid = z.string().regex(/^[0-9A-Fa-f-]{4,36}$/)
 const unit = z.string().regex(/^[A-Za-z0-9@._-]{1,100}\.(service|target)$/)
@@ -411,7 +412,14 @@ export const COMMANDS = {
   },
   'mount-media': {
     program: '/usr/bin/mount',
-    args: ['-t', 'ext4', '-o', 'ro,noload,nosuid,nodev,noexec', '/dev/disk/by-uuid/{uuid}', '{mountPoint}'],
+    args: [
+      '-t',
+      'ext4',
+      '-o',
+      'ro,noload,nosuid,nodev,noexec,errors=continue',
+      '/dev/disk/by-uuid/{uuid}',
+      '{mountPoint}',
+    ],
     params: z.object({ uuid, mountPoint: absolutePath }),
     asRoot: true,
     effect: 'read',
@@ -423,7 +431,14 @@ export const COMMANDS = {
   },
   'mount-media-writable': {
     program: '/usr/bin/mount',
-    args: ['-t', 'ext4', '-o', 'rw,nosuid,nodev,noexec', '/dev/disk/by-uuid/{uuid}', '{mountPoint}'],
+    args: [
+      '-t',
+      'ext4',
+      '-o',
+      'rw,nosuid,nodev,noexec,errors=continue',
+      '/dev/disk/by-uuid/{uuid}',
+      '{mountPoint}',
+    ],
     params: z.object({ uuid, mountPoint: absolutePath }),
     asRoot: true,
     effect: 'write',

@@ -23,6 +23,9 @@ export const PROGRAM_PLACES: readonly string[] = [
   '/usr/local/lib/aem-reseal/aem-reseal.mjs',
 ]
 
+/** AEM's own configuration: which PCRs it seals to. */
+export const AEM_CONFIGURATION = '/etc/anti-evil-maid.conf'
+
 /** Fingerprints of further package signers. */
 export const TRUSTED_KEYS_FILE = '/etc/aem-reseal/trusted-keys'
 
@@ -43,7 +46,7 @@ export function listWay(path: string): readonly string[] {
 
 export const PATHS: readonly PathRow[] = [
   { pattern: '/etc/qubes-release', access: 'read', why: 'the Qubes release' },
-  { pattern: '/etc/anti-evil-maid.conf', access: 'read', why: 'the PCR selection (SEAL)' },
+  { pattern: AEM_CONFIGURATION, access: 'read', why: 'the PCR selection (SEAL)' },
   { pattern: TRUSTED_KEYS_FILE, access: 'read', why: 'fingerprints of further package signers' },
   {
     pattern: '/etc/grub.d/{name}',

@@ -10,11 +10,13 @@ import { EXIT, Failure } from '../core/failure.ts'
 import type { Host } from '../host/host.ts'
 import { bulletinLines, type CheckAnswer, checkLines, givenLines, listLines } from '../messages/bulletins.ts'
 import { exposureLines } from '../messages/exposure.ts'
+import { unlistedKeyLines } from '../messages/unlisted-keys.ts'
 import { makeFailure } from '../messages.ts'
 import { keyDirectoriesOf, observeBulletinFile } from '../observe/bulletin-file.ts'
 import { observeBulletins } from '../observe/bulletins.ts'
 import { observeMsiExposure } from '../observe/exposure.ts'
 import { makeSignatureChecker } from '../observe/signature-checker.ts'
+import { observeUnlistedKeys } from '../observe/unlisted-keys.ts'
 import { renderFailure } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'
@@ -149,11 +151,25 @@ export async function runBulletinCheck(
   const ui = makeUi(io, options)
   const found = given === null ? null : await findGiven(options, given, keys)
   const answer = await ui.progress('looking up packages', () => checkBulletins(host, found))
+  const unlisted = await ui.progress('looking at signatures', () => observeUnlistedKeys(host))
   if (options.json) {
     const { list, check, exposure, lowered } = answer
     const signatures = found?.signatures ?? []
-    printJson(io, { ...list, verdict: check.verdict, signatures, lowered, exposure: exposure?.rows ?? null })
-  } else ui.say([...givenLines(found, answer.lowered), ...checkLines(answer), ...exposureLines(answer)])
+    printJson(io, {
+      ...list,
+      verdict: check.verdict,
+      signatures,
+      lowered,
+      exposure: exposure?.rows ?? null,
+      unlistedKeys: unlisted,
+    })
+  } else
+    ui.say([
+      ...givenLines(found, answer.lowered),
+      ...checkLines(answer),
+      ...unlistedKeyLines(unlisted),
+      ...exposureLines(answer),
+    ])
   return answer.check.exit
 }
 

@@ -1,6 +1,7 @@
 import type { GateDecision } from '../core/decide/gate.ts'
 import { EXIT, Failure } from '../core/failure.ts'
 import { sanitizeLine } from '../core/harmless-text.ts'
+import { isAskedBySystemd } from '../core/hold/asked.ts'
 import { makeHeldNote } from '../core/session/held-note.ts'
 import { installHold, removeHold } from '../flow/install-hold.ts'
 import type { Message } from '../flow/step.ts'
@@ -34,7 +35,8 @@ type Asked = {
 
 /**
  * `aem-reseal gate`, as systemd asks it: exit 0 lets AEM's seal run, 1 holds it. Whatever goes wrong is a no.
- * It takes no lock, since `resume` holds it when it starts the seal, and writes nothing but the note of a hold.
+ * It takes no lock, since `resume` holds it when it starts the seal, and writes nothing but the note of a hold. Run by hand it
+ * holds nothing back, so it leaves no note either.
  */
 export async function runGate(io: Io, options: GlobalOptions, open: () => Promise<Host>): Promise<number> {
   let host: Host | null = null
@@ -46,8 +48,9 @@ export async function runGate(io: Io, options: GlobalOptions, open: () => Promis
     )
     return { decision: answer, bootId: answer.bootId, detail: null }
   })
-  const note = host === null ? null : await noteWithinLimit(leaveNote(host, options, asked))
-  print(io, options, asked, note)
+  const isAsked = io.process !== undefined && isAskedBySystemd({ environment: io.environment, ...io.process })
+  const note = host === null || !isAsked ? null : await noteWithinLimit(leaveNote(host, options, asked))
+  print(io, options, { ...asked, isAsked }, note)
   return asked.decision.mayRun ? EXIT.done : EXIT.attention
 }
 
@@ -106,16 +109,21 @@ async function readBootId(host: Host): Promise<string | null> {
   return read.state === 'seen' ? Buffer.from(read.value).toString('utf8').trim() || null : null
 }
 
-function print(io: Io, options: GlobalOptions, asked: Asked, noteFailed: string | null): void {
-  const { decision, detail } = asked
+function print(
+  io: Io,
+  options: GlobalOptions,
+  asked: Asked & { readonly isAsked: boolean },
+  noteFailed: string | null,
+): void {
+  const { decision, detail, isAsked } = asked
   if (options.json) {
     const { mayRun } = decision
     const reason = decision.mayRun ? decision.rule : decision.reason
     const pcrs = decision.mayRun ? [] : decision.pcrs
-    printJson(io, { mayRun, reason, pcrs, why: explainGate(decision), detail })
+    printJson(io, { mayRun, reason, pcrs, why: explainGate(decision), detail, askedBySystemd: isAsked })
     return
   }
-  io.stdout(`${sanitizeLine(gateLine(decision, detail))}\n`)
+  io.stdout(`${sanitizeLine(gateLine(decision, detail, isAsked))}\n`)
   if (noteFailed !== null) io.stderr(`${sanitizeLine(`aem-reseal: no note was left: ${noteFailed}`)}\n`)
 }
 

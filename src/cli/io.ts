@@ -11,6 +11,8 @@ export type Io = {
   readonly errorColumns?: number | null
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly uid: number
+  /** This process and the one that started it; a caller that brings none was not started by systemd. */
+  readonly process?: { readonly pid: number; readonly parentPid: number }
   readonly askTerminal: <V extends string>(question: Question<V>, look: Look) => Promise<V>
   /** Asks for a password, unseen. */
   readonly askSecret?: (message: string, look: Look) => Promise<Uint8Array>

@@ -1,4 +1,3 @@
-import { parseSealSelection } from '../core/aem/configuration.ts'
 import { EXIT, Failure } from '../core/failure.ts'
 import { PCR } from '../core/launch/pcr.ts'
 import { listForwardValues } from '../core/seal/forward-record.ts'
@@ -13,7 +12,7 @@ import { describeLook } from '../messages/look.ts'
 import { describePrediction } from '../messages/predict.ts'
 import { observeExplanation } from '../observe/explanation.ts'
 import { observePrediction } from '../observe/prediction.ts'
-import { readTextOrNull } from '../observe/read.ts'
+import { observeSelection } from '../observe/selection.ts'
 import { type DeviceVerification, observeVerification } from '../observe/verify.ts'
 import { renderMessage, wrap } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
@@ -24,8 +23,7 @@ import { makeUi, printJson, stateDirOf } from './world.ts'
 /** `aem-reseal predict`: the launch registers of the next boot. */
 export async function runPredict(io: Io, options: GlobalOptions, host: Host): Promise<number> {
   const ui = makeUi(io, options)
-  const configuration = await readTextOrNull(host, '/etc/anti-evil-maid.conf')
-  const selected = configuration === null ? null : parseSealSelection(configuration)
+  const selected = await observeSelection(host)
   const { prediction, outcome, unvouched } = await ui.progress('hashing what the next boot measures', () =>
     observePrediction(host, selected ?? [PCR.drtm, PCR.launched, PCR.modules]),
   )

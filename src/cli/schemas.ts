@@ -61,6 +61,13 @@ export const statusSchema = z.looseObject({
     flavour: z.enum(['tboot', 'trenchboot']).nullable(),
     tpm: z.enum(['1.2', '2.0', 'none']).nullable(),
     selectedPcrs: z.array(pcrIndex),
+    selection: z.looseObject({
+      state: z.enum(['read', 'not-set', 'not-read', 'absent', 'unreadable']),
+      line: z.number().int().positive().nullable(),
+      text: z.string().nullable(),
+      reason: z.string().nullable(),
+    }),
+    badPcrs: z.array(pcrIndex),
     bootedWithAem: z.boolean().nullable(),
     measured: z.boolean().nullable(),
     devices: z.array(deviceStatus),
@@ -256,6 +263,8 @@ export const bulletinListSchema = z.looseObject({
     .enum(['met', 'nothing-asked', 'unmet', 'unknown', 'restart-due', 'restart-perhaps-due'])
     .optional(),
   signatures: z.array(signature).optional(),
+  /** Measured packages signed by a key that RPM has and that is no known signer's. */
+  unlistedKeys: z.array(z.looseObject({ name: z.string(), evr: z.string(), keyId: z.string() })).optional(),
   lowered: z
     .array(z.looseObject({ name: z.string(), catalogue: z.string(), file: z.string().nullable() }))
     .optional(),

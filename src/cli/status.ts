@@ -1,3 +1,4 @@
+import type { SelectionLook } from '../core/aem/seal-selection.ts'
 import {
   decideDeviceWork,
   decideSealedFor,
@@ -12,6 +13,7 @@ import type { HeldNote } from '../core/session/held-note.ts'
 import { makeDirectoryStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
 import { describeLedger, describeNeed, describeSealedFor, describeStranger } from '../messages/devices.ts'
+import { explainSelection, SELECTION_NEXT } from '../messages/selection.ts'
 import { trustedKeyLines } from '../messages/trusted-keys.ts'
 import { findBootedDevice } from '../observe/devices.ts'
 import { observeSealOutcome } from '../observe/seal-outcome.ts'
@@ -67,6 +69,8 @@ export function toStatusAnswer(
       flavour: aem.flavour,
       tpm: tpm.version,
       selectedPcrs: aem.selectedPcrs ?? [],
+      selection: toSelectionAnswer(aem.selection),
+      badPcrs: facts.badPcrs,
       bootedWithAem: machine.bootedWithAem,
       measured: facts.measured,
       devices: devices.map((device) => toDeviceAnswer(device, facts, look)),
@@ -95,6 +99,15 @@ export function toStatusAnswer(
     malformedTrustedKeys: facts.malformedTrustedKeys,
     trustedKeysUnread: facts.trustedKeysUnread,
     next: decideNext(facts, session, held, look),
+  }
+}
+
+function toSelectionAnswer(look: SelectionLook) {
+  return {
+    state: look.state,
+    line: 'line' in look ? look.line : null,
+    text: 'text' in look ? look.text : null,
+    reason: 'reason' in look ? look.reason : null,
   }
 }
 
@@ -171,6 +184,8 @@ export function decideNext(
   if (facts.machine.bootedWithAem === false) {
     return { command: null, why: 'this boot is not an AEM boot: restart and choose the AEM entry' }
   }
+  const unfit = decideUnfit(facts)
+  if (unfit !== null) return { command: null, why: unfit }
   if (facts.pendingRestart)
     return { command: 'aem-reseal start', why: 'another Xen is installed than the one that runs' }
   const [stale] = facts.devices.filter((device) => device.bootFiles === 'stale' && !device.isStranger)
@@ -200,6 +215,16 @@ export function decideNext(
   if (facts.pendingRestart === null)
     return { command: 'aem-reseal start', why: 'whether a restart is due is not known' }
   return { command: null, why: 'nothing to do: the running Xen is the installed one' }
+}
+
+/** Why nothing that AEM seals in this boot protects anything, or can be told to. */
+function decideUnfit({ aem, tpm, measured, badPcrs }: StatusFacts): string | null {
+  if (measured === false && tpm.version !== 'none')
+    return 'PCR 17 holds a public constant: this boot was not measured, and nothing may be sealed to it; `aem-reseal start` says what to look at'
+  if (badPcrs.length > 0)
+    return `PCR ${badPcrs.join(', ')} is selected (SEAL) and was never extended: a seal to it protects nothing, and AEM may refuse it. \`aem-reseal start\` says what can be done`
+  const why = aem.selectedPcrs === null ? explainSelection(aem.selection) : null
+  return why === null ? null : `which PCRs AEM seals to is not known: ${why}. Next: ${SELECTION_NEXT}`
 }
 
 function deviceLines(device: DeviceAnswer): readonly string[] {
@@ -265,6 +290,15 @@ export function renderDevices(
   ]
 }
 
+function selectionRows({ aem }: StatusFacts): readonly Line[] {
+  const why = explainSelection(aem.selection)
+  if (why === null) return [row('sealed to PCRs', aem.selectedPcrs?.join(', ') ?? 'not known')]
+  const style = aem.installed === true ? 'warn' : undefined
+  return wrap(`not known: ${why}`, TEXT_WIDTH).map((text, at) =>
+    row(at === 0 ? 'sealed to PCRs' : '', text, style),
+  )
+}
+
 function renderStatus(
   answer: StatusAnswer,
   facts: StatusFacts,
@@ -278,10 +312,12 @@ function renderStatus(
       aem.installed ? `${aem.version ?? ''} (${aem.flavour ?? 'flavour not known'})` : word(aem.installed),
     ),
     row('TPM', aem.tpm ?? 'not known'),
-    row('sealed to PCRs', aem.selectedPcrs.join(', ') || 'not known'),
+    ...selectionRows(facts),
     row('booted with AEM', word(aem.bootedWithAem), aem.bootedWithAem === false ? 'warn' : undefined),
     row('measured launch', word(aem.measured), aem.measured === false ? 'warn' : undefined),
-    ...(facts.badPcrs.length > 0 ? [row('never extended', facts.badPcrs.join(', '), 'bad')] : []),
+    ...(facts.badPcrs.length > 0
+      ? [row('never extended', `PCR ${facts.badPcrs.join(', ')}: protects nothing`, 'bad')]
+      : []),
     ...renderDevices(aem.devices, ledgerProblem, facts.areDevicesKnown),
     row(
       'Xen running',

@@ -35,6 +35,7 @@ export async function digestStream(
     sha1: whole.sha1,
     sha256: whole.sha256,
     sizeBytes: whole.sizeBytes,
+    ...(gunzip ? { unpackedBytes: gunzip.countBytes() } : {}),
     ...(inner ? { gunzipped: { sha1: inner.sha1, sha256: inner.sha256 } } : {}),
     ...(buildId ? { buildId } : {}),
   }
@@ -107,6 +108,7 @@ function startGunzip(maxBytes: number) {
       if (isBroken) return
       await Promise.race([new Promise<void>((resolve) => stream.write(chunk, () => resolve())), finished])
     },
+    countBytes: () => sizeBytes,
     async end() {
       if (!isBroken) stream.end()
       await finished

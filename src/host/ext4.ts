@@ -1,6 +1,6 @@
-import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
 import type { FileSystemState } from './host.ts'
+import { openWanted } from './open-path.ts'
 
 /** Linux, Documentation/filesystems/ext4/super.rst: s_mnt_count, s_magic, s_feature_incompat. */
 const SUPERBLOCK = {
@@ -20,8 +20,8 @@ const INCOMPAT_RECOVER = 0x0004
  * @returns null where it is no ext4 file system, or cannot be read
  */
 export async function readExt4State(device: string): Promise<FileSystemState | null> {
-  const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
-  const file = await open(device, flags).catch(() => null)
+  const isDisk = (stat: Stats): boolean => stat.isBlockDevice() || stat.isFile()
+  const file = await openWanted(device, 0, isDisk).catch(() => null)
   if (file === null) return null
   try {
     const { at, sizeBytes, mountCountAt, magicAt, magic, incompatAt } = SUPERBLOCK

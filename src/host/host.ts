@@ -28,6 +28,8 @@ export type FileDigests = {
   readonly sha256: string
   readonly sizeBytes: number
   readonly gunzipped?: { readonly sha1: string; readonly sha256: string } | undefined
+  /** What came out of it where it is gzip, also where that was too much to be of use: the work it made. */
+  readonly unpackedBytes?: number | undefined
   /** GNU build id of the ELF image inside, lower-case hex, where it has one. */
   readonly buildId?: string | undefined
 }

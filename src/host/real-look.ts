@@ -1,9 +1,10 @@
 import { constants } from 'node:fs'
-import { lstat, open as openFileHandle, readdir, readlink, realpath } from 'node:fs/promises'
+import { lstat, readdir, realpath } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { digestStream } from './digest.ts'
 import type { FileDigests, FileStat, Seen } from './host.ts'
 import { ABSENT, seen, unknown } from './host.ts'
+import { openWanted } from './open-path.ts'
 
 /** Files read whole are small; boot files go through digestGuarded, the Xen image (3 MB) is the largest. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -27,17 +28,15 @@ export async function look<T>(read: () => Promise<T>): Promise<Seen<T>> {
  * Opens a regular file. Below /boot, a stick or AEM's directories no link is followed, in no part of the path: GRUB
  * and AEM's initrd read other files there than dom0 would by a link, and root could be led to any file of dom0.
  *
- * Where the descriptor really is stands in /proc/self/fd (proc(5)); opening first leaves nobody time to change it.
+ * Where it really is stands in /proc/self/fd (proc(5)) of a descriptor that only names it: nobody has time to change it, and a
+ * device is refused before it is opened.
  */
 export async function openGuarded(path: string, guarded: boolean, flags = 0) {
-  const mode = constants.O_RDONLY | constants.O_NOCTTY | constants.O_NONBLOCK | flags
-  const file = await openFileHandle(path, guarded ? mode | constants.O_NOFOLLOW : mode)
-  const real = await readlink(`/proc/self/fd/${file.fd}`)
-  const stat = await file.stat()
-  const isWanted = flags & constants.O_DIRECTORY ? stat.isDirectory() : stat.isFile()
-  if (isWanted && (!guarded || real === path)) return file
-  await file.close()
-  throw Object.assign(new Error(`${path} is a link or not a regular file`), { code: 'ELOOP' })
+  const isDirectory = (flags & constants.O_DIRECTORY) !== 0
+  return openWanted(path, guarded ? flags | constants.O_NOFOLLOW : flags, (stat, real) => {
+    const isOfKind = isDirectory ? stat.isDirectory() : stat.isFile()
+    return isOfKind && (!guarded || real === path)
+  })
 }
 
 /** The same, of a size that can be read to its end. */

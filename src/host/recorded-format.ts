@@ -1,5 +1,6 @@
 import { lstat, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import * as z from 'zod'
 import { makeFailure } from '../messages.ts'
 import type { FileDigests, FileStat } from './host.ts'
@@ -39,14 +40,15 @@ export const machineSchema = z.object({
 
 const output = z.union([z.string(), z.object({ file: z.string() })]).default('')
 
-export const commandsSchema = z.array(
-  z.object({
-    argv: z.array(z.string()).min(1),
-    exit: z.number().int().default(0),
-    stdout: output,
-    stderr: output,
-  }),
-)
+const answerSchema = z.object({
+  argv: z.array(z.string()).min(1),
+  exit: z.number().int().default(0),
+  stdout: output,
+  stderr: output,
+})
+
+/** commands.json; it is read answer by answer (`readCommands`). */
+export const commandsSchema = z.array(answerSchema)
 
 export type RecordedAnswer = {
   readonly exit: number
@@ -64,6 +66,8 @@ export type RecordedMachine = {
   readonly absent: ReadonlySet<string>
   readonly digests: Readonly<Record<string, FileDigests>>
   readonly stats: Readonly<Record<string, FileStat>>
+  /** The paths that either knows of, ascending. */
+  readonly keys: readonly string[]
   /** Key: JSON of argv. */
   readonly commands: ReadonlyMap<string, readonly RecordedAnswer[]>
 }
@@ -75,29 +79,53 @@ export type RecordedMachine = {
 export async function loadRecordedMachine(directory: string): Promise<RecordedMachine> {
   const machine = machineSchema.safeParse(await readJson(directory, 'machine.json', null))
   if (!machine.success) throw invalid(directory, 'machine.json', machine.error)
-  const listed = commandsSchema.safeParse(await readJson(directory, 'commands.json', []))
-  if (!listed.success) throw invalid(directory, 'commands.json', listed.error)
-  const commands = new Map<string, RecordedAnswer[]>()
-  for (const entry of listed.data) {
-    const key = JSON.stringify(entry.argv)
-    const answer = {
-      exit: entry.exit,
-      stdout: (isBinary: boolean) => readOutput(directory, entry.stdout, isBinary ? 'latin1' : 'utf8'),
-      stderr: () => readOutput(directory, entry.stderr, 'utf8'),
-    }
-    commands.set(key, [...(commands.get(key) ?? []), answer])
-  }
+  const commands = await readCommands(directory, await readJson(directory, 'commands.json', []))
   const { description, uid, absent, digests: digestTable, stats, time } = machine.data
   return {
     directory,
     description,
     time: time === undefined ? null : Date.parse(time),
     uid,
-    absent: new Set(absent.map((path) => path.replace(/\/+$/, ''))),
+    absent: new Set(absent.map(withoutEndingSlashes)),
     digests: digestTable,
     stats,
+    keys: [...new Set([...Object.keys(digestTable), ...Object.keys(stats)])].sort(),
     commands,
   }
+}
+
+/** By hand: `/\/+$/` looks at a long row of slashes once for each of them. */
+function withoutEndingSlashes(path: string): string {
+  let end = path.length
+  while (path[end - 1] === '/') end -= 1
+  return path.slice(0, end)
+}
+
+/** Answers between two looks for a signal: the file comes from strangers, and holds millions where they want it to. */
+const ANSWERS_AT_ONCE = 2048
+
+async function readCommands(directory: string, listed: unknown): Promise<Map<string, RecordedAnswer[]>> {
+  if (!Array.isArray(listed)) {
+    const wrong = commandsSchema.safeParse(listed)
+    throw invalid(directory, 'commands.json', wrong.error ?? new z.ZodError([]))
+  }
+  const commands = new Map<string, RecordedAnswer[]>()
+  for (const [at, entry] of listed.entries()) {
+    if (at % ANSWERS_AT_ONCE === 0) await setImmediate()
+    const parsed = answerSchema.safeParse(entry)
+    if (!parsed.success) throw invalid(directory, 'commands.json', parsed.error, [at])
+    const { argv, exit, stdout, stderr } = parsed.data
+    const key = JSON.stringify(argv)
+    const answer = {
+      exit,
+      stdout: (isBinary: boolean) => readOutput(directory, stdout, isBinary ? 'latin1' : 'utf8'),
+      stderr: () => readOutput(directory, stderr, 'utf8'),
+    }
+    const known = commands.get(key)
+    if (known === undefined) commands.set(key, [answer])
+    else known.push(answer)
+  }
+  return commands
 }
 
 async function readOutput(
@@ -140,8 +168,9 @@ async function readBounded(path: string): Promise<Buffer | null> {
   return own.size > MAX_JSON_BYTES ? null : readFile(path)
 }
 
-function invalid(directory: string, file: string, error: z.ZodError) {
+function invalid(directory: string, file: string, error: z.ZodError, place: readonly number[] = []) {
   const [issue] = error.issues
-  const reason = issue ? `${issue.path.join('.') || 'top level'}: ${issue.message}` : 'not of format 1'
+  const path = [...place, ...(issue?.path ?? [])].join('.')
+  const reason = issue ? `${path || 'top level'}: ${issue.message}` : 'not of format 1'
   return makeFailure('machine-invalid', { directory, file, reason })
 }

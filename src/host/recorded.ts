@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises'
+import { type FileHandle, lstat, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CommandCall } from '../commands.ts'
 import { makeFailure } from '../messages.ts'
@@ -7,6 +7,7 @@ import { mediaUuidOf } from '../paths.ts'
 import { digestStream } from './digest.ts'
 import type { FileDigests, FileStat, Host, RunResult, Seen } from './host.ts'
 import { ABSENT, seen, unknown } from './host.ts'
+import { openWanted } from './open-path.ts'
 import { kindOf } from './real-look.ts'
 import { loadRecordedMachine, type RecordedMachine } from './recorded-format.ts'
 
@@ -151,7 +152,10 @@ async function isOwnFolder(directory: string, base: string): Promise<boolean> {
 
 /** @param key a path of dom0, or `devices/<uuid>/...` */
 function isListedAbsent(machine: RecordedMachine, key: string): boolean {
-  return [...machine.absent].some((absent) => key === absent || key.startsWith(`${absent}/`))
+  if (machine.absent.has(key)) return true
+  for (let end = key.lastIndexOf('/'); end >= 0; end = end === 0 ? -1 : key.lastIndexOf('/', end - 1))
+    if (machine.absent.has(key.slice(0, end))) return true
+  return false
 }
 
 async function readRecorded(machine: RecordedMachine, path: string): Promise<Seen<Uint8Array>> {
@@ -188,15 +192,38 @@ async function readRecordedLink(machine: RecordedMachine, path: string): Promise
   return stat?.isSymbolicLink() ? seen(await readlink(place.value)) : unknown(`${path} is no link`)
 }
 
+/**
+ * The names right below a path among all that machine.json knows of, without looking at those of other places.
+ * @param keys ascending by code unit
+ */
+function listChildren(keys: readonly string[], path: string): Set<string> {
+  const children = new Set<string>()
+  const prefix = `${path}/`
+  let at = findFirst(keys, prefix)
+  for (let key = keys[at]; key?.startsWith(prefix); key = keys[at]) {
+    const end = key.indexOf('/', prefix.length)
+    const child = key.slice(prefix.length, end === -1 ? undefined : end)
+    if (child !== '') children.add(child)
+    // `0` comes right after `/`: what lies below this name is stepped over.
+    at = end === -1 ? at + 1 : findFirst(keys, `${prefix}${child}0`)
+  }
+  return children
+}
+
+/** Index of the first that is not before the wanted one. */
+function findFirst(keys: readonly string[], wanted: string): number {
+  let [low, high] = [0, keys.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((keys[middle] ?? '') < wanted) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
 async function listRecorded(machine: RecordedMachine, path: string): Promise<Seen<readonly string[]>> {
   const { key } = placeOf(path)
-  const known = new Set<string>()
-  for (const table of [machine.stats, machine.digests]) {
-    for (const other of Object.keys(table)) {
-      const [child] = other.startsWith(`${key}/`) ? other.slice(key.length + 1).split('/') : []
-      if (child) known.add(child)
-    }
-  }
+  const known = listChildren(machine.keys, key)
   const place = await resolve(machine, path)
   if (place.state !== 'seen') return known.size > 0 ? seen([...known].sort()) : place
   const stat = await lstatOrNull(place.value)
@@ -245,17 +272,16 @@ async function openRegular(
   place: string,
   maxBytes: number,
 ): Promise<{ handle: FileHandle } | { why: string }> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-  const handle = await open(place, flags).catch(() => null)
-  if (!handle) return { why: 'cannot be read' }
-  const { size, isRegular } = await handle
-    .stat()
-    .then((stat) => ({ size: stat.size, isRegular: stat.isFile() }))
-  if (isRegular && size <= maxBytes) return { handle }
-  await handle.close()
-  return {
-    why: isRegular ? `has ${size} bytes, more than are read` : 'is not a regular file',
-  }
+  const opened = await openWanted(place, constants.O_NOFOLLOW, (stat) => stat.isFile()).catch(
+    (error: NodeJS.ErrnoException) => ({
+      why: error.code === 'ELOOP' ? 'is not a regular file' : 'cannot be read',
+    }),
+  )
+  if ('why' in opened) return opened
+  const { size } = await opened.stat()
+  if (size <= maxBytes) return { handle: opened }
+  await opened.close()
+  return { why: `has ${size} bytes, more than are read` }
 }
 
 async function lstatOrNull(path: string) {

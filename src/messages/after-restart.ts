@@ -44,7 +44,7 @@ const BOOT: { readonly [O in Outcomes['check-boot']]: (facts: BootFacts, version
   }),
   unmeasured: () => ({
     tone: 'alarm',
-    what: 'the AEM entry was booted, but no measured launch happened: PCR 17 is unset',
+    what: 'the AEM entry was booted, but no measured launch happened: PCR 17 holds a public constant (all 00, all FF, or the value of a failed launch)',
     why: 'TXT or the SINIT module failed, or the boot was interfered with; AEM cannot seal to such registers',
     next: 'do not reseal; check TXT in the firmware setup and the SINIT module, restart, then run `aem-reseal resume`',
   }),

@@ -1,13 +1,16 @@
+import { isSelectionUnread, type SelectionLook } from '../core/aem/seal-selection.ts'
 import type { BulletinList, BulletinState } from '../core/bulletin/decide-bulletins.ts'
 import type { CheckedFile } from '../core/decide/boot-device.ts'
-import type { ConfirmedPackage } from '../core/decide/confirm-update.ts'
+import { type ConfirmedPackage, listUnlistedOnly } from '../core/decide/confirm-update.ts'
 import type { Downgrade } from '../core/decide/downgrades.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
+import { isUnlistedKey, listKeyNext } from '../core/package/signers.ts'
 import type { Message } from '../flow/step.ts'
 import type { StatusFacts } from '../observe/status.ts'
 import { mediaUuidOf } from '../paths.ts'
 import { type Line, line } from '../ui/ui.ts'
 import { installWords, missingWords, qsb, unclearNext, unclearWords } from './bulletin-state.ts'
+import { explainSelection, SELECTION_NEXT } from './selection.ts'
 
 /** What each outcome of the steps before the restart says. */
 
@@ -30,8 +33,8 @@ const AEM: { readonly [O in Outcomes['detect-aem']]: (status: StatusFacts) => Me
   'not-set-up': ({ aem, devices }) => ({
     tone: 'attention',
     what:
-      aem.selectedPcrs === null
-        ? 'Anti Evil Maid is installed, but /etc/anti-evil-maid.conf names no PCRs (SEAL)'
+      aem.selectedPcrs === null && devices.length > 0
+        ? `Anti Evil Maid is installed, but ${explainSelection(aem.selection)}`
         : `Anti Evil Maid is installed, but there are ${devices.length} AEM devices`,
     why: 'no device has been made with anti-evil-maid-install, or its configuration cannot be read',
     next: 'follow /usr/share/doc/anti-evil-maid/README: `anti-evil-maid-tpm-setup`, then `anti-evil-maid-install`',
@@ -50,17 +53,34 @@ const AEM: { readonly [O in Outcomes['detect-aem']]: (status: StatusFacts) => Me
   }),
   unmeasured: () => ({
     tone: 'alarm',
-    what: 'the AEM entry was booted, but no measured launch happened: PCR 17 is unset',
+    what: 'the AEM entry was booted, but no measured launch happened: PCR 17 holds a public constant (all 00, all FF, or the value of a failed launch)',
     why: 'TXT is off in the firmware, the SINIT module is missing or does not fit, or the boot was interfered with',
     next: 'do not reseal; look at `sudo txt-stat`, check TXT in the firmware setup and the SINIT module in /boot, then restart',
   }),
   'bad-pcrs': ({ badPcrs }) => ({
     tone: 'alarm',
     what: `selected PCRs were never extended: ${badPcrs.join(', ')}`,
-    why: 'AEM refuses to seal to such registers (PCR sanity check); on TPM 2.0 tboot may use a map without PCR 19',
-    next: 'see /usr/share/doc/anti-evil-maid/README on the PCR sanity check; adjust SEAL in /etc/anti-evil-maid.conf only if you know why',
+    why: 'such a register holds a public constant, so what is sealed to it is protected by nothing; on TPM 2.0 tboot may use a map that leaves PCR 19 empty (`pcr_map_da: 1` in `sudo txt-stat`)',
+    next: `nothing is sealed; see /usr/share/doc/anti-evil-maid/README on the PCR sanity check. Where this is so in each boot, take PCR ${badPcrs.join(', ')} out of SEAL in /etc/anti-evil-maid.conf; where it was measured before, find out why this launch failed`,
   }),
-  unknown: ({ aem, tpm, machine, devices, areDevicesKnown }) => ({
+  unknown: (status) => {
+    const { aem } = status
+    const isUnread = aem.installed === true && isSelectionUnread(aem.selection)
+    return isUnread ? describeUnreadSelection(aem.selection) : describeUnknownAem(status)
+  },
+}
+
+function describeUnreadSelection(look: SelectionLook): Message {
+  return {
+    tone: 'attention',
+    what: 'which PCRs AEM seals to is not known',
+    why: explainSelection(look),
+    next: `${SELECTION_NEXT}; then run \`aem-reseal start\` again`,
+  }
+}
+
+function describeUnknownAem({ aem, tpm, machine, devices, areDevicesKnown }: StatusFacts): Message {
+  return {
     tone: 'attention',
     what: `it could not be found out whether AEM is ready here: ${[
       aem.installed === null ? 'AEM installed' : null,
@@ -77,7 +97,7 @@ const AEM: { readonly [O in Outcomes['detect-aem']]: (status: StatusFacts) => Me
       .join(', ')}`,
     why: 'a fact that cannot be looked up is never taken for good',
     next: 'run `aem-reseal status --json --verbose` as root and mend what it names',
-  }),
+  }
 }
 
 function aemDetails({ aem, devices }: StatusFacts): readonly Line[] {
@@ -161,9 +181,11 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
     why: 'the update is not installed yet, or still in the security-testing repository',
     next: installWords(chosen ? [chosen] : []),
   }),
-  'not-verified': ({ packages, bulletin, bulletinVerified }) =>
-    !bulletinVerified
-      ? BULLETIN_NOT_VERIFIED
+  'not-verified': ({ packages, bulletin, bulletinVerified }) => {
+    if (!bulletinVerified) return BULLETIN_NOT_VERIFIED
+    const unlisted = listUnlistedOnly(packages)
+    return unlisted.length > 0
+      ? describeUnlisted(unlisted)
       : {
           tone: 'alarm',
           what: `the update is not trustworthy as it lies there${bulletin ? ` (${bulletin})` : ''}: ${packages
@@ -172,7 +194,8 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
             .join(', ')}`,
           why: 'a file differs from its package, or a package is not signed by a known key',
           next: 'do not restart into it; reinstall the package with `sudo qubes-dom0-update --action=reinstall NAME`, and find out who changed the file',
-        },
+        }
+  },
   unknown: ({ packages, unasked, pendingXen, areVersionsKnown, silent, chosen }) => {
     if (silent !== null) return describeSilent(silent)
     if (chosen?.missing.some(({ unclear }) => unclear !== null)) return describeUnclear(chosen)
@@ -197,6 +220,17 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
       next: 'run `rpm -q xen-hypervisor` and `sudo xl info` by hand, mend what they say, then run this again',
     }
   },
+}
+
+/** Nothing is changed and no signature is bad: somebody signed whom nobody named. */
+function describeUnlisted(packages: readonly ConfirmedPackage[]): Message {
+  const keys = [...new Set(packages.map(({ keyId }) => keyId ?? ''))]
+  return {
+    tone: 'attention',
+    what: `${packages.map(({ name }) => name).join(', ')}: signed by an unlisted key (${keys.join(', ')})`,
+    why: 'the signature is good and RPM has the key, but it is not among the known signers, so nobody vouches for what it signed; the files are as packaged',
+    next: `${keys.map(listKeyNext).join('; ')}; then run \`aem-reseal start\` again`,
+  }
 }
 
 function describeUnclear(chosen: Pick<BulletinState, 'id' | 'missing'>): Message {
@@ -235,7 +269,9 @@ function packageLines(item: ConfirmedPackage): readonly Line[] {
   const signed =
     item.signature === 'ok' && item.signer
       ? `signed: ${item.signer}`
-      : `signature: ${item.signature ?? 'not checked'}`
+      : isUnlistedKey(item)
+        ? `signed by the unlisted key ${item.keyId}`
+        : `signature: ${item.signature ?? 'not checked'}`
   const intact =
     item.changedFiles === null
       ? 'files not checked'

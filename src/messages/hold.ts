@@ -17,6 +17,8 @@ const RULES: Readonly<Record<GateRule, string>> = {
 }
 
 const REASONS: Readonly<Record<HoldReason, (pcrs: string) => string>> = {
+  unmeasured: (pcrs) =>
+    `${pcrs} holds a public constant, so nothing was measured into it, and a seal to it would protect nothing`,
   'no-session': () => 'the TPM did not release the secret in this boot, and no session of aem-reseal is open',
   'selection-unreadable': () => 'the PCR selection in /etc/anti-evil-maid.conf could not be read',
   'registers-unreadable': (pcrs) => `the TPM's registers could not be read${pcrs && `: ${pcrs}`}`,
@@ -45,12 +47,17 @@ export function explainGate(decision: GateDecision): string {
   return decision.mayRun ? RULES[decision.rule] : REASONS[decision.reason](namePcrs(decision.pcrs))
 }
 
-/** One line for the journal and the console. @param detail the error's own words, if there was one */
-export function gateLine(decision: GateDecision, detail: string | null): string {
+/**
+ * One line for the journal and the console.
+ * @param detail the error's own words, if there was one
+ * @param isAsked false: somebody ran it by hand, which holds nothing back
+ */
+export function gateLine(decision: GateDecision, detail: string | null, isAsked: boolean): string {
+  const byHand = isAsked ? '' : ' (systemd did not ask: this run holds nothing back and leaves no note)'
   const why = `${explainGate(decision)}${detail ? ` (${detail})` : ''}`
   return decision.mayRun
-    ? `aem-reseal: AEM's automatic seal may run: ${why}`
-    : `aem-reseal: AEM's automatic seal is held: ${why}. After the login: aem-reseal resume`
+    ? `aem-reseal: AEM's automatic seal may run: ${why}${byHand}`
+    : `aem-reseal: AEM's automatic seal is held: ${why}. After the login: aem-reseal resume${byHand}`
 }
 
 export function describeHeldNote(note: HeldNote): readonly string[] {

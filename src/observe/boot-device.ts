@@ -10,6 +10,7 @@ import { valueOrNull } from '../host/host.ts'
 import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
 import { type AemDevice, openDevice } from './devices.ts'
 import { observeGrub } from './grub.ts'
+import { describeLeftOut, type HashBudget, makeHashBudget } from './hash-budget.ts'
 import { observeNewest, observePackageFiles } from './packages.ts'
 import { exists } from './read.ts'
 
@@ -42,8 +43,10 @@ export async function observeBootDevice(
   if (media.state !== 'seen') return closed
   try {
     const { root } = media.value
-    const files = await digestBootFiles(host, root)
+    const budget = makeHashBudget(host)
+    const files = await digestBootFiles(host, root, budget)
     const checks = [
+      ...checkLeftOut(root, budget),
       ...(await checkPackaged(host, root, files, runningBuildId)),
       ...(await checkInitramfs(host, root, files)),
       await checkGrub(host, root, device),
@@ -54,18 +57,38 @@ export async function observeBootDevice(
   }
 }
 
-async function digestBootFiles(host: Host, root: string): Promise<readonly DeviceBootFile[]> {
+/** Those of the installed packages come first: a device that carries too much must not hide what is wrong with them. */
+async function digestBootFiles(
+  host: Host,
+  root: string,
+  budget: HashBudget,
+): Promise<readonly DeviceBootFile[]> {
   const files: DeviceBootFile[] = []
-  for (const name of (await listBootFiles(host, root)) ?? []) {
+  const wanted = await listWanted(host)
+  const isWanted = (name: string): boolean =>
+    wanted.some((one) => one.name === name || initramfsOf(one.name) === name)
+  const names = (await listBootFiles(host, root)) ?? []
+  const ordered = [...names.filter(isWanted), ...names.filter((name) => !isWanted(name))]
+  for (const name of ordered) {
     const role = bootFileRole(name)
     if (role === null) continue
-    files.push({
-      path: `${root}/${name}`,
-      role,
-      digests: valueOrNull(await host.digestFile(`${root}/${name}`)),
-    })
+    files.push({ path: `${root}/${name}`, role, digests: await budget.digest(`${root}/${name}`) })
   }
   return files
+}
+
+/** A device that carries more than is hashed was not looked at as a whole, so it is not current. */
+function checkLeftOut(root: string, budget: HashBudget): readonly CheckedFile[] {
+  const against = describeLeftOut(budget)
+  const [path] = budget.leftOut
+  if (against === null || path === undefined) return []
+  const role = bootFileRole(path.slice(root.length + 1))
+  const known = role === null || role === 'sinit' ? 'xen' : role
+  return [{ role: known, path, state: 'unknown', sha256: null, expected: null, against }]
+}
+
+function initramfsOf(kernel: string): string {
+  return `initramfs-${kernel.slice('vmlinuz-'.length)}.img`
 }
 
 const GRUB_PATHS = ['grub2/grub.cfg', 'grub/grub.cfg'] as const
@@ -156,7 +179,7 @@ async function checkInitramfs(
   )
   const checks: CheckedFile[] = []
   for (const kernel of kernels) {
-    const path = `${root}/initramfs-${kernel.name.slice('vmlinuz-'.length)}.img`
+    const path = `${root}/${initramfsOf(kernel.name)}`
     const file = files.find((other) => other.path === path)
     const stat = valueOrNull(await host.statFile(path))
     const sha256 = file?.digests?.sha256 ?? null

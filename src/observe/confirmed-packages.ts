@@ -43,6 +43,7 @@ export async function observeConfirmedPackages(
       changedSinceBoot: bootTime === null ? null : newest.installedAt > bootTime,
       signer: integrity.signer?.name ?? null,
       signature: integrity.signature,
+      keyId: newest.signatureKeyId,
       changedFiles: integrity.changedFiles?.map((file) => file.path) ?? null,
     })
   }

@@ -1,4 +1,4 @@
-import { isVerifiedPackage } from '../core/decide/confirm-update.ts'
+import { describePackageFault, isVerifiedPackage } from '../core/decide/confirm-update.ts'
 import { listDowngrades, listUnwanted } from '../core/decide/downgrades.ts'
 import { type ChangeFacts, decideChange, type FileComparison } from '../core/decide/explain-change.ts'
 import { explainChange } from '../core/launch/explain.ts'
@@ -180,6 +180,7 @@ async function observeFiles(
               evr: owner.evr,
               signer: owner.signer,
               signerKnown: owner.signerKnown,
+              signatureFault: owner.signatureFault,
               installTime: owner.installedAt,
               unmodified: own === undefined ? null : own === owner.sha256,
             },
@@ -228,7 +229,11 @@ async function observeChange(host: Host, evidence: Evidence): Promise<ChangeFact
       .map(({ path, role, state, against }) => `${path} (${role}) ${STATE_WORDS[state]} (${against})`),
     packages: (session.expectation?.changedPackages ?? []).map((name) => {
       const found = packages.find((item) => item.name === name)
-      return { name, isVerified: found ? isVerifiedPackage(found) : null }
+      return {
+        name,
+        isVerified: found ? isVerifiedPackage(found) : null,
+        fault: found ? describePackageFault(found) : null,
+      }
     }),
     downgrades: listUnwanted(listDowngrades(packages, earlier), session.expectation?.downgrades ?? []),
     commandLines: compareBootLines(session, baseline, machine, device),

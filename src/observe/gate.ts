@@ -1,5 +1,4 @@
 import { command } from '../commands.ts'
-import { parseSealSelection } from '../core/aem/configuration.ts'
 import { parseAemJournal } from '../core/aem/seal-outcome.ts'
 import { decideGate, type GateDecision } from '../core/decide/gate.ts'
 import { Failure } from '../core/failure.ts'
@@ -7,6 +6,7 @@ import type { Session } from '../core/session/checkpoint.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { readTextOrNull } from './read.ts'
+import { observeSelection } from './selection.ts'
 import { observeTpm } from './tpm.ts'
 
 export type GateAnswer = GateDecision & { readonly bootId: string | null }
@@ -26,12 +26,11 @@ export async function observeGate(
   const unseal = journal?.exit === 0 ? parseAemJournal(journal.stdout).unseal : null
   // Where nothing changed a session that cannot be read is no reason to hold; nothing speaks against AEM then.
   const session = unseal === 'unsealed' ? await loadSession().catch(ignoreFailure) : await loadSession()
-  const configuration = await readTextOrNull(host, '/etc/anti-evil-maid.conf')
   const { bank, pcrs } = await observeTpm(host)
   const decision = decideGate({
     bootId,
     unseal,
-    selectedPcrs: configuration === null ? null : parseSealSelection(configuration),
+    selectedPcrs: await observeSelection(host),
     bank,
     pcrs: bank === null ? {} : (pcrs[bank] ?? {}),
     session,

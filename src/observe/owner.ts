@@ -1,6 +1,6 @@
 import { command, isAbsolutePath } from '../commands.ts'
 import { type InstalledPackage, parseRpmQuery } from '../core/package/rpm.ts'
-import type { Signer } from '../core/package/signers.ts'
+import { describeSignatureFault, type Signer } from '../core/package/signers.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { observeIntegrity, observePackageFiles } from './packages.ts'
@@ -12,6 +12,8 @@ export type OwnerFacts = {
   readonly signer: string | null
   /** The signature is good and its key is a known one. */
   readonly signerKnown: boolean
+  /** What stands against its signature, in words (core/package/signers.ts); null where nothing does. */
+  readonly signatureFault: string | null
   readonly installedAt: string
   /** This very file is as packaged; null when that could not be checked. */
   readonly unmodified: boolean | null
@@ -51,6 +53,11 @@ export async function observeOwner(
     evr: owner.evr,
     signer: integrity.signer?.name ?? null,
     signerKnown: integrity.signature === 'ok' && integrity.signer !== null,
+    signatureFault: describeSignatureFault({
+      signature: integrity.signature,
+      signer: integrity.signer?.name ?? null,
+      keyId: owner.signatureKeyId,
+    }),
     installedAt: owner.installedAt,
     unmodified:
       integrity.changedFiles === null ? null : !integrity.changedFiles.some((file) => file.path === path),

@@ -61,13 +61,24 @@ export async function observeIntegrity(
   const verify = await host.run(command('rpm-verify', { name: installed.name }))
   const findings = valueOrNull(parsed(verify, ({ stdout, exit }) => parseRpmVerify(stdout, exit), 'rpm -V'))
   return {
-    signer: findSigner(installed.signatureKeyId, trusted),
-    signature: await observeSignature(host, installed),
+    ...(await observeSigner(host, installed, trusted)),
     // Ghost files are made after the installation (the initramfs), configuration is the user's to change.
     changedFiles:
       findings?.filter(
         ({ kind, fileFlag }) => kind !== 'attributes' && fileFlag !== 'g' && fileFlag !== 'c',
       ) ?? null,
+  }
+}
+
+/** Who signed an installed package, and what rpm says of the signature. */
+export async function observeSigner(
+  host: Host,
+  installed: InstalledPackage,
+  trusted: readonly Signer[],
+): Promise<Pick<PackageIntegrity, 'signer' | 'signature'>> {
+  return {
+    signer: findSigner(installed.signatureKeyId, trusted),
+    signature: await observeSignature(host, installed),
   }
 }
 

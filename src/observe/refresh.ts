@@ -9,11 +9,13 @@ import {
   type RefreshPlan,
 } from '../core/decide/refresh.ts'
 import type { InstalledPackage } from '../core/package/rpm.ts'
+import { describeSignatureFault } from '../core/package/signers.ts'
 import { findLedgerDevice, type LedgerLook } from '../core/session/device-ledger.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { type BootDeviceFacts, observeBootDevice } from './boot-device.ts'
 import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './devices.ts'
+import { makeHashBudget } from './hash-budget.ts'
 import { observeMachine } from './machine.ts'
 import { observeIntegrity, observePackage, observePackageFiles, observeTrustedKeys } from './packages.ts'
 import { readTextOrNull } from './read.ts'
@@ -96,12 +98,13 @@ async function observeFiles(
   if (media === null) return { files: [], initramfs: [], freeBytes: null, isGrubDirectory: null }
   try {
     const files: RefreshFile[] = []
+    const budget = makeHashBudget(host)
     for (const source of await listSources(host)) {
       const path = `/boot/${source.name}`
       files.push({
         ...source,
         inDom0: valueOrNull(await host.digestFile(path))?.sha256 ?? null,
-        onDevice: valueOrNull(await host.digestFile(`${media.root}/${source.name}`))?.sha256 ?? null,
+        onDevice: (await budget.digest(`${media.root}/${source.name}`))?.sha256 ?? null,
         sizeBytes: valueOrNull(await host.statFile(path))?.sizeBytes ?? 0,
       })
     }
@@ -203,7 +206,7 @@ async function faultOf(
   trusted: Awaited<ReturnType<typeof observeTrustedKeys>>,
 ): Promise<readonly string[]> {
   const { signature, signer } = await observeIntegrity(host, installed, trusted)
-  const named = `${installed.name} ${installed.evr}`
-  if (signature !== 'ok') return [`${named}: signature ${signature ?? 'could not be checked'}`]
-  return signer === null ? [`${named}: signed by a key that is not known`] : []
+  const keyId = installed.signatureKeyId
+  const fault = describeSignatureFault({ signature, signer: signer?.name ?? null, keyId })
+  return fault === null ? [] : [`${installed.name} ${installed.evr} ${fault}`]
 }

@@ -1,9 +1,17 @@
-import { parseSealSelection } from '../core/aem/configuration.ts'
+import { readSealSelection, type SelectionLook } from '../core/aem/seal-selection.ts'
 import type { Host } from '../host/host.ts'
-import { readTextOrNull } from './read.ts'
+import { AEM_CONFIGURATION } from '../paths.ts'
+import { readText } from './read.ts'
 
-/** The PCRs that AEM seals to (SEAL of /etc/anti-evil-maid.conf), ascending; null where they could not be read. */
+/** The PCRs that AEM seals to (SEAL of /etc/anti-evil-maid.conf), or why they are not known. */
+export async function observeSealSelection(host: Host): Promise<SelectionLook> {
+  const text = await readText(host, AEM_CONFIGURATION)
+  if (text.state === 'seen') return readSealSelection(text.value)
+  return text.state === 'absent' ? { state: 'absent' } : { state: 'unreadable', reason: text.why }
+}
+
+/** The same PCRs, ascending; null where they are not known. */
 export async function observeSelection(host: Host): Promise<readonly number[] | null> {
-  const configuration = await readTextOrNull(host, '/etc/anti-evil-maid.conf')
-  return configuration === null ? null : parseSealSelection(configuration)
+  const look = await observeSealSelection(host)
+  return look.state === 'read' ? look.pcrs : null
 }

@@ -1,4 +1,4 @@
-import { parseSealSelection } from '../core/aem/configuration.ts'
+import type { SelectionLook } from '../core/aem/seal-selection.ts'
 import type { Binding } from '../core/decide/device-work.ts'
 import type { InstalledPackage } from '../core/package/rpm.ts'
 import type { MalformedLine } from '../core/package/signers.ts'
@@ -8,6 +8,7 @@ import { valueOrNull } from '../host/host.ts'
 import { observeBinding } from './binding.ts'
 import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
 import { type AemDevice, observeAllDevices, openDevice } from './devices.ts'
+import { type HashBudget, makeHashBudget } from './hash-budget.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
 import {
   explainUnreadTrustedKeys,
@@ -16,8 +17,9 @@ import {
   observePackageFiles,
   observeTrustedKeysFile,
 } from './packages.ts'
-import { exists, readTextOrNull } from './read.ts'
+import { exists } from './read.ts'
 import { isSealed, observeSealedCopy, observeTpmId, type SealedCopy } from './sealed.ts'
+import { observeSealSelection } from './selection.ts'
 import { isMeasured, listBadPcrs, observeTpm, type TpmFacts } from './tpm.ts'
 
 export type AemFacts = {
@@ -25,6 +27,8 @@ export type AemFacts = {
   readonly version: string | null
   readonly flavour: 'tboot' | 'trenchboot' | null
   readonly selectedPcrs: readonly number[] | null
+  /** Where they come from, or why they are not known. */
+  readonly selection: SelectionLook
 }
 
 export type DeviceStatus = AemDevice & {
@@ -92,13 +96,14 @@ export async function observeStatus(host: Host, forward: ForwardValuesOf = () =>
 
 async function observeAem(host: Host): Promise<AemFacts> {
   const packages = await observePackage(host, 'anti-evil-maid')
-  const configuration = await readTextOrNull(host, '/etc/anti-evil-maid.conf')
+  const selection = await observeSealSelection(host)
   const newest = packages.state === 'seen' ? packages.value.at(-1) : undefined
   return {
     installed: await decideInstalled(host, packages),
     version: newest?.evr.replace(/^[0-9]+:/, '').replace(/-[^-]*$/, '') ?? null,
     flavour: await observeFlavour(host),
-    selectedPcrs: configuration === null ? null : parseSealSelection(configuration),
+    selectedPcrs: selection.state === 'read' ? selection.pcrs : null,
+    selection,
   }
 }
 
@@ -193,25 +198,23 @@ async function decideBootFiles(
   const wanted = root === '/boot' ? xen?.fromRpm : xen?.sha256
   if (!xen || !wanted) return null
   if (!names.includes(xen.name) || kernels.some((kernel) => !names.includes(kernel))) return 'stale'
-  const digests = valueOrNull(await host.digestFile(`${root}/${xen.name}`))
+  const budget = makeHashBudget(host)
+  const digests = await budget.digest(`${root}/${xen.name}`)
   if (digests === null) return null
   if (digests.sha256 !== wanted) return 'stale'
-  return decideKernels(host, root, kernels)
+  return decideKernels(root, kernels, budget)
 }
 
 async function decideKernels(
-  host: Host,
   root: string,
   kernels: readonly string[],
+  budget: HashBudget,
 ): Promise<'current' | 'stale' | null> {
   if (root === '/boot') return 'current'
   for (const kernel of kernels) {
-    const [here, there] = [
-      await host.digestFile(`/boot/${kernel}`),
-      await host.digestFile(`${root}/${kernel}`),
-    ]
-    if (here.state !== 'seen' || there.state !== 'seen') return null
-    if (here.value.sha256 !== there.value.sha256) return 'stale'
+    const [here, there] = [await budget.digest(`/boot/${kernel}`), await budget.digest(`${root}/${kernel}`)]
+    if (here === null || there === null) return null
+    if (here.sha256 !== there.sha256) return 'stale'
   }
   return 'current'
 }

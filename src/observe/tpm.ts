@@ -1,8 +1,8 @@
 import { command } from '../commands.ts'
 import {
   type Bank,
-  isUnlaunched,
-  isUnset,
+  constantOf,
+  listConstantPcrs,
   PCR,
   type PcrBanks,
   parsePcrFile,
@@ -79,21 +79,17 @@ function orEmpty(parse: () => Record<number, string>): Record<number, string> {
   }
 }
 
-/** Registers AEM checks before a seal: 13, 17, 18, 19, as far as selected (anti-evil-maid-lib, listbadpcrs). */
-const SANITY_CHECKED: readonly number[] = [PCR.luksHeaders, PCR.drtm, PCR.launched, PCR.modules]
-
-/** Selected registers whose value AEM refuses: never extended (00) or never launched (FF). */
+/**
+ * Selected registers that hold a public constant. AEM's own check knows 13, 17, 18 and 19, and of those all zeros and all
+ * ones alone (anti-evil-maid-lib-tpm2, listbadpcrs); whatever it seals to another one is protected by nothing too.
+ */
 export function listBadPcrs(tpm: TpmFacts, selected: readonly number[]): readonly number[] {
-  const values = tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {})
-  return selected.filter((index) => {
-    const value = values[index]
-    return SANITY_CHECKED.includes(index) && value !== undefined && (isUnset(value) || isUnlaunched(value))
-  })
+  return listConstantPcrs(tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {}), selected)
 }
 
-/** Did a measured launch happen in this boot? null when PCR 17 cannot be read. */
+/** Did a measured launch happen in this boot? A public constant in PCR 17 shows none; null when it cannot be read. */
 export function isMeasured(tpm: TpmFacts): boolean | null {
   if (tpm.version === 'none') return false
   const value = tpm.bank === null ? undefined : tpm.pcrs[tpm.bank]?.[PCR.drtm]
-  return value === undefined ? null : !isUnset(value) && !isUnlaunched(value)
+  return value === undefined ? null : constantOf(value) === null
 }

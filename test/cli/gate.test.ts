@@ -37,8 +37,9 @@ function asSystemd(change: Partial<Io> = {}): Io & { out: string } {
     stdinIsTerminal: false,
     stdoutIsTerminal: false,
     columns: 80,
-    environment: {},
+    environment: { SYSTEMD_EXEC_PID: '4711', INVOCATION_ID: 'ab'.repeat(16) },
     uid: 0,
+    process: { pid: 4711, parentPid: 1 },
     askTerminal: async () => {
       throw new Error('the gate asks no question')
     },
@@ -149,6 +150,29 @@ describe('the answer', () => {
       },
     }))
     expect(await ask(host)).toBe(1)
+  })
+})
+
+describe('run by hand', () => {
+  test.each([
+    ['below a login session', { environment: { SYSTEMD_EXEC_PID: '900', INVOCATION_ID: 'ab'.repeat(16) } }],
+    ['with an environment of sudo', { environment: {} }],
+  ])('%s: the same answer, no note, and it says so', async (_, change) => {
+    const { host, writes } = world(refused)
+    const io = asSystemd(change)
+    expect(await ask(host, io)).toBe(1)
+    expect(writes).toEqual([])
+    expect(io.out).toContain('systemd did not ask')
+    const json = asSystemd(change)
+    expect(await runGate(json, { ...OPTIONS, json: true }, async () => host)).toBe(1)
+    expect(JSON.parse(json.out)).toMatchObject({ mayRun: false, askedBySystemd: false })
+  })
+
+  test('by systemd it says nothing of that', async () => {
+    const { host } = world()
+    const io = asSystemd()
+    expect(await ask(host, io)).toBe(0)
+    expect(io.out).not.toContain('did not ask')
   })
 })
 

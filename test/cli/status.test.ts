@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -6,7 +7,14 @@ import { startSession } from '../../src/core/session/checkpoint.ts'
 import { aSession } from '../support/built-in.ts'
 import { statusShape } from '../support/contract.ts'
 import { runMain } from '../support/io.ts'
-import { aemDom0, buildIdOf, INTERNAL_UUID, RecordedDom0, STICK_UUID } from '../support/recorded-machine.ts'
+import {
+  aemDom0,
+  buildIdOf,
+  INTERNAL_UUID,
+  launchedPcrs,
+  RecordedDom0,
+  STICK_UUID,
+} from '../support/recorded-machine.ts'
 
 type Status = z.infer<typeof statusShape>
 
@@ -27,6 +35,8 @@ describe('status --json', () => {
         flavour: 'tboot',
         tpm: '2.0',
         selectedPcrs: [13, 17, 18, 19],
+        selection: { state: 'read', line: null, text: null, reason: null },
+        badPcrs: [],
         bootedWithAem: true,
         measured: true,
         devices: [
@@ -211,6 +221,55 @@ describe('status --json', () => {
   it('where no launch was measured', async () => {
     const ones = Object.fromEntries([17, 18, 19].map((index) => [index, 'ff'.repeat(32)]))
     expect((await statusOf(aemDom0().withTpm20(ones))).aem.measured).toBe(false)
+  })
+
+  const CAPPED = createHash('sha256').update(Buffer.alloc(32)).update(Buffer.alloc(32, 0xff)).digest('hex')
+
+  it.each([['00'.repeat(32)], ['ff'.repeat(32)], [CAPPED]])(
+    'where PCR 17 holds the constant %s: not measured, and something to do',
+    async (value) => {
+      const status = await statusOf(aemDom0().withTpm20({ ...launchedPcrs(), 17: value }))
+      expect(status.aem).toMatchObject({ measured: false, badPcrs: [17] })
+      expect(status.next.why).toContain('public constant')
+    },
+  )
+
+  it.each([['00'.repeat(32)], [CAPPED]])('where a selected register holds the constant %s', async (value) => {
+    const status = await statusOf(aemDom0().withTpm20({ ...launchedPcrs(), 19: value }))
+    expect(status.aem).toMatchObject({ measured: true, badPcrs: [19] })
+    expect(status.next.why).toContain('PCR 19')
+    expect(status.next.why).toContain('SEAL')
+  })
+
+  it('of an empty register that is not selected says nothing', async () => {
+    const status = await statusOf(aemDom0().withTpm20({ ...launchedPcrs(), 20: '00'.repeat(32) }))
+    expect(status.aem.badPcrs).toEqual([])
+  })
+
+  it('reads a selection that is put together', async () => {
+    const text = 'SEAL="--pcr 13"\nexport SEAL="$SEAL --pcr 17 \\\n --pcr 18 --pcr 19"\n'
+    const { aem } = await statusOf(aemDom0().withFile('/etc/anti-evil-maid.conf', text))
+    expect(aem).toMatchObject({ selectedPcrs: [13, 17, 18, 19], selection: { state: 'read' } })
+  })
+
+  it('names the line of a selection that only a shell can read, and never calls that set up or done', async () => {
+    const machine = aemDom0().withFile('/etc/anti-evil-maid.conf', '# PCRs\nSEAL="--pcr $(cat /x)"\n')
+    const status = await statusOf(machine)
+    expect(status.aem).toMatchObject({
+      selectedPcrs: [],
+      selection: { state: 'not-read', line: 2, text: 'SEAL="--pcr $(cat /x)"', reason: 'it runs a command' },
+    })
+    expect(status.next.why).toContain('line 2 of /etc/anti-evil-maid.conf')
+    const text = (await runMain(['status', '--machine', machine.write()])).stdout
+    expect(text.replace(/\s+/g, ' ')).toContain('not known: line 2 of /etc/anti-evil-maid.conf')
+    expect(text).not.toMatch(/nothing to do|not set up/)
+  })
+
+  it('tells a selection that is not set from one that could not be read', async () => {
+    const unset = await statusOf(aemDom0().withFile('/etc/anti-evil-maid.conf', '# nothing\n'))
+    expect(unset.aem.selection.state).toBe('not-set')
+    const absent = await statusOf(aemDom0().without('/etc/anti-evil-maid.conf'))
+    expect(absent.aem.selection.state).toBe('absent')
   })
 
   it('of files only gives what the files give', async () => {

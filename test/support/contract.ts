@@ -17,6 +17,13 @@ export const statusShape = z.strictObject({
     flavour: z.enum(['tboot', 'trenchboot']).nullable(),
     tpm: z.enum(['1.2', '2.0', 'none']).nullable(),
     selectedPcrs: z.array(pcrIndex),
+    selection: z.strictObject({
+      state: z.enum(['read', 'not-set', 'not-read', 'absent', 'unreadable']),
+      line: z.number().int().positive().nullable(),
+      text: z.string().nullable(),
+      reason: z.string().nullable(),
+    }),
+    badPcrs: z.array(pcrIndex),
     bootedWithAem: z.boolean().nullable(),
     measured: z.boolean().nullable(),
     devices: z.array(
@@ -146,6 +153,7 @@ const checkOnly = {
   signatures: z.array(
     z.strictObject({ signer: z.string().nullable(), fingerprint: z.string().nullable(), status: z.string() }),
   ),
+  unlistedKeys: z.array(z.strictObject({ name: z.string(), evr: z.string(), keyId: z.string() })),
   lowered: z.array(z.strictObject({ name: z.string(), catalogue: z.string(), file: z.string().nullable() })),
   exposure: z
     .array(

@@ -1,26 +1,4 @@
 /**
- * The PCRs that AEM seals to, from /etc/anti-evil-maid.conf.
- *
- * The file is sourced by a shell; AEM itself takes the numbers out of $SEAL with a regular expression
- * (anti-evil-maid-lib-tpm2, tpmsealprepare), so this does the same on the last assignment.
- *
- * Sample: `SEAL="--pcr 13 --pcr 17 --pcr 18 --pcr 19"` (anti-evil-maid 4.2.0)
- *
- * @returns ascending PCR numbers, or null when the assignment is missing or cannot be read without a shell
- */
-export function parseSealSelection(text: string): readonly number[] | null {
-  const assignments = [...text.matchAll(/^[ \t]*(?:export[ \t]+)?SEAL=(.*)$/gm)]
-  const last = assignments.at(-1)?.[1]?.trim()
-  if (last === undefined) return null
-  const value = /^"([^"$`\\]*)"\s*(?:#.*)?$/.exec(last) ?? /^'([^']*)'\s*(?:#.*)?$/.exec(last)
-  if (value?.[1] === undefined) return null
-  const numbers = [...value[1].matchAll(/\b([0-9]+)\b/g)].map((match) => Number(match[1]))
-  const isPcr = (index: number): boolean => index >= 0 && index < 24
-  if (numbers.length === 0 || !numbers.every(isPcr)) return null
-  return [...new Set(numbers)].sort((a, b) => a - b)
-}
-
-/**
  * The PCR selection that a key was sealed to, from key.pcrs.
  *
  * Sample: `sha256:13,17,18,19` (anti-evil-maid 4.2.0)

@@ -1,4 +1,5 @@
 import { PCR } from '../launch/pcr.ts'
+import { describeSignatureFault, isUnlistedKey } from '../package/signers.ts'
 import type { Downgrade } from './downgrades.ts'
 import type { Outcomes } from './outcomes.ts'
 
@@ -13,6 +14,8 @@ export type ConfirmedPackage = {
   readonly changedSinceBoot: boolean | null
   readonly signer: string | null
   readonly signature: 'ok' | 'no-key' | 'bad' | 'unsigned' | null
+  /** Key id of the signature, hex. */
+  readonly keyId?: string | null
   /** Paths whose contents are not the package's; null when rpm -V could not tell. */
   readonly changedFiles: readonly string[] | null
 }
@@ -40,6 +43,25 @@ export function isVerifiedPackage(
   item: Pick<ConfirmedPackage, 'signature' | 'signer' | 'changedFiles'>,
 ): boolean {
   return item.signature === 'ok' && item.signer !== null && item.changedFiles?.length === 0
+}
+
+/** Why a package is not verified, in words to put behind its name; null where it is. */
+export function describePackageFault(item: ConfirmedPackage): string | null {
+  if (item.changedFiles === null) return 'has files that could not be checked'
+  if (item.changedFiles.length > 0) return `has changed files: ${item.changedFiles.join(', ')}`
+  return describeSignatureFault(item)
+}
+
+/**
+ * Packages that a key signed which RPM has and nobody listed, where that is all that stands against any of them; empty
+ * where anything else does.
+ */
+export function listUnlistedOnly(packages: readonly ConfirmedPackage[]): readonly ConfirmedPackage[] {
+  const faulty = packages.filter(
+    (item) =>
+      item.changedFiles?.length !== 0 || (item.changedSinceBoot !== false && !isVerifiedPackage(item)),
+  )
+  return faulty.every((item) => item.changedFiles?.length === 0 && isUnlistedKey(item)) ? faulty : []
 }
 
 /** Packages that the next boot measures for the first time. */

@@ -5,6 +5,8 @@ export type AemReadiness = {
   readonly installed: boolean | null
   readonly tpm: '1.2' | '2.0' | 'none' | null
   readonly selectedPcrs: readonly number[] | null
+  /** SEAL is there, or may be, in a form that is not read: nothing says that AEM is not set up. */
+  readonly isSelectionUnread: boolean
   readonly deviceCount: number | null
   readonly bootedWithAem: boolean | null
   readonly measured: boolean | null
@@ -16,7 +18,8 @@ export function decideAemReadiness(facts: AemReadiness): Outcomes['detect-aem'] 
   if (facts.installed === null) return 'unknown'
   if (!facts.installed) return 'not-installed'
   if (facts.tpm === 'none') return 'no-tpm'
-  if (facts.selectedPcrs === null || facts.deviceCount === 0) return 'not-set-up'
+  if (facts.deviceCount === 0) return 'not-set-up'
+  if (facts.selectedPcrs === null) return facts.isSelectionUnread ? 'unknown' : 'not-set-up'
   if (facts.bootedWithAem === false) return 'not-aem-boot'
   if (facts.measured === false) return 'unmeasured'
   if (facts.badPcrs.length > 0) return 'bad-pcrs'

@@ -24,7 +24,12 @@ export type ChangeFacts = {
   /** Files on the device that are not those of the installed packages now, in words. */
   readonly deviceProblems?: readonly string[]
   /** Packages behind the change: verified now, after the restart. */
-  readonly packages: readonly { readonly name: string; readonly isVerified: boolean | null }[]
+  readonly packages: readonly {
+    readonly name: string
+    readonly isVerified: boolean | null
+    /** Why not, in words to put behind its name. */
+    readonly fault?: string | null
+  }[]
   /** Packages that are older than before, and nobody said that they are wanted. */
   readonly downgrades?: readonly Downgrade[]
   /** The record of earlier versions is there and cannot be read. */
@@ -118,7 +123,9 @@ function listCauseReasons(facts: ChangeFacts): readonly ChangeReason[] {
   return [
     ...packages
       .filter((item) => item.isVerified !== true)
-      .map(({ name }) => reason('package-not-verified', `${name} is not verified: signature or files`)),
+      .map(({ name, fault }) =>
+        reason('package-not-verified', `${name} ${fault ?? 'is not verified: signature or files'}`),
+      ),
     ...(packages.length === 0
       ? [reason('nothing-behind-change', 'registers changed, but no package did')]
       : []),

@@ -1,3 +1,4 @@
+import { listConstantPcrs } from '../launch/pcr.ts'
 import {
   type ApprovedState,
   type DeviceLedger,
@@ -36,6 +37,13 @@ export function checkApproved(look: LedgerLook, boot: PresentBoot, predicted: Va
       ok: null,
       detail:
         'no state was approved yet that this one could be held against: go through `aem-reseal start` and `aem-reseal resume` with the device you boot from first',
+    }
+  const constant = listConstantPcrs(registers, selected)
+  if (constant.length > 0)
+    return {
+      id,
+      ok: false,
+      detail: `PCR ${constant.join(', ')} of this boot holds a public constant: nothing was measured into it, so it vouches for nothing`,
     }
   const own = findOwnRegisters(look.ledger, approved, label)
   if (own === null)

@@ -1,4 +1,5 @@
 import type { AemJournal } from '../aem/seal-outcome.ts'
+import { listConstantPcrs, PCR } from '../launch/pcr.ts'
 import type { Baseline, Session } from '../session/checkpoint.ts'
 import { type ExpectedRegister, isStateExpected, listExpectedRegisters } from './approved-state.ts'
 
@@ -19,6 +20,7 @@ export type GateFacts = {
 export type GateRule = 'unsealed' | 'approved' | 'predicted'
 
 export type HoldReason =
+  | 'unmeasured'
   | 'no-session'
   | 'selection-unreadable'
   | 'registers-unreadable'
@@ -39,10 +41,14 @@ export type GateDecision =
 /**
  * May the automatic seal run? It may when nothing changed (AEM's initrd says that the TPM released the freshness token, and
  * that it was the current one, and nothing that is known says otherwise), when the user accepted this very state in this boot, or when every selected register is what the
- * user was told before the restart. Whatever is not known counts against it.
+ * user was told before the restart. Whatever is not known counts against it, and a register that holds a public constant
+ * does whatever else speaks for the seal.
  */
 export function decideGate(facts: GateFacts): GateDecision {
   const { session, selectedPcrs } = facts
+  // AEM's own check does not know a capped register, nor any other than 13 and 17 to 19 (listbadpcrs).
+  const constant = listConstantPcrs(facts.pcrs, [...new Set([PCR.drtm, ...(selectedPcrs ?? [])])])
+  if (constant.length > 0) return hold('unmeasured', constant)
   if (facts.unseal === 'unsealed') {
     const others = listContradicting(facts)
     return others.length === 0 ? { mayRun: true, rule: 'unsealed' } : hold('contradiction', others)

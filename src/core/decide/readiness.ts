@@ -83,10 +83,10 @@ export function checkLabel(
 }
 
 /**
- * No selected register is one that AEM refuses to seal to. A register that cannot be read may be such a one.
+ * No selected register holds a public constant, to which a seal protects nothing. A register that cannot be read may.
  *
  * @param facts measured: did a launch happen; selected: SEAL, null where it cannot be read; unread: selected registers
- *   without a value; bad: selected ones that were never extended (00) or never launched (FF)
+ *   without a value; bad: selected ones that hold a public constant (core/launch/pcr.ts, listConstantPcrs)
  */
 export function checkRegisters(facts: {
   readonly measured: boolean | null
@@ -100,7 +100,7 @@ export function checkRegisters(facts: {
     return {
       id,
       ok: false,
-      detail: `never extended: ${bad.join(', ')}; restart with the AEM entry, and see AEM's README on its PCR sanity check`,
+      detail: `never measured: PCR ${bad.join(', ')} holds a public constant; restart with the AEM entry, and see AEM's README on its PCR sanity check`,
     }
   if (measured === false)
     return {
@@ -112,7 +112,7 @@ export function checkRegisters(facts: {
     return { id, ok: null, detail: 'which PCRs AEM seals to could not be read (SEAL)' }
   if (unread.length > 0) return { id, ok: null, detail: `could not be read: PCR ${unread.join(', ')}` }
   if (measured === null) return { id, ok: null, detail: 'PCR 17 could not be read' }
-  return { id, ok: true, detail: 'no selected PCR is 00 or FF' }
+  return { id, ok: true, detail: 'no selected PCR holds a public constant' }
 }
 
 /** The sealed files take a few KiB; ext4 blocks, directories and the copy beside the old one take more. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { listConstantPcrs } from '../launch/pcr.ts'
 import { readPolicyDigest } from '../seal/key-public.ts'
 
 export type CheckId =
@@ -112,10 +113,23 @@ export function checkPolicy(
   const wanted = selected === null ? null : computePolicyPcr(selected, values)
   if (wanted === null || selected === null)
     return { id, ok: null, detail: 'a selected PCR could not be read' }
-  if (found === wanted) return { id, ok: true, detail: 'bound to the PCR values of this boot' }
+  if (found === wanted) return judgeBound(selected, values)
   if (isBoundTo(keyPub, selected, forward))
     return { id, ok: null, detail: 'sealed forward: bound to the predicted PCR values of the next boot' }
   return { id, ok: false, detail: 'bound to other PCR values than those of this boot' }
+}
+
+/** A seal to a public constant opens in any boot that measures nothing: it is bound, and protects nothing. */
+export function judgeBound(selected: readonly number[], values: Readonly<Record<number, string>>): Check {
+  const constant = listConstantPcrs(values, selected)
+  return {
+    id: 'policy',
+    ok: constant.length === 0,
+    detail:
+      constant.length === 0
+        ? 'bound to the PCR values of this boot'
+        : `bound to the PCR values of this boot, but PCR ${constant.join(', ')} holds a public constant (never measured) and protects nothing`,
+  }
 }
 
 /** Does this key's policy name exactly these register values? */

@@ -1,5 +1,5 @@
 import { computeTpm12Composite, type Tpm12Binding } from '../seal/tpm12-blob.ts'
-import type { Check } from './verify-copies.ts'
+import { type Check, judgeBound } from './verify-copies.ts'
 
 type Blob = { readonly name: string; readonly binding: Tpm12Binding | null }
 
@@ -37,12 +37,12 @@ export function checkTpm12Bindings(
         ? `sealed to sha1:${list}`
         : `SEAL says ${list}; sealed to others: ${otherList.map(({ name }) => name).join(', ')}`,
   }
-  return { checks: [selection, policyOf(isBound(now), isForward)], isForward }
+  const policy = isBound(now) ? judgeBound(selected, values) : policyOf(isForward)
+  return { checks: [selection, policy], isForward }
 }
 
-function policyOf(isNow: boolean, isForward: boolean): Check {
+function policyOf(isForward: boolean): Check {
   const id = 'policy'
-  if (isNow) return { id, ok: true, detail: 'bound to the PCR values of this boot' }
   if (isForward)
     return { id, ok: null, detail: 'sealed forward: bound to the predicted PCR values of the next boot' }
   return { id, ok: false, detail: 'bound to other PCR values than those of this boot' }

@@ -9,7 +9,7 @@ import {
   matchModule,
 } from './match-module.ts'
 import { COMMAND_LINE_RULES, type CommandLineRule } from './module-digest.ts'
-import { BANK_NAMES, type Bank, isUnlaunched, PCR, type PcrBanks } from './pcr.ts'
+import { BANK_NAMES, type Bank, constantOf, PCR, type PcrBanks } from './pcr.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { replayLog } from './replay.ts'
 
@@ -58,8 +58,11 @@ export function calibrateLaunch(input: CalibrationInput): CalibrationResult {
 }
 
 function checkMeasured(log: LaunchLog, pcrs: PcrBanks): Refusal | null {
-  const unlaunched = Object.values(pcrs).some((bank) => isUnlaunched(bank[PCR.drtm] ?? '00'))
-  if (log.measured !== false && !unlaunched) return null
+  // A bank that the launch does not use reads all zeros; the others are those of a launch that failed.
+  const failed = Object.values(pcrs)
+    .map((bank) => constantOf(bank[PCR.drtm] ?? '00'))
+    .some((constant) => constant === 'unlaunched' || constant === 'capped')
+  if (log.measured !== false && !failed) return null
   return refuse(
     'unmeasured',
     'this boot was not measured: the launch did not take place, and AEM protects nothing',

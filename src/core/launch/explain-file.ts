@@ -99,8 +99,8 @@ function checkPackage(file: FileFact, name: string, index: number, lastBoot: str
       blocking(
         'signer-unknown',
         index,
-        `${name}: ${label} has no good signature of a known key`,
-        `check: rpm -qvv ${owner.name}`,
+        `${name}: ${label} ${owner.signatureFault ?? 'has no good signature of a known key'}`,
+        `check: rpm -qvv ${owner.name}; a key of your own is listed in /etc/aem-reseal/trusted-keys`,
       ),
     ]
   if (isOlder(owner.installTime, lastBoot))

@@ -21,6 +21,8 @@ export type PackageFact = {
   readonly signer: string | null
   /** The signature is good and the key is one we know. */
   readonly signerKnown: boolean
+  /** What stands against its signature, in words to put behind its name. */
+  readonly signatureFault?: string | null
   readonly installTime: string | null
   /** `rpm -V` finds the file as packaged; null when it could not be asked. */
   readonly unmodified: boolean | null

@@ -11,7 +11,7 @@ import type {
   ReasonCode,
   Verdict,
 } from './explain-types.ts'
-import { isUnlaunched, PCR } from './pcr.ts'
+import { constantOf, PCR } from './pcr.ts'
 import { isListed, replayPcr } from './replay.ts'
 
 /**
@@ -90,10 +90,10 @@ function explainRegister(input: ExplanationInput, index: number): Explained {
       `PCR ${index} of bank ${input.bank} is not known ${now === null ? 'now' : 'from before the restart'}`,
       'check that the TPM driver is loaded and the bank is active: ls /sys/class/tpm/tpm0/',
     )
-  if (index >= PCR.drtm && isUnlaunched(now))
+  if (constantOf(now) !== null)
     return unexpected(
       'unmeasured',
-      `PCR ${index} shows that no measured launch took place in this boot`,
+      `PCR ${index} holds a public constant: nothing was measured into it in this boot`,
       'boot the AEM entry; a boot that was not measured is protected by nothing',
     )
   if (now === before) return { pcr: bare(input, index, 'none'), reasons: [] }

@@ -113,12 +113,49 @@ export function emptyPcr(bank: Bank): string {
 
 /** All zeros: launched or reset, then never extended. */
 export function isUnset(hex: string): boolean {
-  return /^(?:00)+$/.test(hex)
+  return constantOf(hex) === 'unset'
 }
 
 /** All ones: a DRTM register before any dynamic launch. */
 export function isUnlaunched(hex: string): boolean {
-  return /^(?:ff)+$/i.test(hex)
+  return constantOf(hex) === 'unlaunched'
+}
+
+/**
+ * Values of a register that anybody knows without having measured anything:
+ * - unset: all zeros, launched or reset and never extended;
+ * - unlaunched: all ones, a DRTM register before any dynamic launch (TCG PC Client Platform TPM Profile 1.05, 4.6.2);
+ * - capped: H(zeros || ones), the empty register extended once with all ones, by which a failed launch is closed (AMD).
+ */
+export type PublicConstant = 'unset' | 'unlaunched' | 'capped'
+
+/** Built once: the values differ by size alone, but for the capped one, which is the bank's own hash. */
+const CAPPED: ReadonlySet<string> = new Set(
+  BANK_NAMES.filter(isBankComputable).map((bank) => {
+    const { sizeBytes } = BANKS[bank]
+    return hashInBank(bank, Buffer.alloc(sizeBytes), Buffer.alloc(sizeBytes, 0xff))
+  }),
+)
+
+/** Which public constant a register's value is, in whatever bank; null for every other value. @param hex in any case */
+export function constantOf(hex: string): PublicConstant | null {
+  if (/^(?:00)+$/.test(hex)) return 'unset'
+  if (/^(?:ff)+$/i.test(hex)) return 'unlaunched'
+  return CAPPED.has(hex.toLowerCase()) ? 'capped' : null
+}
+
+/**
+ * Registers among these whose value is a public constant: they show no measurement, and what is sealed to them is
+ * protected by nothing. A register without a value is not among them.
+ */
+export function listConstantPcrs(
+  values: Readonly<Record<number, string>>,
+  indices: readonly number[],
+): readonly number[] {
+  return indices.filter((index) => {
+    const value = values[index]
+    return value !== undefined && constantOf(value) !== null
+  })
 }
 
 /**

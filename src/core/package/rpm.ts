@@ -12,6 +12,9 @@ export type InstalledPackage = {
   readonly signatureKeyId: string | null
 }
 
+/** A package name as it may be given to rpm again (commands.ts takes no other): rpm's own rules for names allow no more. */
+export const RPM_NAME = /^[A-Za-z0-9][A-Za-z0-9+._-]{0,99}$/
+
 const KEY_ID = /Key ID ([0-9a-f]{8,40})\b/i
 
 /**
@@ -29,6 +32,7 @@ export function parseRpmQuery(stdout: string): readonly InstalledPackage[] | nul
     if (/^package \S+ is not installed$/.test(line)) return packages.length === 0 ? [] : null
     const [name, evr, arch, seconds, signature, ...more] = line.split('\t')
     if (!name || !evr || !arch || signature === undefined || more.length > 0) return null
+    if (!RPM_NAME.test(name)) return null
     if (!/^[0-9]+:[^\s-]+-[^\s-]+$/.test(evr) || !/^[0-9]{1,12}$/.test(seconds ?? '')) return null
     packages.push({
       name,

@@ -32,6 +32,9 @@ export type TrustedKeys = {
   readonly malformed: readonly MalformedLine[]
 }
 
+/** 64 bits, the last 16 digits of the fingerprint; shorter ones can be forged. */
+const LONG_KEY_ID = 16
+
 /** OpenPGP v4: SHA-1, 160 bits (RFC 4880, 12.2). */
 const FINGERPRINT_DIGITS = 40
 
@@ -84,9 +87,47 @@ export function parseTrustedKeys(text: string): TrustedKeys {
  * old rpm can be forged in seconds and are not accepted.
  */
 export function findSigner(keyId: string | null, trusted: readonly Signer[]): Signer | null {
-  if (keyId === null || keyId.length < 16) return null
+  if (keyId === null || keyId.length < LONG_KEY_ID) return null
   const builtIn = Object.entries(KNOWN_SIGNERS).map(
     ([fingerprint, name]): Signer => ({ fingerprint, name, source: 'built-in' }),
   )
   return [...builtIn, ...trusted].find((signer) => signer.fingerprint.endsWith(keyId.toLowerCase())) ?? null
+}
+
+/** What rpm said of a package's signature. */
+export type SignatureFacts = {
+  readonly signature: 'ok' | 'no-key' | 'bad' | 'unsigned' | null
+  /** Name of the known signer whose key it is; null: none. */
+  readonly signer: string | null
+  /** Key id of the signature, hex; null: unsigned, or not known. */
+  readonly keyId?: string | null | undefined
+}
+
+/** A good signature by a key that RPM has, and that is none of the known signers: nothing is wrong with it, nobody vouches for it. */
+export function isUnlistedKey({ signature, signer, keyId }: SignatureFacts): boolean {
+  return signature === 'ok' && signer === null && (keyId?.length ?? 0) >= LONG_KEY_ID
+}
+
+/**
+ * What stands against a package's signature, as words to put behind the package's name; null where it is good and by a known
+ * signer.
+ */
+export function describeSignatureFault(facts: SignatureFacts): string | null {
+  const { signature, signer, keyId } = facts
+  if (isUnlistedKey(facts))
+    return `is signed by the key ${keyId}, which RPM has and which is not among the known signers (an unlisted key)`
+  if (signature === 'ok') return signer === null ? 'is signed with a short key id, which can be forged' : null
+  if (signature === 'bad') return 'has a bad signature'
+  if (signature === 'unsigned') return 'is not signed'
+  if (signature === 'no-key') return `is signed by the key ${keyId ?? '(not known)'}, which RPM does not have`
+  return 'has a signature that could not be checked'
+}
+
+/**
+ * How a person lists an unlisted key. RPM keeps each key as a package of its own, its version the last eight digits of
+ * the key id, its description the key itself (rpm 4.16 to 4.20, rpmkeys(8)).
+ */
+export function listKeyNext(keyId: string): string {
+  const short = keyId.slice(-8).toLowerCase()
+  return `\`rpm -q --qf '%{description}' gpg-pubkey-${short} | gpg --show-keys\` prints the fingerprint of that key; if its owner's own pages name the same and you trust them with your boot, write it into /etc/aem-reseal/trusted-keys, one line: the fingerprint, then a name`
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { type Bank, isUnlaunched, isUnset, normalizeDigest, PCR } from '../launch/pcr.ts'
+import { type Bank, constantOf, normalizeDigest, PCR } from '../launch/pcr.ts'
 
 /** The part of the contract's `predict` answer that a forward seal needs (docs/contract.md). */
 const predictionSchema = z.object({
@@ -50,7 +50,8 @@ export function decideForwardTarget(
     else if (row?.vouched !== true) problems.push(`PCR ${index} is predicted, and nothing vouches for it`)
     else if (index === PCR.luksHeaders && value !== present[index])
       problems.push(`PCR ${index} was predicted as another value than this boot has`)
-    else if (isUnset(value) || isUnlaunched(value)) problems.push(`PCR ${index} would be unset`)
+    else if (constantOf(value) !== null)
+      problems.push(`PCR ${index} would hold a public constant (never measured): it protects nothing`)
     else values[index] = value
   }
   return problems.length > 0 ? { problems } : { values }

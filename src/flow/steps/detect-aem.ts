@@ -1,3 +1,4 @@
+import { isSelectionUnread } from '../../core/aem/seal-selection.ts'
 import { decideAemReadiness } from '../../core/decide/detect-aem.ts'
 import { describeAem } from '../../messages/before-restart.ts'
 import { observeSealState } from '../../observe/seal-state.ts'
@@ -11,6 +12,7 @@ export const detectAem: Step<'detect-aem'> = async ({ host, ui }) => {
     installed: status.aem.installed,
     tpm: status.tpm.version,
     selectedPcrs: status.aem.selectedPcrs,
+    isSelectionUnread: isSelectionUnread(status.aem.selection),
     deviceCount: status.devices.length === 0 && !status.areDevicesKnown ? null : status.devices.length,
     bootedWithAem: status.machine.bootedWithAem,
     measured: status.measured,

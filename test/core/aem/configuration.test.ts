@@ -1,61 +1,10 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   parseKernelParameters,
   parseKeyPcrs,
   parseLuksUuids,
   parseQubesRelease,
-  parseSealSelection,
 } from '../../../src/core/aem/configuration.ts'
-
-describe('parseSealSelection', () => {
-  it.each([
-    ['SEAL="--pcr 13 --pcr 17 --pcr 18 --pcr 19"', [13, 17, 18, 19]],
-    ["SEAL='--pcr 18 --pcr 17'", [17, 18]],
-    ['  export SEAL="--pcr 13 --pcr 13"  # twice', [13]],
-    ['# SEAL="--pcr 1"\nSEAL="--pcr 2"\nSEAL="--pcr 3"', [3]],
-    ['SEAL="--pcr 0"\n', [0]],
-  ])('%j selects %j', (text, pcrs) => {
-    expect(parseSealSelection(text)).toEqual(pcrs)
-  })
-
-  it.each([
-    '',
-    '#SEAL="--pcr 13"',
-    'SEAL=""',
-    'SEAL="--pcr 24"',
-    'SEAL="--pcr 99999999999999999999"',
-    'SEAL="--pcr $X"',
-    'SEAL="$(reboot)"',
-    'SEAL="`reboot`"',
-    'SEAL="--pcr 13" "--pcr 17"',
-    'SEAL=--pcr 13',
-    'SEAL="--pcr 13',
-    'NOSEAL="--pcr 13"',
-    'SEAL="--pcr 13\\"',
-  ])('%j is never guessed at', (text) => {
-    expect(parseSealSelection(text)).toBeNull()
-  })
-
-  it('gives ascending registers that exist, or nothing', () => {
-    fc.assert(
-      fc.property(
-        fc.oneof(
-          fc.string(),
-          fc.string().map((own) => `SEAL="${own}"`),
-        ),
-        (text) => {
-          const pcrs = parseSealSelection(text)
-          if (pcrs === null) return true
-          return (
-            pcrs.length > 0 &&
-            pcrs.every((pcr, at) => pcr >= 0 && pcr < 24 && (at === 0 || pcr > (pcrs[at - 1] ?? 24)))
-          )
-        },
-      ),
-    )
-  })
-})
 
 describe('parseKeyPcrs', () => {
   it('reads what AEM writes', () => {

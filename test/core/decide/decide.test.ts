@@ -14,6 +14,7 @@ describe('decideAemReadiness', () => {
     deviceCount: 1,
     bootedWithAem: true,
     measured: true,
+    isSelectionUnread: false,
     badPcrs: [],
   }
 
@@ -24,6 +25,7 @@ describe('decideAemReadiness', () => {
     [{ installed: false, tpm: 'none' }, 'not-installed'],
     [{ tpm: 'none' }, 'no-tpm'],
     [{ selectedPcrs: null }, 'not-set-up'],
+    [{ selectedPcrs: null, isSelectionUnread: true }, 'unknown'],
     [{ deviceCount: 0 }, 'not-set-up'],
     [{ deviceCount: null }, 'unknown'],
     [{ bootedWithAem: false, measured: false }, 'not-aem-boot'],
@@ -42,6 +44,7 @@ describe('decideAemReadiness', () => {
       installed: fc.constantFrom(true, false, null),
       tpm: fc.constantFrom('1.2', '2.0', 'none', null),
       selectedPcrs: fc.constantFrom([17, 18], null),
+      isSelectionUnread: fc.boolean(),
       deviceCount: fc.constantFrom(0, 1, 2, null),
       bootedWithAem: fc.constantFrom(true, false, null),
       measured: fc.constantFrom(true, false, null),

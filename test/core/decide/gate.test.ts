@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { decideGate, type GateFacts } from '../../../src/core/decide/gate.ts'
 import { type Session, startSession } from '../../../src/core/session/checkpoint.ts'
@@ -76,6 +77,41 @@ function facts(change: Partial<GateFacts> = {}): GateFacts {
 
 const held = (reason: string, pcrs: number[] = []) => ({ mayRun: false, reason, pcrs })
 
+describe('a register that shows no measurement', () => {
+  const capped = createHash('sha256')
+    .update(Buffer.concat([Buffer.alloc(32), Buffer.alloc(32, 0xff)]))
+    .digest('hex')
+  const constants = ['00'.repeat(32), 'ff'.repeat(32), capped]
+
+  test.each(constants)(
+    'holds the seal though the token unsealed, it was accepted or predicted: %s',
+    (value) => {
+      const pcrs = { ...NEW, 18: value }
+      const unsealed = { unseal: 'unsealed', session: null } as const
+      expect(decideGate(facts({ ...unsealed, pcrs }))).toEqual(held('unmeasured', [18]))
+      expect(decideGate(facts({ session: accepted(pcrs), pcrs }))).toEqual(held('unmeasured', [18]))
+      const session = planned({ prediction: predictionOf({ 17: '17a0', 18: value, 19: '19a0' }) })
+      expect(decideGate(facts({ session, pcrs }))).toEqual(held('unmeasured', [18]))
+    },
+  )
+
+  test.each(constants)(
+    'of PCR 17 counts also where it is not selected, or the selection is unknown: %s',
+    (value) => {
+      const pcrs = { ...NEW, 17: value }
+      for (const selectedPcrs of [[13, 18], null])
+        expect(decideGate(facts({ unseal: 'unsealed', session: null, pcrs, selectedPcrs }))).toEqual(
+          held('unmeasured', [17]),
+        )
+    },
+  )
+
+  test('an empty register that is not selected says nothing', () => {
+    const pcrs = { ...NEW, 20: '00'.repeat(32) }
+    expect(decideGate(facts({ unseal: 'unsealed', session: null, pcrs }))).toMatchObject({ mayRun: true })
+  })
+})
+
 describe('nothing changed', () => {
   test('the seal runs when the token unsealed and was the current one', () => {
     expect(decideGate(facts({ unseal: 'unsealed', session: null, pcrs: {}, bank: null }))).toEqual({
@@ -132,7 +168,7 @@ describe('all registers as predicted', () => {
   })
 
   test.each([13, 17, 18, 19])('one register that differs holds it: %i', (index) => {
-    expect(decideGate(facts({ pcrs: { ...NEW, [index]: 'ffff' } }))).toEqual(held('other-state', [index]))
+    expect(decideGate(facts({ pcrs: { ...NEW, [index]: 'abcd' } }))).toEqual(held('other-state', [index]))
   })
 
   test('the old state is not the predicted one', () => {
@@ -203,7 +239,7 @@ describe('accepted in this boot', () => {
   })
 
   test.each([13, 17, 18, 19])('a register that moved since holds it: %i', (index) => {
-    const decision = decideGate(facts({ session: accepted(THIS_BOOT), pcrs: { ...NEW, [index]: 'ffff' } }))
+    const decision = decideGate(facts({ session: accepted(THIS_BOOT), pcrs: { ...NEW, [index]: 'abcd' } }))
     expect(decision).toEqual(held('other-state', [index]))
   })
 

@@ -130,6 +130,18 @@ describe('the checks of a sealed copy', () => {
     expect(checkSelection(key, null).ok).toBeNull()
   })
 
+  it.each([['00'.repeat(32)], ['ff'.repeat(32)]])(
+    'a policy bound to the constant %s protects nothing',
+    (value) => {
+      const values = { 13: 'aa'.repeat(32), 17: value }
+      const digest = Buffer.from(computePolicyPcr([13, 17], values) ?? '', 'hex')
+      const key = Buffer.concat([Buffer.alloc(12), digest, Buffer.alloc(36)])
+      const check = checkPolicy(key, [13, 17], values)
+      expect(check.ok).toBe(false)
+      expect(check.detail).toContain('PCR 17')
+    },
+  )
+
   it('policy', () => {
     const values = { 17: 'aa'.repeat(32) }
     const digest = Buffer.from(computePolicyPcr([17], values) ?? '', 'hex')

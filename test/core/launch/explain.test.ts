@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { Failure } from '../../../src/core/failure.ts'
 import { listComponents } from '../../../src/core/launch/components.ts'
@@ -77,7 +78,9 @@ describe('explained', () => {
     ['1.10-tpm12', 18],
     ['1.10-tpm2', 17],
   ])('a clean update equal to its prediction, form %s', (form, index) => {
-    const explanation = explain({ booted: UPDATED, form })
+    // The details map leaves PCR 19 empty: whoever selects it gets no further than `start`.
+    const selected = form === '1.10-tpm2' ? [13, 17, 18] : [13, 17, 18, 19]
+    const explanation = explain({ booted: UPDATED, form, changes: { selected } })
     expect(explanation.verdict).toBe('explained')
     const changed = explanation.pcrs.filter((pcr) => pcr.change !== 'none')
     expect(changed).toHaveLength(1)
@@ -340,6 +343,18 @@ describe('what cannot be trusted or known', () => {
     })
     expect(explanation.verdict).toBe('unexplained')
     expect(blockers(explanation).map(([, code]) => code)).toEqual(['unmeasured', 'unmeasured', 'unmeasured'])
+  })
+
+  it.each([
+    ['00'.repeat(20)],
+    ['ff'.repeat(20)],
+    [createHash('sha1').update(Buffer.alloc(20)).update(Buffer.alloc(20, 0xff)).digest('hex')],
+  ])('a register that holds the constant %s is unexplained, though it was predicted and before', (value) => {
+    const pcrsNow = { sha1: { ...pcrsOf(machineOf(UPDATED, '1.10-tpm12')).sha1, 13: LUKS.before, 19: value } }
+    const before = { components: null, pcrs: pcrsNow }
+    const explanation = explain({ booted: UPDATED, changes: { pcrsNow, before } })
+    expect(explanation.verdict).toBe('unexplained')
+    expect(blockers(explanation)).toContainEqual([19, 'unmeasured'])
   })
 
   it('a register that could not be read is unexplained', () => {

@@ -4,11 +4,13 @@ import { Failure } from '../../../src/core/failure.ts'
 import {
   BANK_NAMES,
   BANKS,
+  constantOf,
   emptyPcr,
   extendPcr,
   isBankComputable,
   isUnlaunched,
   isUnset,
+  listConstantPcrs,
   normalizeDigest,
   parsePcrFile,
   parseSysfsTpm12Pcrs,
@@ -49,6 +51,23 @@ describe('register values', () => {
       false,
     ])
     expect([isUnlaunched('FF'.repeat(20)), isUnlaunched(`${'ff'.repeat(19)}fe`)]).toEqual([true, false])
+  })
+
+  it.each(BANK_NAMES.filter(isBankComputable))('knows the public constants of %s', (bank) => {
+    const { sizeBytes } = BANKS[bank]
+    const openssl = bank === 'sm3_256' ? 'sm3' : bank
+    const bytes = Buffer.concat([Buffer.alloc(sizeBytes), Buffer.alloc(sizeBytes, 0xff)])
+    const capped = createHash(openssl).update(bytes).digest('hex')
+    expect(capped).toBe(extendPcr(bank, emptyPcr(bank), 'ff'.repeat(sizeBytes)))
+    expect(constantOf(emptyPcr(bank))).toBe('unset')
+    expect(constantOf('ff'.repeat(sizeBytes))).toBe('unlaunched')
+    expect(constantOf(capped)).toBe('capped')
+    expect(constantOf(capped.toUpperCase())).toBe('capped')
+    expect(constantOf(extendPcr(bank, emptyPcr(bank), '5a'.repeat(sizeBytes)))).toBeNull()
+    expect(constantOf(extendPcr(bank, capped, 'ff'.repeat(sizeBytes)))).toBeNull()
+    expect(listConstantPcrs({ 13: '5a'.repeat(sizeBytes), 17: capped, 19: '00' }, [13, 17, 18, 19])).toEqual([
+      17, 19,
+    ])
   })
 
   it('reads the file of a TPM 1.2', () => {

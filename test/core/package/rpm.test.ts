@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { command } from '../../../src/commands.ts'
 import {
   parseRpmFiles,
   parseRpmQuery,
@@ -42,6 +43,15 @@ describe('parseRpmQuery', () => {
     ])
     expect(parseRpmQuery(fixture('query-not-installed.txt'))).toEqual([])
   })
+
+  it.each(['-e', '--root=x', 'a b', 'ä', 'a\u0007', '../x', 'x'.repeat(101), '.x', '_x'])(
+    'refuses a name that rpm could not be asked about again: %j',
+    (name) => {
+      const text = `${name}\t0:1-1\tx86_64\t1721174400\tnone\n`
+      expect(parseRpmQuery(text)).toBeNull()
+      expect(() => command('rpm-files', { name })).toThrow()
+    },
+  )
 
   it('has no signer for what is not signed', () => {
     expect(parseRpmQuery('xen\t0:1-1\tx86_64\t1721174400\tnone\n')?.[0]?.signatureKeyId).toBeNull()

@@ -1,7 +1,11 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { decideForwardTarget } from '../../../src/core/seal/forward-target.ts'
 
 const hex = (byte: string): string => byte.repeat(32)
+const CAPPED = createHash('sha256')
+  .update(Buffer.concat([Buffer.alloc(32), Buffer.alloc(32, 0xff)]))
+  .digest('hex')
 const selected = [13, 17, 18, 19]
 const present = { 13: hex('13'), 17: hex('17'), 18: hex('18'), 19: hex('19') }
 const row = (index: number, predicted: string | null, bank = 'sha256') => ({
@@ -50,6 +54,8 @@ describe('decideForwardTarget', () => {
       { ...good, pcrs: [{ ...row(17, hex('17')), vouched: false }, ...good.pcrs.slice(1)] },
     ],
     ['a register would be unset', { ...good, pcrs: [row(17, hex('00')), ...good.pcrs.slice(1)] }],
+    ['a register would be unlaunched', { ...good, pcrs: [row(17, hex('ff')), ...good.pcrs.slice(1)] }],
+    ['a register would be capped', { ...good, pcrs: [row(17, CAPPED), ...good.pcrs.slice(1)] }],
   ])('seals to nothing: %s', (_, prediction) => {
     expect(decideForwardTarget(prediction, selected, 'sha256', present)).toHaveProperty('problems')
   })

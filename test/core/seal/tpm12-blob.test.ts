@@ -89,6 +89,15 @@ describe('checkTpm12Bindings', () => {
     expect(ids(checkTpm12Bindings(blobs, [13, 17, 18], VALUES, null))).toEqual([false, false])
   })
 
+  it('a blob that is bound to a public constant protects nothing', () => {
+    const values = { ...VALUES, 18: 'ff'.repeat(20) }
+    const binding = parseTpm12Blob(BLOB)
+    const digestAtRelease = computeTpm12Composite(SELECTED, values) ?? ''
+    const bound = [{ name: 'secret.fre.sealed2', binding: binding && { ...binding, digestAtRelease } }]
+    const { checks } = checkTpm12Bindings(bound, SELECTED, values, null)
+    expect(checks[1]).toMatchObject({ id: 'policy', ok: false, detail: expect.stringContaining('PCR 18') })
+  })
+
   it('says null of what it cannot read', () => {
     expect(ids(checkTpm12Bindings(null, SELECTED, VALUES, null))).toEqual([null, null])
     expect(ids(checkTpm12Bindings([], SELECTED, VALUES, null))).toEqual([null, null])
