@@ -14,6 +14,7 @@ import {
   putLedgerDevice,
   type VerifiedState,
 } from '../core/session/device-ledger.ts'
+import { decideGround, type GroundFacts } from '../core/vouch/ground.ts'
 import type { Host } from '../host/host.ts'
 import { type BootContents, observeBootContents } from '../observe/approved-boot.ts'
 import { observeBootedState, observePackageNames } from '../observe/booted-state.ts'
@@ -60,7 +61,16 @@ export async function rememberVerification(
       : null
   const { journal } = await observeSealState(host)
   const unseal = journal?.unseal ?? null
-  const isVouched = verified !== null && wasStateVouched(machine, approved, unseal)
+  const isVouched =
+    verified !== null &&
+    wasStateVouched(approved, {
+      bootId: machine.bootId,
+      device: { label: booted?.label ?? null, uuid: machine.aemUuid },
+      bank: tpm.bank,
+      registers: tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {}),
+      unseal,
+      look: await store.loadDevices(),
+    })
   const measured = isVouched ? await observeMeasuredInitramfs(host, selected) : []
   const state: ApprovedState | null = approved && {
     at: approved.at,
@@ -124,16 +134,12 @@ function chooseApproved(
 }
 
 /**
- * AEM's own seal makes any state verify, a blindly booted one too. Only a secret that appeared before the disk was opened,
- * or a change that was accepted in this boot, says that what was measured is the user's own.
+ * AEM's own seal makes any state verify, a blindly booted one too, and lets the boot after it show the secret. Only a change
+ * that was accepted in this boot, or its ground, says that what was measured is the user's own.
  */
-function wasStateVouched(
-  { bootId }: MachineFacts,
-  approved: Session['approved'],
-  unseal: 'unsealed' | 'mismatch' | 'wrong-token' | null,
-): boolean {
-  if (approved !== null && bootId !== null && approved.bootId === bootId) return true
-  return unseal === 'unsealed'
+function wasStateVouched(approved: Session['approved'], facts: GroundFacts): boolean {
+  if (approved !== null && facts.bootId !== null && approved.bootId === facts.bootId) return true
+  return decideGround(facts).state === 'vouched'
 }
 
 /** Takes what is known of a verification back: its next seal goes elsewhere. */

@@ -19,7 +19,7 @@ import {
   XEN_IMAGE,
 } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
-import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
+import { bootFilesOf, KERNEL_RELEASE, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
@@ -321,9 +321,9 @@ describe('the list of devices', () => {
     const approved = ledger.devices.find(({ label }) => label === 'aem')?.approved
     const { bootId } = await observeMachine(makeSimulatedHost(machine))
     expect(approved).toMatchObject({ bootId, how: 'accepted', bank: 'sha256' })
-    const { sha256 } = machine.pcrs
+    const values = machine.pcrs.sha256
     expect(approved?.registers).toEqual(
-      Object.fromEntries([13, 17, 18, 19].map((index) => [String(index), sha256?.[index]])),
+      Object.fromEntries([13, 17, 18, 19].map((index) => [String(index), values?.[index]])),
     )
     expect(approved?.policy).toMatch(/^[0-9a-f]{64}$/)
     expect(approved?.commandLines.xen).toMatch(/^placeholder console=none .* smt=off$/)
@@ -360,6 +360,25 @@ describe('the list of devices', () => {
     expect(Date.parse(ledger.devices[0]?.approved?.at ?? '')).toBeGreaterThanOrEqual(Date.parse(accepted.at))
     expect(ledger.devices[0]?.approved?.files.find(({ role }) => role === 'xen')?.isMeasured).toBe(false)
     expect(listApprovedImages(ledger, 'aem').map(({ role }) => role)).toEqual(['kernel', 'initramfs'])
+  })
+
+  it.each([
+    ['an evil initramfs, sealed by AEM and shown the secret since, is not known', true],
+    ['its honest twin is', false],
+  ])('after `verify`: %s', async (_what, isEvil) => {
+    const machine = await approvedMachine()
+    if (isEvil) put(machine, INITRAMFS, () => makeInitramfs('of somebody else'))
+    restartMachine(machine)
+    restartMachine(machine)
+    expect(isSecretShown(machine)).toBe(true)
+    const host = makeSimulatedHost(machine)
+    const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
+    await rememberVerification(host, store, await observeVerification(host, null), null)
+    const [own] = (await loadLedger(machine)).devices
+    const digest = sha256(bootFilesOf(machine).get(INITRAMFS)!.bytes)
+    expect(own?.verified?.bootId).toBe((await observeMachine(host)).bootId)
+    expect(own?.knownFiles.some((file) => file.sha256 === digest)).toBe(!isEvil)
+    expect(own?.approved?.how).toBe(isEvil ? 'accepted' : 'secret-shown')
   })
 
   it('of an old form knows no approved boot, and that is no alarm', async () => {
