@@ -59,6 +59,13 @@ export const replaceStep = {
   checkpoint: true,
 } as const
 
+/** What this boot is worth: also the first step of `post-update` after AEM was found. */
+export const checkGround = {
+  title: 'Check what vouches for this boot',
+  observes: "AEM's journal of this boot, the registers, the last approved state",
+  asks: 'Did your own sentence appear in this boot? Go on although nothing vouches for it?',
+} as const
+
 /**
  * A device that was not booted from is sealed forward, for the state that was approved on another device and for what is
  * the device's own (with tboot PCR 19): its next boot shows the secret.
@@ -66,8 +73,12 @@ export const replaceStep = {
 export const forwardDevice = {
   id: 'forward-device',
   title: 'Seal another device forward',
-  start: 'check-device',
+  start: 'check-ground',
   steps: {
+    'check-ground': {
+      ...checkGround,
+      on: { vouched: 'check-device', 'gone-on': 'check-device', 'boot-not-vouched': ATTENTION },
+    },
     'check-device': {
       title: 'Look at the device',
       observes: 'its boot files, the approved state, the registers of this boot',

@@ -1,5 +1,5 @@
 import { ATTENTION, type Flow, WAITING } from '../src/flow/types.ts'
-import { refreshDevice, replaceStep } from './devices.ts'
+import { checkGround, refreshDevice, replaceStep } from './devices.ts'
 
 /** From an installed update to the restart: nothing is changed before the evidence is complete. */
 export const postUpdate = {
@@ -11,7 +11,7 @@ export const postUpdate = {
       title: 'Look for Anti Evil Maid',
       observes: 'AEM package and configuration, TPM, PCRs, devices, this boot',
       on: {
-        ready: 'confirm-update',
+        ready: 'check-ground',
         'not-installed': ATTENTION,
         'not-set-up': ATTENTION,
         'no-tpm': ATTENTION,
@@ -20,6 +20,10 @@ export const postUpdate = {
         'bad-pcrs': ATTENTION,
         unknown: ATTENTION,
       },
+    },
+    'check-ground': {
+      ...checkGround,
+      on: { vouched: 'confirm-update', 'gone-on': 'confirm-update', 'boot-not-vouched': ATTENTION },
     },
     'confirm-update': {
       title: 'Confirm the update',

@@ -1,18 +1,22 @@
 import { listSharedRegisters, markDevicesLeft } from '../core/decide/device-work.ts'
 import type { ForwardRecord } from '../core/seal/forward-record.ts'
+import { type ApprovedBoot, decideApproval } from '../core/session/approved-boot.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import {
   type ApprovedState,
   approveState,
   type DeviceLedger,
   emptyDeviceLedger,
+  findKnownState,
   findLedgerDevice,
   type LedgerDevice,
   type LedgerLook,
   putLedgerDevice,
   type VerifiedState,
 } from '../core/session/device-ledger.ts'
+import { decideGround, type GroundFacts } from '../core/vouch/ground.ts'
 import type { Host } from '../host/host.ts'
+import { type BootContents, observeBootContents } from '../observe/approved-boot.ts'
 import { observeBootedState, observePackageNames } from '../observe/booted-state.ts'
 import { AEM_DIR, type AemDevice, findBootedDevice, observeDevices } from '../observe/devices.ts'
 import { type KnownFile, observeMeasuredInitramfs } from '../observe/known-files.ts'
@@ -21,7 +25,7 @@ import { observeSealState } from '../observe/seal-state.ts'
 import { observeSealedCopy, observeTpmId } from '../observe/sealed.ts'
 import { observeSelection } from '../observe/selection.ts'
 import { observeFlavour } from '../observe/status.ts'
-import { observeTpm } from '../observe/tpm.ts'
+import { observeTpm, type TpmFacts } from '../observe/tpm.ts'
 import type { DeviceVerification } from '../observe/verify.ts'
 import type { SessionStore } from './store.ts'
 
@@ -55,16 +59,31 @@ export async function rememberVerification(
           tokenSha256: await observeTokenDigest(host, booted.label),
         }
       : null
-  const isVouched = verified !== null && (await wasStateVouched(host, machine, approved))
+  const { journal } = await observeSealState(host)
+  const unseal = journal?.unseal ?? null
+  const isVouched =
+    verified !== null &&
+    wasStateVouched(approved, {
+      bootId: machine.bootId,
+      device: { label: booted?.label ?? null, uuid: machine.aemUuid },
+      bank: tpm.bank,
+      registers: tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {}),
+      unseal,
+      look: await store.loadDevices(),
+    })
   const measured = isVouched ? await observeMeasuredInitramfs(host, selected) : []
   const state: ApprovedState | null = approved && {
     at: approved.at,
     bootId: approved.bootId,
     label: booted?.label ?? null,
+    bank: bankOf(tpm),
     registers: pick(approved.pcrs, selected),
     shared: [...listSharedRegisters(selected, await observeFlavour(host))],
     packages: (await observePackageNames(host))?.slice() ?? null,
   }
+  const contents =
+    booted === null || verified === null ? null : await observeBootContents(host, booted, machine, tpm)
+  const boot = { at, bootId: machine.bootId, bank: bankOf(tpm), registers: now }
   const labels = await listLabels(host, devices)
   return store.updateDevices((kept) => {
     const ledger = state === null ? kept : approveState(kept, state)
@@ -75,6 +94,7 @@ export async function rememberVerification(
             ...findLedgerDevice(ledger, booted.label),
             uuid: booted.uuid,
             verified,
+            approved: chooseApproved(kept, booted.label, { boot, contents, unseal, accepted: approved }),
             knownFiles: mergeKnown(findLedgerDevice(ledger, booted.label), measured),
             forward: null,
           })
@@ -82,17 +102,44 @@ export async function rememberVerification(
   }, emptyDeviceLedger(at))
 }
 
+function bankOf({ bank }: TpmFacts): ApprovedBoot['bank'] | null {
+  return bank === 'sha1' || bank === 'sha256' ? bank : null
+}
+
+/** This boot where it is an approved one, else the one that was approved before. */
+function chooseApproved(
+  ledger: DeviceLedger,
+  label: string,
+  verified: {
+    readonly boot: Pick<ApprovedBoot, 'at' | 'bootId' | 'registers'> & {
+      readonly bank: ApprovedBoot['bank'] | null
+    }
+    readonly contents: BootContents | null
+    readonly unseal: 'unsealed' | 'mismatch' | 'wrong-token' | null
+    readonly accepted: Session['approved']
+  },
+): ApprovedBoot | null {
+  const { boot, contents, unseal, accepted } = verified
+  const before = findLedgerDevice(ledger, label).approved
+  const { bank } = boot
+  if (bank === null || contents === null) return before
+  const how = decideApproval({
+    bootId: boot.bootId,
+    unseal,
+    registers: boot.registers,
+    accepted,
+    known: findKnownState(ledger, label),
+  })
+  return how === null ? before : { ...boot, bank, how, ...contents }
+}
+
 /**
- * AEM's own seal makes any state verify, a blindly booted one too. Only a secret that appeared before the disk was opened,
- * or a change that was accepted in this boot, says that what was measured is the user's own.
+ * AEM's own seal makes any state verify, a blindly booted one too, and lets the boot after it show the secret. Only a change
+ * that was accepted in this boot, or its ground, says that what was measured is the user's own.
  */
-async function wasStateVouched(
-  host: Host,
-  { bootId }: MachineFacts,
-  approved: Session['approved'],
-): Promise<boolean> {
-  if (approved !== null && bootId !== null && approved.bootId === bootId) return true
-  return (await observeSealState(host)).journal?.unseal === 'unsealed'
+function wasStateVouched(approved: Session['approved'], facts: GroundFacts): boolean {
+  if (approved !== null && facts.bootId !== null && approved.bootId === facts.bootId) return true
+  return decideGround(facts).state === 'vouched'
 }
 
 /** Takes what is known of a verification back: its next seal goes elsewhere. */
@@ -172,6 +219,7 @@ export async function rememberForward(
   record: ForwardRecord,
 ): Promise<LedgerLook> {
   const at = host.now().toISOString()
+  const bank = bankOf(await observeTpm(host))
   const tokens: Record<string, string> = {}
   for (const { label } of await observeOwnDevices(host, await observeMachine(host))) {
     const token = await observeTokenDigest(host, label)
@@ -179,7 +227,7 @@ export async function rememberForward(
   }
   return store.updateDevices((kept) => {
     const own = findLedgerDevice(kept, record.label)
-    const forward = { at, registers: record.values, tokens }
+    const forward = { at, bank, registers: record.values, tokens }
     return putLedgerDevice(kept, { ...own, uuid: record.uuid, forward })
   }, emptyDeviceLedger(at))
 }

@@ -3,6 +3,7 @@ import { acceptChange } from './steps/accept-change.ts'
 import { checkBoot } from './steps/check-boot.ts'
 import { checkBootDevice } from './steps/check-boot-device.ts'
 import { checkDevice } from './steps/check-device.ts'
+import { checkGround } from './steps/check-ground.ts'
 import { checkRefresh } from './steps/check-refresh.ts'
 import { checkSlots } from './steps/check-slots.ts'
 import { checkpoint } from './steps/checkpoint.ts'
@@ -33,6 +34,7 @@ import { verify } from './steps/verify.ts'
 /** The program behind each step id of the flows. */
 export const STEPS: Steps = {
   'detect-aem': detectAem,
+  'check-ground': checkGround,
   'confirm-update': confirmUpdate,
   'check-boot-device': checkBootDevice,
   'check-refresh': checkRefresh,

@@ -25,11 +25,20 @@ export async function observeBinding(
   if (copy === null || selected === null || tpm.bank === null) return null
   const isTpm12 = tpm.version === '1.2'
   const compute = isTpm12 ? computeTpm12Composite : computePolicyPcr
-  const found = isTpm12 ? await readBlobDigest(host, copy) : await readKeyDigest(host, copy)
+  const found = await readSealedPolicy(host, copy, tpm.version)
   const present = compute(selected, tpm.pcrs[tpm.bank] ?? {})
   if (found === null || present === null) return null
   if (found === present) return 'present'
   return forward !== null && found === compute(selected, forward) ? 'forward' : 'other'
+}
+
+/** The digest of the registers that a copy is bound to: of key.pub, or on TPM 1.2 of the token's blob; null: not read. */
+export async function readSealedPolicy(
+  host: Host,
+  copy: SealedCopy,
+  version: TpmFacts['version'],
+): Promise<string | null> {
+  return version === '1.2' ? readBlobDigest(host, copy) : readKeyDigest(host, copy)
 }
 
 async function readKeyDigest(host: Host, { directory }: SealedCopy): Promise<string | null> {

@@ -49,9 +49,9 @@ async function verify(approve: boolean): Promise<void> {
   await rememberVerification(host, store, await observeVerification(host, null), approved)
 }
 
-async function run(flow: Flow, device = 'aem.stick') {
+async function run(flow: Flow, device = 'aem.stick', goesOn = 'no') {
   const host = makeSimulatedHost(machine)
-  const ui = makeScriptedUi({ 'refresh-device': 'yes' })
+  const ui = makeScriptedUi({ 'refresh-device': 'yes', 'ground-go-on': goesOn })
   const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
   const { bootId } = await observeMachine(host)
   const session = startSession({ id: SESSION_ID, now: host.now(), bootId, flow: flow.id, device })
@@ -97,8 +97,13 @@ it('from a boot whose own initramfs is not the approved one, where the stick has
   await run(refreshDevice)
   for (const uuid of [INTERNAL.uuid, STICK.uuid]) put(uuid, INITRAMFS, makeInitramfs('of somebody else'))
   boot(INTERNAL.uuid)
-  const { outcomes, exit, said } = await run(forwardDevice)
-  expect(outcomes).toEqual(['check-device: blocked'])
+  const stopped = await run(forwardDevice)
+  expect(stopped.outcomes).toEqual(['check-ground: boot-not-vouched'])
+  expect(stopped.said).toMatch(/PCR 19 is not as in the state approved at/)
+  expect(stopped.exit).toBe(1)
+  // Who goes on all the same is stopped by what the device is held against.
+  const { outcomes, exit, said } = await run(forwardDevice, 'aem.stick', 'yes')
+  expect(outcomes).toEqual(['check-ground: gone-on', 'check-device: blocked'])
   expect(said).toMatch(/PCR 19 of this boot is not as it was approved/)
   expect(exit).toBe(1)
 })
@@ -110,8 +115,13 @@ it('from a boot whose command line is not the approved one, where the stick has 
     put(uuid, GRUB, Buffer.from(text.replaceAll('rhgb quiet', 'rhgb quiet rd.break')))
   }
   boot(INTERNAL.uuid)
-  const { outcomes, exit, said } = await run(forwardDevice)
-  expect(outcomes).toEqual(['check-device: blocked'])
+  const stopped = await run(forwardDevice)
+  expect(stopped.outcomes).toEqual(['check-ground: boot-not-vouched'])
+  expect(stopped.said).toMatch(/PCR 19 is not as in the state approved at/)
+  expect(stopped.exit).toBe(1)
+  // Who goes on all the same is stopped by what the device is held against.
+  const { outcomes, exit, said } = await run(forwardDevice, 'aem.stick', 'yes')
+  expect(outcomes).toEqual(['check-ground: gone-on', 'check-device: blocked'])
   expect(said).toMatch(/PCR 19 of this boot is not as it was approved/)
   expect(exit).toBe(1)
 })
@@ -126,7 +136,8 @@ it('with an initramfs that was only ever measured in a boot without the secret',
   boot(INTERNAL.uuid)
   await verify(false)
   boot(STICK.uuid)
-  const { outcomes, exit } = await run(forwardDevice, 'aem')
+  expect((await run(forwardDevice, 'aem')).outcomes).toEqual(['check-ground: boot-not-vouched'])
+  const { outcomes, exit } = await run(forwardDevice, 'aem', 'yes')
   expect(outcomes.at(-1)).toBe('predict: unvouched')
   expect(exit).toBe(1)
 })

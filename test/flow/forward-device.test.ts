@@ -53,9 +53,14 @@ async function verify(approve: boolean) {
   return rememberVerification(host, store, await observeVerification(host, null), approved)
 }
 
-async function run(flow: Flow, change: (host: Host) => Host = (host) => host, device = 'aem.stick') {
+async function run(
+  flow: Flow,
+  change: (host: Host) => Host = (host) => host,
+  device = 'aem.stick',
+  answers: Readonly<Record<string, string>> = {},
+) {
   const host = change(makeSimulatedHost(machine))
-  const ui = makeScriptedUi({ 'refresh-device': 'yes' })
+  const ui = makeScriptedUi({ 'refresh-device': 'yes', ...answers })
   const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
   const { bootId } = await observeMachine(host)
   const session = startSession({ id: SESSION_ID, now: host.now(), bootId, flow: flow.id, device })
@@ -82,6 +87,7 @@ function sealedFiles(): Record<string, string> {
 }
 
 const DONE = [
+  'check-ground: vouched',
   'check-device: ready',
   'predict: complete',
   'gate-forward-seal: ready',
@@ -157,15 +163,20 @@ describe('a device that was not booted from', () => {
   })
 
   it('has nothing to do once it was verified in its own boot', async () => {
+    const own = machine.slots.get(0)
     await run(refreshDevice)
     await run(forwardDevice)
     bootFrom(STICK.uuid)
     await verify(false)
-    // As with TPM 1.2, where the devices have slots of their own: booted from the other one, with its token in its slot.
+    // As with TPM 1.2, where the devices have slots of their own: booted from the other one, each with its token in its slot.
     const slot = machine.slots.get(0)
+    if (own) machine.slots.set(0, own)
     bootFrom(INTERNAL.uuid)
     if (slot) machine.slots.set(0, slot)
-    expect(outcomesOf((await run(forwardDevice)).result)).toEqual(['check-device: nothing-to-do'])
+    expect(outcomesOf((await run(forwardDevice)).result)).toEqual([
+      'check-ground: vouched',
+      'check-device: nothing-to-do',
+    ])
   })
 })
 
@@ -199,9 +210,11 @@ it('is on the list anew when bringing it up to date failed half-way', async () =
 
 describe('nothing is sealed', () => {
   /** Runs it and holds every sealed file against what was there. */
-  async function refused(): Promise<{ outcomes: readonly string[]; said: string; exit: number }> {
+  async function refused(
+    answers: Readonly<Record<string, string>> = {},
+  ): Promise<{ outcomes: readonly string[]; said: string; exit: number }> {
     const before = sealedFiles()
-    const { result, said } = await run(forwardDevice)
+    const { result, said } = await run(forwardDevice, (host) => host, 'aem.stick', answers)
     expect(sealedFiles()).toEqual(before)
     expect(result.exit).toBe(1)
     return { outcomes: outcomesOf(result), said, exit: result.exit }
@@ -245,7 +258,7 @@ describe('nothing is sealed', () => {
     await run(refreshDevice)
     stick().files.set(`/${XEN_IMAGE}`, { bytes: Buffer.from('another'), mtimeMs: 0 })
     const { outcomes, said } = await refused()
-    expect(outcomes).toEqual(['check-device: blocked'])
+    expect(outcomes).toEqual(['check-ground: vouched', 'check-device: blocked'])
     expect(said).toMatch(/devices refresh aem\.stick/)
   })
 
@@ -261,15 +274,19 @@ describe('nothing is sealed', () => {
     await run(refreshDevice)
     machine.luksHeader = Buffer.from('another header')
     bootFrom(INTERNAL.uuid)
-    const { outcomes, said } = await refused()
-    expect(outcomes).toEqual(['check-device: blocked'])
+    const stopped = await refused({ 'ground-go-on': 'no' })
+    expect(stopped.outcomes).toEqual(['check-ground: boot-not-vouched'])
+    expect(stopped.said).toMatch(/PCR 13 is not as in the state approved at/)
+    const { outcomes, said } = await refused({ 'ground-go-on': 'yes' })
+    expect(outcomes).toEqual(['check-ground: gone-on', 'check-device: blocked'])
     expect(said).toMatch(/PCR 13 of this boot is not as it was approved/)
   })
 
   it('where no state was ever approved', async () => {
     machine.dom0.delete(`${DEFAULT_STATE_DIR}/devices.json`)
-    const { outcomes, said } = await refused()
-    expect(outcomes).toEqual(['check-device: blocked'])
+    expect((await refused({ 'ground-go-on': 'no' })).outcomes).toEqual(['check-ground: boot-not-vouched'])
+    const { outcomes, said } = await refused({ 'ground-go-on': 'yes' })
+    expect(outcomes).toEqual(['check-ground: gone-on', 'check-device: blocked'])
     expect(said).toMatch(/no state was approved yet/)
   })
 
@@ -288,13 +305,13 @@ describe('nothing is sealed', () => {
 
   it('for the device of this boot, which `start` is for', async () => {
     const { result, said } = await run(forwardDevice, (host) => host, 'aem')
-    expect(outcomesOf(result)).toEqual(['check-device: blocked'])
+    expect(outcomesOf(result)).toEqual(['check-ground: vouched', 'check-device: blocked'])
     expect(said).toMatch(/this boot came from it/)
   })
 
   it('for a stick that is not there', async () => {
     stick().isPresent = false
-    expect((await refused()).outcomes).toEqual(['check-device: blocked'])
+    expect((await refused()).outcomes).toEqual(['check-ground: vouched', 'check-device: blocked'])
   })
 })
 

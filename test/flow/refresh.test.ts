@@ -63,7 +63,7 @@ describe('a stale stick that dom0 boots from', () => {
   it('is brought up to date in the wizard, sealed forward, and shows the secret at its first boot', async () => {
     const { result } = await rehearse({ machine, answers: { '*': 'yes', 'refresh-device': 'yes' } })
     const outcomes = outcomesOf(result)
-    expect(outcomes.slice(2, 6)).toEqual([
+    expect(outcomes.slice(3, 7)).toEqual([
       'check-boot-device: stale',
       'check-refresh: refresh',
       'refresh-device: refreshed',

@@ -88,6 +88,8 @@ async function letAemAssign(stage: Stage): Promise<void> {
 
 /** An update on both devices, the session before its restart, and the first boot after it; AEM has not sealed there. */
 async function updateBoth(stage: Stage): Promise<void> {
+  // `start` wants a boot that showed the secret.
+  expect((await restart(stage)).secretShown).toBe(true)
   const trust = `mkdir -p /etc/aem-reseal; echo ${await signerFingerprint()} test key >/etc/aem-reseal/trusted-keys`
   await script(stage, trust)
   await stage.updateXen()

@@ -9,6 +9,7 @@ export type Outcomes = {
     | 'unmeasured'
     | 'bad-pcrs'
     | 'unknown'
+  'check-ground': 'vouched' | 'gone-on' | 'boot-not-vouched'
   'confirm-update':
     | 'confirmed'
     | 'downgrade-wanted'

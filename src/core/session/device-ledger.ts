@@ -1,18 +1,22 @@
 import * as z from 'zod'
+import { type ApprovedBoot, approvedBootSchema, registerValues } from './approved-boot.ts'
 import { parseVersionedFile } from './versioned-file.ts'
 
-/** Raised with every change that an older program could misread. */
-const LEDGER_VERSION = 1
+/** Raised with every change that an older program could misread. Version 1 had no approved boots, and no banks. */
+export const LEDGER_VERSION = 2
 const FORMAT = 'aem-reseal devices'
 
-/** Lower-case hex by register number, in the bank AEM seals to. */
-const registers = z.record(z.string().regex(/^[0-9]{1,2}$/), z.string().regex(/^[0-9a-f]+$/))
+/** In the bank AEM seals to. */
+const registers = registerValues
+/** Of the registers; null in what an older version wrote, which is held against no boot. */
+const bank = z.enum(['sha1', 'sha256']).nullable().default(null)
 
 const approvedState = z.object({
   at: z.iso.datetime(),
   bootId: z.string().nullable(),
   /** Of the device it was approved on; null where that is not known. */
   label: z.string().nullable(),
+  bank,
   registers,
   /** Registers that hold the same on every device (see `listSharedRegisters`). */
   shared: z.array(z.number().int().min(0).max(23)),
@@ -37,12 +41,15 @@ const device = z.object({
   uuid: z.string().nullable(),
   /** The last time that every check of `verify` was true, in a boot from this very device. */
   verified: verifiedState.nullable(),
+  /** The last boot from it that was approved; null: none is known. */
+  approved: approvedBootSchema.nullable().default(null),
   /** Each initramfs on it that this program made from dom0's own files, or saw measured in a verified boot. */
   knownFiles: z.array(z.object({ name: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) })).default([]),
   /** The forward seal for its own next boot, made while another device was booted; null after a verified boot. */
   forward: z
     .object({
       at: z.iso.datetime(),
+      bank,
       registers,
       /** SHA-256 of dom0's secret.fre.sealed2 of each device then, by label: a later seal renews it. */
       tokens: z.record(z.string(), z.string()).default({}),
@@ -55,7 +62,8 @@ const device = z.object({
 
 const ledgerSchema = z.object({
   format: z.literal(FORMAT),
-  version: z.literal(LEDGER_VERSION),
+  /** What an older version wrote is read, and written in this form. */
+  version: z.union([z.literal(1), z.literal(LEDGER_VERSION)]).transform(() => LEDGER_VERSION),
   updatedAt: z.iso.datetime(),
   /** The last state that the user accepted, with evidence; null before the first. */
   approved: approvedState.nullable(),
@@ -94,7 +102,17 @@ export function emptyDeviceLedger(at: string): DeviceLedger {
 /** What the ledger knows of a device, or nothing yet. */
 export function findLedgerDevice(ledger: DeviceLedger, label: string): LedgerDevice {
   const found = ledger.devices.find((one) => one.label === label)
-  return found ?? { label, uuid: null, verified: null, knownFiles: [], forward: null, leftSince: null }
+  return (
+    found ?? {
+      label,
+      uuid: null,
+      verified: null,
+      approved: null,
+      knownFiles: [],
+      forward: null,
+      leftSince: null,
+    }
+  )
 }
 
 /** The ledger with this device in the place of the one of its label. */
@@ -121,6 +139,38 @@ export function approveState(ledger: DeviceLedger, next: ApprovedState): DeviceL
     })
   if (!isSame) return { ...ledger, approved: next }
   return next.label === approved.label
-    ? { ...ledger, approved: { ...approved, registers: next.registers } }
+    ? { ...ledger, approved: { ...approved, bank: next.bank, registers: next.registers } }
     : ledger
+}
+
+/** A state that was approved of a device, as a boot from it is held against it. */
+export type KnownState = {
+  readonly at: string
+  readonly bootId: string | null
+  readonly how: 'accepted' | 'secret-shown' | 'forward-sealed'
+  readonly bank: 'sha1' | 'sha256'
+  readonly registers: Readonly<Record<string, string>>
+  /** Its whole boot, where that was kept. */
+  readonly boot: ApprovedBoot | null
+}
+
+/**
+ * The newest state that was approved of a device: its approved boot, what was accepted on it without a verified copy, or
+ * what it was sealed forward to since.
+ *
+ * @returns null where none is known; what an older version wrote counts as none
+ */
+export function findKnownState(ledger: DeviceLedger, label: string): KnownState | null {
+  const { approved, forward } = findLedgerDevice(ledger, label)
+  const accepted = ledger.approved?.label === label ? ledger.approved : null
+  const states: KnownState[] = []
+  if (approved !== null) states.push({ ...approved, boot: approved })
+  if (forward !== null && forward.bank !== null)
+    states.push({ ...forward, bank: forward.bank, bootId: null, how: 'forward-sealed', boot: null })
+  if (accepted !== null && accepted.bank !== null)
+    states.push({ ...accepted, bank: accepted.bank, how: 'accepted', boot: null })
+  return states.reduce<KnownState | null>(
+    (newest, state) => (newest === null || state.at > newest.at ? state : newest),
+    null,
+  )
 }

@@ -13,8 +13,8 @@ import type { Acceptance, OpenLook, OpenQuestion, VouchedBy, VouchRule } from '.
 /** The package that brought a file of dom0, as rpm tells it. */
 export type FileOwner = OwnerName & {
   readonly signer: string | null
-  /** The signature is good and its key is a known one. */
-  readonly signerKnown: boolean
+  /** What stands against its signature, in words; null where it is good and its key a known one. */
+  readonly signatureFault: string | null
   /** SHA-256 the package has for the file, lower-case hex. */
   readonly sha256: string | null
   /** EVR of the newest installed version of this name; null where it could not be asked. */
@@ -145,7 +145,7 @@ function vouchPackaged({ role, path, sha256, owner, running }: VouchFacts): Half
   if (fault !== null) return refused(fault.startsWith(path) ? fault : `${path}: ${fault}`)
   if (sha256 === null) return refused(`${path} could not be read`)
   if (sha256 !== owner.sha256) return refused(`${path} is not the file of ${named}`)
-  if (!owner.signerKnown) return refused(`${path}: ${owner.name} is not signed by a known key`)
+  if (owner.signatureFault !== null) return refused(`${path}: ${owner.name} ${owner.signatureFault}`)
   return { rule: 'packaged', why: `the file of ${named}, signed by ${owner.signer ?? 'a known key'}` }
 }
 

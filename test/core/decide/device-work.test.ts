@@ -30,6 +30,7 @@ function ledgerWith(changes: Partial<VerifiedState> | null): DeviceLedger {
     at: AT,
     bootId: 'boot-1',
     label: 'aem',
+    bank: 'sha256' as const,
     registers: PCRS,
     shared: [13, 17, 18],
     packages: ['xen-hypervisor 1'],
@@ -39,7 +40,15 @@ function ledgerWith(changes: Partial<VerifiedState> | null): DeviceLedger {
     ...emptyDeviceLedger(AT),
     approved,
     devices: [
-      { label: 'aem.stick', uuid: null, verified: own, knownFiles: [], forward: null, leftSince: EARLIER },
+      {
+        label: 'aem.stick',
+        uuid: null,
+        verified: own,
+        approved: null,
+        knownFiles: [],
+        forward: null,
+        leftSince: EARLIER,
+      },
     ],
   }
 }
@@ -106,6 +115,7 @@ describe('markDevicesLeft', () => {
       label: 'aem.gone',
       uuid: null,
       verified: null,
+      approved: null,
       knownFiles: [],
       forward: null,
       leftSince: EARLIER,
@@ -114,6 +124,7 @@ describe('markDevicesLeft', () => {
       label: 'aem',
       uuid: null,
       verified: { ...verified, at: AT },
+      approved: null,
       knownFiles: [],
       forward: null,
       leftSince: EARLIER,

@@ -14,6 +14,7 @@ const approved: ApprovedState = {
   at: AT,
   bootId: 'boot-1',
   label: 'aem',
+  bank: 'sha256',
   registers: { '17': 'aa', '18': 'bb', '19': 'cc' },
   shared: [17, 18],
   packages: ['xen-hypervisor 2001:4.17.4-4.fc37'],
@@ -22,7 +23,17 @@ const approved: ApprovedState = {
 const ledger: DeviceLedger = {
   ...emptyDeviceLedger(AT),
   approved,
-  devices: [{ label: 'aem', uuid: null, verified: null, knownFiles: [], forward: null, leftSince: AT }],
+  devices: [
+    {
+      label: 'aem',
+      uuid: null,
+      verified: null,
+      approved: null,
+      knownFiles: [],
+      forward: null,
+      leftSince: AT,
+    },
+  ],
 }
 
 describe('parseDeviceLedger', () => {
@@ -40,7 +51,7 @@ describe('parseDeviceLedger', () => {
     ],
     ['foreign', '{"format":"other","version":1}', 'aem-reseal devices'],
     ['foreign', '[]', 'aem-reseal devices'],
-    ['newer', JSON.stringify({ ...ledger, version: 2 }), 'version 2'],
+    ['newer', JSON.stringify({ ...ledger, version: 3 }), 'version 3'],
   ])('calls a file that is none %s', (state, text, detail) => {
     expect(parseDeviceLedger(text)).toEqual({ state, detail: expect.stringContaining(detail) })
   })

@@ -15,7 +15,7 @@ const XEN_OWNER: FileOwner = {
   name: 'xen-hypervisor',
   evr: '2001:4.17.4-4.fc37',
   signer: 'Qubes OS Release 4.2 Signing Key',
-  signerKnown: true,
+  signatureFault: null,
   sha256: FILE,
   newest: '2001:4.17.4-4.fc37',
 }
@@ -86,7 +86,7 @@ describe('a packaged file', () => {
     ['another digest', { sha256: OTHER }, 'is not the file of'],
     ['no digest in the package', { owner: { ...XEN_OWNER, sha256: null } }, 'is not the file of'],
     ['not read', { sha256: null }, 'could not be read'],
-    ['unknown signer', { owner: { ...XEN_OWNER, signerKnown: false } }, 'not signed by a known key'],
+    ['unknown signer', { owner: { ...XEN_OWNER, signatureFault: 'is not signed by a known key' } }, 'not signed by a known key'],
     [
       'a package of another role',
       { owner: { ...XEN_OWNER, name: 'kernel' } },

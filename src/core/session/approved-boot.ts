@@ -1,0 +1,122 @@
+import * as z from 'zod'
+import type { RecordedImage } from '../launch/match-module.ts'
+
+/** Lower-case hex. */
+const hex = z.string().regex(/^[0-9a-f]+$/)
+
+/** Lower-case hex by register number. */
+export const registerValues = z.record(z.string().regex(/^[0-9]{1,2}$/), hex)
+
+const digests = z.object({ sha1: hex.optional(), sha256: hex.optional() })
+
+const approvedFile = z.object({
+  role: z.enum(['mle', 'xen', 'kernel', 'initramfs', 'module', 'sinit']),
+  /** As GRUB names it, from the root of the device. */
+  path: z.string(),
+  /** SHA-256 of the file as it was stored. */
+  sha256: hex.nullable(),
+  /** Digests of the image as it was loaded: unpacked where GRUB unpacks it. */
+  digests,
+  /** The launch log of that boot has the digest that these bytes, with their command line, give. */
+  isMeasured: z.boolean(),
+  /** The package whose file it was, byte for byte; null: of none. */
+  package: z.object({ name: z.string(), evr: z.string() }).nullable(),
+})
+
+const component = z.object({
+  role: z.enum(['mle', 'xen', 'kernel', 'initramfs', 'module', 'platform', 'policy', 'other']),
+  path: z.string().nullable(),
+  commandLine: z.string().nullable(),
+  pcr: z.number().int(),
+  digests: z.record(z.string(), hex),
+})
+
+/** The last boot from a device that a person, or the secret in an approved state, vouched for. */
+export const approvedBootSchema = z.object({
+  at: z.iso.datetime(),
+  bootId: z.string().nullable(),
+  /** `accepted`: in `resume`, after every change was explained; `secret-shown`: its registers had been approved before. */
+  how: z.enum(['accepted', 'secret-shown']),
+  bank: z.enum(['sha1', 'sha256']),
+  /** The registers that AEM sealed to. */
+  registers: registerValues,
+  /** Policy digest of key.pub, or the digest at release of a TPM 1.2 blob, of dom0's copy; null: not read. */
+  policy: hex.nullable(),
+  /** As this boot proved them, by the launch log, /proc/cmdline or `xl info`; null: not proven. */
+  commandLines: z.object({
+    mle: z.string().nullable(),
+    xen: z.string().nullable(),
+    kernel: z.string().nullable(),
+  }),
+  files: z.array(approvedFile),
+  /** What the boot measured, one extend after the other; null without a log that leads to the registers. */
+  components: z.array(component).nullable(),
+})
+
+export type ApprovedBoot = z.infer<typeof approvedBootSchema>
+export type ApprovedFile = ApprovedBoot['files'][number]
+
+/** An image of an approved boot, in the form that a launch log is matched with. */
+export type ApprovedImage = RecordedImage & {
+  readonly role: ApprovedFile['role']
+  /** SHA-256 as it was stored. */
+  readonly sha256: string | null
+  /** Of the package whose file it was. */
+  readonly package: ApprovedFile['package']
+}
+
+/**
+ * The images that the log of the last approved boot from a device proved. With them a Xen that an update has overwritten
+ * in place still proves its command line.
+ *
+ * @returns digests as loaded; empty where no approved state is known
+ */
+export function listApprovedImages(
+  ledger: { readonly devices: readonly { readonly label: string; readonly approved: ApprovedBoot | null }[] },
+  label: string,
+): readonly ApprovedImage[] {
+  const approved = ledger.devices.find((device) => device.label === label)?.approved ?? null
+  return (approved?.files ?? [])
+    .filter(({ isMeasured }) => isMeasured)
+    .map(({ role, path, sha256, digests: loaded, package: owner }) => ({
+      role,
+      path,
+      sha256,
+      digests: {
+        ...(loaded.sha1 === undefined ? {} : { sha1: loaded.sha1 }),
+        ...(loaded.sha256 === undefined ? {} : { sha256: loaded.sha256 }),
+      },
+      package: owner,
+    }))
+}
+
+/** What decides whether a verified boot becomes the approved one. */
+export type ApprovalFacts = {
+  readonly bootId: string | null
+  readonly unseal: 'unsealed' | 'mismatch' | 'wrong-token' | null
+  /** The selected registers of this boot, by number. */
+  readonly registers: Readonly<Record<string, string>>
+  /** What a person accepted in the open session. */
+  readonly accepted: {
+    readonly bootId: string | null
+    readonly pcrs: Readonly<Record<string, string>>
+  } | null
+  /** What was approved of this device before: its approved boot, or the registers it was sealed forward to. */
+  readonly known: { readonly registers: Readonly<Record<string, string>> } | null
+}
+
+/**
+ * Does this boot become the approved one? Where it was accepted itself, or where the TPM released the secret under
+ * registers that had been approved before. A seal that AEM made by itself approves nothing.
+ */
+export function decideApproval(facts: ApprovalFacts): ApprovedBoot['how'] | null {
+  const { accepted, bootId, registers, known } = facts
+  const indices = Object.keys(registers)
+  const isAs = (values: Readonly<Record<string, string>>): boolean =>
+    indices.length > 0 && indices.every((index) => values[index] === registers[index])
+  if (accepted !== null && bootId !== null && accepted.bootId === bootId)
+    return isAs(accepted.pcrs) ? 'accepted' : null
+  if (facts.unseal !== 'unsealed') return null
+  const before = accepted?.pcrs ?? known?.registers ?? null
+  return before !== null && isAs(before) ? 'secret-shown' : null
+}

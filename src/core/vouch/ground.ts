@@ -1,0 +1,150 @@
+import type { AemJournal } from '../aem/seal-outcome.ts'
+import {
+  type DeviceLedger,
+  findKnownState,
+  type KnownState,
+  type LedgerLook,
+} from '../session/device-ledger.ts'
+
+/*
+ * The ground of a forward seal: this boot itself. What is predicted from it, its command lines and its launch log are worth
+ * what this boot is worth, so this is decided before anything is predicted.
+ */
+
+/** What is known of this boot. */
+export type GroundFacts = {
+  readonly bootId: string | null
+  /** The device it came from, by aem.uuid of the kernel command line; null: not known. */
+  readonly device: { readonly label: string | null; readonly uuid: string | null }
+  readonly bank: string | null
+  /** Of that bank, lower-case hex by index. */
+  readonly registers: Readonly<Record<number, string>>
+  /** What AEM's initrd said in this boot; null: the journal does not say. */
+  readonly unseal: AemJournal['unseal']
+  readonly look: LedgerLook
+}
+
+/** The person's own word whether their sentence appeared; null: nobody was asked. */
+export type Word = 'yes' | 'no' | null
+
+export type GroundProblem =
+  | 'list-unreadable'
+  | 'other-bank'
+  | 'registers-unreadable'
+  | 'registers-differ'
+  | 'secret-refused'
+  | 'secret-invalid'
+  | 'secret-not-seen'
+  | 'secret-unknown'
+
+export type Ground =
+  | {
+      readonly state: 'vouched'
+      /**
+       * - accepted: a person accepted this boot in `resume`
+       * - approved-state: the secret was released, under the registers that were approved last
+       * - released-secret: it was released, and nothing was approved before: it vouches for what AEM sealed last, unseen
+       */
+      readonly by: 'accepted' | 'approved-state' | 'released-secret'
+      readonly since: string | null
+    }
+  /** AEM's journal is silent: only the person knows whether the secret appeared. */
+  | { readonly state: 'ask' }
+  | {
+      readonly state: 'not-vouched'
+      readonly why: GroundProblem
+      /** Registers that are not the approved ones. */
+      readonly registers: readonly number[]
+      /** When the state that it was held against was approved; null: none was. */
+      readonly since: string | null
+    }
+
+/**
+ * Does anything vouch for this boot? Registers that are not the approved ones speak against it whatever AEM says: after a
+ * boot that AEM sealed by itself the next one shows the secret, of an attacker's making too.
+ *
+ * @param word where `ask` was the answer before
+ */
+export function decideGround(facts: GroundFacts, word: Word = null): Ground {
+  const { look } = facts
+  if (look.state !== 'read' && look.state !== 'absent') return not('list-unreadable', null)
+  const held = look.state === 'read' ? findHeldState(look.ledger, facts) : null
+  const since = held?.since ?? null
+  if (held !== null) {
+    if (held.bank !== null && facts.bank !== held.bank) return not('other-bank', since)
+    const { unread, others } = compare(facts, held)
+    if (others.length > 0) return not('registers-differ', since, others)
+    if (unread.length > 0) return not('registers-unreadable', since, unread)
+    if (held.isOfThisBoot) return { state: 'vouched', by: 'accepted', since }
+  }
+  if (facts.unseal === 'mismatch') return not('secret-refused', since)
+  if (facts.unseal === 'wrong-token') return not('secret-invalid', since)
+  if (facts.unseal === null && word === null) return { state: 'ask' }
+  if (facts.unseal === null && word === 'no') return not('secret-not-seen', since)
+  return { state: 'vouched', by: held?.isOwn ? 'approved-state' : 'released-secret', since }
+}
+
+/** Where nobody can be asked, silence vouches for nothing. */
+export function groundUnasked(facts: GroundFacts): Ground {
+  const ground = decideGround(facts)
+  return ground.state === 'ask' ? not('secret-unknown', null) : ground
+}
+
+function not(why: GroundProblem, since: string | null, registers: readonly number[] = []): Ground {
+  return { state: 'not-vouched', why, since, registers }
+}
+
+type Held = {
+  readonly since: string
+  /** null: of the bank that is in use. */
+  readonly bank: string | null
+  readonly wanted: Readonly<Record<string, string>>
+  /** All registers that AEM seals to, as approved on this very device. */
+  readonly isOwn: boolean
+  readonly isOfThisBoot: boolean
+}
+
+/** The approved state to hold this boot against; of a device without one, the registers that all devices share. */
+function findHeldState(ledger: DeviceLedger, facts: GroundFacts): Held | null {
+  const label = labelOf(ledger, facts)
+  const known = label === null ? null : findKnownState(ledger, label)
+  const { approved } = ledger
+  const isNow = (bootId: string | null): boolean => bootId !== null && bootId === facts.bootId
+  if (approved !== null && isNow(approved.bootId))
+    return {
+      since: approved.at,
+      bank: approved.bank,
+      wanted: approved.registers,
+      isOwn: true,
+      isOfThisBoot: true,
+    }
+  if (known !== null) return heldOf(known)
+  if (approved === null || approved.bank === null) return null
+  const shared = Object.fromEntries(
+    approved.shared.flatMap((index) => {
+      const value = approved.registers[index]
+      return value === undefined ? [] : [[String(index), value]]
+    }),
+  )
+  return { since: approved.at, bank: approved.bank, wanted: shared, isOwn: false, isOfThisBoot: false }
+}
+
+function heldOf({ at, bank, registers }: KnownState): Held {
+  return { since: at, bank, wanted: registers, isOwn: true, isOfThisBoot: false }
+}
+
+/** The device in the ledger: by its UUID where that is known there, as a stick may be out; else by its label. */
+export function labelOf(ledger: DeviceLedger, { device }: Pick<GroundFacts, 'device'>): string | null {
+  const byUuid = ledger.devices.find(({ uuid }) => uuid !== null && uuid === device.uuid)
+  return byUuid?.label ?? device.label
+}
+
+function compare({ registers }: GroundFacts, { wanted }: Held) {
+  const indices = Object.keys(wanted)
+    .map(Number)
+    .sort((a, b) => a - b)
+  return {
+    unread: indices.filter((index) => registers[index] === undefined),
+    others: indices.filter((index) => registers[index] !== undefined && registers[index] !== wanted[index]),
+  }
+}

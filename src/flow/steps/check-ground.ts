@@ -1,0 +1,34 @@
+import { decideGround, type Ground, groundUnasked, type Word } from '../../core/vouch/ground.ts'
+import { describeGround, explainGround, GO_ON_QUESTION, SECRET_QUESTION } from '../../messages/ground.ts'
+import { observeGround, observeGroundDifferences } from '../../observe/ground.ts'
+import type { Step } from '../step.ts'
+
+/**
+ * Is this boot worth anything as the measure of the next one? Asked before anything is predicted from it. On a machine whose
+ * secret appeared, in the approved state, nothing is asked.
+ */
+export const checkGround: Step<'check-ground'> = async ({ host, ui, options, session, store }) => {
+  const observed = await observeGround(host, await store.loadDevices())
+  const { facts } = observed
+  let word: Word = null
+  let ground: Ground = decideGround(facts)
+  if (ground.state === 'ask' && options.canAsk) {
+    word = await ui.ask<'yes' | 'no'>(SECRET_QUESTION)
+    ground = decideGround(facts, word)
+  }
+  if (ground.state === 'ask') ground = groundUnasked(facts)
+  const base = { ...ground, unseal: facts.unseal, word }
+  if (ground.state === 'vouched')
+    return {
+      outcome: 'vouched',
+      facts: base,
+      message: describeGround('vouched', { ground, word, device: session.device }),
+    }
+  const traced = await observeGroundDifferences(host, observed)
+  const told = { ground, word, device: session.device, ...traced }
+  // A person sees why before anything is asked.
+  if (options.canAsk) ui.say(explainGround(told))
+  const goesOn = options.canAsk && (await ui.ask<'yes' | 'no'>(GO_ON_QUESTION)) === 'yes'
+  const outcome = goesOn ? 'gone-on' : 'boot-not-vouched'
+  return { outcome, facts: { ...base, ...traced, goesOn }, message: describeGround(outcome, told) }
+}

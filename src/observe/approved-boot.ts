@@ -1,0 +1,132 @@
+import { gunzipSync } from 'node:zlib'
+import { Failure } from '../core/failure.ts'
+import { calibrateLaunch } from '../core/launch/calibrate.ts'
+import { listComponents } from '../core/launch/components.ts'
+import type { LaunchLog } from '../core/launch/launch-log.ts'
+import type { MeasuredModule } from '../core/launch/match-module.ts'
+import { mleHashes } from '../core/launch/mle-hash.ts'
+import type { ApprovedBoot, ApprovedFile } from '../core/session/approved-boot.ts'
+import { doesLogLead } from '../core/vouch/ground-differences.ts'
+import type { Host } from '../host/host.ts'
+import { readSealedPolicy } from './binding.ts'
+import type { AemDevice } from './devices.ts'
+import { type BootDeviceLaunch, LAUNCH_BANKS, observeBootDeviceLaunch, observeLog } from './launch.ts'
+import type { MachineFacts } from './machine.ts'
+import { observeOwner } from './owner.ts'
+import { observeTrustedKeys } from './packages.ts'
+import { observeSealedCopy, observeTpmId } from './sealed.ts'
+import type { TpmFacts } from './tpm.ts'
+
+/** Largest unpacked tboot image that is looked into; real ones have some hundred KiB. */
+const MAX_TBOOT_BYTES = 64 * 1024 * 1024
+
+export type BootContents = Pick<ApprovedBoot, 'policy' | 'commandLines' | 'files' | 'components'>
+
+/** What this boot ran, as far as it proves it itself: kept when it is approved. @param device the one it came from */
+export async function observeBootContents(
+  host: Host,
+  device: AemDevice,
+  machine: MachineFacts,
+  tpm: TpmFacts,
+): Promise<BootContents> {
+  const log = await observeLog(host)
+  const launch = await observeBootDeviceLaunch(host, device, machine, log)
+  const modules = listProven(log, launch, tpm)
+  const mle = findMleLine(log, launch)
+  const lineOf = (role: 'xen' | 'kernel'): string | null =>
+    modules.find((one) => one.role === role && one.path !== null)?.commandLine ?? null
+  const bank = tpm.bank ?? 'sha256'
+  const isLed = !(log instanceof Failure) && doesLogLead(log, bank, tpm.pcrs[bank] ?? {})
+  return {
+    policy: await observePolicy(host, device.label, tpm),
+    commandLines: {
+      mle,
+      xen: lineOf('xen') ?? machine.xen.commandLine,
+      kernel: lineOf('kernel') ?? machine.kernelCommandLine,
+    },
+    files: await observeFiles(host, launch, modules, mle !== null),
+    components: isLed
+      ? listComponents(log, launch.booted.entry).map((one) => ({ ...one, digests: { ...one.digests } }))
+      : null,
+  }
+}
+
+/** The modules whose logged digest is that of a file on the device with its command line. */
+function listProven(
+  log: LaunchLog | Failure,
+  launch: BootDeviceLaunch,
+  tpm: TpmFacts,
+): readonly MeasuredModule[] {
+  const { calibration } = calibrateLaunch({
+    log,
+    pcrsNow: tpm.bank === null ? {} : { [tpm.bank]: tpm.pcrs[tpm.bank] ?? {} },
+    booted: launch.booted.entry,
+    images: launch.images,
+  })
+  return (calibration?.modules ?? []).filter(({ unchanged }) => unchanged)
+}
+
+/** tboot's command line is hashed with it (tboot 1.10.5, lcptools-v2/mlehash.c); null where that gives no logged digest. */
+function findMleLine(log: LaunchLog | Failure, { booted, tboot }: BootDeviceLaunch): string | null {
+  const launcher = booted.entry?.launcher ?? null
+  if (log instanceof Failure || log.kind !== 'tboot' || launcher === null || tboot === null) return null
+  const logged = log.events.find(({ origin }) => origin.kind === 'mle')?.digests ?? {}
+  try {
+    const image = tboot[0] === 0x1f ? gunzipSync(tboot, { maxOutputLength: MAX_TBOOT_BYTES }) : tboot
+    const own = mleHashes(image, launcher.commandLine, LAUNCH_BANKS)
+    const isSame = Object.values(own).some((digests) =>
+      LAUNCH_BANKS.some((bank) => digests[bank] !== undefined && digests[bank] === logged[bank]),
+    )
+    return isSame ? launcher.commandLine : null
+  } catch {
+    // Not an image whose hash can be computed here: then its command line is not proven.
+    return null
+  }
+}
+
+async function observeFiles(
+  host: Host,
+  { booted, images }: BootDeviceLaunch,
+  proven: readonly MeasuredModule[],
+  isMleProven: boolean,
+): Promise<ApprovedFile[]> {
+  const { entry } = booted
+  if (entry === null) return []
+  const trusted = await observeTrustedKeys(host)
+  const launcher = entry.launcher === null ? [] : [entry.launcher]
+  const all = [
+    ...[...launcher, ...entry.modules].map(({ role, path }) => ({ role, path })),
+    ...entry.sinit.map(({ path }) => ({ role: 'sinit' as const, path })),
+  ]
+  const files: ApprovedFile[] = []
+  for (const { role, path } of all) {
+    const image = images[path]
+    if (image === undefined) continue
+    const sha256 = image.storedDigests.sha256 ?? null
+    const owner = await observeOwner(host, `/boot${path}`, trusted)
+    const { sha1: loaded1, sha256: loaded256 } = image.digests
+    const isMeasured =
+      role === 'mle' ? isMleProven : proven.some((one) => one.role === role && one.path === path)
+    files.push({
+      role,
+      path,
+      sha256,
+      digests: {
+        ...(loaded1 === undefined ? {} : { sha1: loaded1 }),
+        ...(loaded256 === undefined ? {} : { sha256: loaded256 }),
+      },
+      isMeasured,
+      package:
+        owner !== null && sha256 !== null && owner.sha256 === sha256
+          ? { name: owner.name, evr: owner.evr }
+          : null,
+    })
+  }
+  return files
+}
+
+async function observePolicy(host: Host, label: string, tpm: TpmFacts): Promise<string | null> {
+  const tpmId = await observeTpmId(host)
+  const copy = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, label)
+  return copy === null ? null : readSealedPolicy(host, copy, tpm.version)
+}

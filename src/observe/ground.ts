@@ -1,0 +1,62 @@
+import { Failure } from '../core/failure.ts'
+import { listComponents } from '../core/launch/components.ts'
+import { findKnownState, type LedgerLook } from '../core/session/device-ledger.ts'
+import { type GroundFacts, labelOf } from '../core/vouch/ground.ts'
+import { doesLogLead, type GroundDifference, listDifferences } from '../core/vouch/ground-differences.ts'
+import type { Host } from '../host/host.ts'
+import { type AemDevice, findBootedDevice, observeDevices } from './devices.ts'
+import { observeEntries, observeLog } from './launch.ts'
+import { type MachineFacts, observeMachine } from './machine.ts'
+import { observeSealState } from './seal-state.ts'
+import { observeTpm } from './tpm.ts'
+
+export type ObservedGround = {
+  readonly facts: GroundFacts
+  readonly machine: MachineFacts
+  /** The device of this boot, where it is plugged in. */
+  readonly device: AemDevice | null
+}
+
+/** What AEM, the TPM and the list of devices say of this boot. */
+export async function observeGround(host: Host, look: LedgerLook): Promise<ObservedGround> {
+  const machine = await observeMachine(host)
+  const tpm = await observeTpm(host)
+  const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
+  const { journal } = await observeSealState(host)
+  return {
+    facts: {
+      bootId: machine.bootId,
+      device: { label: device?.label ?? null, uuid: machine.aemUuid },
+      bank: tpm.bank,
+      registers: tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {}),
+      unseal: journal?.unseal ?? null,
+      look,
+    },
+    machine,
+    device,
+  }
+}
+
+/** What this boot measured otherwise than the last approved one from its device, or why that cannot be traced. */
+export async function observeGroundDifferences(
+  host: Host,
+  { facts, machine, device }: ObservedGround,
+): Promise<{ readonly differences: readonly GroundDifference[] | null; readonly untraced: string | null }> {
+  const untraced = (why: string) => ({ differences: null, untraced: why })
+  const ledger = facts.look.state === 'read' ? facts.look.ledger : null
+  const label = ledger === null ? null : labelOf(ledger, facts)
+  const boot = ledger === null || label === null ? null : (findKnownState(ledger, label)?.boot ?? null)
+  if (boot === null) return untraced('nothing is kept of what an approved boot from this device measured')
+  if (boot.components === null) return untraced('the approved boot had no launch log that could be read')
+  if (facts.bank !== boot.bank)
+    return untraced('this TPM is of another kind than the one of the approved boot')
+  const log = await observeLog(host)
+  if (log instanceof Failure) return untraced(log.text.what)
+  if (!doesLogLead(log, boot.bank, facts.registers))
+    return untraced('the launch log of this boot does not lead to its registers')
+  const { booted } = await observeEntries(host, device, machine, log)
+  return {
+    differences: listDifferences(boot.components, listComponents(log, booted), boot.bank),
+    untraced: null,
+  }
+}

@@ -1,0 +1,206 @@
+import { describe, expect, it } from 'vitest'
+import {
+  type ApprovedState,
+  type DeviceLedger,
+  emptyDeviceLedger,
+  findLedgerDevice,
+  type LedgerDevice,
+} from '../../../src/core/session/device-ledger.ts'
+import { decideGround, type GroundFacts, groundUnasked } from '../../../src/core/vouch/ground.ts'
+
+const EARLY = '2024-07-15T09:00:00.000Z'
+const AT = '2024-07-17T09:00:00.000Z'
+const LATE = '2024-07-19T09:00:00.000Z'
+const UUID = '6d2f1c8e-5b0a-4f0e-9a57-3f4c1f0a9d11'
+const GOOD = { 13: 'aa', 17: 'bb', 18: 'cc', 19: 'dd' }
+
+type Approved = NonNullable<LedgerDevice['approved']>
+
+function approvedBoot(changes: Partial<Approved> = {}): Approved {
+  return {
+    at: AT,
+    bootId: 'boot-1',
+    how: 'accepted',
+    bank: 'sha256',
+    registers: GOOD,
+    policy: null,
+    commandLines: { mle: null, xen: null, kernel: null },
+    files: [],
+    components: null,
+    ...changes,
+  }
+}
+
+const accepted: ApprovedState = {
+  at: AT,
+  bootId: 'boot-1',
+  label: 'aem',
+  bank: 'sha256',
+  registers: GOOD,
+  shared: [13, 17, 18],
+  packages: null,
+}
+
+function ledgerWith(
+  device: Partial<LedgerDevice> | null,
+  approved: ApprovedState | null = null,
+): DeviceLedger {
+  const empty = emptyDeviceLedger(AT)
+  const devices = device === null ? [] : [{ ...findLedgerDevice(empty, 'aem'), uuid: UUID, ...device }]
+  return { ...empty, approved, devices }
+}
+
+function facts(ledger: DeviceLedger | null, changes: Partial<GroundFacts> = {}): GroundFacts {
+  return {
+    bootId: 'boot-9',
+    device: { label: 'aem', uuid: UUID },
+    bank: 'sha256',
+    registers: { ...GOOD, 0: '99' },
+    unseal: 'unsealed',
+    look: ledger === null ? { state: 'absent' } : { state: 'read', ledger },
+    ...changes,
+  }
+}
+
+const own = ledgerWith({ approved: approvedBoot() })
+
+describe('decideGround, with the approved state of the device', () => {
+  it('vouches where the secret was released under the approved registers', () => {
+    expect(decideGround(facts(own))).toEqual({ state: 'vouched', by: 'approved-state', since: AT })
+  })
+
+  it.each([13, 17, 18, 19])('does not where PCR %i is another, whatever AEM says', (index) => {
+    const registers = { ...GOOD, [index]: 'ee' }
+    for (const unseal of ['unsealed', 'mismatch', 'wrong-token', null] as const)
+      expect(decideGround(facts(own, { registers, unseal }), 'yes')).toEqual({
+        state: 'not-vouched',
+        why: 'registers-differ',
+        registers: [index],
+        since: AT,
+      })
+  })
+
+  it('does not where a register cannot be read', () => {
+    const { 18: _gone, ...registers } = GOOD
+    expect(decideGround(facts(own, { registers }))).toMatchObject({
+      state: 'not-vouched',
+      why: 'registers-unreadable',
+      registers: [18],
+    })
+  })
+
+  it.each(['sha1', null])('does not with a TPM of another kind (%s)', (bank) => {
+    expect(decideGround(facts(own, { bank }))).toMatchObject({ why: 'other-bank' })
+  })
+
+  it.each([
+    ['mismatch', 'secret-refused'],
+    ['wrong-token', 'secret-invalid'],
+  ] as const)(
+    'does not where the token was %s, though the registers are the approved ones',
+    (unseal, why) => {
+      expect(decideGround(facts(own, { unseal }), 'yes')).toMatchObject({ state: 'not-vouched', why })
+    },
+  )
+
+  it('asks where the journal is silent, and takes no for a no', () => {
+    const silent = facts(own, { unseal: null })
+    expect(decideGround(silent)).toEqual({ state: 'ask' })
+    expect(decideGround(silent, 'yes')).toMatchObject({ state: 'vouched', by: 'approved-state' })
+    expect(decideGround(silent, 'no')).toMatchObject({ state: 'not-vouched', why: 'secret-not-seen' })
+    expect(groundUnasked(silent)).toMatchObject({ state: 'not-vouched', why: 'secret-unknown' })
+    expect(groundUnasked(facts(own))).toEqual(decideGround(facts(own)))
+  })
+
+  it('knows the device by its UUID, where it is out and nothing else names it', () => {
+    const device = { label: null, uuid: UUID }
+    expect(decideGround(facts(own, { device }))).toMatchObject({ by: 'approved-state' })
+    expect(decideGround(facts(own, { device, registers: { ...GOOD, 18: 'ee' } }))).toMatchObject({
+      why: 'registers-differ',
+    })
+  })
+})
+
+describe('decideGround, in a boot that was accepted', () => {
+  const now = ledgerWith({}, { ...accepted, bootId: 'boot-9' })
+
+  it.each(['mismatch', 'wrong-token', null] as const)('vouches though AEM said %s', (unseal) => {
+    expect(decideGround(facts(now, { unseal }))).toEqual({ state: 'vouched', by: 'accepted', since: AT })
+  })
+
+  it('does not once a register was extended after that', () => {
+    expect(decideGround(facts(now, { registers: { ...GOOD, 19: 'ee' } }))).toMatchObject({
+      why: 'registers-differ',
+      registers: [19],
+    })
+  })
+
+  it('takes no boot id that is not known for the same', () => {
+    const unknown = ledgerWith({}, { ...accepted, bootId: null })
+    expect(decideGround(facts(unknown, { bootId: null, unseal: 'mismatch' }))).toMatchObject({
+      state: 'not-vouched',
+      why: 'secret-refused',
+    })
+  })
+})
+
+describe('decideGround, on the newest state that is known', () => {
+  const NEWER = { ...GOOD, 18: 'ff' }
+  const forward = { at: LATE, bank: 'sha256' as const, registers: NEWER, tokens: {} }
+
+  it('goes by the forward seal that was made since', () => {
+    const ledger = ledgerWith({ approved: approvedBoot(), forward })
+    expect(decideGround(facts(ledger, { registers: NEWER }))).toMatchObject({ state: 'vouched', since: LATE })
+    expect(decideGround(facts(ledger))).toMatchObject({ why: 'registers-differ', registers: [18] })
+  })
+
+  it('and not by one of before', () => {
+    const ledger = ledgerWith({ approved: approvedBoot(), forward: { ...forward, at: EARLY } })
+    expect(decideGround(facts(ledger, { registers: NEWER }))).toMatchObject({ why: 'registers-differ' })
+  })
+
+  it('goes by what was accepted on the device though no copy was verified', () => {
+    const ledger = ledgerWith({ approved: approvedBoot() }, { ...accepted, at: LATE, registers: NEWER })
+    expect(decideGround(facts(ledger, { registers: NEWER }))).toMatchObject({
+      by: 'approved-state',
+      since: LATE,
+    })
+    expect(decideGround(facts(ledger))).toMatchObject({ why: 'registers-differ' })
+  })
+})
+
+describe('decideGround, where no boot from this device was approved', () => {
+  it.each([
+    ['no list', null],
+    ['an empty list', ledgerWith(null)],
+    ['a list of the old form', ledgerWith({}, { ...accepted, bank: null, registers: { ...GOOD, 18: 'ee' } })],
+  ])('goes by the released secret (%s)', (_what, ledger) => {
+    const first = facts(ledger)
+    expect(decideGround(first)).toEqual({ state: 'vouched', by: 'released-secret', since: null })
+    expect(decideGround({ ...first, unseal: 'mismatch' })).toMatchObject({ why: 'secret-refused' })
+    expect(decideGround({ ...first, unseal: 'wrong-token' })).toMatchObject({ why: 'secret-invalid' })
+    expect(decideGround({ ...first, unseal: null })).toEqual({ state: 'ask' })
+  })
+
+  it('holds the shared registers against the state that was approved on another device', () => {
+    const other = ledgerWith(null, { ...accepted, label: 'aem.stick' })
+    const registers = { ...GOOD, 19: 'ee' }
+    expect(decideGround(facts(other, { registers }))).toEqual({
+      state: 'vouched',
+      by: 'released-secret',
+      since: AT,
+    })
+    expect(decideGround(facts(other, { registers: { ...registers, 18: 'ee' } }))).toMatchObject({
+      why: 'registers-differ',
+      registers: [18],
+    })
+  })
+})
+
+it.each(['damaged', 'foreign', 'newer', 'unreadable'] as const)(
+  'vouches for nothing by a list that is %s',
+  (state) => {
+    const look = { state, detail: 'why' }
+    expect(decideGround({ ...facts(null), look })).toMatchObject({ why: 'list-unreadable' })
+  },
+)

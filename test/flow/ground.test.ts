@@ -1,0 +1,414 @@
+import { describe, expect, it } from 'vitest'
+import { postUpdate } from '../../flows/post-update.ts'
+import { resume } from '../../flows/resume.ts'
+import { digestImage } from '../../src/core/launch/image-digest.ts'
+import { listApprovedImages } from '../../src/core/session/approved-boot.ts'
+import { startSession } from '../../src/core/session/checkpoint.ts'
+import { rememberVerification } from '../../src/flow/remember-devices.ts'
+import { runFlow } from '../../src/flow/runner.ts'
+import type { RunOptions } from '../../src/flow/step.ts'
+import { STEPS } from '../../src/flow/steps.ts'
+import { makeDirectoryStore } from '../../src/flow/store.ts'
+import { changeOneByte, makeInitramfs } from '../../src/host/simulated/boot-images.ts'
+import {
+  buildMachine,
+  INTERNAL,
+  installXen,
+  NEW_XEN,
+  STICK,
+  XEN_IMAGE,
+} from '../../src/host/simulated/build.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { bootFilesOf, KERNEL_RELEASE, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
+import { restartMachine } from '../../src/host/simulated/power.ts'
+import { observeMachine } from '../../src/observe/machine.ts'
+import { observeVerification } from '../../src/observe/verify.ts'
+import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
+import { outcomesOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
+import { makeScriptedUi } from '../support/scripted-ui.ts'
+
+const HOUR_MS = 3600 * 1000
+const INITRAMFS = `initramfs-${KERNEL_RELEASE}.img`
+const LEDGER = `${DEFAULT_STATE_DIR}/devices.json`
+const NEXT_XEN = `${NEW_XEN.slice(0, -1)}5`
+
+/** A machine of which two boots were seen; the second showed the secret. */
+function goodMachine(): SimMachine {
+  const machine = buildMachine([INTERNAL], INTERNAL)
+  restartMachine(machine)
+  restartMachine(machine)
+  expect(isSecretShown(machine)).toBe(true)
+  return machine
+}
+
+function isSecretShown(machine: SimMachine): boolean {
+  return machine.journal.some((text) => text.includes('Freshness token valid'))
+}
+
+/** An honest update, as qubes-dom0-update installs it. */
+function update(machine: SimMachine, release: string): void {
+  machine.nowMs += HOUR_MS
+  installXen(machine, release, machine.nowMs)
+  machine.nowMs += HOUR_MS
+}
+
+function put(machine: SimMachine, name: string, change: (old: Uint8Array) => Uint8Array): void {
+  const boot = bootFilesOf(machine)
+  const old = boot.get(name)
+  if (!old) throw new Error(`the boot device has no ${name}`)
+  boot.set(name, { bytes: change(old.bytes), mtimeMs: old.mtimeMs })
+}
+
+type Ran = {
+  readonly exit: number
+  readonly outcomes: readonly string[]
+  readonly asked: readonly string[]
+  readonly said: string
+  /** Of check-ground. */
+  readonly facts: Record<string, unknown>
+}
+
+async function run(
+  machine: SimMachine,
+  flow: typeof postUpdate | typeof resume,
+  answers: Readonly<Record<string, string>>,
+  options: Partial<RunOptions> = {},
+): Promise<Ran> {
+  const host = makeSimulatedHost(machine)
+  const ui = makeScriptedUi({ '*': 'yes', ...answers })
+  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
+  const { bootId } = await observeMachine(host)
+  const open = await store.load()
+  const session = open ?? startSession({ id: SESSION_ID, now: host.now(), bootId, flow: flow.id })
+  const result = await runFlow(flow, flow.start, STEPS, {
+    host,
+    ui,
+    store,
+    options: { ...RUN_OPTIONS, ...options },
+    session,
+    simulateRestart: null,
+  })
+  const ground = result.steps.find(({ id }) => id === 'check-ground')
+  return {
+    exit: result.exit,
+    outcomes: outcomesOf(result),
+    asked: ui.asked,
+    said: ui.said.join(' ').replaceAll(/\s+/g, ' '),
+    facts: (ground?.facts ?? {}) as Record<string, unknown>,
+  }
+}
+
+/** `start`, answered as --yes does; `answers` are a person's. */
+const start = (machine: SimMachine, answers: Readonly<Record<string, string>> = {}) =>
+  run(machine, postUpdate, answers)
+const finish = (machine: SimMachine) => run(machine, resume, {})
+
+async function loadLedger(machine: SimMachine) {
+  const look = await makeDirectoryStore(makeSimulatedHost(machine), DEFAULT_STATE_DIR).loadDevices()
+  if (look.state !== 'read') throw new Error(`the list of devices is ${look.state}`)
+  return look.ledger
+}
+
+/** One update, made with the program from start to end: its state is the approved one. */
+async function approvedMachine(): Promise<SimMachine> {
+  const machine = goodMachine()
+  update(machine, NEW_XEN)
+  expect((await start(machine)).exit).toBe(3)
+  restartMachine(machine)
+  expect(isSecretShown(machine)).toBe(true)
+  expect((await finish(machine)).exit).toBe(0)
+  return machine
+}
+
+const STOPPED = ['detect-aem: ready', 'check-ground: boot-not-vouched']
+
+describe('the ground of a forward seal', () => {
+  it('is the released secret on the first use, and the words say what that is worth', async () => {
+    const machine = goodMachine()
+    update(machine, NEW_XEN)
+    const { exit, outcomes, asked, said, facts } = await start(machine)
+    expect(exit).toBe(3)
+    expect(outcomes).toContain('check-ground: vouched')
+    expect(facts).toMatchObject({ state: 'vouched', by: 'released-secret', since: null })
+    expect(said).toMatch(/it vouches for what AEM sealed last, unseen/)
+    expect(asked.filter((id) => id.startsWith('ground'))).toEqual([])
+  })
+
+  it('is what was accepted, in the boot in which it was accepted', async () => {
+    const machine = await approvedMachine()
+    update(machine, NEXT_XEN)
+    const { exit, asked, facts } = await start(machine)
+    expect(exit).toBe(3)
+    expect(facts).toMatchObject({ state: 'vouched', by: 'accepted' })
+    expect(asked.filter((id) => id.startsWith('ground'))).toEqual([])
+  })
+
+  it('is the approved state in every later boot that shows the secret', async () => {
+    const machine = await approvedMachine()
+    restartMachine(machine)
+    expect(isSecretShown(machine)).toBe(true)
+    update(machine, NEXT_XEN)
+    const { exit, asked, facts } = await start(machine)
+    expect(exit).toBe(3)
+    expect(facts).toMatchObject({ state: 'vouched', by: 'approved-state' })
+    expect(asked.filter((id) => id.startsWith('ground'))).toEqual([])
+  })
+})
+
+describe('a boot that AEM sealed by itself is never the measure of a later start', () => {
+  it('on the first use: a changed initramfs, then an honest update in the same boot', async () => {
+    const machine = goodMachine()
+    put(machine, INITRAMFS, () => makeInitramfs('of somebody else'))
+    restartMachine(machine)
+    expect(machine.journal.join('\n')).toContain('Freshness token unsealing failed!')
+    expect(machine.journal.join('\n')).toContain('Sealed ')
+    update(machine, NEW_XEN)
+    const { exit, outcomes, facts, said } = await start(machine)
+    expect(outcomes).toEqual(STOPPED)
+    expect(exit).toBe(1)
+    expect(facts).toMatchObject({ state: 'not-vouched', why: 'secret-refused', goesOn: false })
+    expect(said).toMatch(/the TPM refused your secret in this boot/)
+  })
+
+  it('an evil Xen, AEM reseals, the next boot shows the secret, then an honest update', async () => {
+    const machine = await approvedMachine()
+    put(machine, XEN_IMAGE, changeOneByte)
+    restartMachine(machine)
+    expect(isSecretShown(machine)).toBe(false)
+    restartMachine(machine)
+    expect(isSecretShown(machine)).toBe(true)
+    update(machine, NEXT_XEN)
+    const { exit, outcomes, facts, said } = await start(machine)
+    expect(outcomes).toEqual(STOPPED)
+    expect(exit).toBe(1)
+    expect(facts).toMatchObject({ why: 'registers-differ', registers: [18], unseal: 'unsealed' })
+    expect(facts.differences).toEqual([
+      { pcr: 18, role: 'xen', path: `/${XEN_IMAGE}`, kind: 'contents', commandLine: null },
+    ])
+    expect(said).toMatch(/PCR 18: Xen \/xen-4\.17\.4\.gz has other contents/)
+  })
+
+  it.each([
+    ['initramfs', (machine: SimMachine) => put(machine, INITRAMFS, () => makeInitramfs('evil')), 'contents'],
+    [
+      'kernel',
+      (machine: SimMachine) =>
+        put(machine, 'grub2/grub.cfg', (old) =>
+          Buffer.from(Buffer.from(old).toString().replace('rhgb quiet aem', 'rhgb quiet init=/bin/sh aem')),
+        ),
+      'command-line',
+    ],
+  ])('the same with the %s: named by role and kind', async (role, attack, kind) => {
+    const machine = await approvedMachine()
+    attack(machine)
+    restartMachine(machine)
+    restartMachine(machine)
+    expect(isSecretShown(machine)).toBe(true)
+    update(machine, NEXT_XEN)
+    const { outcomes, facts } = await start(machine)
+    expect(outcomes).toEqual(STOPPED)
+    expect(facts.differences).toMatchObject([{ pcr: 19, role, kind }])
+  })
+
+  it('the honest twin, an update without this program: 1 by --yes, and on by a word of a person', async () => {
+    const machine = await approvedMachine()
+    update(machine, NEXT_XEN)
+    restartMachine(machine)
+    expect(isSecretShown(machine)).toBe(false)
+    restartMachine(machine)
+    update(machine, `${NEW_XEN.slice(0, -1)}6`)
+    const stopped = await start(machine)
+    expect(stopped.outcomes).toEqual(STOPPED)
+    expect(stopped.exit).toBe(1)
+    const { exit, outcomes, asked } = await start(machine, { 'ground-go-on': 'yes' })
+    expect(asked).toContain('ground-go-on')
+    expect(outcomes).toContain('check-ground: gone-on')
+    expect(exit).toBe(3)
+    restartMachine(machine)
+    expect(isSecretShown(machine)).toBe(true)
+    expect((await finish(machine)).exit).toBe(0)
+    // What was accepted then is the approved state from there on.
+    restartMachine(machine)
+    update(machine, `${NEW_XEN.slice(0, -1)}7`)
+    const later = await start(machine)
+    expect(later.facts).toMatchObject({ state: 'vouched', by: 'approved-state' })
+    expect(later.exit).toBe(3)
+  })
+
+  it('is told to nobody who cannot answer: without a terminal it ends with 1', async () => {
+    const machine = await approvedMachine()
+    put(machine, XEN_IMAGE, changeOneByte)
+    restartMachine(machine)
+    restartMachine(machine)
+    update(machine, NEXT_XEN)
+    const { exit, outcomes, asked } = await run(
+      machine,
+      postUpdate,
+      { 'ground-go-on': 'yes' },
+      { canAsk: false, protect: 'plain', restart: 'manual' },
+    )
+    expect(outcomes).toEqual(STOPPED)
+    expect(asked).toEqual([])
+    expect(exit).toBe(1)
+  })
+
+  it('an old copy of the device, with the approved registers, is not vouched for', async () => {
+    const machine = await approvedMachine()
+    restartMachine(machine)
+    machine.slots.set(0, '00'.repeat(32))
+    restartMachine(machine)
+    expect(machine.journal.join('\n')).toContain('Freshness token invalid!')
+    update(machine, NEXT_XEN)
+    const { exit, facts } = await start(machine)
+    expect(facts).toMatchObject({ why: 'secret-invalid' })
+    expect(exit).toBe(1)
+  })
+})
+
+describe("where AEM's journal is silent", () => {
+  async function silentMachine(): Promise<SimMachine> {
+    const machine = await approvedMachine()
+    restartMachine(machine)
+    machine.journal = []
+    update(machine, NEXT_XEN)
+    return machine
+  }
+
+  it("the person's own word is asked, and vouches in the approved state", async () => {
+    const { exit, asked, facts, said } = await start(await silentMachine(), { 'ground-secret': 'yes' })
+    expect(asked[0]).toBe('ground-secret')
+    expect(asked).not.toContain('ground-go-on')
+    expect(facts).toMatchObject({ state: 'vouched', by: 'approved-state', word: 'yes' })
+    expect(said).toMatch(/your secret appeared in this boot, by your word/)
+    expect(exit).toBe(3)
+  })
+
+  it('a no is a no, and --yes says no', async () => {
+    const { exit, outcomes, facts, asked } = await start(await silentMachine())
+    expect(asked).toEqual(['ground-secret', 'ground-go-on'])
+    expect(outcomes).toEqual(STOPPED)
+    expect(facts).toMatchObject({ why: 'secret-not-seen', word: 'no' })
+    expect(exit).toBe(1)
+  })
+
+  it('and without a terminal it ends with 1, unasked', async () => {
+    const { exit, facts, asked } = await run(
+      await silentMachine(),
+      postUpdate,
+      {},
+      { canAsk: false, protect: 'plain', restart: 'manual' },
+    )
+    expect(facts).toMatchObject({ why: 'secret-unknown', word: null })
+    expect(asked).toEqual([])
+    expect(exit).toBe(1)
+  })
+
+  it('no word makes other registers good: nobody is asked for one', async () => {
+    const machine = await silentMachine()
+    put(machine, INITRAMFS, () => makeInitramfs('of somebody else'))
+    restartMachine(machine)
+    machine.journal = []
+    const { asked, facts } = await start(machine, { 'ground-secret': 'yes' })
+    expect(asked).toEqual(['ground-go-on'])
+    expect(facts).toMatchObject({ why: 'registers-differ', registers: [18, 19] })
+  })
+})
+
+describe('the list of devices', () => {
+  it('keeps the approved boot: registers, files, command lines, and the images with their packages', async () => {
+    const machine = await approvedMachine()
+    const ledger = await loadLedger(machine)
+    const approved = ledger.devices.find(({ label }) => label === 'aem')?.approved
+    const { bootId } = await observeMachine(makeSimulatedHost(machine))
+    expect(approved).toMatchObject({ bootId, how: 'accepted', bank: 'sha256' })
+    const values = machine.pcrs.sha256
+    expect(approved?.registers).toEqual(
+      Object.fromEntries([13, 17, 18, 19].map((index) => [String(index), values?.[index]])),
+    )
+    expect(approved?.policy).toMatch(/^[0-9a-f]{64}$/)
+    expect(approved?.commandLines.xen).toMatch(/^placeholder console=none .* smt=off$/)
+    expect(approved?.commandLines.kernel).toMatch(/^placeholder root=\S+ .*rd\.luks\.crypttab=no$/)
+    expect(approved?.components?.map(({ role }) => role)).toEqual(
+      expect.arrayContaining(['platform', 'mle', 'xen', 'kernel', 'initramfs']),
+    )
+    const bytes = bootFilesOf(machine).get(XEN_IMAGE)!.bytes
+    const chunks = (async function* () {
+      yield bytes
+    })()
+    const own = await digestImage(chunks, { banks: ['sha1', 'sha256'], stored: true })
+    const images = listApprovedImages(ledger, 'aem')
+    expect(images.find(({ role }) => role === 'xen')).toEqual({
+      role: 'xen',
+      path: `/${XEN_IMAGE}`,
+      sha256: own.storedDigests.sha256,
+      digests: own.digests,
+      package: { name: 'xen-hypervisor', evr: `2001:${NEW_XEN}.fc37` },
+    })
+    expect(images.map(({ role }) => role).sort()).toEqual(['initramfs', 'kernel', 'xen'])
+    expect(listApprovedImages(ledger, STICK.suffix)).toEqual([])
+  })
+
+  it('keeps no image that the log does not prove: one that was overwritten since this boot', async () => {
+    const machine = await approvedMachine()
+    update(machine, NEXT_XEN)
+    const host = makeSimulatedHost(machine)
+    const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
+    const { bootId } = await observeMachine(host)
+    const accepted = { at: host.now().toISOString(), bootId, pcrs: machine.pcrs.sha256 ?? {} }
+    await rememberVerification(host, store, await observeVerification(host, null), accepted)
+    const ledger = await loadLedger(machine)
+    expect(Date.parse(ledger.devices[0]?.approved?.at ?? '')).toBeGreaterThanOrEqual(Date.parse(accepted.at))
+    expect(ledger.devices[0]?.approved?.files.find(({ role }) => role === 'xen')?.isMeasured).toBe(false)
+    expect(listApprovedImages(ledger, 'aem').map(({ role }) => role)).toEqual(['kernel', 'initramfs'])
+  })
+
+  it.each([
+    ['an evil initramfs, sealed by AEM and shown the secret since, is not known', true],
+    ['its honest twin is', false],
+  ])('after `verify`: %s', async (_what, isEvil) => {
+    const machine = await approvedMachine()
+    if (isEvil) put(machine, INITRAMFS, () => makeInitramfs('of somebody else'))
+    restartMachine(machine)
+    restartMachine(machine)
+    expect(isSecretShown(machine)).toBe(true)
+    const host = makeSimulatedHost(machine)
+    const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
+    await rememberVerification(host, store, await observeVerification(host, null), null)
+    const [own] = (await loadLedger(machine)).devices
+    const digest = sha256(bootFilesOf(machine).get(INITRAMFS)!.bytes)
+    expect(own?.verified?.bootId).toBe((await observeMachine(host)).bootId)
+    expect(own?.knownFiles.some((file) => file.sha256 === digest)).toBe(!isEvil)
+    expect(own?.approved?.how).toBe(isEvil ? 'accepted' : 'secret-shown')
+  })
+
+  it('of an old form knows no approved boot, and that is no alarm', async () => {
+    const machine = await approvedMachine()
+    const ledger = await loadLedger(machine)
+    const old = {
+      ...ledger,
+      version: 1,
+      approved: ledger.approved && { ...ledger.approved, bank: undefined },
+      devices: ledger.devices.map((device) => ({ ...device, approved: undefined })),
+    }
+    machine.dom0.set(LEDGER, { bytes: Buffer.from(JSON.stringify(old)), mtimeMs: machine.nowMs })
+    // Another state, as after an update that was made without the program.
+    update(machine, NEXT_XEN)
+    restartMachine(machine)
+    restartMachine(machine)
+    update(machine, `${NEW_XEN.slice(0, -1)}6`)
+    const { exit, facts } = await start(machine)
+    expect(facts).toMatchObject({ state: 'vouched', by: 'released-secret' })
+    expect(exit).toBe(3)
+    expect((await loadLedger(machine)).version).toBe(2)
+  })
+
+  it('that cannot be read vouches for nothing', async () => {
+    const machine = await approvedMachine()
+    machine.dom0.set(LEDGER, { bytes: Buffer.from('{'), mtimeMs: machine.nowMs })
+    update(machine, NEXT_XEN)
+    const { exit, outcomes, facts } = await start(machine)
+    expect(outcomes).toEqual(STOPPED)
+    expect(facts).toMatchObject({ why: 'list-unreadable' })
+    expect(exit).toBe(1)
+  })
+})
