@@ -86,7 +86,11 @@ describe('a packaged file', () => {
     ['another digest', { sha256: OTHER }, 'is not the file of'],
     ['no digest in the package', { owner: { ...XEN_OWNER, sha256: null } }, 'is not the file of'],
     ['not read', { sha256: null }, 'could not be read'],
-    ['unknown signer', { owner: { ...XEN_OWNER, signatureFault: 'is not signed by a known key' } }, 'not signed by a known key'],
+    [
+      'unknown signer',
+      { owner: { ...XEN_OWNER, signatureFault: 'is not signed by a known key' } },
+      'not signed by a known key',
+    ],
     [
       'a package of another role',
       { owner: { ...XEN_OWNER, name: 'kernel' } },
