@@ -205,7 +205,7 @@ export async function checkGrub(
   beside: string | null = null,
 ): Promise<CheckedFile> {
   const xen = await observeNewest(host, 'xen-hypervisor')
-  const config = await observeGrub(host, root, beside)
+  const config = await observeGrub(host, root, beside, device.uuid)
   const path = beside ?? `${root}/grub2/grub.cfg`
   const base = { role: 'grub.cfg', path, sha256: null, expected: null } as const
   if (config === null) {

@@ -99,7 +99,7 @@ export async function observeBootDeviceLaunch(
   const media = await openDevice(host, device)
   if (media.state !== 'seen') return unknown(`the files of ${device.label} cannot be read`)
   try {
-    return await observeOpened(host, media.value.root, machine, log)
+    return await observeOpened(host, media.value.root, device.uuid, machine, log)
   } finally {
     await media.value.close()
   }
@@ -149,7 +149,7 @@ export async function observeEntries(
   const media = device === null ? null : valueOrNull(await openDevice(host, device))
   if (media === null) return { booted: null, next: null }
   try {
-    const config = await observeGrub(host, media.root)
+    const config = await observeGrub(host, media.root, null, device?.uuid ?? null)
     if (config === null || config instanceof Failure) return { booted: null, next: null }
     return { booted: chooseBooted(config, machine, log).entry, next: decideNextEntry(config).entry }
   } finally {
@@ -160,10 +160,11 @@ export async function observeEntries(
 async function observeOpened(
   host: Host,
   root: string,
+  uuid: string | null,
   machine: MachineFacts,
   log: LaunchLog | Failure | null,
 ): Promise<BootDeviceLaunch> {
-  const config = await observeGrub(host, root)
+  const config = await observeGrub(host, root, null, uuid)
   const failed = config instanceof Failure ? config.text.what : 'there is no grub.cfg on the device'
   const isRead = config !== null && !(config instanceof Failure)
   const booted = isRead ? chooseBooted(config, machine, log) : { entry: null, why: failed }

@@ -24,7 +24,9 @@ export async function isEntryRegenerated(
   try {
     const run = valueOrNull(await host.run(command('print-grub-config', { mountPoint: media.root })))
     if (run?.exit !== 0) return null
-    const config = await parseGrubText(host, media.root, run.stdout)
+    // GRUB knows bytes and no characters.
+    const text = Buffer.from(run.stdout, 'utf8').toString('latin1')
+    const config = await parseGrubText(host, media.root, text, { uuid: device?.uuid ?? null })
     if (config instanceof Failure) return null
     return listAemEntries(config).some((made) => made.problems.length === 0 && isSameLoad(made, entry))
   } finally {

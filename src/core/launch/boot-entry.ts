@@ -1,5 +1,3 @@
-import { readGrubPath } from './grub-path.ts'
-import type { LoadLine } from './grub-state.ts'
 import type { ImageKind } from './image-kind.ts'
 
 export type ModuleRole = 'mle' | 'xen' | 'kernel' | 'initramfs' | 'module'
@@ -22,6 +20,10 @@ export type BootEntry = {
   readonly titlePath: readonly string[]
   readonly id: string
   readonly flavour: 'tboot' | 'trenchboot' | 'other'
+  /** `uefi`: GRUB starts Xen's EFI program, which reads kernel and initramfs itself; they are in no line of grub.cfg. */
+  readonly form: 'bios' | 'uefi'
+  /** Of the UEFI form: what lies on the EFI system partition. */
+  readonly efi: EfiFiles | null
   /** tboot itself, or Xen under TrenchBoot. */
   readonly launcher: BootFile | null
   /** Modules in load order, without those that are SINIT modules by their name. */
@@ -29,6 +31,20 @@ export type BootEntry = {
   readonly sinit: readonly BootFile[]
   readonly insmods: readonly string[]
   readonly problems: readonly string[]
+}
+
+/**
+ * What the UEFI form of an entry names: Xen's EFI program, of the EFI system partition, with the section of its
+ * configuration file, which lies beside it (`xen-4.17.4.efi`: `xen-4.17.4.cfg`) and names kernel, initramfs and their
+ * options (TrenchBoot/qubes-antievilmaid 18a0a74, etc/grub.d/19_linux_xen_trenchboot, lines 132-142 and 300-315).
+ */
+export type EfiFiles = {
+  /** From the root of the partition: `/EFI/qubes/xen-4.17.4.efi`. */
+  readonly xenPath: string
+  /** `/EFI/qubes/xen-4.17.4.cfg`. */
+  readonly configPath: string
+  /** `vmlinuz-6.6.36-1.qubes.fc37.x86_64`. */
+  readonly section: string
 }
 
 /**
@@ -42,57 +58,6 @@ export function joinGrubArguments(args: readonly string[]): string {
       return arg.includes(' ') ? `"${escaped}"` : escaped
     })
     .join(' ')
-}
-
-/** SINIT modules are told by name here; AEM's scripts load them by these patterns (etc/grub.d, 4.2.0 and TrenchBoot). */
-function isSinitName(path: string): boolean {
-  return /(?:sinit[^/]*|\/skl)\.bin$/i.test(path)
-}
-
-/** Options that GRUB takes off before the file name (GRUB 2.06, grub-core/loader/multiboot.c). */
-const LOAD_OPTIONS = /^--(?:nounzip|quirk-)/
-
-/** Options, file name and the arguments that are handed over. */
-function splitLine(line: LoadLine): { options: readonly string[]; name: string | undefined; rest: string[] } {
-  const end = line.args.findIndex((arg) => !LOAD_OPTIONS.test(arg))
-  const at = end === -1 ? line.args.length : end
-  return { options: line.args.slice(0, at), name: line.args[at], rest: line.args.slice(at + 1) }
-}
-
-const TBOOT_ROLES: readonly ModuleRole[] = ['xen', 'kernel', 'initramfs']
-const XEN_ROLES: readonly ModuleRole[] = ['kernel', 'initramfs']
-
-/** What the lines of an entry load, by role. Module 0 is Xen under tboot (qubes-antievilmaid 4.2.0, etc/grub.d/19_linux_xen_tboot). */
-export function describeLoads(
-  loads: readonly LoadLine[],
-): Pick<BootEntry, 'flavour' | 'launcher' | 'modules' | 'sinit' | 'problems'> {
-  const kernel = loads.find((line) => line.command === 'multiboot' || line.command === 'multiboot2')
-  const isSlaunch = loads.some((line) => line.command.startsWith('slaunch'))
-  const isTboot = kernel !== undefined && /(?:^|\/)tboot[^/]*$/.test(splitLine(kernel).name ?? '')
-  const flavour = isSlaunch ? 'trenchboot' : isTboot ? 'tboot' : 'other'
-  const roles = flavour === 'tboot' ? TBOOT_ROLES : XEN_ROLES
-  const problems: string[] = []
-  const read = (line: LoadLine, role: ModuleRole): BootFile[] => {
-    const { options, name, rest } = splitLine(line)
-    const found = readGrubPath(line, name)
-    if ('problem' in found) problems.push(found.problem)
-    if ('problem' in found) return []
-    const nounzip = options.includes('--nounzip')
-    const order = loads.indexOf(line)
-    return [{ role, path: found.path, commandLine: joinGrubArguments(rest), nounzip, order }]
-  }
-  const modules: BootFile[] = []
-  const sinit: BootFile[] = []
-  for (const line of loads) {
-    const isModule = line.command === 'module' || line.command === 'module2'
-    if (line.command === 'slaunch_module' || line.command === 'skl_module')
-      sinit.push(...read(line, 'module'))
-    else if (isModule && isSinitName(splitLine(line).name ?? '')) sinit.push(...read(line, 'module'))
-    else if (isModule) modules.push(...read(line, roles[modules.length] ?? 'module'))
-  }
-  const launcher =
-    kernel === undefined ? null : (read(kernel, flavour === 'tboot' ? 'mle' : 'xen')[0] ?? null)
-  return { flavour, launcher, modules, sinit, problems }
 }
 
 /**

@@ -1,5 +1,6 @@
-import { type BootEntry, describeLoads } from './boot-entry.ts'
+import type { BootEntry } from './boot-entry.ts'
 import { runCommands } from './grub-eval.ts'
+import { describeLoads } from './grub-loads.ts'
 import { parseGrubScript } from './grub-parse.ts'
 import {
   beyondLimits,
@@ -17,17 +18,19 @@ const MAX_MENU_DEPTH = 8
 /** AEM's and Qubes's have some 20 KB. */
 const MAX_FILE_LENGTH = 1024 * 1024
 
-/** A grub.cfg after GRUB would have read it; `menu` and `state` are for the functions of this module. */
+/** A grub.cfg after GRUB would have read it; `state` is for the functions of this module. */
 export type GrubConfig = {
   readonly state: GrubState
   /** Every entry of every submenu. */
   readonly entries: readonly BootEntry[]
   readonly problems: readonly string[]
+  /** Paths on the boot device that the file asks for and that `world.files` does not hold: to look for, then read again. */
+  readonly wanted: readonly string[]
 }
 
 /**
- * Reads a grub.cfg as GRUB 2.06 does, for the variables, conditions and functions that `grub2-mkconfig` and AEM's
- * 19_linux_xen_tboot write:
+ * Reads a grub.cfg as GRUB 2.06 of Qubes OS does, for the variables, conditions, functions and files beside it that its
+ * `grub2-mkconfig` and AEM's 19_linux_xen_tboot write:
  *
  *     menuentry 'AEM Qubes, with Xen hypervisor' --class qubes $menuentry_id_option 'xen-gnulinux-simple-...' {
  *         multiboot  /tboot.gz placeholder logging=memory,serial
@@ -37,6 +40,7 @@ export type GrubConfig = {
  *         module     /SNB_IVB_SINIT_20190708_PW.BIN
  *     }
  *
+ * @param text one character for each byte (latin1), as GRUB knows no characters
  * @throws Failure `grub-cfg-unreadable` when GRUB could not read it either, or no tool writes such a file
  */
 export function parseGrubConfig(text: string, world: GrubWorld): GrubConfig {
@@ -44,7 +48,7 @@ export function parseGrubConfig(text: string, world: GrubWorld): GrubConfig {
   const state = newGrubState(world)
   runCommands(state, parseGrubScript(text))
   const entries = collectEntries(state, [], { items: 0, steps: 0 })
-  return { state, entries, problems: state.problems }
+  return { state, entries, problems: state.problems, wanted: [...state.wanted] }
 }
 
 /** All menus together: each item runs commands of its own. */
@@ -62,9 +66,13 @@ function collectEntries(state: GrubState, above: readonly string[], work: Work):
   })
 }
 
-/** Runs the body of an entry or submenu. */
-export function openItem(state: GrubState, item: MenuItem): GrubState {
-  const nested = nestedState(state)
+/**
+ * Runs the body of an entry or submenu.
+ * @param rest of the default entry's name, for the menu within
+ */
+export function openItem(state: GrubState, item: MenuItem, rest: string | null = null): GrubState {
+  const nested = nestedState(state, item.kind)
+  if (rest) nested.variables.set('default', rest)
   runCommands(nested, item.body)
   return nested
 }
@@ -74,38 +82,35 @@ export function readEntry(state: GrubState, item: MenuItem, above: readonly stri
 }
 
 function toEntry(nested: GrubState, item: MenuItem, above: readonly string[]): BootEntry {
-  const loads = describeLoads(nested.loads)
+  const loads = describeLoads(nested.loads, nested.world)
+  const foreign = loads.flavour === 'other' ? [] : nested.foreign
   return {
-    title: item.title,
-    titlePath: [...above, item.title],
-    id: item.id,
+    title: toShownText(item.title),
+    titlePath: [...above, item.title].map(toShownText),
+    id: toShownText(item.id),
     ...loads,
     insmods: [...nested.insmods],
-    problems: [...nested.problems, ...loads.problems],
+    problems: [
+      ...nested.problems,
+      ...loads.problems,
+      ...foreign.map((name) => `it runs "${name}", which AEM's scripts do not write`),
+    ],
   }
 }
 
-/** Entries that AEM wrote: they launch measured and name the boot device to the initramfs. */
-export function listAemEntries(config: GrubConfig): BootEntry[] {
-  return config.entries.filter(
-    (entry) =>
-      entry.flavour !== 'other' && entry.modules.some((file) => /(?:^| )aem\.uuid=/.test(file.commandLine)),
-  )
+/** Bytes as people read them: UTF-8. */
+function toShownText(bytes: string): string {
+  return /^[\x00-\xff]*$/.test(bytes) ? Buffer.from(bytes, 'latin1').toString('utf8') : bytes
 }
 
 /**
- * `grubenv` (GRUB environment block: a comment line, NAME=VALUE lines, then `#` to 1024 bytes):
- *
- *     # GRUB Environment Block
- *     saved_entry=AEM Qubes, with Xen hypervisor
- *
- * A backslash before a backslash or a line end stands for that character (GRUB 2.06, grub-core/lib/envblk.c).
+ * Entries that AEM wrote: they launch measured and name the boot device to the initramfs; in the UEFI form that name lies
+ * in xen.cfg, not in grub.cfg.
  */
-export function parseGrubEnvironment(text: string): Record<string, string> {
-  const found: Record<string, string> = {}
-  for (const line of text.replace(/\\\n/g, '\u0000').split('\n')) {
-    const match = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/.exec(line)
-    if (match) found[match[1]!] = match[2]!.replaceAll('\u0000', '\n').replace(/\\([\s\S])/g, '$1')
-  }
-  return found
+export function listAemEntries(config: GrubConfig): BootEntry[] {
+  return config.entries.filter(
+    (entry) =>
+      entry.flavour !== 'other' &&
+      (entry.form === 'uefi' || entry.modules.some((file) => /(?:^| )aem\.uuid=/.test(file.commandLine))),
+  )
 }

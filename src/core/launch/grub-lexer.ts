@@ -18,13 +18,25 @@ const NAME = /(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[?#*@])/y
  * Splits a GRUB script into words and symbols, as GRUB 2.06 does (grub-core/script/yylex.l):
  * - outside quotes a backslash takes the next character as it is, and joins lines at a line end;
  * - 'single quotes' keep everything; "double quotes" know \$ \\ \" and the joined line, other backslashes stay;
- * - $"..." is text to translate, taken as it stands; # begins a comment where a word could begin.
+ * - $"..." is text to translate, whose value is not known here; # begins a comment where a word could begin.
+ * Words are separated by spaces and tabs alone (yylex.l, BLANK and CHAR).
+ * @param text one character for each byte
+ * @param name of the file, for messages
  * @throws Failure `grub-cfg-unreadable` at an open quote or a stray $
  */
-export function splitGrubScript(text: string): Token[] {
-  const state: LexState = { text, at: 0, line: 1, tokens: [] }
-  while (state.at < text.length) {
-    const char = text[state.at]!
+export function splitGrubScript(text: string, name = 'grub.cfg'): Token[] {
+  if (text.includes('\0')) throw unreadable(name, 1, 'it holds a NUL byte, at which GRUB ends the line')
+  const lines = readLines(text)
+  const state: LexState = {
+    name,
+    lines,
+    text: lines.map(([line]) => line).join('\n'),
+    at: 0,
+    line: 1,
+    tokens: [],
+  }
+  while (state.at < state.text.length) {
+    const char = state.text[state.at]!
     if (char === ' ' || char === '\t') state.at += 1
     else if (char === '#') skipComment(state)
     else if (isJoinedLine(state)) advance(state, 2)
@@ -33,7 +45,31 @@ export function splitGrubScript(text: string): Token[] {
   return state.tokens
 }
 
-type LexState = { readonly text: string; at: number; line: number; readonly tokens: Token[] }
+type Line = readonly [text: string, number: number]
+
+type LexState = {
+  readonly name: string
+  readonly lines: readonly Line[]
+  readonly text: string
+  at: number
+  /** Among `lines`, from 1. */
+  line: number
+  readonly tokens: Token[]
+}
+
+/**
+ * Lines as GRUB takes them from a file: carriage returns are dropped wherever they stand (GRUB 2.06, grub-core/lib/getline.c,
+ * grub_file_getline), and lines that begin with # too, within quotes as well (normal/main.c, read_config_file_getline).
+ */
+function readLines(text: string): Line[] {
+  const lines = text.replaceAll('\r', '').split('\n')
+  return lines.map((line, index): Line => [line, index + 1]).filter(([line]) => !line.startsWith('#'))
+}
+
+/** The number of the line in the file. */
+function lineOf(state: LexState): number {
+  return state.lines[state.line - 1]?.[1] ?? 1
+}
 
 function advance(state: LexState, count: number): void {
   for (let i = 0; i < count; i++) if (state.text[state.at + i] === '\n') state.line += 1
@@ -42,7 +78,10 @@ function advance(state: LexState, count: number): void {
 
 function skipComment(state: LexState): void {
   const end = state.text.indexOf('\n', state.at)
-  state.at = end === -1 ? state.text.length : end
+  const stop = end === -1 ? state.text.length : end
+  if (state.text[stop - 1] === '\\')
+    throw unreadable(state.name, lineOf(state), 'a comment ends in a backslash')
+  state.at = stop
 }
 
 function isJoinedLine(state: LexState): boolean {
@@ -52,7 +91,7 @@ function isJoinedLine(state: LexState): boolean {
 function takeSymbol(state: LexState): boolean {
   const symbol = SYMBOLS.find((one) => state.text.startsWith(one, state.at))
   if (symbol === undefined) return false
-  state.tokens.push({ kind: 'symbol', symbol, line: state.line })
+  state.tokens.push({ kind: 'symbol', symbol, line: lineOf(state) })
   advance(state, symbol.length)
   return true
 }
@@ -61,7 +100,7 @@ const WORD_END = new Set([...' \t\n{}|&;<>'])
 
 function takeWord(state: LexState): void {
   const parts: WordPart[] = []
-  const { line } = state
+  const line = lineOf(state)
   while (state.at < state.text.length && !WORD_END.has(state.text[state.at]!)) takePart(state, parts)
   state.tokens.push({ kind: 'word', word: parts, line })
 }
@@ -72,7 +111,8 @@ function takePart(state: LexState, parts: WordPart[]): void {
   else if (char === '"') takeDouble(state, parts, true)
   else if (char === '$' && state.text[state.at + 1] === '"') {
     state.at += 1
-    takeDouble(state, parts, false)
+    takeDouble(state, [], false)
+    parts.push({ kind: 'variable', name: '"..."', quoted: true })
   } else if (char === '$') takeVariable(state, parts, false)
   else if (char === '\\') takeEscape(state, parts)
   else takePlain(state, parts)
@@ -94,13 +134,13 @@ function takeEscape(state: LexState, parts: WordPart[]): void {
 
 function takeSingle(state: LexState, parts: WordPart[]): void {
   const end = state.text.indexOf("'", state.at + 1)
-  if (end === -1) throw unreadable(state, "a ' is not closed")
+  if (end === -1) throw unreadable(state.name, lineOf(state), "a ' is not closed")
   parts.push({ kind: 'text', text: state.text.slice(state.at + 1, end), quoted: true })
   advance(state, end + 1 - state.at)
 }
 
 function takeDouble(state: LexState, parts: WordPart[], expands: boolean): void {
-  const start = state.line
+  const start = lineOf(state)
   state.at += 1
   let text = ''
   const flush = () => {
@@ -109,7 +149,7 @@ function takeDouble(state: LexState, parts: WordPart[], expands: boolean): void 
   }
   for (;;) {
     const char = state.text[state.at]
-    if (char === undefined) throw unreadable({ ...state, line: start }, 'a " is not closed')
+    if (char === undefined) throw unreadable(state.name, start, 'a " is not closed')
     if (char === '"') break
     const next = state.text[state.at + 1]
     if (char === '\\' && next !== undefined && '$\\"\n'.includes(next)) {
@@ -133,16 +173,16 @@ function takeVariable(state: LexState, parts: WordPart[], quoted: boolean): void
   const name = NAME.exec(state.text)?.[0]
   const end = NAME.lastIndex
   if (name === undefined || (isBraced && state.text[end] !== '}'))
-    throw unreadable(state, 'a $ names no variable')
+    throw unreadable(state.name, lineOf(state), 'a $ names no variable')
   parts.push({ kind: 'variable', name, quoted })
   state.at = end + (isBraced ? 1 : 0)
 }
 
-function unreadable(state: LexState, why: string): Failure {
+function unreadable(name: string, line: number, why: string): Failure {
   return new Failure({
     code: 'grub-cfg-unreadable',
-    what: `grub.cfg line ${state.line}: ${why}`,
+    what: `${name} line ${line}: ${why}`,
     why: 'GRUB itself stops at such a line',
-    next: 'generate it anew: sudo grub2-mkconfig -o /boot/grub2/grub.cfg',
+    next: 'make it again: sudo grub2-mkconfig -o /boot/grub2/grub.cfg',
   })
 }

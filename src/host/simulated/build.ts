@@ -1,10 +1,5 @@
-import {
-  makeGrubConfiguration,
-  makeInitramfs,
-  makeKernelImage,
-  makeSinit,
-  makeXenImage,
-} from './boot-images.ts'
+import { makeInitramfs, makeKernelImage, makeSinit, makeXenImage } from './boot-images.ts'
+import { makeGrubConfiguration, makeGrubEnvironment } from './grub-files.ts'
 import {
   bootFilesOf,
   sha256 as digest,
@@ -103,6 +98,7 @@ export function copyBootFiles(machine: SimMachine, device: SimDevice): void {
   put(`initramfs-${KERNEL_RELEASE}.img`, makeInitramfs(`${KERNEL_RELEASE} on aem${device.suffix}`))
   put('SINIT.BIN', machine.sinit)
   put('grub2/grub.cfg', Buffer.from(grubConfigOf(device)))
+  if (!device.files.has('/grub2/grubenv')) put('grub2/grubenv', Buffer.from(makeGrubEnvironment()))
 }
 
 /** grub.cfg of a device, as Qubes's scripts make it with the device at /boot. */

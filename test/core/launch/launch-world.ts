@@ -68,6 +68,8 @@ export function entryOf(from: Disk): BootEntry {
     titlePath: ['AEM Qubes, with Xen hypervisor'],
     id: 'aem',
     flavour: 'tboot',
+    form: 'bios',
+    efi: null,
     launcher: {
       role: 'mle',
       path: '/tboot.gz',
