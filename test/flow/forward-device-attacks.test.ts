@@ -72,7 +72,7 @@ function textOf(uuid: string, path: string): string {
   return Buffer.from(filesOf(uuid).get(path)!.bytes).toString()
 }
 
-it('for an older installed kernel that the grub.cfg of the stick starts first', async () => {
+it('for an older installed kernel that the grub.cfg of the stick starts', async () => {
   const image = makeKernelImage(OLD_KERNEL)
   const kernel = machine.packages.find(({ name }) => name === 'kernel')!
   machine.packages.push({
@@ -84,7 +84,9 @@ it('for an older installed kernel that the grub.cfg of the stick starts first', 
   bootFilesOf(machine).set(`vmlinuz-${OLD_KERNEL}`, { bytes: image, mtimeMs: 0 })
   await run(refreshDevice)
   const text = textOf(STICK.uuid, GRUB)
-  put(STICK.uuid, GRUB, Buffer.from(`${text.replaceAll(KERNEL_RELEASE, OLD_KERNEL)}\n${text}`))
+  const entry = /menuentry 'AEM [\s\S]*?\n\}/.exec(text)![0].replace(/'AEM [^']*'/, "'Old'")
+  const custom = `${entry.replaceAll(KERNEL_RELEASE, OLD_KERNEL)}\nset default="Old"\n`
+  put(STICK.uuid, '/grub2/custom.cfg', Buffer.from(custom))
   const { outcomes, exit, said } = await run(forwardDevice)
   expect(outcomes.at(-1)).toBe('predict: unvouched')
   expect(said).toMatch(
