@@ -38,10 +38,6 @@ export function makeKernelImage(release: string): Uint8Array {
   return Buffer.from(`MZ kernel ${release}\n`.repeat(32))
 }
 
-export function makeInitramfs(release: string): Uint8Array {
-  return Buffer.from(`070701 initramfs for ${release}\n`.repeat(32))
-}
-
 /** grub.cfg in the form that AEM's GRUB script and grub2-mkconfig write it (anti-evil-maid 4.2.0). */
 export function makeGrubConfiguration(entry: {
   readonly xenName: string
