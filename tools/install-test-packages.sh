@@ -8,11 +8,12 @@
 set -euo pipefail
 
 # npm test: rpm and gnupg are asked themselves; tb_polgen and lcp2_mlehash of tboot judge the predicted digests;
-# lspci prints what is parsed; xz, gzip and binutils make images; tmux is a terminal.
+# lspci prints what is parsed; xz, gzip, zstd, lz4 and binutils make images; tmux is a terminal.
 unit=(
   binutils
   gnupg
   gzip
+  lz4
   pciutils
   procps
   rpm
@@ -20,6 +21,7 @@ unit=(
   tmux
   util-linux
   xz-utils
+  zstd
 )
 
 # npm run test:stage: software TPMs with the tools that AEM uses, a LUKS disk, an ext4 device, Xen's real image, a

@@ -28,8 +28,14 @@ export type BootDeviceFacts = {
   readonly files: readonly DeviceBootFile[]
 }
 
-/** Packages whose update must be followed by a new initramfs. */
-const INITRAMFS_INPUTS = ['dracut', 'microcode_ctl', 'anti-evil-maid'] as const
+/** Packages whose update must be followed by a new initramfs: those of microcode and linux-firmware call dracut for all kernels. */
+const INITRAMFS_INPUTS = [
+  'dracut',
+  'microcode_ctl',
+  'amd-ucode-firmware',
+  'linux-firmware',
+  'anti-evil-maid',
+] as const
 
 /** The boot files of a device, each held against the RPM database. */
 export async function observeBootDevice(

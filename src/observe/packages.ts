@@ -23,6 +23,7 @@ export const MEASURED_PACKAGES: readonly { readonly name: string; readonly compo
   { name: 'kernel-latest', component: 'kernel' },
   { name: 'microcode_ctl', component: 'microcode' },
   { name: 'amd-ucode-firmware', component: 'microcode' },
+  { name: 'linux-firmware', component: 'initramfs' },
   { name: 'dracut', component: 'initramfs' },
   { name: 'anti-evil-maid', component: 'aem' },
   { name: 'tboot', component: 'tboot' },

@@ -6,7 +6,7 @@ import { runFlow } from '../../src/flow/runner.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import { makeDirectoryStore } from '../../src/flow/store.ts'
 import type { Flow } from '../../src/flow/types.ts'
-import { makeInitramfs, makeKernelImage } from '../../src/host/simulated/boot-images.ts'
+import { makeKernelImage } from '../../src/host/simulated/boot-images.ts'
 import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import {
@@ -82,6 +82,7 @@ it('for an older installed kernel that the grub.cfg of the stick starts', async 
     files: new Map([[`/boot/vmlinuz-${OLD_KERNEL}`, sha256(image)]]),
   })
   bootFilesOf(machine).set(`vmlinuz-${OLD_KERNEL}`, { bytes: image, mtimeMs: 0 })
+  machine.dom0.set(`/lib/modules/${OLD_KERNEL}/modules.dep`, { bytes: Buffer.alloc(0), mtimeMs: 0 })
   await run(refreshDevice)
   const text = textOf(STICK.uuid, GRUB)
   const entry = /menuentry 'AEM [\s\S]*?\n\}/.exec(text)![0].replace(/'AEM [^']*'/, "'Old'")
@@ -97,7 +98,8 @@ it('for an older installed kernel that the grub.cfg of the stick starts', async 
 
 it('from a boot whose own initramfs is not the approved one, where the stick has the same', async () => {
   await run(refreshDevice)
-  for (const uuid of [INTERNAL.uuid, STICK.uuid]) put(uuid, INITRAMFS, makeInitramfs('of somebody else'))
+  for (const uuid of [INTERNAL.uuid, STICK.uuid])
+    put(uuid, INITRAMFS, Buffer.from('an initramfs of somebody else'))
   boot(INTERNAL.uuid)
   const stopped = await run(forwardDevice)
   expect(stopped.outcomes).toEqual(['check-ground: boot-not-vouched'])
@@ -133,7 +135,7 @@ it('with an initramfs that was only ever measured in a boot without the secret',
   await run(forwardDevice)
   boot(STICK.uuid)
   await verify(false)
-  put(INTERNAL.uuid, INITRAMFS, makeInitramfs('of somebody else'))
+  put(INTERNAL.uuid, INITRAMFS, Buffer.from('an initramfs of somebody else'))
   // No secret, but somebody typed the passphrase all the same: AEM seals to it by itself, and then all of it verifies.
   boot(INTERNAL.uuid)
   await verify(false)

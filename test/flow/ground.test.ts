@@ -9,7 +9,7 @@ import { runFlow } from '../../src/flow/runner.ts'
 import type { RunOptions } from '../../src/flow/step.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import { makeDirectoryStore } from '../../src/flow/store.ts'
-import { changeOneByte, makeInitramfs } from '../../src/host/simulated/boot-images.ts'
+import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
 import {
   buildMachine,
   INTERNAL,
@@ -158,7 +158,7 @@ describe('the ground of a forward seal', () => {
 describe('a boot that AEM sealed by itself is never the measure of a later start', () => {
   it('on the first use: a changed initramfs, then an honest update in the same boot', async () => {
     const machine = goodMachine()
-    put(machine, INITRAMFS, () => makeInitramfs('of somebody else'))
+    put(machine, INITRAMFS, () => Buffer.from('an initramfs of somebody else'))
     restartMachine(machine)
     expect(machine.journal.join('\n')).toContain('Freshness token unsealing failed!')
     expect(machine.journal.join('\n')).toContain('Sealed ')
@@ -189,7 +189,11 @@ describe('a boot that AEM sealed by itself is never the measure of a later start
   })
 
   it.each([
-    ['initramfs', (machine: SimMachine) => put(machine, INITRAMFS, () => makeInitramfs('evil')), 'contents'],
+    [
+      'initramfs',
+      (machine: SimMachine) => put(machine, INITRAMFS, () => Buffer.from('an evil initramfs')),
+      'contents',
+    ],
     [
       'kernel',
       (machine: SimMachine) =>
@@ -305,7 +309,7 @@ describe("where AEM's journal is silent", () => {
 
   it('no word makes other registers good: nobody is asked for one', async () => {
     const machine = await silentMachine()
-    put(machine, INITRAMFS, () => makeInitramfs('of somebody else'))
+    put(machine, INITRAMFS, () => Buffer.from('an initramfs of somebody else'))
     restartMachine(machine)
     machine.journal = []
     const { asked, facts } = await start(machine, { 'ground-secret': 'yes' })
@@ -367,7 +371,7 @@ describe('the list of devices', () => {
     ['its honest twin is', false],
   ])('after `verify`: %s', async (_what, isEvil) => {
     const machine = await approvedMachine()
-    if (isEvil) put(machine, INITRAMFS, () => makeInitramfs('of somebody else'))
+    if (isEvil) put(machine, INITRAMFS, () => Buffer.from('an initramfs of somebody else'))
     restartMachine(machine)
     restartMachine(machine)
     expect(isSecretShown(machine)).toBe(true)

@@ -7,7 +7,14 @@ import { STEPS } from '../../src/flow/steps.ts'
 import { makeDirectoryStore } from '../../src/flow/store.ts'
 import { type Host, seen } from '../../src/host/host.ts'
 import { changeOneByte, makeXenImage } from '../../src/host/simulated/boot-images.ts'
-import { INTERNAL, installXen, NEW_XEN, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
+import {
+  INTERNAL,
+  installInitramfsInput,
+  installXen,
+  NEW_XEN,
+  STICK,
+  XEN_IMAGE,
+} from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
@@ -229,6 +236,7 @@ describe('a stick that dom0 did not boot from', () => {
   })
 
   it('gets an initramfs that this program made, which is remembered; a second look finds nothing to do', async () => {
+    installInitramfsInput(machine, 'linux-firmware', '0:20240709-1.fc37')
     const before = filesOf(machine)
     const { result, store } = await refresh(machine)
     expect(outcomesOf(result)).toEqual(['check-refresh: refresh', 'refresh-device: refreshed'])

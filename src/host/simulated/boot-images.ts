@@ -37,7 +37,3 @@ export function makeSinit(text: string): Uint8Array {
 export function makeKernelImage(release: string): Uint8Array {
   return Buffer.from(`MZ kernel ${release}\n`.repeat(32))
 }
-
-export function makeInitramfs(release: string): Uint8Array {
-  return Buffer.from(`070701 initramfs for ${release}\n`.repeat(32))
-}

@@ -1,5 +1,6 @@
-import { makeInitramfs, makeKernelImage, makeSinit, makeXenImage } from './boot-images.ts'
+import { makeKernelImage, makeSinit, makeXenImage } from './boot-images.ts'
 import { makeGrubConfiguration, makeGrubEnvironment } from './grub-files.ts'
+import { initramfsOf, LOADED_MODULES, renderModulesDep } from './initramfs.ts'
 import {
   bootFilesOf,
   sha256 as digest,
@@ -63,15 +64,16 @@ export function buildMachine(devices: readonly DeviceSpec[], bootDevice: DeviceS
     pcrs: {},
     booted: null,
     launchLog: null,
+    loadedModules: LOADED_MODULES,
     journal: [],
     seal: { startedAtUs: 0, exit: 0, conditionMet: false, isHeld: false },
     slots: new Map(),
     restartRequested: null,
   }
+  installOthers(machine)
   writeConfiguration(machine, devices)
   installXen(machine, OLD_XEN, START_MS - MONTH_MS)
   for (const device of machine.devices) copyBootFiles(machine, device)
-  installOthers(machine)
   return machine
 }
 
@@ -86,6 +88,34 @@ export function installXen(machine: SimMachine, release: string, atMs: number): 
   bootFilesOf(machine).set(XEN_IMAGE, { bytes: image, mtimeMs: atMs })
 }
 
+/** Of what initramfs images are made with; see core/initramfs/words.ts. */
+const WORDS = {
+  kernel: ' -f\n',
+  firmware: ` -f --kver '${KERNEL_RELEASE}'\n`,
+  installer: ' --force\n',
+} as const
+
+/**
+ * Installs another version of what an initramfs is made from. As on a real dom0 those of microcode and firmware call dracut for
+ * dom0's own /boot, and a new dracut does not; a stick keeps what it has.
+ */
+export function installInitramfsInput(
+  machine: SimMachine,
+  name: 'dracut' | 'microcode_ctl' | 'linux-firmware',
+  evr: string,
+): void {
+  const key = name === 'microcode_ctl' ? QUBES_KEY : FEDORA_KEY
+  machine.packages = machine.packages.filter((item) => item.name !== name)
+  machine.packages.push(makePackage(name, evr, machine.nowMs, key, {}))
+  if (name !== 'dracut') makeBootInitramfs(machine, WORDS.firmware)
+}
+
+/** dom0 makes the initramfs of its own /boot now. @param words those dracut is called with; by itself those of a kernel's update */
+export function makeBootInitramfs(machine: SimMachine, words: string = WORDS.kernel): void {
+  const bytes = initramfsOf(machine, KERNEL_RELEASE, words)
+  bootFilesOf(machine).set(`initramfs-${KERNEL_RELEASE}.img`, { bytes, mtimeMs: machine.nowMs })
+}
+
 /** Brings a device's own copies up to date, as anti-evil-maid-install does. */
 export function copyBootFiles(machine: SimMachine, device: SimDevice): void {
   const put = (name: string, bytes: Uint8Array): void => {
@@ -95,7 +125,10 @@ export function copyBootFiles(machine: SimMachine, device: SimDevice): void {
   if (xen) put(XEN_IMAGE, xen.bytes)
   put('tboot.gz', Buffer.from('tboot of the built-in machine'))
   put(`vmlinuz-${KERNEL_RELEASE}`, makeKernelImage(KERNEL_RELEASE))
-  put(`initramfs-${KERNEL_RELEASE}.img`, makeInitramfs(`${KERNEL_RELEASE} on aem${device.suffix}`))
+  put(
+    `initramfs-${KERNEL_RELEASE}.img`,
+    initramfsOf(machine, KERNEL_RELEASE, device.isInternal ? WORDS.kernel : WORDS.installer),
+  )
   put('SINIT.BIN', machine.sinit)
   put('grub2/grub.cfg', Buffer.from(grubConfigOf(device)))
   if (!device.files.has('/grub2/grubenv')) put('grub2/grubenv', Buffer.from(makeGrubEnvironment()))
@@ -117,6 +150,9 @@ function writeConfiguration(machine: SimMachine, devices: readonly DeviceSpec[])
   }
   put('/etc/qubes-release', 'Qubes release 4.2.2 (R4.2)\n')
   put('/etc/anti-evil-maid.conf', 'SEAL="--pcr 13 --pcr 17 --pcr 18 --pcr 19"\n')
+  put('/etc/crypttab', `luks-${LUKS_UUID} UUID=${LUKS_UUID} none discard\n`)
+  put('/usr/lib/dracut/dracut.conf.d/01-dist.conf', 'hostonly="yes"\nreproducible="yes"\n')
+  put(`/lib/modules/${KERNEL_RELEASE}/modules.dep`, renderModulesDep())
   put('/etc/grub.d/19_linux_xen_tboot', '#! /bin/sh\n')
   put('/usr/lib/aem-reseal/aem-reseal.mjs', 'this program')
   for (const { suffix, slot } of devices) {
@@ -126,7 +162,8 @@ function writeConfiguration(machine: SimMachine, devices: readonly DeviceSpec[])
   put(`/var/lib/tpms/${TPM_ID}/system.data`, '')
   if (!devices.some((device) => device.isInternal)) {
     put(`/boot/vmlinuz-${KERNEL_RELEASE}`, makeKernelImage(KERNEL_RELEASE).toString())
-    put(`/boot/initramfs-${KERNEL_RELEASE}.img`, makeInitramfs(KERNEL_RELEASE).toString())
+    const bytes = initramfsOf(machine, KERNEL_RELEASE, WORDS.kernel)
+    machine.dom0.set(`/boot/initramfs-${KERNEL_RELEASE}.img`, { bytes, mtimeMs: START_MS - MONTH_MS })
     put('/boot/tboot.gz', 'tboot of the built-in machine')
   }
 }
@@ -137,6 +174,7 @@ function installOthers(machine: SimMachine): void {
   machine.packages.push(
     makePackage('kernel', '1000:6.6.36-1.qubes.fc37', at, QUBES_KEY, kernelFiles),
     makePackage('microcode_ctl', '2:2.1-57.qubes1.fc37', at, QUBES_KEY, {}),
+    makePackage('linux-firmware', '0:20240610-1.fc37', at, FEDORA_KEY, {}),
     makePackage('dracut', '0:057-6.fc37', at, FEDORA_KEY, {}),
     makePackage('anti-evil-maid', '0:4.2.0-1.fc37', at, QUBES_KEY, {}),
     makePackage('tboot', '1:1.10.5-2.fc37', at, FEDORA_KEY, {

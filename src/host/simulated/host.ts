@@ -5,7 +5,7 @@ import { sha256 as digest, findDevice, type SimMachine } from './model.ts'
 import { isSealAsked, startSeal } from './power.ts'
 import { answerProgram } from './programs.ts'
 
-const WORK = '/run/aem-reseal/1-1/work-0'
+const WORK = '/run/aem-reseal/1-1/work-'
 
 /**
  * The built-in machine as a host: every read and every program is answered from the model.
@@ -15,6 +15,7 @@ export function makeSimulatedHost(
   machine: SimMachine,
   askGate: () => Promise<boolean> = async () => true,
 ): Host {
+  let works = 0
   return {
     kind: 'simulated',
     description: 'the built-in machine',
@@ -91,10 +92,10 @@ export function makeSimulatedHost(
     },
     readFileSystemState: async () => unknown('the built-in machine has no superblocks'),
     freeBytes: async () => seen(512 * 1024 * 1024),
-    makeWorkDirectory: async () => ({
-      root: WORK,
-      close: async () => removeFiles(machine, WORK),
-    }),
+    async makeWorkDirectory() {
+      const root = `${WORK}${works++}`
+      return { root, close: async () => removeFiles(machine, root) }
+    },
     // Not random: the built-in machine has no secrets, and every rehearsal is the same.
     randomBytes: (sizeBytes) => Buffer.alloc(sizeBytes, machine.bootCount),
     close: async () => undefined,

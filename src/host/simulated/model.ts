@@ -53,6 +53,8 @@ export type SimMachine = {
   /** What the last boot started, or null before the first. */
   booted: Booted | null
   launchLog: string | null
+  /** Kernel modules in use, which dracut takes along. */
+  loadedModules: readonly string[]
   journal: string[]
   seal: { startedAtUs: number; exit: number; conditionMet: boolean; isHeld: boolean }
   /** SHA-256 of the freshness token of each NV slot. */

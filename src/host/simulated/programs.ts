@@ -2,9 +2,9 @@ import type { CommandCall } from '../../commands.ts'
 import { HOLD_DROP_IN, mediaUuidOf } from '../../paths.ts'
 import type { RunResult } from '../host.ts'
 import { seal } from './aem.ts'
-import { makeInitramfs } from './boot-images.ts'
 import { grubConfigOf } from './build.ts'
-import { exchangeDirectories, putFile } from './files.ts'
+import { exchangeDirectories, fileAt, putFile } from './files.ts'
+import { initramfsOf } from './initramfs.ts'
 import { bootFilesOf, findDevice, type SimMachine, sha256 } from './model.ts'
 import { TPM2_PROGRAMS } from './tpm2.ts'
 
@@ -88,10 +88,13 @@ const PROGRAMS: Readonly<
     exchangeDirectories(machine, first ?? '', second ?? '')
     return {}
   },
-  'make-initramfs': (machine, { file, kernel }) => {
-    putFile(machine, file ?? '', makeInitramfs(`${kernel} made ${machine.nowMs}`))
-    return {}
-  },
+  'make-initramfs': (machine, params) => runDracut(machine, params, ' --force\n'),
+  'reproduce-initramfs-force': (machine, params) => runDracut(machine, params, ' --force\n'),
+  'reproduce-initramfs-f': (machine, params) => runDracut(machine, params, ' -f\n'),
+  'reproduce-initramfs-f-kver': (machine, params) =>
+    runDracut(machine, params, ` -f --kver '${params.kernel}'\n`),
+  'reproduce-initramfs-kver-force': (machine, params) =>
+    runDracut(machine, params, ` --kver '${params.kernel}' --force\n`),
   'make-grub-config': (machine, { mountPoint, name }) =>
     makeGrubConfig(machine, mountPoint ?? '', name ?? ''),
   'print-grub-config': (machine, { mountPoint }) => printGrubConfig(machine, mountPoint ?? ''),
@@ -103,6 +106,20 @@ const PROGRAMS: Readonly<
     machine.restartRequested = null
     return {}
   },
+}
+
+/** @param words as dracut stores those it was called with */
+function runDracut(
+  machine: SimMachine,
+  { file = '', kernel = '', modules = '' }: Readonly<Record<string, string>>,
+  words: string,
+): Answer {
+  if (!machine.dom0.has(`/lib/modules/${kernel}/modules.dep`))
+    return { exit: 1, stderr: `dracut: Cannot find module directory /lib/modules/${kernel}/\n` }
+  const list = fileAt(machine, modules)
+  const names = list ? Buffer.from(list.bytes).toString('utf8').split('\n') : null
+  putFile(machine, file, initramfsOf(machine, kernel, words, names))
+  return {}
 }
 
 /** grub2-mkconfig with the device at /boot: the entries of its own UUID. */

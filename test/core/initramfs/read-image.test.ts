@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { readImage, type Unpack, UnpackError } from '../../../src/core/initramfs/read-image.ts'
+import { fc } from '../launch/property.ts'
+import { DAMAGES } from './damages.ts'
+import { archive, early, earlyEntries, entry, genuineEntries, pack } from './image-writer.ts'
+
+const noProgram: Unpack = () => {
+  throw new UnpackError('no program is run here')
+}
+
+/** In pieces of one size, so that every boundary falls somewhere else. */
+async function* inPieces(bytes: Uint8Array, sizeBytes = 1 << 20): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += sizeBytes) yield bytes.subarray(at, at + sizeBytes)
+}
+
+const read = (bytes: Uint8Array, sizeBytes?: number) => readImage(inPieces(bytes, sizeBytes), noProgram)
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+describe('a genuine image', () => {
+  const image = Buffer.concat([early(), pack(archive(...genuineEntries()))])
+
+  it.each([1, 7, 109, 512, 4096, 1 << 20])(
+    'is of the plain form, read in pieces of %i bytes',
+    async (size) => {
+      const { odd, sha256: digest, sizeBytes, packing, early: before, main } = await read(image, size)
+      expect(odd).toEqual([])
+      expect({ digest, sizeBytes, packing }).toEqual({
+        digest: sha256(image),
+        sizeBytes: image.length,
+        packing: 'gzip',
+      })
+      expect([...before.keys()]).toContain('kernel/x86/microcode/GenuineIntel.bin')
+      expect(main.get('usr/bin/bash')).toMatchObject({
+        kind: 'file',
+        mode: 0o755,
+        sha256: sha256(Buffer.from('the shell')),
+      })
+      expect(main.get('bin')).toMatchObject({ kind: 'link', content: Buffer.from('usr/bin') })
+      expect(main.get('usr/lib/dracut/build-parameter.txt')?.content?.toString()).toBe(' --force\n')
+    },
+  )
+
+  it('has one content under all names of a hard link', async () => {
+    const { main } = await read(image)
+    expect(main.get('usr/bin/gawk')?.sha256).toBe(sha256(Buffer.from('one file, two names')))
+  })
+
+  it.each([
+    ['without an early archive', () => pack(archive(...genuineEntries()))],
+    ['with a main archive that is not packed', () => Buffer.concat([early(), archive(...genuineEntries())])],
+    [
+      'with ACPI tables',
+      () =>
+        Buffer.concat([
+          archive(
+            ...earlyEntries(),
+            entry('kernel/firmware', '', { mode: 0o40755 }),
+            entry('kernel/firmware/acpi', '', { mode: 0o40755 }),
+            entry('kernel/firmware/acpi/dsdt.aml', 'x'),
+          ),
+          pack(archive(...genuineEntries())),
+        ]),
+    ],
+  ])('is plain %s', async (_, make) => {
+    expect((await read(make())).odd).toEqual([])
+  })
+})
+
+describe('an image of another form', () => {
+  it.each(DAMAGES.map((damage) => [damage.name, damage] as const))('%s', async (_, { image, form }) => {
+    for (const size of [3, 1 << 20]) {
+      const { odd, sha256: digest } = await read(image(), size)
+      expect(odd[0], `in pieces of ${size}`).toMatch(form)
+      // All bytes are hashed, whatever was found on the way.
+      expect(digest).toBe(sha256(image()))
+    }
+  })
+})
+
+const mutation = fc.record({
+  kind: fc.constantFrom('flip', 'cut', 'insert', 'repeat', 'zero'),
+  at: fc.nat(),
+  length: fc.integer({ min: 1, max: 600 }),
+  bytes: fc.uint8Array({ minLength: 1, maxLength: 40 }),
+})
+
+function damage(
+  image: Buffer,
+  { kind, at, length, bytes }: typeof mutation extends fc.Arbitrary<infer T> ? T : never,
+): Buffer {
+  const from = image.length === 0 ? 0 : at % image.length
+  const part = image.subarray(from, from + length)
+  const [before, behind] = [image.subarray(0, from), image.subarray(from + part.length)]
+  if (kind === 'cut') return Buffer.concat([before, behind])
+  if (kind === 'insert') return Buffer.concat([before, bytes, part, behind])
+  if (kind === 'repeat') return Buffer.concat([before, part, part, behind])
+  if (kind === 'zero') return Buffer.concat([before, Buffer.alloc(part.length), behind])
+  return Buffer.concat([before, part.map((byte, index) => byte ^ (bytes[index % bytes.length] ?? 1)), behind])
+}
+
+describe('whatever the bytes are', () => {
+  const plain = Buffer.concat([early(), archive(...genuineEntries())])
+  const packed = Buffer.concat([early(), pack(archive(...genuineEntries()))])
+
+  it('ends, hashes all of them, and throws nothing', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(plain, packed),
+        fc.array(mutation, { minLength: 1, maxLength: 4 }),
+        fc.constantFrom(1, 5, 100, 1 << 20),
+        async (image, mutations, size) => {
+          const damaged = mutations.reduce<Buffer>((bytes, one) => damage(bytes, one), image)
+          const { sha256: digest, sizeBytes } = await read(damaged, size)
+          expect([digest, sizeBytes]).toEqual([sha256(damaged), damaged.length])
+        },
+      ),
+      { numRuns: 400 },
+    )
+  })
+
+  it('takes bytes of no form at all', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 2000 }), async (bytes) => {
+        const { odd } = await read(bytes)
+        return odd.length > 0
+      }),
+    )
+  })
+
+  it('takes a time that grows with the size alone: many entries, many names, tiny pieces', async () => {
+    const time = async (count: number): Promise<number> => {
+      const names = Array.from({ length: count }, (_, at) =>
+        entry(`file-${at}`, 'x', { inode: 5, linkCount: 2 }),
+      )
+      const bytes = archive(entry('.', '', { mode: 0o40755 }), ...names)
+      const begin = process.hrtime.bigint()
+      await read(bytes, 64)
+      return Number(process.hrtime.bigint() - begin) / 1e6
+    }
+    await time(500)
+    const [small, large] = [await time(2000), await time(16_000)]
+    // Quadratic work would be 64 times as long.
+    expect(large).toBeLessThan(Math.max(small, 5) * 30)
+  })
+
+  it('gives up an archive that unpacks without end, and still hashes the rest', async () => {
+    const zeros = pack(Buffer.alloc(64 * 1024 * 1024))
+    const bomb = Buffer.concat([
+      pack(Buffer.concat([...genuineEntries(), entry('usr/big', '', { fields: { 6: 0xffffffff } })])),
+      zeros,
+    ])
+    const { odd, sha256: digest } = await read(bomb)
+    expect(odd.length).toBeGreaterThan(0)
+    expect(digest).toBe(sha256(bomb))
+  })
+
+  it('passes on what the device itself says', async () => {
+    async function* broken(): AsyncGenerator<Uint8Array> {
+      yield early()
+      throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
+    }
+    await expect(readImage(broken(), noProgram)).rejects.toThrow('EIO')
+  })
+})
