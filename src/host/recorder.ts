@@ -1,6 +1,6 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { CommandCall } from '../commands.ts'
+import { COMMANDS, type CommandCall, type CommandId } from '../commands.ts'
 import { parseAemLabel } from '../core/aem/devices.ts'
 import { isPlainSecretPath, isSecretPath, mediaUuidOf } from '../paths.ts'
 import type { FileDigests, FileStat, Host, RunResult } from './host.ts'
@@ -45,7 +45,8 @@ export async function makeRecorder(
     stats: new Map(),
     absent: new Set(),
     commands: [],
-    leftOut: new Set(),
+    // Said always: a recorded machine without them is no machine without qubes.
+    leftOut: new Set([COMMANDS['running-qubes'].program]),
   }
   return {
     host: watch(host, recorded),
@@ -68,6 +69,10 @@ function watch(host: Host, recorded: Recorded): Host {
       const answer = await host.run(call, input)
       // What goes in by standard input is secret, and the answer may be too.
       if (call.secret || input !== undefined) return answer
+      if (NAMES_QUBES.has(call.id)) {
+        recorded.leftOut.add(call.argv[0] ?? '')
+        return answer
+      }
       if (answer.state === 'seen')
         recorded.commands.push({ argv: call.argv, result: redact(call, answer.value) })
       if (answer.state === 'absent') recorded.absent.add(call.argv[0] ?? '')
@@ -134,6 +139,14 @@ function keyOf(path: string): string {
   const media = mediaUuidOf(path)
   return media ? `devices/${media.uuid}${media.rest}` : path
 }
+
+/** Programs that name qubes: whose they are, and which run, is nobody else's business. */
+const NAMES_QUBES: ReadonlySet<CommandId> = new Set([
+  'running-qubes',
+  'pci-devices',
+  'pci-devices-sbdf',
+  'pci-assignments',
+])
 
 /** lsblk names every disk of the machine; only AEM devices are wanted. */
 function redact(call: CommandCall, result: RunResult): RunResult {

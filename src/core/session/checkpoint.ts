@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { keptFindingsSchema, keptPredictionSchema } from './kept-answers.ts'
 import { type FileProblem, parseVersionedFile } from './versioned-file.ts'
 
 /** Raised with every change that an older program could misread. */
@@ -112,13 +113,13 @@ export const sessionSchema = z.object({
   baseline: baselineSchema.nullable(),
   expectation: expectation.nullable(),
   /** The contract's `predict` answer, kept as it was given. */
-  prediction: z.unknown(),
+  prediction: keptPredictionSchema,
   /** The state that was accepted after an explained change. */
   approved: z.object({ at: z.iso.datetime(), bootId: z.string().nullable(), pcrs: pcrValues }).nullable(),
   /** This program's own last reseal: the boot it ran in, and the sealed freshness token it left. */
   resealed: z.object({ bootId: z.string(), token: hexDigest }).nullable(),
   /** Latest facts of each step, for the report. */
-  findings: z.record(z.string(), z.unknown()),
+  findings: keptFindingsSchema,
   /** Labels of AEM devices that still carry the old state; null: not looked for yet, or they could not be listed. */
   devicesLeft: z.array(z.string()).nullable(),
   history: z.array(

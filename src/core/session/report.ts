@@ -1,6 +1,9 @@
 import { renderJson, sanitizeLine } from '../harmless-text.ts'
 import type { Session } from './checkpoint.ts'
 
+/** What no report holds, also where the program saw it. */
+export const REPORT_LEFT_OUT: readonly string[] = ['secrets and passwords', 'names of qubes']
+
 /**
  * The report of a session as Markdown: what was found, decided, run and measured, with times. It holds digests and
  * register values, never a secret. Names of files and labels come from media that somebody else can have written: they
@@ -15,6 +18,8 @@ export function renderReport(session: Session, closedAt: string, picture: string
     '',
     'This program ran on the Xen that it judged. It finds mistakes and simple attacks; only a secret that the TPM',
     'released before the passphrase was typed vouches for a boot.',
+    '',
+    `Left out: ${REPORT_LEFT_OUT.join('; ')}.`,
     '',
     ...renderUpdate(session),
     ...renderRegisters(session),

@@ -22,8 +22,19 @@ export function parseVersionedFile<T>(
   const head = z.object({ format: z.literal(own.format), version: z.number() }).safeParse(json)
   if (!head.success) return { problem: 'foreign', detail: `it does not say "format": "${own.format}"` }
   if (head.data.version > own.version) return { problem: 'newer', detail: `version ${head.data.version}` }
-  const parsed = own.schema.safeParse(json)
+  const parsed = parseDeep(own.schema, json)
+  if (parsed === null) return { problem: 'damaged', detail: 'it is nested deeper than this program writes' }
   if (parsed.success) return { value: parsed.data }
   const [issue] = parsed.error.issues
   return { problem: 'damaged', detail: `${issue?.path.join('.')}: ${issue?.message}` }
+}
+
+/** @returns null for what is nested so deep that it cannot be looked at: schemas go down as deep as the value does */
+function parseDeep<T>(schema: z.ZodType<T>, json: unknown): z.ZodSafeParseResult<T> | null {
+  try {
+    return schema.safeParse(json)
+  } catch (error) {
+    if (error instanceof RangeError) return null
+    throw error
+  }
 }

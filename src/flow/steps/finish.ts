@@ -2,7 +2,7 @@ import { renderJson } from '../../core/harmless-text.ts'
 import { renderChainSvg } from '../../core/launch/chain-svg.ts'
 import { forwardRecordOf } from '../../core/seal/forward-record.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
-import { renderReport } from '../../core/session/report.ts'
+import { REPORT_LEFT_OUT, renderReport } from '../../core/session/report.ts'
 import { workLines } from '../../messages/devices.ts'
 import { observeChain } from '../../observe/chain.ts'
 import { removeLeftovers } from '../seal/restore.ts'
@@ -15,7 +15,13 @@ export const finish: Step<'finish'> = async ({ store, session, host }) => {
   const name = `${at.slice(0, 19).replaceAll(':', '-')}-${session.id.slice(0, 8)}`
   const chain = await observeChain(host, session)
   const picture = chain === null ? null : `${name}.svg`
-  const json = renderJson({ closedAt: at, picture, ...session, launchLog: undefined })
+  const json = renderJson({
+    closedAt: at,
+    picture,
+    leftOut: REPORT_LEFT_OUT,
+    ...session,
+    launchLog: undefined,
+  })
   // The picture first: a report never names one that is not there.
   const drawn =
     picture === null || chain === null ? null : await store.writeReport(picture, renderChainSvg(chain))

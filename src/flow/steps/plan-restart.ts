@@ -29,7 +29,8 @@ export const planRestart: Step<'plan-restart'> = async ({ host, ui, options, ses
   const outcome = plan === null ? 'declined' : 'planned'
   return {
     outcome,
-    facts: { qubes, restart: plan === null ? null : answer },
+    // How many, never their names: facts go into session, report and --json.
+    facts: { runningQubes: qubes?.length ?? null, restart: plan === null ? null : answer },
     message: describeRestartPlan(outcome, answer, session.protection),
     ...(plan === null ? {} : { session: { restart: answer } }),
   }

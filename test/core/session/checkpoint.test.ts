@@ -125,13 +125,64 @@ describe('a session file', () => {
     const session = aSession() as Record<string, unknown>
     for (const name of Object.keys(session)) {
       const { [name]: _gone, ...rest } = session
-      // What predictions look like is the contract's, not this file's.
-      if (name === 'prediction') continue
       expect(problemOf(JSON.stringify(rest)), `without ${name}`).not.toBeNull()
       expect(problemOf(JSON.stringify({ ...session, [name]: { odd: true } })), `odd ${name}`).toBe(
         name === 'findings' ? null : name === 'format' || name === 'version' ? 'foreign' : 'damaged',
       )
     }
+  })
+
+  const predicted = {
+    calibrated: true,
+    variant: { map: 'legacy', commandLine: 'whole' },
+    entry: { title: 'AEM Qubes' },
+    refusal: null,
+    pcrs: [{ index: 18, bank: 'sha256', now: 'aa', predicted: 'bb', reason: '', code: null, components: [] }],
+  }
+  const [register] = predicted.pcrs
+
+  it('keeps a prediction as it was given, with fields that were added since', () => {
+    const prediction = { ...predicted, unvouched: ['x'], pcrs: [{ ...register, vouched: true, more: [1] }] }
+    const read = parseSession(JSON.stringify(aSession({ prediction })))
+    expect('session' in read && read.session.prediction).toEqual(prediction)
+  })
+
+  it.each([
+    ['a text', 'x'],
+    ['a list', []],
+    ['a number', 1],
+    ['no registers', { ...predicted, pcrs: undefined }],
+    ['registers that are a text', { ...predicted, pcrs: 'all' }],
+    ['registers that are null', { ...predicted, pcrs: [null] }],
+    ['a register without a number', { ...predicted, pcrs: [{ ...register, index: '18' }] }],
+    ['a register beyond the last', { ...predicted, pcrs: [{ ...register, index: 24 }] }],
+    ['a value that is no hex', { ...predicted, pcrs: [{ ...register, predicted: 'x' }] }],
+    ['a value that is a list', { ...predicted, pcrs: [{ ...register, predicted: ['bb'] }] }],
+    ['components that are no list', { ...predicted, pcrs: [{ ...register, components: {} }] }],
+    ['a component without a role', { ...predicted, pcrs: [{ ...register, components: [{}] }] }],
+    ['calibrated as a text', { ...predicted, calibrated: 'yes' }],
+    ['another rule', { ...predicted, variant: { map: 'legacy', commandLine: 'x' } }],
+    ['a refusal without a reason', { ...predicted, refusal: { code: 'x' } }],
+  ])('with a prediction that is %s is damaged', (_, prediction) => {
+    expect(problemOf(JSON.stringify(aSession({ prediction })))).toBe('damaged')
+  })
+
+  it.each([
+    ['explain', null],
+    ['explain', { verdict: 'fine', pcrs: [], reasons: [] }],
+    ['explain', { verdict: 'explained', pcrs: null, reasons: [] }],
+    ['next-device', { work: [{ label: 'aem', work: null }] }],
+    ['next-device', { work: 'all' }],
+    ['forward-seal', { record: { label: 'aem' } }],
+    ['forward-seal', 'x'],
+  ])('with a finding of %s that is %j is damaged', (step, facts) => {
+    expect(problemOf(JSON.stringify(aSession({ findings: { [step]: facts } })))).toBe('damaged')
+  })
+
+  it('that is nested without end is damaged', () => {
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+    const text = JSON.stringify(aSession({ findings: { x: 'DEEP' } })).replace('"DEEP"', deep)
+    expect(problemOf(text)).toBe('damaged')
   })
 
   it('is never anything but a session or a problem', () => {
