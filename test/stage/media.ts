@@ -26,9 +26,6 @@ export async function writeGrubConfig(folder: string, bootUuid: string, luksUuid
   const xen = one(/^xen-[0-9.]+\.gz$/)
   const kernel = one(/^vmlinuz-/)
   const text = grubConfig({
-    xen: `/${xen}`,
-    kernel: `/${kernel}`,
-    initramfs: `/initramfs-${kernel.slice('vmlinuz-'.length)}.img`,
     sinit: `/${SINIT_NAME}`,
     kernelName: kernel.slice('vmlinuz-'.length),
     xenVersion: xen.replace(/^xen-(.*)\.gz$/, '$1'),
@@ -45,9 +42,6 @@ export async function writeGrubConfig(folder: string, bootUuid: string, luksUuid
 /** What the stage's grub2-mkconfig fills in: the same text that the harness itself writes. */
 export function grubTemplate(luksUuid: string): string {
   return grubConfig({
-    xen: '/@XEN@',
-    kernel: '/vmlinuz-@KERNEL@',
-    initramfs: '/initramfs-@KERNEL@.img',
     sinit: `/${SINIT_NAME}`,
     kernelName: '@KERNEL@',
     xenVersion: '@XEN_VERSION@',

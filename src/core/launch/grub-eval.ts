@@ -2,6 +2,7 @@ import { BUILTINS } from './grub-builtins.ts'
 import { FUNCTIONS, isHarmless, LOADERS, READERS } from './grub-commands.ts'
 import { expandWords } from './grub-expand.ts'
 import { forget } from './grub-forget.ts'
+import type { Word } from './grub-lexer.ts'
 import { addMenuItem } from './grub-menu-item.ts'
 import type { Command } from './grub-parse.ts'
 import { type GrubState, MAX_CALL_DEPTH, MAX_STEPS, setVariable } from './grub-state.ts'
@@ -74,7 +75,12 @@ function runNamed(
   [name = '', ...args]: readonly string[],
   unknown: readonly string[],
 ): boolean | null {
-  if (unknown.length > 0 && expandWords(command.words.slice(0, 1), state.variables).unknown.length > 0)
+  const isAssignment = isPlainAssignment(command.words[0])
+  if (
+    !isAssignment &&
+    unknown.length > 0 &&
+    expandWords(command.words.slice(0, 1), state.variables).unknown.length > 0
+  )
     return runNameless(state, unknown)
   const isKnown = isGrubCommand(name)
   if (isKnown && state.functions.has(name)) {
@@ -93,6 +99,12 @@ function runNamed(
   if (!isKnown && name.startsWith(BYTE_ORDER_MARK)) return true
   if (!isHarmless(name, state.place)) addForeign(state, name)
   return null
+}
+
+/** `name=` stands there as it is, whatever follows: no command has such a name. */
+function isPlainAssignment(word: Word | undefined): boolean {
+  const first = word?.[0]
+  return first?.kind === 'text' && /^[A-Za-z_][A-Za-z0-9_]*=/.test(first.text)
 }
 
 function isGrubCommand(name: string): boolean {
