@@ -52,7 +52,7 @@ function listForeign(files: readonly CheckedFile[]): readonly CheckedFile[] {
   return files.filter(({ state }) => state === 'changed')
 }
 
-export function explainRefresh({ device, plan, before }: ObservedRefresh): readonly Line[] {
+export function explainRefresh({ device, plan, before, changedLines }: ObservedRefresh): readonly Line[] {
   const foreign = listForeign(before.checks)
   const notes = [
     `What ${device.label} needs, from dom0's own files, each held against the RPM database before and after:`,
@@ -61,6 +61,9 @@ export function explainRefresh({ device, plan, before }: ObservedRefresh): reado
       ? [
           `${foreign.map(({ role }) => role).join(', ')} on it is neither that of the installed package nor of this boot: of an older update, or changed by somebody. It is replaced; GRUB itself is not looked at. If the device was out of your hands, make it anew instead: ${refreshByHand(device.label)}.`,
         ]
+      : []),
+    ...(changedLines.length > 0
+      ? [`Its grub.cfg has command lines that this boot did not use: ${changedLines.join('; ')}.`]
       : []),
     'Its sealed secret stays as it is: it shows again when the device is sealed for the new files.',
   ]

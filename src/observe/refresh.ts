@@ -15,6 +15,7 @@ import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { type BootDeviceFacts, observeBootDevice } from './boot-device.ts'
 import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './devices.ts'
+import { observeChangedLines } from './entry-lines.ts'
 import { makeHashBudget } from './hash-budget.ts'
 import { observeMachine } from './machine.ts'
 import { observeIntegrity, observePackage, observePackageFiles, observeTrustedKeys } from './packages.ts'
@@ -33,6 +34,8 @@ export type ObservedRefresh = {
   readonly before: BootDeviceFacts
   readonly checks: readonly GateCheck[]
   readonly plan: RefreshPlan
+  /** Words of its entry that this boot did not use: its grub.cfg is made again by dom0's own configuration. */
+  readonly changedLines: readonly string[]
 }
 
 /** What a device lacks, and whether it can be brought up to date now. */
@@ -43,11 +46,18 @@ export async function observeRefresh(
 ): Promise<ObservedRefresh> {
   const machine = await observeMachine(host)
   const devices = await observeDevices(host, machine)
-  const isBooted = findBootedDevice(devices, machine.aemUuid)?.uuid === device.uuid && device.uuid !== null
+  const booted = findBootedDevice(devices, machine.aemUuid)
+  const isBooted = booted?.uuid === device.uuid && device.uuid !== null
   const before = await observeBootDevice(host, device, machine.xen.buildId)
   const { files, initramfs, freeBytes, isGrubDirectory } = await observeFiles(host, device, before, ledger)
   const grub = before.checks.find(({ role }) => role === 'grub.cfg')
-  const plan = planRefresh({ files, initramfs, isGrubCurrent: grub?.state === 'current', isBooted })
+  const changedLines = await observeChangedLines(host, device, booted, machine)
+  const plan = planRefresh({
+    files,
+    initramfs,
+    isGrubCurrent: grub?.state === 'current' && changedLines.length === 0,
+    isBooted,
+  })
   const sameLabel = devices.filter((one) => one.present === true && one.label === device.label)
   const mounts = await readTextOrNull(host, '/proc/mounts')
   const options =
@@ -57,6 +67,7 @@ export async function observeRefresh(
     isBooted,
     before,
     plan,
+    changedLines,
     checks: [
       checkKnownDevice(ledger, device.label, device),
       ...checkDevice(device, sameLabel, options?.includes('ro') ?? null),

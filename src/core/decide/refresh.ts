@@ -29,7 +29,7 @@ export type RefreshInitramfs = {
 export type RefreshFacts = {
   readonly files: readonly RefreshFile[]
   readonly initramfs: readonly RefreshInitramfs[]
-  /** grub.cfg has an AEM entry of this device that loads the installed Xen. */
+  /** grub.cfg has an AEM entry of this device that loads the installed Xen, with the command lines of this boot. */
   readonly isGrubCurrent: boolean
   /** This boot came from the device. */
   readonly isBooted: boolean

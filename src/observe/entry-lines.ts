@@ -1,0 +1,50 @@
+import { Failure } from '../core/failure.ts'
+import {
+  compareWords,
+  describeWordChange,
+  exchangeAemUuid,
+  proveCommandLine,
+} from '../core/vouch/command-line.ts'
+import type { Host } from '../host/host.ts'
+import type { AemDevice } from './devices.ts'
+import { observeEntries, observeLog } from './launch.ts'
+import type { MachineFacts } from './machine.ts'
+
+/**
+ * The command lines of the entry that boots next from a device, compared with those of this boot as it tells them itself.
+ * @param booted the device this boot came from
+ * @returns what differs, in words; empty where nothing is known to
+ */
+export async function observeChangedLines(
+  host: Host,
+  device: AemDevice,
+  booted: AemDevice | null,
+  machine: MachineFacts,
+): Promise<readonly string[]> {
+  const { next } = await observeEntries(host, device, machine)
+  if (next === null || next.flavour === 'other') return []
+  const log = await observeLog(host)
+  const asOfThisBoot = (line: string): string =>
+    device.uuid && booted?.uuid ? exchangeAemUuid(line, device.uuid, booted.uuid) : line
+  const kernel = next.modules.find(({ role }) => role === 'kernel')
+  return [next.launcher, ...next.modules].flatMap((file) => {
+    if (file === null) return []
+    const proof = proveCommandLine({
+      role: file.role,
+      line: asOfThisBoot(file.commandLine),
+      kernelLine: kernel === undefined ? null : asOfThisBoot(kernel.commandLine),
+      logged: null,
+      rule: null,
+      banks: [],
+      images: [],
+      boot: {
+        kernel: machine.kernelCommandLine,
+        xen: machine.xen.commandLine,
+        tboot: log instanceof Failure ? null : (log.launcherCommandLine ?? null),
+      },
+    })
+    return proof.state === 'changed'
+      ? [`${file.path}: ${describeWordChange(compareWords(proof.before, proof.now))}`]
+      : []
+  })
+}
