@@ -33,6 +33,7 @@ stage=(
   gcc
   grub-common
   grub-emu
+  grub-emu
   iproute2
   libc6-dev
   libtss2-dev

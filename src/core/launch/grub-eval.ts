@@ -40,10 +40,11 @@ function runCommand(state: GrubState, command: Command): boolean | null {
 
 function runIf(state: GrubState, command: Command & { kind: 'if' }): boolean | null {
   for (const [index, branch] of command.branches.entries()) {
+    state.doubt = null
     const value = runCommands(state, branch.condition)
     if (value === true) return runCommands(state, branch.body)
     if (value === null) {
-      const why = 'a condition that cannot be evaluated'
+      const why = state.doubt ?? 'a condition that cannot be evaluated'
       forget(state, branch.body, why)
       for (const rest of command.branches.slice(index + 1))
         forget(state, [...rest.condition, ...rest.body], why)

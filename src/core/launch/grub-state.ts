@@ -75,6 +75,8 @@ export type GrubState = {
   depth: number
   /** Files within files, by `source`. */
   sources: number
+  /** Why the last condition could not be evaluated, where that is a file. */
+  doubt: string | null
 }
 
 /** GRUB 2.06, grub-core/normal/main.c, features. */
@@ -126,6 +128,7 @@ export function newGrubState(world: GrubWorld): GrubState {
     steps: 0,
     depth: 0,
     sources: 0,
+    doubt: null,
   }
 }
 

@@ -105,7 +105,11 @@ function takeTest(state: TestState): Truth | undefined {
 
 function testFile(test: string, path: string, grub: GrubState): Truth {
   const found = findFile(grub, path)
-  if (found.state === 'unknown') return null
+  if (found.state === 'unknown') {
+    const name = path.slice(path.lastIndexOf('/', path.length - 2) + 1).replace(/[^\x20-\x7e]/g, '?')
+    grub.doubt = `whether ${name} is on the device: ${found.why}`
+    return null
+  }
   if (test === '-e') return found.state !== 'absent'
   if (test === '-d') return found.state === 'directory'
   if (found.state !== 'file') return false

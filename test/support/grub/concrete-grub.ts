@@ -34,6 +34,7 @@ type Machine = {
   loads: ConcreteLoad[]
   odd: string | null
   budget: number
+  calls: number
 }
 
 /** The entry that boots when nobody presses a key. @throws NotModelled */
@@ -59,6 +60,7 @@ export function bootConcretely(text: string, device: ConcreteDevice): ConcreteBo
     loads: [],
     odd: null,
     budget: 20_000,
+    calls: 0,
   }
   run(machine, tokens(text), true)
   values.delete('config_directory')
@@ -346,7 +348,11 @@ function runCommand(
   else if (name in COMMANDS) return COMMANDS[name]!(machine, args)
   else if (machine.functions.has(name)) {
     if (!['savedefault', 'load_video'].includes(name)) throw new NotModelled('a function of its own')
-    return run(machine, machine.functions.get(name)!, false)
+    machine.calls += 1
+    if (machine.calls > 20) throw new NotModelled('calls without end')
+    const value = run(machine, machine.functions.get(name)!, false)
+    machine.calls -= 1
+    return value
   } else if (!QUIET.includes(name)) {
     const equals = name.indexOf('=')
     if (equals < 0) machine.odd ??= name
@@ -414,32 +420,32 @@ function find(machine: Machine, name: string): string | null {
   return machine.device.files[clean] ?? machine.device.files[`${clean.replace(/\/$/, '')}/`] ?? null
 }
 
-function test(machine: Machine, args: readonly string[]): boolean {
-  const parts: string[][] = [[]]
-  for (const arg of args) {
-    if (arg === '-o') parts.push([])
-    else parts.at(-1)!.push(arg)
-  }
-  return parts.some((part) => allOf(machine, part))
-}
-
-function allOf(machine: Machine, list: readonly string[]): boolean {
+/** From left to right: three words, two words, then `-a`, `-o` and words alone (grub-core/commands/test.c). */
+function test(machine: Machine, list: readonly string[]): boolean {
+  let all = true
+  let any = false
   for (let at = 0; at < list.length; ) {
     const [a = '', b, c] = list.slice(at, at + 3)
-    if (['(', ')', '!', '-o'].includes(a)) throw new NotModelled('a test')
     if (b !== undefined && c !== undefined && ['=', '==', '!='].includes(b)) {
-      if ((a === c) !== (b !== '!=')) return false
+      all &&= (a === c) === (b !== '!=')
       at += 3
-    } else if (b !== undefined && c !== undefined && /^(?:-[a-z]{2,3}\d*|[<>]=?)$/.test(b))
+    } else if (
+      b !== undefined &&
+      c !== undefined &&
+      /^(?:-(?:eq|ne|[gl][te]|p[gl]t|[no]t.*)|[<>]=?)$/.test(b)
+    )
       throw new NotModelled('a comparison')
     else if (b !== undefined && /^-[defsnz]$/.test(a)) {
-      if (!testOne(machine, a, b)) return false
+      all = testOne(machine, a, b) && all
       at += 2
-    } else if (a === '-a') at += 1
-    else if (a === '') return false
-    else at += 1
+    } else if (['(', ')', '!'].includes(a)) throw new NotModelled('a test')
+    else {
+      if (a === '-o') any ||= all
+      all = a === '-o' || (all && (a === '-a' || a !== ''))
+      at += 1
+    }
   }
-  return true
+  return any || all
 }
 
 function testOne(machine: Machine, kind: string, value: string): boolean {
