@@ -190,6 +190,57 @@ function reportAbove(name, [own, other], what, wanted) {
   console.log(`${name}: ${own.toFixed(0)} ms, ${what}: ${other.toFixed(0)} ms, above it ${above} ms${figure}`)
 }
 
+/** An initramfs made again and compared, and the same dracut alone, in the root tree of the stage. */
+async function reportInitramfs() {
+  if (process.getuid?.() !== 0) {
+    console.log('initramfs made again: not measured, the root tree of the stage needs root')
+    return
+  }
+  const stage = new URL('../test/stage/', import.meta.url).pathname
+  // Below the project, so that its packages are found.
+  const outfile = new URL('../dist/benchmark-initramfs.mjs', import.meta.url).pathname
+  buildSync({
+    stdin: { contents: "export { openDracutRoot } from './dracut-root.ts'", resolveDir: stage, loader: 'ts' },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    define: {
+      'import.meta.dirname': JSON.stringify(stage.replace(/\/$/, '')),
+      'import.meta.filename': JSON.stringify(`${stage}dracut-root.ts`),
+    },
+    outfile,
+  })
+  try {
+    const { openDracutRoot } = await import(outfile)
+    const root = await openDracutRoot()
+    try {
+      const file = `/boot/initramfs-${root.release}.img`
+      const bare = () => root.run(['dracut', '--force', file, root.release])
+      await bare()
+      const sha256 = createHash('sha256')
+        .update(readFileSync(root.pathOf(file)))
+        .digest('hex')
+      const times = [[], []]
+      for (let run = 0; run < 3; run++) {
+        for (const [index, work] of [() => root.reproduce(file, sha256), bare].entries()) {
+          const begin = process.hrtime.bigint()
+          const { result } = await work()
+          times[index].push(Number(process.hrtime.bigint() - begin) / 1e6)
+          if (index === 0 && result.state !== 'same')
+            throw new Error(`not the same: ${JSON.stringify(result)}`)
+        }
+      }
+      const medians = times.map((list) => list.sort((a, b) => a - b)[1])
+      report('initramfs made again and compared', medians, 'the same dracut alone', 1.3)
+    } finally {
+      await root.destroy()
+    }
+  } finally {
+    rmSync(outfile, { force: true })
+  }
+}
+
 try {
   const bulletins = copyBulletins(join(work, 'bulletins'))
   const parser = buildParser(join(work, 'parser.mjs'))
@@ -247,6 +298,7 @@ try {
     console.log(
       `predict: ${(Number(memory.stderr.trim().split('\n').at(-1)) / 1024).toFixed(0)} MB of memory (wanted: below 120)`,
     )
+  await reportInitramfs()
 } finally {
   rmSync(work, { recursive: true, force: true })
 }

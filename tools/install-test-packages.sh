@@ -24,6 +24,9 @@ unit=(
   zstd
 )
 
+# test/stage/initramfs.test.ts downloads dracut, kmod, cpio, kpartx, udev and Debian's smallest kernel with apt-get and unpacks
+# them into a tree of its own: installed, they would make an initramfs of this machine.
+#
 # npm run test:stage: software TPMs with the tools that AEM uses, a LUKS disk, an ext4 device, Xen's real image, a
 # compiler for the small library that leads TPM tools to the software TPM, and what the AEM scripts and the program call.
 stage=(

@@ -7,13 +7,14 @@ import {
   parseModulesDep,
   renderModuleList,
 } from '../core/initramfs/kernel-modules.ts'
-import { type InitramfsImage, readImage, type Unpack, UnpackError } from '../core/initramfs/read-image.ts'
+import type { InitramfsImage } from '../core/initramfs/read-image.ts'
 import type { FreshImage, Reproduction } from '../core/initramfs/reproduction.ts'
 import { type DracutCall, describeDracutCall, findDracutCall } from '../core/initramfs/words.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { impossible } from '../messages/initramfs.ts'
 import { observeConfigObstacle } from './initramfs-config.ts'
+import { readInitramfs } from './initramfs-file.ts'
 import { observeOrigins } from './initramfs-origins.ts'
 import { readTextOrNull } from './read.ts'
 
@@ -39,8 +40,6 @@ const DRACUT: Readonly<Record<DracutCall, CommandId & `reproduce-initramfs-${str
   'f-kver': 'reproduce-initramfs-f-kver',
   'kver-force': 'reproduce-initramfs-kver-force',
 }
-
-const UNPACK = { zstd: 'unpack-zstd', xz: 'unpack-xz', lz4: 'unpack-lz4' } as const
 
 /**
  * Makes an initramfs again and compares it byte for byte: the one proof that there is of an image that no package has a digest
@@ -162,29 +161,6 @@ async function readFresh(host: Host, { path }: FreshImage): Promise<InitramfsIma
     return impossible('not-reproducible', 'dracut here uses the module squash, whose images differ each time')
   const [form] = image.odd
   return form === undefined ? image : impossible('own-result-odd', form)
-}
-
-/** @returns the image, or in words why it could not be read; `missing`: the unpacker that is not installed */
-async function readInitramfs(
-  host: Host,
-  path: string,
-): Promise<(InitramfsImage & { readonly missing: string | null }) | string> {
-  const file = await host.openFile(path)
-  if (file.state !== 'seen') return file.state === 'absent' ? `${path} is not there` : file.why
-  let missing: string | null = null
-  const unpack: Unpack = (packing, packed) => {
-    if (host.unpack === undefined) throw new UnpackError('no program is run here')
-    return host.unpack(command(UNPACK[packing], {}), packed, (program) => {
-      missing = program
-    })
-  }
-  try {
-    return { ...(await readImage(file.value, unpack)), missing }
-  } catch (error) {
-    // What a stick says that was pulled out.
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error
-    return (error as Error).message
-  }
 }
 
 function findCall(image: InitramfsImage, release: string): { call: DracutCall | null; words: string } {

@@ -2,6 +2,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import type { CommandCall } from '../../src/commands.ts'
 import type { Reproduction } from '../../src/core/initramfs/reproduction.ts'
+import { replaceInitramfs } from '../../src/flow/refresh/replace-initramfs.ts'
 import type { Host } from '../../src/host/host.ts'
 import { seen, unknown } from '../../src/host/host.ts'
 import {
@@ -13,7 +14,9 @@ import {
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { LOADED_MODULES } from '../../src/host/simulated/initramfs.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
+import { observeDevices } from '../../src/observe/devices.ts'
 import { disposeFresh, reproduceInitramfs } from '../../src/observe/initramfs.ts'
+import { observeMachine } from '../../src/observe/machine.ts'
 import { imageWith, withBootConfig } from '../core/initramfs/image-writer.ts'
 
 const FILE = `initramfs-${KERNEL_RELEASE}.img`
@@ -190,6 +193,19 @@ describe('a difference', () => {
     expect(look.state === 'seen' ? look.value.sha256 : null).toBe(digest)
     await disposeFresh(host, result)
     expect(await host.digestFile(path)).toEqual({ state: 'absent' })
+  })
+
+  it('can be put in place, and then there is none', async () => {
+    const machine = dom0()
+    putImage(machine, tamper(imageOf(machine), 'luks-', 'evil-'))
+    const { result, host } = await reproduce(machine)
+    if (result.state !== 'different' || result.fresh === null) throw new Error('no fresh image')
+    const [device] = await observeDevices(host, await observeMachine(host))
+    await replaceInitramfs(host, device!, `/${FILE}`, result.fresh)
+    expect((await reproduce(machine)).result.state).toBe('same')
+    // Another file than was made is not put in place.
+    const forged = { ...result.fresh, sha256: 'a'.repeat(64) }
+    await expect(replaceInitramfs(host, device!, `/${FILE}`, forged)).rejects.toThrow()
   })
 
   it('of an entry that was added is of unknown origin, and told first', async () => {

@@ -15,7 +15,10 @@ const PACKAGES = ['dracut', 'dracut-core', 'kmod', 'cpio', 'kpartx', 'udev'] as 
 const KERNEL_META = 'linux-image-cloud-amd64'
 const KEPT_MODULES = [
   'drivers/md/*',
-  'drivers/block/xen-blkfront.ko',
+  'drivers/hv/hv_vmbus.ko',
+  'drivers/scsi/scsi_*.ko',
+  'drivers/scsi/virtio_scsi.ko',
+  'drivers/virtio/virtio*.ko',
   'drivers/nvme/*',
   'fs/fuse/*',
   'lib/*',
@@ -41,8 +44,8 @@ export type DracutRoot = {
   run(argv: readonly string[], umask?: number): Promise<Finished>
   /** `reproduceInitramfs` on the program's real host, inside. */
   reproduce(file: string, sha256: string): Promise<{ result: Reproduction; said: string[] }>
-  /** The modalias of a device that the machine seems to have; null: none. */
-  setDevice(modalias: string | null): Promise<void>
+  /** The modaliases of devices that the machine seems to have. */
+  setDevices(modaliases: readonly string[]): Promise<void>
   destroy(): Promise<void>
 }
 
@@ -156,12 +159,13 @@ export async function openDracutRoot(): Promise<DracutRoot> {
       if (exit !== 0) throw new Error(`the driver ended with ${exit}: ${stderr}`)
       return JSON.parse(stdout)
     },
-    async setDevice(modalias) {
-      const folder = pathOf('/run/devices/0')
-      await rm(folder, { recursive: true, force: true })
-      if (modalias === null) return
-      await mkdir(folder)
-      await writeFile(path.join(folder, 'modalias'), `${modalias}\n`)
+    async setDevices(modaliases) {
+      const folder = pathOf('/run/devices')
+      for (const name of await readdir(folder)) await rm(path.join(folder, name), { recursive: true })
+      for (const [at, modalias] of modaliases.entries()) {
+        await mkdir(path.join(folder, `${at}`))
+        await writeFile(path.join(folder, `${at}`, 'modalias'), `${modalias}\n`)
+      }
     },
     destroy: () => holder.end(),
   }

@@ -16,8 +16,9 @@ let base: Buffer
 let file = ''
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
-/** Xen's block devices, which the kernel of the tree has and the machine has not. */
-const XEN_DISK = 'xen:vbd'
+/** Disks of two kinds of machine (059, modules.d/90kernel-modules, names both modules); no machine is of both. */
+const DEVICES = ['virtio:d00000008v00001AF4', 'acpi:VMBUS:']
+const THEIR_MODULES = ['virtio_scsi', 'hv_vmbus']
 
 beforeAll(async () => {
   root = await openDracutRoot()
@@ -67,8 +68,9 @@ describe('the same bytes', () => {
     const { release } = root
     for (const [words, stored] of [
       [['-f', file, release], '-f'],
-      [['-f', '--kver', release], `-f --kver '${release}'`],
-      [['--regenerate-all', '--force'], `--kver '${release}' --force`],
+      [['-f', '--kver', release, file], `-f --kver '${release}'`],
+      // As --regenerate-all calls itself (059, dracut.sh, line 981).
+      [[`--kver=${release}`, '--force', file], `--kver '${release}' --force`],
     ] as const) {
       const image = await make(words)
       expect(sha256(image), stored).not.toBe(sha256(base))
@@ -79,16 +81,14 @@ describe('the same bytes', () => {
 
 describe('other bytes', () => {
   it('because another module was needed when it was made: the same with its modules, which are named', async () => {
-    await root.setDevice(XEN_DISK)
+    await root.setDevices(DEVICES)
     const image = await make(['--force', file, root.release])
-    await root.setDevice(null)
+    await root.setDevices([])
     expect(sha256(image)).not.toBe(sha256(base))
     const { result } = await reproduce(image)
-    expect(result).toMatchObject({
-      state: 'same-with-modules',
-      sha256: sha256(image),
-      modules: { onlyInImage: ['xen_blkfront'], onlyLoadedNow: [] },
-    })
+    if (result.state !== 'same-with-modules') throw new Error(JSON.stringify(result))
+    expect(result).toMatchObject({ sha256: sha256(image), modules: { onlyLoadedNow: [] } })
+    expect(result.modules.onlyInImage.some((name) => THEIR_MODULES.includes(name))).toBe(true)
   })
 
   it('because a file in it was changed', async () => {

@@ -1,36 +1,14 @@
 import { createHash, type Hash } from 'node:crypto'
+import { type CpioEntry, type CpioHeader, FILE_KIND, HEADER_BYTES, parseHeader } from './cpio-header.ts'
 
-/** `new ascii` entries: cpio(5); Linux, Documentation/driver-api/early-userspace/buffer-format.rst. */
-const HEADER_BYTES = 110
-const MAGIC = '070701'
-const CRC_MAGIC = '070702'
 const END_NAME = 'TRAILER!!!'
-/** PATH_MAX with its zero, as the kernel reads names (init/initramfs.c). */
-const MAX_NAME_BYTES = 4096
 const MAX_ENTRIES = 100_000
 /** What unpacks to more is no initramfs; the largest seen has some 200 MB. */
-export const MAX_ARCHIVE_BYTES = 1024 * 1024 * 1024
+const MAX_ARCHIVE_BYTES = 1024 * 1024 * 1024
 /** Contents that are kept: the words of dracut, the version, targets of links. */
 const MAX_KEPT_BYTES = 64 * 1024
 /** GNU cpio pads what it writes to its block size (cpio(1), --io-size). */
 const BLOCK_BYTES = 512
-
-export type CpioEntry = {
-  readonly name: string
-  /** With the bits of the kind (S_IFMT), cpio(5). */
-  readonly mode: number
-  readonly uid: number
-  readonly gid: number
-  readonly inode: number
-  readonly linkCount: number
-  readonly sizeBytes: number
-  readonly device: string
-  /** Major and minor of a device node. */
-  readonly nodeDevice: string
-  sha256: string
-  /** Of a link its target; of a file that is kept its content. */
-  content: Buffer | null
-}
 
 export type CpioReader = {
   /** @returns how many bytes were taken; fewer than given only behind the end of an archive that is read to its end alone */
@@ -49,18 +27,25 @@ type Options = {
   readonly onOdd: (form: string) => void
   /** Take nothing behind the padding of the first archive. */
   readonly stopsAtEnd: boolean
+  /** What unpacks to more is given up. */
+  readonly maxBytes?: number
 }
 
 /**
  * Reads an archive in pieces of any size, in one pass. What the kernel reads and GNU cpio does not write is told as odd:
  * the kernel's parser (init/initramfs.c) takes much that others refuse.
  */
-export function startCpioReader({ keeps, onOdd, stopsAtEnd }: Options): CpioReader {
+export function startCpioReader({
+  keeps,
+  onOdd,
+  stopsAtEnd,
+  maxBytes = MAX_ARCHIVE_BYTES,
+}: Options): CpioReader {
   const entries: CpioEntry[] = []
   let phase: 'header' | 'name' | 'body' | 'padding' | 'end' | 'dead' = 'header'
   const pending: Uint8Array[] = []
   let [havePending, wanted] = [0, HEADER_BYTES]
-  let current: Header | null = null
+  let current: CpioHeader | null = null
   let name = ''
   let hash: Hash = createHash('sha256')
   let [bodyLeft, total] = [0, 0]
@@ -165,7 +150,7 @@ export function startCpioReader({ keeps, onOdd, stopsAtEnd }: Options): CpioRead
         const taken = feedSome(chunk.subarray(at))
         at += taken
         total += taken
-        if (total > MAX_ARCHIVE_BYTES) die('it unpacks to more than 1 GiB')
+        if (total > maxBytes) die('more unpacked bytes than any initramfs has')
         if (taken === 0) break
       }
       return at
@@ -177,47 +162,6 @@ export function startCpioReader({ keeps, onOdd, stopsAtEnd }: Options): CpioRead
     },
   }
 }
-
-type Header = Omit<CpioEntry, 'name' | 'sha256' | 'content'> & {
-  readonly nameBytes: number
-  readonly checksum: number
-}
-
-/** @returns the fields, or in words why it is no header */
-function parseHeader(bytes: Uint8Array): Header | string {
-  const text = Buffer.from(bytes).toString('latin1')
-  const magic = text.slice(0, MAGIC.length)
-  if (magic === CRC_MAGIC) return 'an entry of the form with checksums (070702)'
-  if (magic !== MAGIC) return 'bytes that are no entry of a cpio archive'
-  const digits = text.slice(MAGIC.length)
-  if (/0x/i.test(digits)) return 'a header field that begins with 0x'
-  if (!/^[0-9A-Fa-f]{104}$/.test(digits)) return 'a header field that is no hexadecimal number'
-  const field = (at: number): number => Number.parseInt(digits.slice(at * 8, at * 8 + 8), 16)
-  const nameBytes = field(11)
-  if (nameBytes < 2 || nameBytes > MAX_NAME_BYTES) return `a name of ${nameBytes} bytes`
-  return {
-    inode: field(0),
-    mode: field(1),
-    uid: field(2),
-    gid: field(3),
-    linkCount: field(4),
-    sizeBytes: field(6),
-    device: `${field(7)}:${field(8)}`,
-    nodeDevice: `${field(9)}:${field(10)}`,
-    nameBytes,
-    checksum: field(12),
-  }
-}
-
-/** S_IFMT and its values, inode(7). */
-export const FILE_KIND = {
-  mask: 0o170000,
-  file: 0o100000,
-  directory: 0o040000,
-  link: 0o120000,
-  character: 0o020000,
-  block: 0o060000,
-} as const
 
 function paddingOf(sizeBytes: number, unit = 4): number {
   return (unit - (sizeBytes % unit)) % unit

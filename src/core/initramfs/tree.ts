@@ -1,4 +1,4 @@
-import { type CpioEntry, FILE_KIND } from './cpio-reader.ts'
+import { type CpioEntry, FILE_KIND } from './cpio-header.ts'
 
 export type TreeEntry = {
   readonly kind: 'file' | 'directory' | 'link' | 'character' | 'block' | 'other'
