@@ -88,6 +88,24 @@ export function installXen(machine: SimMachine, release: string, atMs: number): 
   bootFilesOf(machine).set(XEN_IMAGE, { bytes: image, mtimeMs: atMs })
 }
 
+/**
+ * Installs a further kernel: RPM database and dom0's /boot, where its scripts make an initramfs and a grub.cfg. A stick keeps
+ * what it has. @param release as `uname -r` says it, of x86_64
+ */
+export function installKernel(machine: SimMachine, release: string, name = 'kernel'): void {
+  const image = makeKernelImage(release)
+  const evr = `1000:${release.replace(/\.x86_64$/, '')}`
+  machine.packages.push(makePackage(name, evr, machine.nowMs, QUBES_KEY, { [`vmlinuz-${release}`]: image }))
+  const boot = bootFilesOf(machine)
+  const put = (file: string, bytes: Uint8Array): void => boot.set(file, { bytes, mtimeMs: machine.nowMs })
+  put(`vmlinuz-${release}`, image)
+  const modules = `/lib/modules/${release}/modules.dep`
+  machine.dom0.set(modules, { bytes: Buffer.from(renderModulesDep()), mtimeMs: machine.nowMs })
+  put(`initramfs-${release}.img`, initramfsOf(machine, release, WORDS.kernel))
+  for (const device of machine.devices)
+    if (device.isInternal) put('grub2/grub.cfg', Buffer.from(grubConfigOf(machine, device)))
+}
+
 /** Of what initramfs images are made with; see core/initramfs/words.ts. */
 const WORDS = {
   kernel: ' -f\n',
@@ -130,18 +148,26 @@ export function copyBootFiles(machine: SimMachine, device: SimDevice): void {
     initramfsOf(machine, KERNEL_RELEASE, device.isInternal ? WORDS.kernel : WORDS.installer),
   )
   put('SINIT.BIN', machine.sinit)
-  put('grub2/grub.cfg', Buffer.from(grubConfigOf(device)))
+  put('grub2/grub.cfg', Buffer.from(grubConfigOf(machine, device)))
   if (!device.files.has('/grub2/grubenv')) put('grub2/grubenv', Buffer.from(makeGrubEnvironment()))
 }
 
-/** grub.cfg of a device, as Qubes's scripts make it with the device at /boot. */
-export function grubConfigOf(device: SimDevice): string {
+/** grub.cfg of a device, as Qubes's scripts make it with the device at /boot: with the newest kernel that lies there. */
+export function grubConfigOf({ dom0 }: SimMachine, device: SimDevice): string {
+  const kernels = [...device.files.keys()].flatMap((path) => /^\/vmlinuz-(.+)$/.exec(path)?.[1] ?? [])
+  const newest = kernels.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1)
   return makeGrubConfiguration({
     xenName: XEN_IMAGE,
-    kernelRelease: KERNEL_RELEASE,
+    kernelRelease: newest ?? KERNEL_RELEASE,
+    xenOptions: readXenOptions(Buffer.from(dom0.get('/etc/default/grub')?.bytes ?? []).toString()),
     aemUuid: device.uuid,
     luksUuid: LUKS_UUID,
   })
+}
+
+/** What the user set for Xen (qubes-grub2, 20_linux_xen; AEM's script takes the same); null: nothing. */
+function readXenOptions(settings: string): string | null {
+  return /^GRUB_CMDLINE_XEN_DEFAULT="([^"]*)"$/m.exec(settings)?.[1] ?? null
 }
 
 function writeConfiguration(machine: SimMachine, devices: readonly DeviceSpec[]): void {

@@ -3,10 +3,12 @@ type Entry = {
   readonly kernelRelease: string
   readonly aemUuid: string
   readonly luksUuid: string
+  /** GRUB_CMDLINE_XEN_DEFAULT; null: as Qubes's installer sets it. */
+  readonly xenOptions: string | null
 }
 
 const CLASSES = '--class qubes --class gnu-linux --class gnu --class os --class xen'
-const XEN_OPTIONS = 'console=none dom0_mem=min:1024M dom0_mem=max:4096M ucode=scan smt=off'
+export const XEN_OPTIONS = 'console=none dom0_mem=min:1024M dom0_mem=max:4096M ucode=scan smt=off'
 
 /**
  * grub.cfg in the form that grub2-mkconfig of a Qubes dom0 gives it: header, users and custom files as QubesOS/qubes-grub2
@@ -125,7 +127,7 @@ function linux({ kernelRelease, luksUuid }: Entry): string {
 }
 
 function aemEntry(entry: Entry): string[] {
-  const { xenName, kernelRelease, aemUuid, luksUuid } = entry
+  const { xenName, kernelRelease, aemUuid, luksUuid, xenOptions } = entry
   return [
     '### BEGIN /etc/grub.d/19_linux_xen_tboot ###',
     'if [ -d /aem/ ]; then',
@@ -135,7 +137,7 @@ function aemEntry(entry: Entry): string[] {
     '\tmultiboot\t/tboot.gz placeholder logging=memory,serial',
     "\techo\t'Loading Xen ...'",
     ...PLATFORM,
-    `\tmodule\t/${xenName} placeholder ${XEN_OPTIONS} \${xen_rm_opts}`,
+    `\tmodule\t/${xenName} placeholder ${xenOptions ?? XEN_OPTIONS} \${xen_rm_opts}`,
     "\techo\t'Loading Linux ...'",
     `\tmodule\t${linux(entry)} aem.uuid=${aemUuid} rd.luks.key=/tmp/aem-keyfile rd.luks.crypttab=no`,
     "\techo\t'Loading initial ramdisk ...'",
@@ -151,13 +153,13 @@ function aemEntry(entry: Entry): string[] {
 }
 
 function plainEntry(entry: Entry): string[] {
-  const { xenName, kernelRelease, luksUuid } = entry
+  const { xenName, kernelRelease, luksUuid, xenOptions } = entry
   return [
     '### BEGIN /etc/grub.d/20_linux_xen ###',
     `menuentry 'Qubes, with Xen hypervisor' ${CLASSES} $menuentry_id_option 'xen-gnulinux-simple-${luksUuid}' {`,
     ...access(entry),
     ...PLATFORM,
-    `\tmultiboot2\t/${xenName} placeholder ${XEN_OPTIONS} \${xen_rm_opts}`,
+    `\tmultiboot2\t/${xenName} placeholder ${xenOptions ?? XEN_OPTIONS} \${xen_rm_opts}`,
     `\tmodule2\t${linux(entry)}`,
     `\tmodule2\t--nounzip   /initramfs-${kernelRelease}.img`,
     '}',

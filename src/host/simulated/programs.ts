@@ -126,7 +126,7 @@ function runDracut(
 function makeGrubConfig(machine: SimMachine, mountPoint: string, name: string): Answer {
   const device = findDevice(machine, mediaUuidOf(mountPoint)?.uuid ?? '')
   if (!device) return { exit: 1, stderr: 'grub2-probe: error: failed to get canonical path\n' }
-  putFile(machine, `${mountPoint}/grub2/${name}`, Buffer.from(grubConfigOf(device)))
+  putFile(machine, `${mountPoint}/grub2/${name}`, Buffer.from(grubConfigOf(machine, device)))
   return { stderr: 'Generating grub configuration file ...\ndone\n' }
 }
 
@@ -137,7 +137,7 @@ function printGrubConfig(machine: SimMachine, mountPoint: string): Answer {
       ? machine.devices.find(({ isInternal }) => isInternal)
       : findDevice(machine, mediaUuidOf(mountPoint)?.uuid ?? '')
   if (!device) return { exit: 1, stderr: 'grub2-probe: error: failed to get canonical path\n' }
-  return { stdout: grubConfigOf(device), stderr: 'Generating grub configuration file ...\ndone\n' }
+  return { stdout: grubConfigOf(machine, device), stderr: 'Generating grub configuration file ...\ndone\n' }
 }
 
 function renderPackages(packages: SimMachine['packages']): string {

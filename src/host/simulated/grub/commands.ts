@@ -129,6 +129,15 @@ export function makeCommands(state: CommandState): Readonly<Record<string, Comma
       set(options.get('--set') || 'root', DEVICE)
       return 0
     },
+    // Fedora's (rhboot/grub2, grub-core/commands/increment.c)
+    increment: ([name = '']) => {
+      set(name, String((Number.parseInt(get(name), 10) || 0) + 1))
+      return 0
+    },
+    decrement: ([name = '']) => {
+      set(name, String((Number.parseInt(get(name), 10) || 0) - 1))
+      return 0
+    },
     shift: ([count = '1']) => {
       state.setParameters((now) => now.slice(Number(count)))
       return 0
