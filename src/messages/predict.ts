@@ -5,7 +5,7 @@ import type { Message } from '../flow/step.ts'
 import type { Prediction } from '../observe/vouching.ts'
 import { type Line, line } from '../ui/ui.ts'
 import { describeDifference } from './initramfs.ts'
-import { vouchLines } from './vouch.ts'
+import { vouchLines, wrapLine } from './vouch.ts'
 
 /** Messages stand four columns in. */
 const TABLE_COLUMNS = 76
@@ -22,9 +22,11 @@ export function describePrediction(
   device: string | null = null,
   reproductions: readonly Reproduction[] = [],
 ): Message {
-  const faults = unvouched.map((fault) => line(`✖ ${fault}`, 'bad'))
+  const faults = unvouched.flatMap((fault) => wrapLine(`✖ ${fault}`, 'bad'))
   const differences = reproductions.flatMap((one) =>
-    one.state === 'different' ? one.differences.map((item) => line(`  • ${describeDifference(item)}`)) : [],
+    one.state === 'different'
+      ? one.differences.flatMap((item) => wrapLine(`• ${describeDifference(item)}`))
+      : [],
   )
   const details = [...predictionLines(prediction), ...vouchLines(prediction), ...faults, ...differences]
   const message = PREDICT[outcome](prediction)

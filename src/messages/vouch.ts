@@ -2,6 +2,7 @@ import { describeWordChange } from '../core/vouch/command-line.ts'
 import type { OpenQuestion } from '../core/vouch/vouched-by.ts'
 import type { Message } from '../flow/step.ts'
 import type { Prediction } from '../observe/vouching.ts'
+import { wrap } from '../ui/render-message.ts'
 import { type Line, line, type Question } from '../ui/ui.ts'
 
 /** The question shows the difference itself; --yes never takes it. */
@@ -26,6 +27,15 @@ export function vouchQuestion(question: OpenQuestion): Question<'yes' | 'no'> {
   }
 }
 
+/** Messages stand four columns in. */
+const WIDTH = 76
+
+/** One finding; what does not fit on its line goes on below, set in. */
+export function wrapLine(text: string, style?: Line['style']): readonly Line[] {
+  const [first = '', ...rest] = wrap(text, WIDTH - 2)
+  return [line(first, style), ...rest.map((one) => line(`  ${one}`, style))]
+}
+
 /** What vouches for each component of the next boot, one line each; those that are unchanged share one. */
 export function vouchLines({ pcrs }: Prediction): readonly Line[] {
   const components = new Map(
@@ -40,12 +50,10 @@ export function vouchLines({ pcrs }: Prediction): readonly Line[] {
       vouchedBy.rule === null ? [] : [line(`✔ ${path ?? role}: ${vouchedBy.rule}: ${vouchedBy.why}`, 'good')],
     ),
     ...(unchanged.length > 0
-      ? [
-          line(
-            `✔ as this boot measured them: ${unchanged.map(({ path, role }) => path ?? role).join(', ')}`,
-            'good',
-          ),
-        ]
+      ? wrapLine(
+          `✔ as this boot measured them: ${unchanged.map(({ path, role }) => path ?? role).join(', ')}`,
+          'good',
+        )
       : []),
   ]
 }
