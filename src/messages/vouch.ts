@@ -47,7 +47,9 @@ export function vouchLines({ pcrs }: Prediction): readonly Line[] {
   const others = [...components.values()].filter(({ vouchedBy }) => vouchedBy.rule !== 'unchanged')
   return [
     ...others.flatMap(({ path, role, vouchedBy }) =>
-      vouchedBy.rule === null ? [] : [line(`✔ ${path ?? role}: ${vouchedBy.rule}: ${vouchedBy.why}`, 'good')],
+      vouchedBy.rule === null
+        ? []
+        : wrapLine(`✔ ${path ?? role}: ${vouchedBy.rule}: ${vouchedBy.why}`, 'good'),
     ),
     ...(unchanged.length > 0
       ? wrapLine(
