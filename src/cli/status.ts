@@ -14,9 +14,11 @@ import { makeDirectoryStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
 import { describeLedger, describeNeed, describeSealedFor, describeStranger } from '../messages/devices.ts'
 import { explainSelection, SELECTION_NEXT } from '../messages/selection.ts'
+import { describeBootCheck } from '../messages/since-approved.ts'
 import { trustedKeyLines } from '../messages/trusted-keys.ts'
 import { findBootedDevice } from '../observe/devices.ts'
 import { observeSealOutcome } from '../observe/seal-outcome.ts'
+import { type BootCheck, observeBootCheck } from '../observe/since-approved.ts'
 import { type DeviceStatus, observeStatus, type StatusFacts } from '../observe/status.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
@@ -34,7 +36,13 @@ export async function runStatus(io: Io, options: GlobalOptions, host: Host): Pro
     observeStatus(host, listForwardValues(session, look)),
   )
   const held = await observeHeld(host, session, await store.loadHeldNote())
-  const answer = toStatusAnswer(facts, session, held, look)
+  const boot =
+    session !== null || facts.machine.bootedWithAem !== true
+      ? null
+      : await ui.progress('comparing this boot with the approved one', async () =>
+          observeBootCheck(host, look, await store.loadVersions(), io.makeId(), facts),
+        )
+  const answer = toStatusAnswer(facts, session, held, look, boot)
   if (options.json) printJson(io, answer)
   else ui.say(renderStatus(answer, facts, describeLedger(look, `${directory}/devices.json`)))
   return 0
@@ -59,6 +67,7 @@ export function toStatusAnswer(
   session: Session | null,
   held: HeldNote | null = null,
   look: LedgerLook = { state: 'absent' },
+  boot: BootCheck | null = null,
 ) {
   const { machine, tpm, aem, devices, installedXen } = facts
   return {
@@ -96,9 +105,10 @@ export function toStatusAnswer(
       detail: 'detail' in look ? look.detail : null,
       approvedAt: look.state === 'read' ? (look.ledger.approved?.at ?? null) : null,
     },
+    sinceApproved: boot,
     malformedTrustedKeys: facts.malformedTrustedKeys,
     trustedKeysUnread: facts.trustedKeysUnread,
-    next: decideNext(facts, session, held, look),
+    next: decideNext(facts, session, held, look, boot),
   }
 }
 
@@ -157,6 +167,7 @@ export function decideNext(
   session: Session | null,
   held: HeldNote | null = null,
   look: LedgerLook = { state: 'absent' },
+  boot: BootCheck | null = null,
 ): { command: string | null; why: string } {
   if (session !== null) {
     const isSameBoot = session.baseline?.bootId != null && session.baseline.bootId === facts.machine.bootId
@@ -186,6 +197,11 @@ export function decideNext(
   }
   const unfit = decideUnfit(facts)
   if (unfit !== null) return { command: null, why: unfit }
+  if (boot?.state === 'unexplained')
+    return {
+      command: 'aem-reseal explain',
+      why: 'this boot is not the approved one, and signed packages do not account for it: do not restart, seal or update before you know why',
+    }
   if (facts.pendingRestart)
     return { command: 'aem-reseal start', why: 'another Xen is installed than the one that runs' }
   const [stale] = facts.devices.filter((device) => device.bootFiles === 'stale' && !device.isStranger)
@@ -299,6 +315,14 @@ function selectionRows({ aem }: StatusFacts): readonly Line[] {
   )
 }
 
+function bootLines(boot: BootCheck): readonly Line[] {
+  const { text, isBad } = describeBootCheck(boot)
+  if (text === null) return []
+  return wrap(text, TEXT_WIDTH).map((part, at) =>
+    row(at === 0 ? 'this boot' : '', part, isBad ? 'bad' : 'warn'),
+  )
+}
+
 function renderStatus(
   answer: StatusAnswer,
   facts: StatusFacts,
@@ -334,6 +358,7 @@ function renderStatus(
           row(at === 0 ? 'held' : '', text, 'warn'),
         )),
     ...trustedKeyLines(answer.malformedTrustedKeys, answer.trustedKeysUnread),
+    ...(answer.sinceApproved === null ? [] : bootLines(answer.sinceApproved)),
     row('session', session ? `open since ${session.since}, step ${session.step}` : 'none'),
     line(''),
     line(next.command ? `next: ${next.command}` : 'next: nothing to run', 'bold'),

@@ -63,6 +63,7 @@ describe('status --json', () => {
       },
       session: null,
       held: null,
+      sinceApproved: null,
       deviceList: { state: 'absent', detail: null, approvedAt: null },
       malformedTrustedKeys: null,
       trustedKeysUnread: null,
