@@ -42,6 +42,8 @@ const deviceStatus = z.looseObject({
   slot: z.number().int().min(0).max(7).nullable(),
   present: z.boolean().nullable(),
   bootFiles: z.enum(['current', 'stale', 'absent']).nullable(),
+  /** Added by this program: files that are neither the installed package's nor of an approved boot. */
+  changedFiles: z.array(z.looseObject({ path: z.string(), why: z.string() })).optional(),
   sealed: z.boolean().nullable(),
   sealedFor: z.enum(['present', 'own-boot', 'forward', 'other', 'not-sealed']).nullable(),
   lastVerified: z

@@ -1,4 +1,5 @@
 import type { SelectionLook } from '../core/aem/seal-selection.ts'
+import { listChangedFiles } from '../core/decide/changed-files.ts'
 import {
   decideDeviceWork,
   decideSealedFor,
@@ -134,6 +135,7 @@ function toDeviceAnswer(device: DeviceStatus, facts: StatusFacts, look: LedgerLo
     slot,
     present,
     bootFiles,
+    changedFiles: listChangedFiles(device.otherFiles, look, label),
     sealed,
     sealedFor: decideSealedFor({
       sealed,
@@ -204,6 +206,14 @@ export function decideNext(
     }
   if (facts.pendingRestart)
     return { command: 'aem-reseal start', why: 'another Xen is installed than the one that runs' }
+  const changed = facts.devices.find(
+    ({ otherFiles, label }) => listChangedFiles(otherFiles, look, label).length > 0,
+  )
+  if (changed !== undefined)
+    return {
+      command: null,
+      why: `a boot file on ${changed.label} was changed, as said above: find out by whom before you boot from it or bring it up to date`,
+    }
   const [stale] = facts.devices.filter((device) => device.bootFiles === 'stale' && !device.isStranger)
   if (stale !== undefined) {
     return {
@@ -244,13 +254,14 @@ function decideUnfit({ aem, tpm, measured, badPcrs }: StatusFacts): string | nul
 }
 
 function deviceLines(device: DeviceAnswer): readonly string[] {
-  const { label, lastVerified, sealedFor, sharesSlotWith, work } = device
+  const { changedFiles, label, lastVerified, sealedFor, sharesSlotWith, work } = device
   if (!device.known) return describeStranger(label)
   const verified =
     lastVerified === null
       ? 'never verified here'
       : `last verified ${lastVerified.at}${lastVerified.inThisBoot ? ', in this boot' : ''}`
   return [
+    ...changedFiles.map(({ path, why }) => `${path} is ${why}: do not boot from it`),
     `${describeSealedFor(sealedFor)}; ${verified}`,
     ...(sharesSlotWith.length > 0
       ? [`same freshness slot as ${sharesSlotWith.join(', ')}: each seal of one makes the other invalid`]
@@ -287,7 +298,7 @@ export function renderDevices(
     ...devices.flatMap((device) => {
       const parts = [
         device.present === null ? 'presence not known' : device.present ? 'plugged in' : 'not plugged in',
-        `boot files ${device.bootFiles ?? 'not known'}`,
+        `boot files ${device.changedFiles.length > 0 ? 'CHANGED' : (device.bootFiles ?? 'not known')}`,
         `sealed: ${word(device.sealed)}`,
         `slot ${device.slot ?? '?'}`,
       ]

@@ -8,7 +8,7 @@ import { makeDirectoryStore } from '../../src/flow/store.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
 import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
-import { type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
+import { bootFilesOf, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
 import {
@@ -198,10 +198,50 @@ describe('without a session', () => {
     expect(seen.json.sinceApproved).toMatchObject({ state: 'same', unseal: 'wrong-token' })
     expect(seen.said).toMatch(/an old copy of the device, or a seal for another device/)
   })
+})
 
-  it('devices lists them all the same', async () => {
+describe('a boot file that is not the installed one', () => {
+  const devices = async (machine: SimMachine) => {
+    const { json, ...rest } = await look(machine, runDevices)
+    const shape = statusShape.shape.aem.shape.devices
+    return { ...rest, devices: shape.parse((json as { devices: unknown }).devices) }
+  }
+
+  it('is changed, and not old, where it was never approved', async () => {
     const machine = await attacked(XEN_IMAGE, changeOneByte, true)
-    expect((await look(machine, runDevices)).exit).toBe(0)
+    const seen = await devices(machine)
+    expect(seen.exit).toBe(0)
+    expect(seen.devices[0]?.bootFiles).toBe('stale')
+    expect(seen.devices[0]?.changedFiles).toEqual([
+      {
+        path: `/${XEN_IMAGE}`,
+        why: expect.stringContaining("neither the installed package's nor one of a boot"),
+      },
+    ])
+    expect(seen.said).toMatch(/boot files CHANGED/)
+  })
+
+  it('is old where it is that of the approved boot', async () => {
+    const machine = await approvedMachine()
+    const old = bootFilesOf(machine).get(XEN_IMAGE)!
+    update(machine, NEXT_XEN)
+    bootFilesOf(machine).set(XEN_IMAGE, old)
+    const seen = await devices(machine)
+    expect(seen.devices[0]).toMatchObject({ bootFiles: 'stale', changedFiles: [] })
+    expect(seen.said).toMatch(/boot files stale/)
+  })
+
+  it('is nothing that is known where no boot was approved', async () => {
+    const machine = goodMachine()
+    put(machine, XEN_IMAGE, changeOneByte)
+    const seen = await devices(machine)
+    expect(seen.devices[0]).toMatchObject({ bootFiles: 'stale', changedFiles: [] })
+  })
+
+  it('is never offered for a refresh without a word', async () => {
+    const machine = await attacked(XEN_IMAGE, changeOneByte, false)
+    // Whoever overwrites it overwrites the trace.
+    expect((await status(machine)).json.next.command).toBe('aem-reseal explain')
   })
 })
 

@@ -47,6 +47,7 @@ describe('status --json', () => {
             slot: 0,
             present: true,
             bootFiles: 'current',
+            changedFiles: [],
             sealed: true,
             sealedFor: 'other',
             lastVerified: null,

@@ -44,6 +44,7 @@ export const statusShape = z.strictObject({
         slot: z.number().int().min(0).max(7).nullable(),
         present: z.boolean().nullable(),
         bootFiles: z.enum(['current', 'stale', 'absent']).nullable(),
+        changedFiles: z.array(z.strictObject({ path: z.string().regex(/^\//), why: z.string().min(1) })),
         sealed: z.boolean().nullable(),
         /** Additions of docs/contract.md: devices. */
         sealedFor: z.enum(['present', 'own-boot', 'forward', 'other', 'not-sealed']).nullable(),
