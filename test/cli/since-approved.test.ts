@@ -170,6 +170,25 @@ it.each([
   expect((await explain(machine)).json.verdict).toBe(verdict)
 })
 
+it('a known initramfs, where no package changed since: nothing may change, and nothing is explained', async () => {
+  const machine = await approvedMachine()
+  const made = makeInitramfs('made by this program')
+  put(machine, INITRAMFS, () => made)
+  const store = makeDirectoryStore(makeSimulatedHost(machine), DEFAULT_STATE_DIR)
+  await store.updateDevices(
+    (kept) =>
+      putLedgerDevice(kept, {
+        ...findLedgerDevice(kept, 'aem'),
+        knownFiles: [{ name: INITRAMFS, sha256: sha256(made) }],
+      }),
+    await loadLedger(machine),
+  )
+  restartMachine(machine)
+  const { json, said } = await explain(machine)
+  expect(json.verdict).toBe('unexplained')
+  expect(said).toMatch(/PCR 19 changed, and no installed update changes it/)
+})
+
 describe('without a session', () => {
   it('in the approved state nothing is said', async () => {
     const machine = await approvedMachine()
