@@ -172,7 +172,7 @@ it.each([
 
 it('a known initramfs, where no package changed since: nothing may change, and nothing is explained', async () => {
   const machine = await approvedMachine()
-  const made = makeInitramfs('made by this program')
+  const made = Buffer.from('an initramfs: made by this program')
   put(machine, INITRAMFS, () => made)
   const store = makeDirectoryStore(makeSimulatedHost(machine), DEFAULT_STATE_DIR)
   await store.updateDevices(
