@@ -1,18 +1,22 @@
 import { EXIT, Failure } from '../core/failure.ts'
 import { PCR } from '../core/launch/pcr.ts'
 import { listForwardValues } from '../core/seal/forward-record.ts'
-import { startSession } from '../core/session/checkpoint.ts'
+import { type Session, startSession } from '../core/session/checkpoint.ts'
+import type { LedgerLook } from '../core/session/device-ledger.ts'
 import { rememberVerification } from '../flow/remember-devices.ts'
-import { makeDirectoryStore } from '../flow/store.ts'
+import { makeDirectoryStore, type SessionStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
 import { describeVerification } from '../messages/after-restart.ts'
 import { describeLedger } from '../messages/devices.ts'
-import { describeExplanation } from '../messages/explain.ts'
+import { describeExplanation, describeSinceApproved } from '../messages/explain.ts'
 import { describeLook } from '../messages/look.ts'
 import { describePrediction } from '../messages/predict.ts'
+import { describeBootCheck } from '../messages/since-approved.ts'
 import { observeExplanation } from '../observe/explanation.ts'
+import { observeMachine } from '../observe/machine.ts'
 import { observePrediction } from '../observe/prediction.ts'
 import { observeSelection } from '../observe/selection.ts'
+import { type BootCheck, explainSinceApproved, observeBootCheck } from '../observe/since-approved.ts'
 import { type DeviceVerification, observeVerification } from '../observe/verify.ts'
 import { renderMessage, wrap } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
@@ -32,17 +36,22 @@ export async function runPredict(io: Io, options: GlobalOptions, host: Host): Pr
   return outcome === 'complete' ? EXIT.done : EXIT.attention
 }
 
-/** `aem-reseal explain`: what changed since the baseline of the open session. */
+/** `aem-reseal explain`: what changed since the baseline of the open session, or since the last approved boot. */
 export async function runExplain(io: Io, options: GlobalOptions, host: Host): Promise<number> {
   const ui = makeUi(io, options)
   const store = makeDirectoryStore(host, stateDirOf(options))
   const open = await store.load()
   const versions = await store.loadVersions()
-  const session = open ?? startSession({ id: io.makeId(), now: host.now(), bootId: null, flow: 'resume' })
-  const explanation = await ui.progress('comparing PCRs, boot files and packages', () =>
-    observeExplanation(host, session, versions),
-  )
+  const devices = await store.loadDevices()
+  const explanation = await ui.progress('comparing PCRs, boot files and packages', async () => {
+    const id = io.makeId()
+    const since = open === null ? await explainSinceApproved(host, devices, versions, id) : null
+    const session = open ?? startSession({ id, now: host.now(), bootId: null, flow: 'resume' })
+    return since ?? { ...(await observeExplanation(host, session, versions)), since: null }
+  })
+  const { since } = explanation
   if (options.json) printJson(io, explanation)
+  else if (since !== null) ui.say(renderMessage(describeSinceApproved(explanation, since)))
   else ui.say(renderMessage(describeLook(describeExplanation(explanation), explanation.verdict)))
   const exits = {
     unchanged: EXIT.done,
@@ -64,20 +73,51 @@ export async function runVerify(
   const ui = makeUi(io, options)
   const store = makeDirectoryStore(host, stateDirOf(options))
   const session = await store.load().catch(() => null)
-  const forward = listForwardValues(session, await store.loadDevices())
+  const devices = await store.loadDevices()
+  const forward = listForwardValues(session, devices)
   const results = await ui.progress('checking the sealed copies', () =>
     observeVerification(host, suffix, forward),
   )
+  const boot = await observeOwnBoot(io, host, store, session, devices)
   const unkept = host.writable ? await remember(host, options, results) : null
   const isGood = results.length > 0 && results.every((result) => result.ok === true)
   const isBad = results.some((result) => result.ok === false)
-  if (options.json) printJson(io, results)
+  const told = results.map((result) =>
+    result.device === boot?.label ? { ...result, sinceApproved: boot } : result,
+  )
+  if (options.json) printJson(io, told)
   else {
+    const said = boot === null ? null : describeBootCheck(boot)
     const outcome = isGood ? 'verified' : isBad ? 'failed' : 'not-verified'
     ui.say(renderMessage(describeLook(describeVerification(outcome, results), outcome, session !== null)))
+    if (said !== null && said.text !== null)
+      ui.say(wrap(said.text, 76).map((text) => line(`  ${text}`, said.isBad ? 'bad' : 'warn')))
+    if (session !== null && isRejected(session, (await observeMachine(host)).bootId))
+      ui.say(wrap(NOT_ACCEPTED, 76).map((text) => line(`  ${text}`, 'bad')))
     if (unkept !== null) ui.say(wrap(unkept, 76).map((text) => line(`  ${text}`, 'warn')))
   }
-  return isGood ? EXIT.done : EXIT.attention
+  return isGood && boot?.state !== 'unexplained' ? EXIT.done : EXIT.attention
+}
+
+const NOT_ACCEPTED =
+  'the copies are held against a boot that `aem-reseal resume` could not explain and nobody accepted: that they fit says that AEM sealed to it, not that it is yours'
+
+/** Did `resume` find this boot unexplained? */
+function isRejected({ findings, approved }: Session, bootId: string | null): boolean {
+  const explained = findings.explain as { verdict?: unknown } | undefined
+  return explained?.verdict === 'unexplained' && approved?.bootId !== bootId
+}
+
+/** This boot, held against the approved one; an open session has its own `explain` for that. */
+async function observeOwnBoot(
+  io: Io,
+  host: Host,
+  store: SessionStore,
+  session: Session | null,
+  devices: LedgerLook,
+): Promise<BootCheck | null> {
+  if (session !== null) return null
+  return observeBootCheck(host, devices, await store.loadVersions(), io.makeId())
 }
 
 /**

@@ -73,13 +73,14 @@ export async function rehearseHere(io: Io, options: GlobalOptions, host: Host): 
       'bold',
     ),
   ])
+  const own = makeDirectoryStore(host, stateDirOf(options))
   const dry = makeDryRunHost(host, (text) => ui.say([line(`  would ${text}`, 'dim')]))
   return runRehearsal(
     io,
     options,
     ui,
     dry.host,
-    makeMemoryStore(ui, await makeDirectoryStore(host, stateDirOf(options)).loadVersions()),
+    makeMemoryStore(ui, await own.loadVersions(), await own.loadDevices()),
     async () => dry.restart(io.makeId()),
     true,
   )
@@ -134,12 +135,17 @@ async function answerGate(host: Host, store: SessionStore): Promise<boolean> {
 /**
  * Keeps the session in memory; the report is shown where it would be written.
  * @param known the record of confirmed versions to begin with
+ * @param ledger the list of devices to begin with, and with it what was approved
  */
-export function makeMemoryStore(ui: Ui, known: Seen<Versions> = ABSENT): SessionStore {
+export function makeMemoryStore(
+  ui: Ui,
+  known: Seen<Versions> = ABSENT,
+  ledger: LedgerLook = { state: 'absent' },
+): SessionStore {
   let versions = known
   let kept: Session | null = null
   let note: HeldNote | null = null
-  let devices: LedgerLook = { state: 'absent' }
+  let devices: LedgerLook = ledger
   return {
     load: async () => kept,
     async save(session) {
@@ -161,8 +167,8 @@ export function makeMemoryStore(ui: Ui, known: Seen<Versions> = ABSENT): Session
     },
     loadDevices: async () => devices,
     async updateDevices(change, empty) {
-      const ledger = change(devices.state === 'read' ? devices.ledger : empty)
-      devices = { state: 'read', ledger }
+      const changed = change(devices.state === 'read' ? devices.ledger : empty)
+      devices = { state: 'read', ledger: changed }
       return devices
     },
     loadVersions: async () => versions,

@@ -25,6 +25,16 @@ export const errorSchema = z.looseObject({
   }),
 })
 
+/** Added by this program: this boot, held against the last approved one of its device, while no session is open. */
+const sinceApproved = z.looseObject({
+  label: z.string(),
+  at: time,
+  state: z.enum(['same', 'explained', 'unexplained', 'not-known']),
+  registers: z.array(pcrIndex),
+  unseal: z.enum(['unsealed', 'mismatch', 'wrong-token']).nullable(),
+  what: z.array(z.string()),
+})
+
 const deviceStatus = z.looseObject({
   suffix: z.string(),
   label: z.string(),
@@ -32,6 +42,8 @@ const deviceStatus = z.looseObject({
   slot: z.number().int().min(0).max(7).nullable(),
   present: z.boolean().nullable(),
   bootFiles: z.enum(['current', 'stale', 'absent']).nullable(),
+  /** Added by this program: files that are neither the installed package's nor of an approved boot. */
+  changedFiles: z.array(z.looseObject({ path: z.string(), why: z.string() })).optional(),
   sealed: z.boolean().nullable(),
   sealedFor: z.enum(['present', 'own-boot', 'forward', 'other', 'not-sealed']).nullable(),
   lastVerified: z
@@ -91,6 +103,7 @@ export const statusSchema = z.looseObject({
     detail: z.string().nullable(),
     approvedAt: time.nullable(),
   }),
+  sinceApproved: sinceApproved.nullable().optional(),
   /** Added by this program: lines of /etc/aem-reseal/trusted-keys that trust nobody; null where it cannot be read. */
   malformedTrustedKeys: z
     .array(z.looseObject({ line: z.number().int(), text: z.string(), reason: z.string() }))
@@ -147,6 +160,8 @@ const cause = z.looseObject({
 export const explainSchema = z.looseObject({
   verdict: z.enum(['unchanged', 'explained', 'unexplained', 'no-baseline']),
   alreadyResealed: z.boolean().nullable(),
+  /** Added by this program: when the boot was approved that was compared with; null: the baseline of the session was. */
+  since: time.nullable().optional(),
   /** Added by this program: what stands against the change, empty where nothing does. */
   reasons: z.array(z.looseObject({ code: z.string(), what: z.string() })).optional(),
   pcrs: z.array(
@@ -165,6 +180,7 @@ export const explainSchema = z.looseObject({
 export const verifySchema = z.array(
   z.looseObject({
     device: z.string(),
+    sinceApproved: sinceApproved.optional(),
     ok: z.boolean().nullable(),
     checks: z.array(
       z.looseObject({

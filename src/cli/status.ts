@@ -1,4 +1,5 @@
 import type { SelectionLook } from '../core/aem/seal-selection.ts'
+import { listChangedFiles } from '../core/decide/changed-files.ts'
 import {
   decideDeviceWork,
   decideSealedFor,
@@ -14,9 +15,11 @@ import { makeDirectoryStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
 import { describeLedger, describeNeed, describeSealedFor, describeStranger } from '../messages/devices.ts'
 import { explainSelection, SELECTION_NEXT } from '../messages/selection.ts'
+import { describeBootCheck } from '../messages/since-approved.ts'
 import { trustedKeyLines } from '../messages/trusted-keys.ts'
 import { findBootedDevice } from '../observe/devices.ts'
 import { observeSealOutcome } from '../observe/seal-outcome.ts'
+import { type BootCheck, observeBootCheck } from '../observe/since-approved.ts'
 import { type DeviceStatus, observeStatus, type StatusFacts } from '../observe/status.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
@@ -34,7 +37,13 @@ export async function runStatus(io: Io, options: GlobalOptions, host: Host): Pro
     observeStatus(host, listForwardValues(session, look)),
   )
   const held = await observeHeld(host, session, await store.loadHeldNote())
-  const answer = toStatusAnswer(facts, session, held, look)
+  const boot =
+    session !== null || facts.machine.bootedWithAem !== true
+      ? null
+      : await ui.progress('comparing this boot with the approved one', async () =>
+          observeBootCheck(host, look, await store.loadVersions(), io.makeId(), facts),
+        )
+  const answer = toStatusAnswer(facts, session, held, look, boot)
   if (options.json) printJson(io, answer)
   else ui.say(renderStatus(answer, facts, describeLedger(look, `${directory}/devices.json`)))
   return 0
@@ -59,6 +68,7 @@ export function toStatusAnswer(
   session: Session | null,
   held: HeldNote | null = null,
   look: LedgerLook = { state: 'absent' },
+  boot: BootCheck | null = null,
 ) {
   const { machine, tpm, aem, devices, installedXen } = facts
   return {
@@ -96,9 +106,10 @@ export function toStatusAnswer(
       detail: 'detail' in look ? look.detail : null,
       approvedAt: look.state === 'read' ? (look.ledger.approved?.at ?? null) : null,
     },
+    sinceApproved: boot,
     malformedTrustedKeys: facts.malformedTrustedKeys,
     trustedKeysUnread: facts.trustedKeysUnread,
-    next: decideNext(facts, session, held, look),
+    next: decideNext(facts, session, held, look, boot),
   }
 }
 
@@ -124,6 +135,7 @@ function toDeviceAnswer(device: DeviceStatus, facts: StatusFacts, look: LedgerLo
     slot,
     present,
     bootFiles,
+    changedFiles: listChangedFiles(device.otherFiles, look, label),
     sealed,
     sealedFor: decideSealedFor({
       sealed,
@@ -157,6 +169,7 @@ export function decideNext(
   session: Session | null,
   held: HeldNote | null = null,
   look: LedgerLook = { state: 'absent' },
+  boot: BootCheck | null = null,
 ): { command: string | null; why: string } {
   if (session !== null) {
     const isSameBoot = session.baseline?.bootId != null && session.baseline.bootId === facts.machine.bootId
@@ -186,8 +199,21 @@ export function decideNext(
   }
   const unfit = decideUnfit(facts)
   if (unfit !== null) return { command: null, why: unfit }
+  if (boot?.state === 'unexplained')
+    return {
+      command: 'aem-reseal explain',
+      why: 'this boot is not the approved one, and signed packages do not account for it: do not restart, seal or update before you know why',
+    }
   if (facts.pendingRestart)
     return { command: 'aem-reseal start', why: 'another Xen is installed than the one that runs' }
+  const changed = facts.devices.find(
+    ({ otherFiles, label }) => listChangedFiles(otherFiles, look, label).length > 0,
+  )
+  if (changed !== undefined)
+    return {
+      command: null,
+      why: `a boot file on ${changed.label} was changed, as said above: find out by whom before you boot from it or bring it up to date`,
+    }
   const [stale] = facts.devices.filter((device) => device.bootFiles === 'stale' && !device.isStranger)
   if (stale !== undefined) {
     return {
@@ -228,13 +254,14 @@ function decideUnfit({ aem, tpm, measured, badPcrs }: StatusFacts): string | nul
 }
 
 function deviceLines(device: DeviceAnswer): readonly string[] {
-  const { label, lastVerified, sealedFor, sharesSlotWith, work } = device
+  const { changedFiles, label, lastVerified, sealedFor, sharesSlotWith, work } = device
   if (!device.known) return describeStranger(label)
   const verified =
     lastVerified === null
       ? 'never verified here'
       : `last verified ${lastVerified.at}${lastVerified.inThisBoot ? ', in this boot' : ''}`
   return [
+    ...changedFiles.map(({ path, why }) => `${path} is ${why}: do not boot from it`),
     `${describeSealedFor(sealedFor)}; ${verified}`,
     ...(sharesSlotWith.length > 0
       ? [`same freshness slot as ${sharesSlotWith.join(', ')}: each seal of one makes the other invalid`]
@@ -271,7 +298,7 @@ export function renderDevices(
     ...devices.flatMap((device) => {
       const parts = [
         device.present === null ? 'presence not known' : device.present ? 'plugged in' : 'not plugged in',
-        `boot files ${device.bootFiles ?? 'not known'}`,
+        `boot files ${device.changedFiles.length > 0 ? 'CHANGED' : (device.bootFiles ?? 'not known')}`,
         `sealed: ${word(device.sealed)}`,
         `slot ${device.slot ?? '?'}`,
       ]
@@ -296,6 +323,14 @@ function selectionRows({ aem }: StatusFacts): readonly Line[] {
   const style = aem.installed === true ? 'warn' : undefined
   return wrap(`not known: ${why}`, TEXT_WIDTH).map((text, at) =>
     row(at === 0 ? 'sealed to PCRs' : '', text, style),
+  )
+}
+
+function bootLines(boot: BootCheck): readonly Line[] {
+  const { text, isBad } = describeBootCheck(boot)
+  if (text === null) return []
+  return wrap(text, TEXT_WIDTH).map((part, at) =>
+    row(at === 0 ? 'this boot' : '', part, isBad ? 'bad' : 'warn'),
   )
 }
 
@@ -334,6 +369,7 @@ function renderStatus(
           row(at === 0 ? 'held' : '', text, 'warn'),
         )),
     ...trustedKeyLines(answer.malformedTrustedKeys, answer.trustedKeysUnread),
+    ...(answer.sinceApproved === null ? [] : bootLines(answer.sinceApproved)),
     row('session', session ? `open since ${session.since}, step ${session.step}` : 'none'),
     line(''),
     line(next.command ? `next: ${next.command}` : 'next: nothing to run', 'bold'),

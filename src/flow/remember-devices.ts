@@ -83,7 +83,13 @@ export async function rememberVerification(
   }
   const contents =
     booted === null || verified === null ? null : await observeBootContents(host, booted, machine, tpm)
-  const boot = { at, bootId: machine.bootId, bank: bankOf(tpm), registers: now }
+  const boot = {
+    at,
+    bootId: machine.bootId,
+    bootTime: machine.bootTime,
+    bank: bankOf(tpm),
+    registers: now,
+  }
   const labels = await listLabels(host, devices)
   return store.updateDevices((kept) => {
     const ledger = state === null ? kept : approveState(kept, state)
@@ -111,7 +117,7 @@ function chooseApproved(
   ledger: DeviceLedger,
   label: string,
   verified: {
-    readonly boot: Pick<ApprovedBoot, 'at' | 'bootId' | 'registers'> & {
+    readonly boot: Pick<ApprovedBoot, 'at' | 'bootId' | 'bootTime' | 'registers'> & {
       readonly bank: ApprovedBoot['bank'] | null
     }
     readonly contents: BootContents | null

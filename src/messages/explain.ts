@@ -24,6 +24,33 @@ export function describeExplanation(explanation: Explanation): Message {
   }
 }
 
+/** The same without a session: what changed since the last approved boot. @param since ISO 8601 */
+export function describeSinceApproved(explanation: Explanation, since: string): Message {
+  const message = describeExplanation(explanation)
+  if (explanation.verdict === 'unchanged')
+    return {
+      ...message,
+      what: `no register changed since the boot approved at ${since}`,
+      next: 'nothing has to be accepted',
+    }
+  if (explanation.verdict === 'explained')
+    return {
+      ...message,
+      tone: 'attention',
+      what: `every change since the boot approved at ${since} is consistent with signed packages installed since: updated without this program, by a blind boot`,
+      why: 'AEM sealed to it by itself, unseen; such a boot is no ground for a forward seal until you approve it',
+      next: APPROVE_LATER,
+    }
+  return {
+    ...message,
+    what: `UNEXPLAINED CHANGE: what booted is not accounted for by the packages installed since the boot approved at ${since}`,
+  }
+}
+
+/** The way to approve what was updated without this program. */
+export const APPROVE_LATER =
+  'the next `aem-reseal start`, in a terminal, names what differs and asks whether you go on; what you then accept in `aem-reseal resume` is the new approved state'
+
 const EXPLAIN: { readonly [O in Outcomes['explain']]: (explanation: Explanation) => Message } = {
   unchanged: () => ({
     tone: 'good',

@@ -4,6 +4,7 @@ import type { RefreshPlan } from '../core/decide/refresh.ts'
 import type { FailureText } from '../core/failure.ts'
 import type { Message } from '../flow/step.ts'
 import type { ObservedRefresh } from '../observe/refresh.ts'
+import { mediaUuidOf } from '../paths.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line, type Question } from '../ui/ui.ts'
 import { checkLine } from './forward-seal.ts'
@@ -52,11 +53,22 @@ function listForeign(files: readonly CheckedFile[]): readonly CheckedFile[] {
   return files.filter(({ state }) => state === 'changed')
 }
 
-export function explainRefresh({ device, plan, before, changedLines }: ObservedRefresh): readonly Line[] {
-  const foreign = listForeign(before.checks)
+export function explainRefresh({
+  device,
+  plan,
+  before,
+  changedFiles,
+  changedLines,
+}: ObservedRefresh): readonly Line[] {
+  const isChanged = (path: string): boolean => changedFiles.some((file) => file.path === path)
+  const foreign = listForeign(before.checks).filter(({ path }) => !isChanged(path))
   const notes = [
     `What ${device.label} needs, from dom0's own files, each held against the RPM database before and after:`,
     ...planWords(plan).map((text) => `- ${text}`),
+    ...changedFiles.map(
+      ({ path, why }) =>
+        `${mediaUuidOf(path)?.rest ?? path} was CHANGED: ${why}. Find out by whom before you overwrite the trace; if the device was out of your hands, make it anew instead: ${refreshByHand(device.label)}.`,
+    ),
     ...(foreign.length > 0
       ? [
           `${foreign.map(({ role }) => role).join(', ')} on it is neither that of the installed package nor of this boot: of an older update, or changed by somebody. It is replaced; GRUB itself is not looked at. If the device was out of your hands, make it anew instead: ${refreshByHand(device.label)}.`,

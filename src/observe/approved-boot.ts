@@ -7,20 +7,20 @@ import type { MeasuredModule } from '../core/launch/match-module.ts'
 import { mleHashes } from '../core/launch/mle-hash.ts'
 import type { ApprovedBoot, ApprovedFile } from '../core/session/approved-boot.ts'
 import { doesLogLead } from '../core/vouch/ground-differences.ts'
-import type { Host } from '../host/host.ts'
+import { type Host, valueOrNull } from '../host/host.ts'
 import { readSealedPolicy } from './binding.ts'
 import type { AemDevice } from './devices.ts'
 import { type BootDeviceLaunch, LAUNCH_BANKS, observeBootDeviceLaunch, observeLog } from './launch.ts'
 import type { MachineFacts } from './machine.ts'
 import { observeOwner } from './owner.ts'
-import { observeTrustedKeys } from './packages.ts'
+import { MEASURED_PACKAGES, observePackage, observeTrustedKeys } from './packages.ts'
 import { observeSealedCopy, observeTpmId } from './sealed.ts'
 import type { TpmFacts } from './tpm.ts'
 
 /** Largest unpacked tboot image that is looked into; real ones have some hundred KiB. */
 const MAX_TBOOT_BYTES = 64 * 1024 * 1024
 
-export type BootContents = Pick<ApprovedBoot, 'policy' | 'commandLines' | 'files' | 'components'>
+export type BootContents = Pick<ApprovedBoot, 'policy' | 'commandLines' | 'files' | 'packages' | 'components'>
 
 /** What this boot ran, as far as it proves it itself: kept when it is approved. @param device the one it came from */
 export async function observeBootContents(
@@ -45,6 +45,7 @@ export async function observeBootContents(
       kernel: lineOf('kernel') ?? machine.kernelCommandLine,
     },
     files: await observeFiles(host, launch, modules, mle !== null),
+    packages: await observeBootPackages(host, machine.bootTime),
     components: isLed
       ? listComponents(log, launch.booted.entry).map((one) => ({ ...one, digests: { ...one.digests } }))
       : null,
@@ -129,4 +130,16 @@ async function observePolicy(host: Host, label: string, tpm: TpmFacts): Promise<
   const tpmId = await observeTpmId(host)
   const copy = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, label)
   return copy === null ? null : readSealedPolicy(host, copy, tpm.version)
+}
+
+/** All versions of each measured package that were there when the boot began: what came since, it did not measure. */
+async function observeBootPackages(host: Host, bootTime: string | null): Promise<ApprovedBoot['packages']> {
+  if (bootTime === null) return null
+  const packages: { name: string; evr: string }[] = []
+  for (const { name } of MEASURED_PACKAGES) {
+    const installed = valueOrNull(await observePackage(host, name))
+    if (installed === null) return null
+    for (const { evr, installedAt } of installed) if (installedAt <= bootTime) packages.push({ name, evr })
+  }
+  return packages
 }

@@ -50,11 +50,13 @@ export type Explanation = Omit<LaunchExplanation, 'reasons' | 'pcrs'> & {
  * What changed since the baseline (or since the accepted state), traced register by register, and held against the
  * boot files that were confirmed. Either kind of evidence can make the verdict `unexplained`.
  * @param versions the record of versions confirmed in earlier sessions
+ * @param known SHA-256 of each known initramfs of the device, by path as GRUB names it (device-ledger.ts, knownFiles)
  */
 export async function observeExplanation(
   host: Host,
   session: Session,
   versions: Seen<Versions>,
+  known: ReadonlyMap<string, string> = new Map(),
 ): Promise<Explanation> {
   const machine = await observeMachine(host)
   const { sealedInThisBoot } = await observeSealOutcome(host, session)
@@ -85,7 +87,7 @@ export async function observeExplanation(
     bank: baseline.bank,
     selected: baseline.selectedPcrs,
     prediction: place.prediction,
-    files: await observeFiles(host, launch, session),
+    files: await observeFiles(host, launch, session, known),
     expectedPcrs: place.mayChange,
     alreadyResealed: sealedInThisBoot,
     previousBootTime: place.previousBootTime,
@@ -159,6 +161,7 @@ async function observeFiles(
   host: Host,
   launch: BootDeviceLaunch,
   session: Session,
+  known: ReadonlyMap<string, string>,
 ): Promise<readonly FileFact[]> {
   const trusted = await observeTrustedKeys(host)
   const reproduced = listReproducedImages(session.findings.predict)
@@ -171,7 +174,7 @@ async function observeFiles(
     files.push({
       path,
       image,
-      reproduced: own !== undefined && reproduced.get(path) === own,
+      reproduced: own !== undefined && (reproduced.get(path) === own || known.get(path) === own),
       package:
         owner === null
           ? null

@@ -8,7 +8,7 @@ import { type AemDevice, findBootedDevice, observeDevices } from './devices.ts'
 import { observeEntries, observeLog } from './launch.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
 import { observeSealState } from './seal-state.ts'
-import { observeTpm } from './tpm.ts'
+import { observeTpm, type TpmFacts } from './tpm.ts'
 
 export type ObservedGround = {
   readonly facts: GroundFacts
@@ -17,11 +17,23 @@ export type ObservedGround = {
   readonly device: AemDevice | null
 }
 
+/** What was looked at already. */
+export type Looked = {
+  readonly machine: MachineFacts
+  readonly tpm: TpmFacts
+  readonly devices: readonly AemDevice[]
+}
+
 /** What AEM, the TPM and the list of devices say of this boot. */
-export async function observeGround(host: Host, look: LedgerLook): Promise<ObservedGround> {
-  const machine = await observeMachine(host)
-  const tpm = await observeTpm(host)
-  const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
+export async function observeGround(
+  host: Host,
+  look: LedgerLook,
+  looked: Looked | null = null,
+): Promise<ObservedGround> {
+  const machine = looked?.machine ?? (await observeMachine(host))
+  const tpm = looked?.tpm ?? (await observeTpm(host))
+  const devices = looked?.devices ?? (await observeDevices(host, machine))
+  const device = findBootedDevice(devices, machine.aemUuid)
   const { journal } = await observeSealState(host)
   return {
     facts: {

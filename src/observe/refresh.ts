@@ -1,3 +1,4 @@
+import { type ChangedFile, listChangedFiles } from '../core/decide/changed-files.ts'
 import { checkKnownDevice } from '../core/decide/known-device.ts'
 import { checkDevice, type GateCheck, parseMountOptions } from '../core/decide/readiness.ts'
 import {
@@ -32,6 +33,8 @@ export type ObservedRefresh = {
   readonly isBooted: boolean
   /** The device as it is, file by file. */
   readonly before: BootDeviceFacts
+  /** Files of it that are neither the installed package's nor of an approved boot. */
+  readonly changedFiles: readonly ChangedFile[]
   readonly checks: readonly GateCheck[]
   readonly plan: RefreshPlan
   /** Words of its entry that this boot did not use: its grub.cfg is made again by dom0's own configuration. */
@@ -66,6 +69,7 @@ export async function observeRefresh(
     device,
     isBooted,
     before,
+    changedFiles: listChangedFiles(before.checks, ledger, device.label),
     plan,
     changedLines,
     checks: [

@@ -1,4 +1,5 @@
 import type { SelectionLook } from '../core/aem/seal-selection.ts'
+import type { ComparedFile } from '../core/decide/changed-files.ts'
 import type { Binding } from '../core/decide/device-work.ts'
 import type { InstalledPackage } from '../core/package/rpm.ts'
 import type { MalformedLine } from '../core/package/signers.ts'
@@ -33,6 +34,8 @@ export type AemFacts = {
 
 export type DeviceStatus = AemDevice & {
   readonly bootFiles: 'current' | 'stale' | 'absent' | null
+  /** Of a stale device, the boot files that are not those of the installed packages. */
+  readonly otherFiles: readonly ComparedFile[]
   readonly sealed: boolean | null
   /** What the sealed files are bound to. */
   readonly binding: Binding
@@ -165,18 +168,27 @@ async function observeDeviceFiles(
   expected: ExpectedBootFiles,
   bind: (copy: SealedCopy | null) => Promise<Binding>,
 ): Promise<Omit<DeviceStatus, keyof AemDevice>> {
-  if (device.isStranger) return { bootFiles: null, sealed: null, binding: null, tokenSha256: null }
+  if (device.isStranger)
+    return { bootFiles: null, otherFiles: [], sealed: null, binding: null, tokenSha256: null }
   const tpmId = await observeTpmId(host)
   const dom0Copy = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, device.label)
   const tokenSha256 = dom0Copy?.files.find(({ name }) => name === 'secret.fre.sealed2')?.sha256 ?? null
   const media = await openDevice(host, device)
   if (media.state !== 'seen')
-    return { bootFiles: null, sealed: isSealed(dom0Copy), binding: await bind(dom0Copy), tokenSha256 }
+    return {
+      bootFiles: null,
+      otherFiles: [],
+      sealed: isSealed(dom0Copy),
+      binding: await bind(dom0Copy),
+      tokenSha256,
+    }
   try {
     const { root } = media.value
     const copy = tpmId === null ? null : await observeSealedCopy(host, `${root}/aem`, tpmId, device.label)
+    const bootFiles = await decideBootFiles(host, root, expected)
     return {
-      bootFiles: await decideBootFiles(host, root, expected),
+      bootFiles,
+      otherFiles: bootFiles === 'stale' ? await listOtherFiles(host, root, expected) : [],
       sealed: isSealed(copy) ?? isSealed(dom0Copy),
       binding: await bind(copy ?? dom0Copy),
       tokenSha256,
@@ -203,6 +215,26 @@ async function decideBootFiles(
   if (digests === null) return null
   if (digests.sha256 !== wanted) return 'stale'
   return decideKernels(root, kernels, budget)
+}
+
+/** Xen and the kernels; an initramfs belongs to no package, and what a boot measured of it is told by its registers. */
+async function listOtherFiles(
+  host: Host,
+  root: string,
+  { xen, kernels }: ExpectedBootFiles,
+): Promise<readonly ComparedFile[]> {
+  const budget = makeHashBudget(host)
+  const digestOf = async (path: string): Promise<string | null> => (await budget.digest(path))?.sha256 ?? null
+  const files: ComparedFile[] = []
+  if (xen !== null) {
+    const expected = root === '/boot' ? xen.fromRpm : xen.sha256
+    files.push({ path: `/${xen.name}`, sha256: await digestOf(`${root}/${xen.name}`), expected })
+  }
+  for (const kernel of root === '/boot' ? [] : kernels) {
+    const [sha256, expected] = [await digestOf(`${root}/${kernel}`), await digestOf(`/boot/${kernel}`)]
+    files.push({ path: `/${kernel}`, sha256, expected })
+  }
+  return files
 }
 
 async function decideKernels(

@@ -10,7 +10,7 @@ import { STEPS } from '../../src/flow/steps.ts'
 import { makeDirectoryStore } from '../../src/flow/store.ts'
 import type { Flow } from '../../src/flow/types.ts'
 import type { Host } from '../../src/host/host.ts'
-import { makeSinit } from '../../src/host/simulated/boot-images.ts'
+import { changeOneByte, makeSinit } from '../../src/host/simulated/boot-images.ts'
 import { INTERNAL, installXen, NEW_XEN, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
@@ -206,6 +206,27 @@ it('is on the list anew when bringing it up to date failed half-way', async () =
   }))
   expect(outcomesOf(result).at(-1)).toBe('refresh-device: failed')
   expect(await workOf('aem.stick')).toMatchObject({ state: 'to-do' })
+})
+
+it('with a Xen that was never approved is named as changed before anything is overwritten', async () => {
+  await run(refreshDevice)
+  await run(forwardDevice)
+  bootFrom(STICK.uuid)
+  await verify(false)
+  bootFrom(INTERNAL.uuid)
+  const good = stick().files.get(`/${XEN_IMAGE}`)!
+  stick().files.set(`/${XEN_IMAGE}`, { ...good, bytes: changeOneByte(good.bytes) })
+  const host = makeSimulatedHost(machine)
+  const look = await makeDirectoryStore(host, DEFAULT_STATE_DIR).loadDevices()
+  const { aem, next } = toStatusAnswer(await observeStatus(host), null, null, look)
+  expect(aem.devices.find(({ label }) => label === 'aem.stick')?.changedFiles).toMatchObject([
+    { path: `/${XEN_IMAGE}` },
+  ])
+  expect(next).toMatchObject({ command: null, why: expect.stringContaining('aem.stick was changed') })
+  const { said } = await run(refreshDevice)
+  expect(said).toMatch(
+    /\/xen-4\.17\.4\.gz was CHANGED: neither the installed package's nor one of a boot approved/,
+  )
 })
 
 describe('nothing is sealed', () => {

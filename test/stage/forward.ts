@@ -4,6 +4,7 @@ import { withMounted } from './media.ts'
 import type { Finished } from './process.ts'
 import { signerFingerprint } from './rpm.ts'
 import type { Stage } from './stage.ts'
+import { ARROW_DOWN, ENTER } from './terminal.ts'
 
 export const SESSION = '/var/lib/aem-reseal/session.json'
 
@@ -34,6 +35,7 @@ async function predictFrom(stage: Stage, folder: string, uuid: string) {
     bank,
     now: null,
     predicted,
+    vouched: true,
     reason: 'measured by the stage',
     components: [],
   })
@@ -56,11 +58,22 @@ async function readLuksRegister(stage: Stage): Promise<string | null> {
   return text.replaceAll(/\s/g, '').toLowerCase() || null
 }
 
-/** A session after an update, confirmed by the program itself, about to seal forward to a prediction. */
-export async function beginForward(stage: Stage, prediction?: unknown): Promise<void> {
+/**
+ * A session after an update, confirmed by the program itself, about to seal forward to a prediction.
+ * @param isUnvouched nothing vouches for this boot, and the person goes on all the same
+ */
+export async function beginForward(stage: Stage, prediction?: unknown, isUnvouched = false): Promise<void> {
   await stage.run(['mkdir', '-p', '/etc/aem-reseal'])
   await writeFile(stage.pathOf('/etc/aem-reseal/trusted-keys'), `${await signerFingerprint()} Stage\n`)
-  await stage.aemReseal(['start', '--protect', 'plain', '--restart', 'manual', '--yes'])
+  const start = ['start', '--protect', 'plain', '--restart', 'manual']
+  if (isUnvouched) {
+    const terminal = stage.aemResealPty(start, { rows: 60 })
+    await terminal.waitFor('go on all the same?', 120_000)
+    terminal.type(ARROW_DOWN + ENTER)
+    await terminal.waitFor('Which bulletin is this update for?', 120_000)
+    terminal.type(ENTER)
+    await terminal.finished
+  } else await stage.aemReseal([...start, '--yes'])
   await changeSession(stage, prediction ?? (await predictNextBoot(stage)))
 }
 

@@ -49,6 +49,24 @@ function updateXenTo(stage: Stage, release: string): Promise<void> {
   return stage.installPackages(packages)
 }
 
+/** What the program says without a session. */
+async function lookBack(stage: Stage) {
+  const explain = await stage.aemReseal(['explain', '--json'])
+  const status = await stage.aemReseal(['status', '--json'])
+  const verify = await stage.aemReseal(['verify', '--json'])
+  expect(status.exit).toBe(0)
+  return {
+    exit: explain.exit,
+    explained: JSON.parse(explain.stdout) as {
+      verdict: string
+      since: string | null
+      reasons: { what: string }[]
+    },
+    boot: (JSON.parse(status.stdout) as { sinceApproved: unknown }).sinceApproved,
+    verifyExit: verify.exit,
+  }
+}
+
 const START = ['start', '--yes', '--restart', 'manual']
 
 describe.each(['2.0', '1.2'] as const)('the ground of a forward seal on TPM %s', (tpm) => {
@@ -75,6 +93,11 @@ describe.each(['2.0', '1.2'] as const)('the ground of a forward seal on TPM %s',
   test('the honest twin, an update without this program: 1 by --yes, and on by the word of a person', async () => {
     await updateXenTo(stage, '6')
     expect((await powerCycle(stage)).secretShown).toBe(false)
+    const seen = await lookBack(stage)
+    expect(seen.explained).toMatchObject({ verdict: 'explained', since: expect.stringMatching(/^20/) })
+    expect(seen.exit).toBe(0)
+    expect(seen.boot).toMatchObject({ state: 'explained', registers: [18], unseal: 'mismatch', what: [] })
+    expect(seen.verifyExit).toBe(0)
     expect((await powerCycle(stage)).secretShown).toBe(true)
     await updateXenTo(stage, '7')
     const stopped = await json(stage, START)
@@ -106,6 +129,12 @@ describe.each(['2.0', '1.2'] as const)('the ground of a forward seal on TPM %s',
     expect(blind.secretShown).toBe(false)
     expect(blind.journal()).toMatch(/Sealed \//)
     expect((await powerCycle(stage)).secretShown).toBe(true)
+    const seen = await lookBack(stage)
+    expect(seen.explained.verdict).toBe('unexplained')
+    expect(seen.explained.reasons.map(({ what }) => what).join('\n')).toContain('/xen-4.17.4.gz')
+    expect(seen.exit).toBe(4)
+    expect(seen.boot).toMatchObject({ state: 'unexplained', registers: [18], unseal: 'unsealed' })
+    expect(seen.verifyExit).toBe(1)
     await updateXenTo(stage, '8')
     const files = 'cd /var/lib/tpms && find . -type f -exec sha256sum {} + | sort'
     const before = (await stage.run(['sh', '-c', files])).stdout

@@ -9,6 +9,16 @@ const hex = z.string().regex(/^[0-9a-f]+$/)
 const time = z.iso.datetime()
 const pcrIndex = z.number().int().min(0).max(23)
 
+/** Addition of docs/contract.md: this boot, held against the last approved one. */
+export const sinceApprovedShape = z.strictObject({
+  label: z.string().regex(/^aem/),
+  at: time,
+  state: z.enum(['same', 'explained', 'unexplained', 'not-known']),
+  registers: z.array(pcrIndex),
+  unseal: z.enum(['unsealed', 'mismatch', 'wrong-token']).nullable(),
+  what: z.array(z.string().min(1)),
+})
+
 export const statusShape = z.strictObject({
   qubes: z.strictObject({ release: z.string().nullable() }),
   aem: z.strictObject({
@@ -34,6 +44,7 @@ export const statusShape = z.strictObject({
         slot: z.number().int().min(0).max(7).nullable(),
         present: z.boolean().nullable(),
         bootFiles: z.enum(['current', 'stale', 'absent']).nullable(),
+        changedFiles: z.array(z.strictObject({ path: z.string().regex(/^\//), why: z.string().min(1) })),
         sealed: z.boolean().nullable(),
         /** Additions of docs/contract.md: devices. */
         sealedFor: z.enum(['present', 'own-boot', 'forward', 'other', 'not-sealed']).nullable(),
@@ -77,6 +88,7 @@ export const statusShape = z.strictObject({
     detail: z.string().nullable(),
     approvedAt: time.nullable(),
   }),
+  sinceApproved: sinceApprovedShape.nullable(),
   /** An addition: lines of trusted-keys that trust nobody. */
   malformedTrustedKeys: z
     .array(z.strictObject({ line: z.number().int().min(1), text: z.string(), reason: z.string().min(1) }))
@@ -110,6 +122,7 @@ const checkIds = [
 export const verifyShape = z.array(
   z.strictObject({
     device: z.string(),
+    sinceApproved: sinceApprovedShape.optional(),
     ok: z.boolean().nullable(),
     checks: z.array(z.strictObject({ id: z.enum(checkIds), ok: z.boolean().nullable(), detail: z.string() })),
   }),
@@ -117,6 +130,8 @@ export const verifyShape = z.array(
 
 /** `reasons` is an addition of this program. */
 export const explainShape = z.looseObject({
+  /** An addition: of the approved boot that was compared with. */
+  since: time.nullable(),
   verdict: z.enum(['unchanged', 'explained', 'unexplained', 'no-baseline']),
   alreadyResealed: z.boolean().nullable(),
   pcrs: z.array(

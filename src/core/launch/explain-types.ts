@@ -34,7 +34,10 @@ export type FileFact = {
   readonly path: string
   readonly image: ImageDigest | null
   readonly package: PackageFact | null
-  /** An initramfs that dom0 made again before the restart, byte for byte, or whose difference a person accepted then. */
+  /**
+   * An initramfs that dom0 made again before the restart, byte for byte, or whose difference a person accepted then; or one
+   * that this program made from dom0's own files, or saw measured in a boot that was vouched for.
+   */
   readonly reproduced?: boolean
   /** Id of the bulletin that asked for this package, such as `103`. */
   readonly bulletin: string | null

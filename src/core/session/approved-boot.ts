@@ -35,6 +35,8 @@ const component = z.object({
 export const approvedBootSchema = z.object({
   at: z.iso.datetime(),
   bootId: z.string().nullable(),
+  /** When that boot began; null: not known. */
+  bootTime: z.iso.datetime().nullable(),
   /** `accepted`: in `resume`, after every change was explained; `secret-shown`: its registers had been approved before. */
   how: z.enum(['accepted', 'secret-shown']),
   bank: z.enum(['sha1', 'sha256']),
@@ -49,6 +51,8 @@ export const approvedBootSchema = z.object({
     kernel: z.string().nullable(),
   }),
   files: z.array(approvedFile),
+  /** The measured packages that were installed when it began; null where they could not be listed. */
+  packages: z.array(z.object({ name: z.string(), evr: z.string() })).nullable(),
   /** What the boot measured, one extend after the other; null without a log that leads to the registers. */
   components: z.array(component).nullable(),
 })

@@ -20,8 +20,8 @@ export const checkRefresh: Step<'check-refresh'> = async ({ host, ui, options, s
   const observed = await ui.progress('comparing the device with the installed packages', async () =>
     observeRefresh(host, device, await store.loadDevices()),
   )
-  const { plan, checks, before } = observed
-  const facts = { device: device.label, plan, checks, files: before.checks }
+  const { plan, checks, before, changedFiles } = observed
+  const facts = { device: device.label, plan, checks, files: before.checks, changedFiles }
   const report = (outcome: 'current' | 'refresh' | 'kept' | 'blocked') => ({
     outcome,
     facts,

@@ -63,12 +63,14 @@ it('lists the images of a device that the log proved, of no other device, and no
   const approved = {
     at: '2024-07-17T09:00:00.000Z',
     bootId: null,
+    bootTime: null,
     how: 'accepted' as const,
     bank: 'sha256' as const,
     registers: {},
     policy: null,
     commandLines: { mle: null, xen: null, kernel: null },
     files: [file, { ...file, role: 'sinit' as const, path: '/SINIT.BIN', isMeasured: false }],
+    packages: null,
     components: null,
   }
   const ledger = {

@@ -20,12 +20,14 @@ function approvedBoot(changes: Partial<Approved> = {}): Approved {
   return {
     at: AT,
     bootId: 'boot-1',
+    bootTime: null,
     how: 'accepted',
     bank: 'sha256',
     registers: GOOD,
     policy: null,
     commandLines: { mle: null, xen: null, kernel: null },
     files: [],
+    packages: null,
     components: null,
     ...changes,
   }
