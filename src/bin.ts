@@ -38,6 +38,8 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
-const exit = await main(process.argv.slice(2), io, running)
-// Prompts leave standard input open; what was printed is flushed first.
-process.stdout.write('', () => process.exit(exit))
+// No await here: without the name .mjs, or a package.json beside it, Node before 20.19 takes the file for CommonJS.
+void main(process.argv.slice(2), io, running).then((exit) => {
+  // Prompts leave standard input open; what was printed is flushed first.
+  process.stdout.write('', () => process.exit(exit))
+})

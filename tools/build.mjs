@@ -7,7 +7,7 @@ const { version } = JSON.parse(await readFile(new URL('../package.json', import.
 const outfile = new URL('../dist/aem-reseal.mjs', import.meta.url).pathname
 
 /**
- * Node's own modules, loaded where they are first used: an ESM bundle would load all of them at every start, whether
+ * Node's own modules, loaded where they are first used: imports would load all of them at every start, whether
  * the command needs them or not (process.getBuiltinModule: Node 20.16).
  */
 const lazyBuiltins = {
@@ -31,7 +31,8 @@ await build({
   bundle: true,
   platform: 'node',
   target: 'node20.17',
-  format: 'esm',
+  // A script that is neither: it starts under any file name, as a module and as CommonJS (docs/contract.md, Nodes).
+  format: 'iife',
   plugins: [lazyBuiltins],
   legalComments: 'eof',
   // Pure ASCII is read and compiled faster than UTF-8.

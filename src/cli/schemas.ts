@@ -158,7 +158,7 @@ const cause = z.looseObject({
 })
 
 export const explainSchema = z.looseObject({
-  verdict: z.enum(['unchanged', 'explained', 'unexplained', 'no-baseline']),
+  verdict: z.enum(['unchanged', 'explained', 'not-computable', 'unexplained', 'no-baseline']),
   alreadyResealed: z.boolean().nullable(),
   /** Added by this program: when the boot was approved that was compared with; null: the baseline of the session was. */
   since: time.nullable().optional(),
@@ -171,7 +171,7 @@ export const explainSchema = z.looseObject({
       before: hex.nullable(),
       now: hex.nullable(),
       predicted: hex.nullable(),
-      change: z.enum(['none', 'expected', 'unexpected']),
+      change: z.enum(['none', 'expected', 'not-computable', 'unexpected']),
       causes: z.array(cause),
     }),
   ),
