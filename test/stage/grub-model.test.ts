@@ -57,9 +57,9 @@ const WORDS = [
   'a\\tb "c d" e\\ f',
   `'a  b' "c'd" 'e"f'`,
   '"" a \'\'',
-  '$nothing a ${nothing}',
-  '$two "$two" x$two ${two}x',
-  '"x${two}y" $two$two',
+  `$nothing a $\{nothing}`,
+  `$two "$two" x$two $\{two}x`,
+  `"x$\{two}y" $two$two`,
   '$spaced a',
   '"$spaced"',
   'a\\\nb c \\\nd',
@@ -115,7 +115,7 @@ const SCRIPTS: readonly string[] = [
 
 test.each(SCRIPTS)('runs as GRUB runs it: %j', async (script) => {
   // in a file of its own: what is broken may take the rest of its file with it
-  const cfg = 'source ${config_directory}/custom.cfg\nhalt\n'
+  const cfg = `source $\{config_directory}/custom.cfg\nhalt\n`
   const grub = await askGrub(cfg, NO_VARIABLES, script)
   expect(grub.length).toBeGreaterThan(0)
   expect(askModel(cfg, NO_VARIABLES, script)).toEqual(grub)
