@@ -68,6 +68,11 @@ describe('decideUpdate', () => {
       { packages: [XEN, { ...KERNEL, changedFiles: ['/x'] }] },
       'not-verified',
     ],
+    [
+      'a package that did not change, and whose files could not be checked',
+      { packages: [XEN, { ...KERNEL, changedFiles: null }] },
+      'not-verified',
+    ],
     ['a new package with no good signature', { packages: [{ ...XEN, signature: 'no-key' }] }, 'not-verified'],
     ['a new package of an unknown signer', { packages: [{ ...XEN, signer: null }] }, 'not-verified'],
     [

@@ -179,3 +179,26 @@ describe('decideSealedFor', () => {
     expect(decideSealedFor({ ...facts, ...changes })).toBe(answer)
   })
 })
+
+describe('a forward seal for the approved state', () => {
+  const needs = (forward: Partial<NonNullable<DeviceLedger['devices'][number]['forward']>>) => {
+    const ledger = ledgerWith(null)
+    const sealed = { at: LATER, bank: 'sha256' as const, registers: PCRS, tokens: {}, ...forward }
+    const devices = ledger.devices.map((device) => ({ ...device, forward: sealed }))
+    const work = decideDeviceWork({ state: 'read', ledger: { ...ledger, devices } }, stick)
+    return work?.state === 'to-do' ? work.needs : work?.state
+  }
+
+  it('needs its boot alone, whatever its own PCR 19 is', () => {
+    expect(needs({})).toBe('forward-boot')
+    expect(needs({ registers: { ...PCRS, '19': 'ee' } })).toBe('forward-boot')
+  })
+
+  it.each([
+    ['other registers', { registers: { ...PCRS, '18': 'ee' } }],
+    ['registers of which a shared one is not kept', { registers: { '13': '0d', '17': 'aa' } }],
+    ['an earlier approved state', { at: EARLIER }],
+  ])('is none where it was made for %s', (_, change) => {
+    expect(needs(change)).toBe('own-boot')
+  })
+})

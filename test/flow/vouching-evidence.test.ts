@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest'
+import { Failure } from '../../src/core/failure.ts'
+import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
+import {
+  type NextBoot,
+  observeNextBoot,
+  observePrediction,
+  vouchNextBoot,
+} from '../../src/observe/prediction.ts'
+import { NO_EVIDENCE } from '../../src/observe/vouching.ts'
+import { machineOf } from '../support/built-in.ts'
+
+/** What feeds the decision about the next boot, on the built-in machine with an update of Xen installed. */
+
+const SELECTED = [13, 17, 18, 19]
+const INITRAMFS = `initramfs-${KERNEL_RELEASE}.img`
+const GRUB = 'grub2/grub.cfg'
+
+const updated = (): SimMachine => machineOf('clean-update')
+
+/** Appends to a boot file, and leaves its time as it was. */
+function append(machine: SimMachine, name: string, text: string): void {
+  const file = bootFilesOf(machine).get(name)!
+  bootFilesOf(machine).set(name, { ...file, bytes: Buffer.concat([file.bytes, Buffer.from(text)]) })
+}
+
+function changePackage(machine: SimMachine, name: string, change: Partial<SimMachine['packages'][0]>): void {
+  machine.packages = machine.packages.map((item) => (item.name === name ? { ...item, ...change } : item))
+}
+
+const predict = (machine: SimMachine) => observePrediction(makeSimulatedHost(machine), SELECTED)
+
+describe('what vouches for the next boot', () => {
+  it('is the package of Xen after an honest update, and this boot for all else', async () => {
+    const { outcome, unvouched, prediction } = await predict(updated())
+    expect([outcome, unvouched]).toEqual(['complete', []])
+    const rules = prediction.pcrs.flatMap(({ components }) =>
+      components.map(({ role, vouchedBy, package: owner }) => [role, vouchedBy.rule, owner?.name ?? null]),
+    )
+    expect(rules).toEqual([
+      // It is no image whose MLE hash this program computes.
+      ['mle', 'packaged', 'tboot'],
+      ['xen', 'packaged', 'xen-hypervisor'],
+      ['kernel', 'unchanged', 'kernel'],
+      ['initramfs', 'unchanged', null],
+    ])
+    expect(prediction.pcrs.every(({ vouched }) => vouched)).toBe(true)
+  })
+
+  it('is no package that an unknown key signed, though the signature is good', async () => {
+    const machine = updated()
+    changePackage(machine, 'xen-hypervisor', { keyId: 'feedfacefeedface' })
+    const { outcome, unvouched, prediction } = await predict(machine)
+    expect(outcome).toBe('unvouched')
+    expect(unvouched.join()).toMatch(/xen-hypervisor .*feedfacefeedface/)
+    expect(prediction.pcrs.filter(({ vouched }) => !vouched).map(({ index }) => index)).toEqual([18])
+  })
+
+  it('is nothing for an initramfs that was changed before the update was confirmed', async () => {
+    const machine = updated()
+    append(machine, INITRAMFS, 'evil')
+    const { outcome, unvouched, looks } = await predict(machine)
+    expect(outcome).toBe('unvouched')
+    expect(unvouched.join()).toMatch(/initramfs-\S+: it is not the one this boot used/)
+    expect(looks).toMatchObject([{ kind: 'initramfs', path: `/${INITRAMFS}` }])
+  })
+
+  it('is nothing for a Xen that was changed after its package was installed', async () => {
+    const machine = updated()
+    append(machine, XEN_IMAGE, 'evil')
+    const { outcome, unvouched } = await predict(machine)
+    expect(outcome).toBe('unvouched')
+    expect(unvouched.join()).toContain('is not the file of xen-hypervisor')
+  })
+})
+
+/** The next boot of the machine with its entry or its log changed after they were read. */
+async function lookAt(machine: SimMachine) {
+  const host = makeSimulatedHost(machine)
+  const next = await observeNextBoot(host, SELECTED)
+  const { entry } = next.place.launch.next
+  const { log } = next.place
+  if (entry === null || log instanceof Failure) throw new Error('the built-in machine has both')
+  const vouch = (change: Partial<NextBoot>) => vouchNextBoot(host, { ...next, ...change }, NO_EVIDENCE)
+  const withModules = (modules: typeof entry.modules) => ({
+    place: {
+      ...next.place,
+      launch: { ...next.place.launch, next: { entry: { ...entry, modules }, why: null } },
+    },
+  })
+  return { next, entry, vouch, withModules }
+}
+
+describe('a register moves only for what was looked at', () => {
+  it('a module that is left out is named, where a register is predicted', async () => {
+    const { entry, vouch, withModules, next } = await lookAt(updated())
+    const less = withModules(entry.modules.slice(0, -1))
+    const words = 'the entry loads 2 modules, this boot measured 3: one is left out'
+    expect((await vouch(less)).unvouched).toContain(words)
+    const pcrs = next.raw.pcrs.map((pcr) => ({ ...pcr, predicted: null }))
+    expect((await vouch({ ...less, raw: { ...next.raw, pcrs } })).unvouched).not.toContain(words)
+  })
+
+  it('a register whose value would be another with unchanged components is named', async () => {
+    const { vouch, next } = await lookAt(updated())
+    const pcrs = next.raw.pcrs.map((pcr) => (pcr.index === 19 ? { ...pcr, predicted: '00'.repeat(32) } : pcr))
+    const { outcome, unvouched } = await vouch({ raw: { ...next.raw, pcrs } })
+    expect(outcome).toBe('unvouched')
+    expect(unvouched).toEqual(['PCR 19 would change, and nothing that is measured into it accounts for that'])
+  })
+
+  it('and one that moves for a packaged component is not', async () => {
+    const { vouch } = await lookAt(updated())
+    expect((await vouch({})).unvouched).toEqual([])
+  })
+})
+
+describe('a file that no predicted register speaks of', () => {
+  /** PCR 18 cannot be predicted, for whatever reason: Xen stands in no predicted register. */
+  async function withoutXen(machine: SimMachine) {
+    const { vouch, next } = await lookAt(machine)
+    const pcrs = next.raw.pcrs.map((pcr) =>
+      pcr.index === 18
+        ? { ...pcr, predicted: null, components: [], code: 'module-unreadable' as const }
+        : pcr,
+    )
+    return vouch({ raw: { ...next.raw, pcrs } })
+  }
+
+  it('is still held against its package where the log shows that it changed', async () => {
+    const machine = updated()
+    expect((await withoutXen(machine)).unvouched).toEqual([])
+    append(machine, XEN_IMAGE, 'evil')
+    expect((await withoutXen(machine)).unvouched).toEqual([
+      expect.stringContaining(`/${XEN_IMAGE} is not the file of xen-hypervisor`),
+    ])
+  })
+
+  it('and its command line against this boot', async () => {
+    const machine = updated()
+    const text = Buffer.from(bootFilesOf(machine).get(GRUB)!.bytes).toString('latin1')
+    const weak = text.replaceAll('smt=off', 'smt=on')
+    bootFilesOf(machine).set(GRUB, { bytes: Buffer.from(weak, 'latin1'), mtimeMs: 0 })
+    const { unvouched, looks } = await withoutXen(machine)
+    expect(unvouched.join()).toContain('+ smt=on, - smt=off')
+    expect(looks).toContainEqual({ kind: 'grub-config' })
+  })
+
+  it('is not held against what is not known where the rules of this machine are not', async () => {
+    const { vouch, next } = await lookAt(updated())
+    const pcrs = next.raw.pcrs.map((pcr) => ({ ...pcr, predicted: null, components: [] }))
+    const { unvouched } = await vouch({ raw: { ...next.raw, calibrated: false, variant: null, pcrs } })
+    expect(unvouched).toEqual([])
+  })
+})
