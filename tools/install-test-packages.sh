@@ -36,7 +36,6 @@ stage=(
   gcc
   grub-common
   grub-emu
-  grub-emu
   iproute2
   libc6-dev
   libtss2-dev
