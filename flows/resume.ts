@@ -41,6 +41,7 @@ export const resume = {
       on: {
         unchanged: 'check-slots',
         explained: 'check-slots',
+        'not-computable': 'check-slots',
         unexplained: UNEXPLAINED,
         'no-baseline': ATTENTION,
       },

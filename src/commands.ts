@@ -311,6 +311,18 @@ export const COMMANDS = {
     source: 'tpm2_pcrread(1), tpm2-tools 5',
     sample: '  sha256:\\n    0 : 0x0000...\\n    17: 0x8A31...\\n   (tpm2-tools 5.4)',
   },
+  'pcr-list': {
+    program: '/usr/bin/tpm2_pcrlist',
+    args: [],
+    params: none,
+    asRoot: true,
+    effect: 'read',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 64 * KIB,
+    why: 'PCR values where tpm2_pcrread is not there: its forerunner, as older reports have it',
+    source: 'tpm2_pcrlist(1), tpm2-tools 2 and 3',
+    sample: 'sha256 :\\n  0  : 0000...\\n  17 : 8a31...\\n   (tpm2-tools 3.0)',
+  },
   'launch-log': {
     program: '/usr/sbin/txt-stat',
     args: [],

@@ -44,6 +44,9 @@ export function listWay(path: string): readonly string[] {
   return ['/', ...names.map((_, at) => `/${names.slice(0, at + 1).join('/')}`)]
 }
 
+/** Xen's console as xenconsoled keeps it over the boots (XENCONSOLED_TRACE=hv, xencommons). */
+export const HYPERVISOR_LOG = '/var/log/xen/console/hypervisor.log'
+
 export const PATHS: readonly PathRow[] = [
   { pattern: '/etc/qubes-release', access: 'read', why: 'the Qubes release' },
   { pattern: AEM_CONFIGURATION, access: 'read', why: 'the PCR selection (SEAL)' },
@@ -75,6 +78,7 @@ export const PATHS: readonly PathRow[] = [
   ),
   { pattern: '/var/tmp', access: 'read', why: 'free space for dracut, which works there' },
   { pattern: '/proc/cmdline', access: 'read', why: 'booted with AEM (aem.uuid), LUKS devices' },
+  { pattern: HYPERVISOR_LOG, access: 'read', why: "where TrenchBoot's event log lies, if xl dmesg lost it" },
   {
     pattern: '/proc/mounts',
     access: 'read',

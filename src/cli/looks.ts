@@ -47,6 +47,7 @@ export async function runExplain(io: Io, options: GlobalOptions, host: Host): Pr
   const exits = {
     unchanged: EXIT.done,
     explained: EXIT.done,
+    'not-computable': EXIT.attention,
     'no-baseline': EXIT.attention,
     unexplained: EXIT.unexplained,
   }

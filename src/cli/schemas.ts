@@ -145,7 +145,7 @@ const cause = z.looseObject({
 })
 
 export const explainSchema = z.looseObject({
-  verdict: z.enum(['unchanged', 'explained', 'unexplained', 'no-baseline']),
+  verdict: z.enum(['unchanged', 'explained', 'not-computable', 'unexplained', 'no-baseline']),
   alreadyResealed: z.boolean().nullable(),
   /** Added by this program: what stands against the change, empty where nothing does. */
   reasons: z.array(z.looseObject({ code: z.string(), what: z.string() })).optional(),
@@ -156,7 +156,7 @@ export const explainSchema = z.looseObject({
       before: hex.nullable(),
       now: hex.nullable(),
       predicted: hex.nullable(),
-      change: z.enum(['none', 'expected', 'unexpected']),
+      change: z.enum(['none', 'expected', 'not-computable', 'unexpected']),
       causes: z.array(cause),
     }),
   ),

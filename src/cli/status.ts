@@ -5,6 +5,7 @@ import {
   isForwardSpent,
   listSharedRegisters,
 } from '../core/decide/device-work.ts'
+import { CLOSED, groupConstants } from '../core/launch/pcr.ts'
 import { listForwardValues } from '../core/seal/forward-record.ts'
 import { findSlotSharers } from '../core/seal/freshness.ts'
 import type { Session } from '../core/session/checkpoint.ts'
@@ -222,7 +223,14 @@ function decideUnfit({ aem, tpm, measured, badPcrs }: StatusFacts): string | nul
   if (measured === false && tpm.version !== 'none')
     return 'PCR 17 holds a public constant: this boot was not measured, and nothing may be sealed to it; `aem-reseal start` says what to look at'
   if (badPcrs.length > 0)
-    return `PCR ${badPcrs.join(', ')} is selected (SEAL) and was never extended: a seal to it protects nothing, and AEM may refuse it. \`aem-reseal start\` says what can be done`
+    return `PCR ${badPcrs.join(', ')} is selected (SEAL) and was ${groupConstants(
+      tpm.pcrs[tpm.bank ?? 'sha256'] ?? {},
+      badPcrs,
+    )
+      .map(({ words }) => words)
+      .join(
+        ' or ',
+      )}: a seal to it protects nothing, and AEM may refuse it. \`aem-reseal start\` says what can be done`
   const why = aem.selectedPcrs === null ? explainSelection(aem.selection) : null
   return why === null ? null : `which PCRs AEM seals to is not known: ${why}. Next: ${SELECTION_NEXT}`
 }
@@ -315,9 +323,10 @@ function renderStatus(
     ...selectionRows(facts),
     row('booted with AEM', word(aem.bootedWithAem), aem.bootedWithAem === false ? 'warn' : undefined),
     row('measured launch', word(aem.measured), aem.measured === false ? 'warn' : undefined),
-    ...(facts.badPcrs.length > 0
-      ? [row('never extended', `PCR ${facts.badPcrs.join(', ')}: protects nothing`, 'bad')]
-      : []),
+    ...groupConstants(facts.tpm.pcrs[facts.tpm.bank ?? 'sha256'] ?? {}, facts.badPcrs).map(
+      ({ words, pcrs }) =>
+        row(words === CLOSED ? 'failed launch' : words, `PCR ${pcrs.join(', ')}: protects nothing`, 'bad'),
+    ),
     ...renderDevices(aem.devices, ledgerProblem, facts.areDevicesKnown),
     row(
       'Xen running',

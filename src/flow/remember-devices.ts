@@ -80,6 +80,7 @@ export async function rememberVerification(
     registers: pick(approved.pcrs, selected),
     shared: [...listSharedRegisters(selected, await observeFlavour(host))],
     packages: (await observePackageNames(host))?.slice() ?? null,
+    ...(approved.proof === undefined ? {} : { proof: approved.proof }),
   }
   const contents =
     booted === null || verified === null ? null : await observeBootContents(host, booted, machine, tpm)

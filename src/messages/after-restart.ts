@@ -166,8 +166,20 @@ const SEAL: { readonly [O in Outcomes['read-seal-outcome']]: (state: SealState) 
   }),
 }
 
-export function describeAcceptance(outcome: Outcomes['accept-change'], isSealed: boolean): Message {
-  return ACCEPT[outcome](isSealed)
+/** @param isUnproven what was measured could not be computed */
+export function describeAcceptance(
+  outcome: Outcomes['accept-change'],
+  isSealed: boolean,
+  isUnproven = false,
+): Message {
+  const message = ACCEPT[outcome](isSealed)
+  if (!isUnproven || outcome === 'declined') return message
+  return {
+    ...message,
+    tone: 'attention',
+    what: `accepted, not proven: ${isSealed ? 'AEM has sealed to this state already' : 'this is the new good state because you said so'}`,
+    why: 'nobody could compute what Xen had to measure in this boot; no forward seal is made on this state',
+  }
 }
 
 const ACCEPT: { readonly [O in Outcomes['accept-change']]: (isSealed: boolean) => Message } = {

@@ -4,6 +4,7 @@ import type { CheckedFile } from '../core/decide/boot-device.ts'
 import { type ConfirmedPackage, listUnlistedOnly } from '../core/decide/confirm-update.ts'
 import type { Downgrade } from '../core/decide/downgrades.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
+import { groupConstants } from '../core/launch/pcr.ts'
 import { isUnlistedKey, listKeyNext } from '../core/package/signers.ts'
 import type { Message } from '../flow/step.ts'
 import type { StatusFacts } from '../observe/status.ts'
@@ -57,9 +58,11 @@ const AEM: { readonly [O in Outcomes['detect-aem']]: (status: StatusFacts) => Me
     why: 'TXT is off in the firmware, the SINIT module is missing or does not fit, or the boot was interfered with',
     next: 'do not reseal; look at `sudo txt-stat`, check TXT in the firmware setup and the SINIT module in /boot, then restart',
   }),
-  'bad-pcrs': ({ badPcrs }) => ({
+  'bad-pcrs': ({ badPcrs, tpm }) => ({
     tone: 'alarm',
-    what: `selected PCRs were never extended: ${badPcrs.join(', ')}`,
+    what: `selected PCRs hold nothing: ${groupConstants(tpm.pcrs[tpm.bank ?? 'sha256'] ?? {}, badPcrs)
+      .map(({ words, pcrs }) => `${words}: ${pcrs.join(', ')}`)
+      .join('; ')}`,
     why: 'such a register holds a public constant, so what is sealed to it is protected by nothing; on TPM 2.0 tboot may use a map that leaves PCR 19 empty (`pcr_map_da: 1` in `sudo txt-stat`)',
     next: `nothing is sealed; see /usr/share/doc/anti-evil-maid/README on the PCR sanity check. Where this is so in each boot, take PCR ${badPcrs.join(', ')} out of SEAL in /etc/anti-evil-maid.conf; where it was measured before, find out why this launch failed`,
   }),
@@ -217,9 +220,26 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
       tone: 'attention',
       what: `nothing is confirmed: ${gaps.join('; ') || 'whether the bulletin is met is not known'}`,
       why: 'what cannot be looked up is never taken for good, and never for "nothing to do"',
-      next: 'run `rpm -q xen-hypervisor` and `sudo xl info` by hand, mend what they say, then run this again',
+      next: `${lookUpWords({ unasked: packages.length === 0 && unasked.length === 0 ? ['xen-hypervisor'] : unasked, unread, pendingXen })}, mend what they say, then run this again`,
     }
   },
+}
+
+/** What to ask by hand: of the packages that gave no answer, by name. */
+function lookUpWords(gaps: {
+  readonly unasked: readonly string[]
+  readonly unread: readonly string[]
+  readonly pendingXen: boolean | null
+}): string {
+  const commands = [
+    ...(gaps.unasked.length > 0 ? [`rpm -q ${gaps.unasked.join(' ')}`] : []),
+    ...(gaps.unread.length > 0 ? [`sudo rpm -V ${gaps.unread.join(' ')}`] : []),
+    ...(gaps.pendingXen === null ? ['sudo xl info', 'rpm -q xen-hypervisor'] : []),
+  ]
+  const named = [...new Set(commands)].map((one) => `\`${one}\``)
+  return named.length > 0
+    ? `run ${named.join(' and ')} by hand`
+    : 'run `sudo aem-reseal status` and see what it names'
 }
 
 /** Nothing is changed and no signature is bad: somebody signed whom nobody named. */

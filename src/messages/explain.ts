@@ -1,4 +1,5 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
+import { NOT_COMPUTABLE } from '../core/launch/explain-types.ts'
 import { renderPcrTable } from '../core/launch/render-pcr-table.ts'
 import type { Message } from '../flow/step.ts'
 import type { Explanation } from '../observe/explanation.ts'
@@ -18,7 +19,11 @@ export function describeExplanation(explanation: Explanation): Message {
     ...EXPLAIN[explanation.verdict](explanation),
     details: [
       ...tableLines(explanation),
-      ...blocking.map((reason) => line(`✖ ${reason.what}`, 'bad')),
+      ...blocking.map((reason) =>
+        NOT_COMPUTABLE.some((code) => code === reason.code)
+          ? line(`? ${reason.what}`, 'warn')
+          : line(`✖ ${reason.what}`, 'bad'),
+      ),
       ...notes.map((reason) => line(`• ${reason.what}`, 'dim')),
     ],
   }
@@ -36,6 +41,12 @@ const EXPLAIN: { readonly [O in Outcomes['explain']]: (explanation: Explanation)
     what: 'every change is consistent with the update that was confirmed',
     why: RUNS_ON_WHAT_IT_JUDGES,
     next: 'you decide whether this becomes the new good state',
+  }),
+  'not-computable': ({ advice }) => ({
+    tone: 'attention',
+    what: 'NOT PROVEN: what Xen measured in this boot cannot be computed here; nothing else speaks against it',
+    why: RUNS_ON_WHAT_IT_JUDGES,
+    next: advice.map((text, index) => `${index + 1}. ${text}`).join('\n'),
   }),
   unexplained: ({ alreadyResealed, advice }) => ({
     tone: 'alarm',
@@ -71,8 +82,14 @@ function tableLines({ pcrs }: Explanation): readonly Line[] {
   return renderPcrTable(rows, { widthColumns: TABLE_COLUMNS }).map((text) => line(text))
 }
 
+const CHANGE_WORDS = {
+  expected: 'explained',
+  'not-computable': 'NOT PROVEN',
+  unexpected: 'UNEXPLAINED',
+} as const
+
 function causeWords(
-  change: 'none' | 'expected' | 'unexpected',
+  change: Explanation['pcrs'][number]['change'],
   causes: Explanation['pcrs'][number]['causes'],
 ): string {
   if (change === 'none') return 'same'
@@ -82,5 +99,5 @@ function causeWords(
       ? (cause.path ?? cause.role)
       : `${cause.package.name} ${cause.package.evr}`,
   )
-  return `${change === 'expected' ? 'explained' : 'UNEXPLAINED'}${named.length > 0 ? `: ${[...new Set(named)].join(', ')}` : ''}`
+  return `${CHANGE_WORDS[change]}${named.length > 0 ? `: ${[...new Set(named)].join(', ')}` : ''}`
 }

@@ -153,6 +153,10 @@ const ROLES: Readonly<Record<GroundDifference['role'], string>> = {
   platform: 'the SINIT module, or how the CPU launched it',
   policy: 'the launch policy',
   other: 'something the log does not name',
+  'xen-entry': 'the place where Xen is entered',
+  'boot-info': 'the boot information that GRUB hands to Xen',
+  'launch-info': 'what GRUB notes about the processor and the launch',
+  'command-line': 'a command line',
 }
 
 function differenceWords({ pcr, role, path, kind, commandLine }: GroundDifference): string {

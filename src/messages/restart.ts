@@ -6,7 +6,12 @@ import { type Line, line } from '../ui/ui.ts'
 
 /** What the steps around the restart say. */
 
-export function describeBaseline(outcome: Outcomes['record-baseline'], baseline: Baseline | null): Message {
+/** @param unreadLog why there is no launch log; null where it was read, or where that is not known */
+export function describeBaseline(
+  outcome: Outcomes['record-baseline'],
+  baseline: Baseline | null,
+  unreadLog: string | null = null,
+): Message {
   if (outcome === 'incomplete' || baseline === null) {
     return {
       tone: 'attention',
@@ -20,8 +25,8 @@ export function describeBaseline(outcome: Outcomes['record-baseline'], baseline:
     tone: 'good',
     what: `recorded: ${count} PCRs (${baseline.bank}), ${baseline.bootFiles.length} boot files, ${baseline.packages.length} packages`,
     why:
-      baseline.launchLog === null
-        ? 'the launch log could not be read: changes are explained by files and packages only'
+      baseline.components === null
+        ? `${unreadLog ?? 'the launch log could not be read'}; changes are explained by files and packages only`
         : null,
     next: 'the record is kept across the restart',
     details: baseline.selectedPcrs.map((index) =>

@@ -2,8 +2,9 @@ import { parseKernelParameters } from '../core/aem/configuration.ts'
 import type { CheckedFile } from '../core/decide/boot-device.ts'
 import { decideImage } from '../core/decide/boot-device.ts'
 import { Failure } from '../core/failure.ts'
-import type { BootEntry } from '../core/launch/boot-entry.ts'
+import type { BootEntry, BootFile } from '../core/launch/boot-entry.ts'
 import { listAemEntries } from '../core/launch/grub-cfg.ts'
+import { parseXenSection } from '../core/launch/xen-cfg.ts'
 import type { PackageFile } from '../core/package/rpm.ts'
 import type { FileDigests, Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
@@ -12,7 +13,7 @@ import { type AemDevice, openDevice } from './devices.ts'
 import { observeGrub } from './grub.ts'
 import { describeLeftOut, type HashBudget, makeHashBudget } from './hash-budget.ts'
 import { observeNewest, observePackageFiles } from './packages.ts'
-import { exists } from './read.ts'
+import { exists, readTextOrNull } from './read.ts'
 
 export type DeviceBootFile = {
   readonly path: string
@@ -225,7 +226,7 @@ export async function checkGrub(
     return { ...base, state: 'unknown', against: 'installed Xen' }
   const name = xenImageName(xen.evr)
   const kernels = (await listWanted(host)).filter((file) => file.role === 'kernel' && !file.isUnknown)
-  const entries = listAemEntries(config)
+  const entries = await Promise.all(listAemEntries(config).map((entry) => readUefiModules(host, root, entry)))
   const isLoading = (entry: BootEntry, file: string): boolean =>
     [entry.launcher, ...entry.modules].some((one) => one?.path === `/${file}`)
   const good = entries.filter(
@@ -241,6 +242,36 @@ export async function checkGrub(
   if (problem !== undefined) return { ...base, state: 'unknown', against: problem }
   const lacking = good.length > 0 && without !== undefined ? `${name} and ${without.name}` : name
   return { ...base, state: 'stale', against: `an AEM entry with ${lacking}` }
+}
+
+/**
+ * The UEFI form of an entry with what Xen's configuration on the EFI system partition names, under the names that the files
+ * have in /boot: AEM's script copies them there with `aem-` before (TrenchBoot/qubes-antievilmaid 18a0a74,
+ * etc/grub.d/19_linux_xen_trenchboot). One whose configuration cannot be read names nothing.
+ */
+async function readUefiModules(host: Host, root: string, entry: BootEntry): Promise<BootEntry> {
+  if (entry.form !== 'uefi' || entry.efi === null) return entry
+  const { xenPath, configPath, section } = entry.efi
+  const text = await readTextOrNull(host, `${root}/efi${configPath}`)
+  const found = text === null ? null : parseXenSection(text, section)
+  if (found === null || found.kernel === null) {
+    const problem = `${configPath} on the EFI system partition ${text === null ? 'could not be read' : `has no section ${section} with a kernel`}`
+    return { ...entry, problems: [...entry.problems, problem] }
+  }
+  const nameOf = (path: string): string => `/${path.slice(path.lastIndexOf('/') + 1)}`
+  const module = (role: 'xen' | 'kernel', path: string, commandLine: string, order: number): BootFile => ({
+    role,
+    path,
+    commandLine,
+    nounzip: false,
+    order,
+  })
+  const [kernel = '', ...options] = found.kernel.split(' ')
+  return {
+    ...entry,
+    launcher: module('xen', nameOf(xenPath).replace(/\.efi$/, '.gz'), found.options ?? '', 0),
+    modules: [module('kernel', nameOf(kernel).replace(/^\/aem-/, '/'), options.join(' '), 1)],
+  }
 }
 
 /** The command line names this device and no other one. */

@@ -2,13 +2,14 @@ import { describePackageFault, isVerifiedPackage } from '../core/decide/confirm-
 import { listDowngrades, listUnwanted } from '../core/decide/downgrades.ts'
 import { type ChangeFacts, decideChange, type FileComparison } from '../core/decide/explain-change.ts'
 import { explainChange } from '../core/launch/explain.ts'
-import { DEVICE_OUT_ADVICE, listAdvice } from '../core/launch/explain-advice.ts'
+import { adviceFor, DEVICE_OUT_ADVICE } from '../core/launch/explain-advice.ts'
 import type {
   ExplanationInput,
   FileFact,
   Explanation as LaunchExplanation,
 } from '../core/launch/explain-types.ts'
 import type { CommandLineRule } from '../core/launch/module-digest.ts'
+import type { XenMle } from '../core/launch/xen-mle.ts'
 import type { Baseline, Session } from '../core/session/checkpoint.ts'
 import type { Versions } from '../core/session/versions.ts'
 import { listReproducedImages } from '../core/vouch/kept-facts.ts'
@@ -19,7 +20,8 @@ import { compareBootLines } from './boot-lines.ts'
 import { observeConfirmedPackages } from './confirmed-packages.ts'
 import { type AemDevice, findBootedDevice, isBootedPresent, observeAllDevices } from './devices.ts'
 import { listBaselineVersions, listRecordedVersions } from './earlier-versions.ts'
-import { type BootDeviceLaunch, observeBootDeviceLaunch, observeLog } from './launch.ts'
+import { type BootDeviceLaunch, observeBootDeviceLaunch } from './launch.ts'
+import { observeLog } from './launch-log.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
 import { observeOwner } from './owner.ts'
 import { observeTrustedKeys } from './packages.ts'
@@ -89,6 +91,7 @@ export async function observeExplanation(
     expectedPcrs: place.mayChange,
     alreadyResealed: sealedInThisBoot,
     previousBootTime: place.previousBootTime,
+    areLinesSame: areLinesSame(baseline, machine),
   })
   const facts = await observeChange(host, { session, baseline, machine, explained, device, launch, versions })
   const explanation = combine(explained, facts, session.expectation?.bulletinPcrs ?? [])
@@ -96,6 +99,16 @@ export async function observeExplanation(
   return isDeviceOut && explanation.verdict === 'unexplained'
     ? { ...explanation, advice: [DEVICE_OUT_ADVICE, ...explanation.advice] }
     : explanation
+}
+
+/** The command lines that dom0 shows, which leave out what Xen hands on to the kernel (` -- `). */
+function areLinesSame(baseline: Baseline, machine: MachineFacts): boolean | null {
+  const pairs = [
+    [baseline.kernelCommandLine, machine.kernelCommandLine],
+    [baseline.xenCommandLine, machine.xen.commandLine],
+  ]
+  if (pairs.some(([before, now]) => before === null || now === null)) return null
+  return pairs.every(([before, now]) => before === now)
 }
 
 const EMPTY: Omit<ExplanationInput, 'pcrsNow' | 'bank' | 'selected' | 'alreadyResealed'> = {
@@ -172,6 +185,7 @@ async function observeFiles(
       path,
       image,
       reproduced: own !== undefined && reproduced.get(path) === own,
+      xen: xenOf(launch, path),
       package:
         owner === null
           ? null
@@ -188,6 +202,11 @@ async function observeFiles(
     })
   }
   return files
+}
+
+function xenOf({ booted, next, xen }: BootDeviceLaunch, path: string): XenMle | null {
+  if (booted.entry?.launcher?.path === path) return xen.booted
+  return next.entry?.launcher?.path === path ? xen.next : null
 }
 
 type Evidence = {
@@ -221,7 +240,7 @@ async function observeChange(host: Host, evidence: Evidence): Promise<ChangeFact
       index,
       before,
       now,
-      mayChange: change === 'expected',
+      mayChange: change === 'expected' || change === 'not-computable',
     })),
     files: compareFiles(baseline, boot.files),
     deviceProblems: boot.checks
@@ -278,7 +297,7 @@ function combine(
     pcrs: numberBulletins(explained),
     verdict,
     reasons: [...explained.reasons, ...own, ...notes],
-    advice: verdict === 'unexplained' ? listAdvice(explained.alreadyResealed) : [],
+    advice: adviceFor(verdict, explained.alreadyResealed),
   }
 }
 

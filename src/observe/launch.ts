@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { command } from '../commands.ts'
 import { Failure } from '../core/failure.ts'
 import type { BootEntry } from '../core/launch/boot-entry.ts'
 import { decideBootedEntry } from '../core/launch/booted-entry.ts'
@@ -8,64 +7,15 @@ import { decideNextEntry, type EntryChoice } from '../core/launch/grub-choose.ts
 import { digestImage, type ImageDigest } from '../core/launch/image-digest.ts'
 import type { LaunchLog } from '../core/launch/launch-log.ts'
 import type { Bank } from '../core/launch/pcr.ts'
-import { parseTbootLog } from '../core/launch/tboot-log.ts'
-import { parseTcgLog } from '../core/launch/tcg-log.ts'
-import { parseEventLogLocation } from '../core/launch/xl-dmesg.ts'
+import { NO_XEN, type XenFacts } from '../core/launch/predict-trenchboot.ts'
 import type { FileDigests, Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { type AemDevice, openDevice } from './devices.ts'
 import { observeGrub } from './grub.ts'
 import type { MachineFacts } from './machine.ts'
-import { attempt } from './read.ts'
+import { observeSkl, observeXen } from './xen-image.ts'
 
 export const LAUNCH_BANKS: readonly Bank[] = ['sha1', 'sha256']
-
-/**
- * The log of this boot, or why there is none that can be read: tboot's, else TrenchBoot's, as the package tboot can be
- * installed without being booted.
- */
-export async function observeLog(host: Host): Promise<LaunchLog | Failure> {
-  const tboot = await observeTbootLog(host)
-  if (typeof tboot !== 'string' && !(tboot instanceof Failure)) return tboot
-  const trenchboot = await observeEventLog(host)
-  if (typeof trenchboot !== 'string') return trenchboot
-  if (tboot instanceof Failure) return tboot
-  return new Failure({
-    code: 'log-unreadable',
-    what: `no launch log of this boot could be read: ${tboot}; ${trenchboot}`,
-    why: null,
-    next: 'see that the AEM entry was booted; nothing is predicted or explained without a log',
-  })
-}
-
-/** tboot's log; in words, when there is no text to read. */
-async function observeTbootLog(host: Host): Promise<LaunchLog | Failure | string> {
-  const log = await host.run(command('launch-log', {}))
-  if (log.state === 'absent') return 'txt-stat (package tboot) is not installed'
-  if (log.state === 'unknown') return `txt-stat could not be asked: ${log.why}`
-  const { exit, stdout } = log.value
-  if (exit !== 0) return `txt-stat ended with ${exit}`
-  return stdout === '' ? 'txt-stat printed nothing' : attempt(() => parseTbootLog(stdout))
-}
-
-/** TrenchBoot's event log, from the memory that Xen reserved for it; in words, when there is none to read. */
-async function observeEventLog(host: Host): Promise<LaunchLog | Failure | string> {
-  const dmesg = valueOrNull(await host.run(command('xl-dmesg', {})))
-  if (dmesg?.exit !== 0) return 'xl dmesg could not be read'
-  const place = parseEventLogLocation(dmesg.stdout)
-  if (place === null) return 'xl dmesg names no event log'
-  const { address, sizeBytes } = place
-  const memory = valueOrNull(
-    await host.run(command('memory-read', { address: String(address), sizeBytes: String(sizeBytes) })),
-  )
-  if (memory?.exit !== 0) return `the event log at 0x${address.toString(16)} could not be read from /dev/mem`
-  return attempt(() => parseTcgLog(Buffer.from(memory.stdout, 'latin1'), sizeBytes))
-}
-
-/** A log kept as text in a checkpoint. */
-export function parseKeptLog(text: string | null): LaunchLog | Failure | null {
-  return text === null ? null : attempt(() => parseTbootLog(text))
-}
 
 export type BootDeviceLaunch = {
   readonly booted: EntryChoice
@@ -77,6 +27,8 @@ export type BootDeviceLaunch = {
   readonly images: Readonly<Record<string, ImageDigest>>
   /** tboot's own image, decompressed by the caller; null when it is not there. */
   readonly tboot: Uint8Array | null
+  /** Xen's launch hashes under TrenchBoot, of the entry of this boot and of the next. */
+  readonly xen: XenFacts
   /** SINIT modules: unchanged since this boot by their dates; null where dates are not known. */
   readonly sinitUnchanged: boolean | null
 }
@@ -93,7 +45,7 @@ export async function observeBootDeviceLaunch(
 ): Promise<BootDeviceLaunch> {
   const unknown = (why: string): BootDeviceLaunch => {
     const choice = { entry: null, why }
-    return { booted: choice, next: choice, images: {}, tboot: null, sinitUnchanged: null }
+    return { booted: choice, next: choice, images: {}, tboot: null, xen: NO_XEN, sinitUnchanged: null }
   }
   if (device === null) return unknown('the AEM device this boot came from is not plugged in')
   const media = await openDevice(host, device)
@@ -124,6 +76,7 @@ export async function observeOtherDeviceLaunch(
     next: other.next,
     nextImages: other.images,
     tboot: other.tboot,
+    xen: { booted: own.xen.booted, next: other.xen.next },
     sinitUnchanged: isSameSinit === true ? own.sinitUnchanged : isSameSinit,
   }
 }
@@ -176,8 +129,14 @@ async function observeOpened(
     booted,
     next,
     images,
+    xen: {
+      booted: await observeXen(host, root, booted.entry, images),
+      next: await observeXen(host, root, next.entry, images),
+    },
     tboot: launcher === null ? null : await readSame(host, `${root}${launcher.path}`, images[launcher.path]),
-    sinitUnchanged: await observeSinit(host, root, entries, machine.bootTime),
+    sinitUnchanged:
+      (await observeSkl(host, root, next.entry, log)) ??
+      (await observeSinit(host, root, entries, machine.bootTime)),
   }
 }
 

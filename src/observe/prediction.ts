@@ -14,9 +14,9 @@ import {
   type BootDeviceLaunch,
   LAUNCH_BANKS,
   observeBootDeviceLaunch,
-  observeLog,
   observeOtherDeviceLaunch,
 } from './launch.ts'
+import { observeLog } from './launch-log.ts'
 import { observeLuksPcr } from './luks-headers.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
 import { observeOwner } from './owner.ts'
@@ -103,6 +103,7 @@ export async function observeNextBoot(
     next: launch.next,
     selected: selectedPcrs,
     mleNow,
+    xen: launch.xen,
     sameCapabilities: compareCapabilities(launch, log),
     unchanged: await observeUnchanged(host, log, place),
   })

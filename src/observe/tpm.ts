@@ -66,8 +66,12 @@ async function readTpm20Pcrs(host: Host): Promise<PcrBanks> {
     if (Object.keys(values).length > 0) banks[bank] = values
   }
   if (banks.sha256) return banks
-  const read = valueOrNull(await host.run(command('pcr-read', {})))
-  return read?.exit === 0 ? { ...parsePcrRead(read.stdout), ...banks } : banks
+  for (const id of ['pcr-read', 'pcr-list'] as const) {
+    const read = valueOrNull(await host.run(command(id, {})))
+    const found = read?.exit === 0 ? parsePcrRead(read.stdout) : {}
+    if (Object.keys(found).length > 0) return { ...found, ...banks }
+  }
+  return banks
 }
 
 function orEmpty(parse: () => Record<number, string>): Record<number, string> {

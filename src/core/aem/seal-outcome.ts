@@ -21,7 +21,7 @@ const LINE = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:?\d\d) \S+ ([^\s[:]+)(?:\
  * through `message` went to the splash screen (anti-evil-maid-lib), so nothing is concluded from silence.
  */
 export function parseAemJournal(text: string): AemJournal {
-  const lines = text.split('\n').flatMap((line) => {
+  const lines = text.split(/\r?\n/).flatMap((line) => {
     const match = LINE.exec(line)
     if (!match?.[1] || match[2] === undefined || match[3] === undefined) return []
     return [{ at: match[1], program: match[2], message: match[3].replace(/^anti-evil-maid-(un)?seal: /, '') }]

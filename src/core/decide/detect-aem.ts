@@ -1,3 +1,4 @@
+import { selectsLaunch } from '../launch/pcr.ts'
 import type { Outcomes } from './outcomes.ts'
 
 /** The facts that decide whether AEM can be worked with in this boot; null is "could not be found out". */
@@ -21,9 +22,11 @@ export function decideAemReadiness(facts: AemReadiness): Outcomes['detect-aem'] 
   if (facts.deviceCount === 0) return 'not-set-up'
   if (facts.selectedPcrs === null) return facts.isSelectionUnread ? 'unknown' : 'not-set-up'
   if (facts.bootedWithAem === false) return 'not-aem-boot'
-  if (facts.measured === false) return 'unmeasured'
+  const needsLaunch = selectsLaunch(facts.selectedPcrs)
+  if (needsLaunch && facts.measured === false) return 'unmeasured'
   if (facts.badPcrs.length > 0) return 'bad-pcrs'
   if (facts.deviceCount === null) return 'unknown'
-  if (facts.tpm === null || facts.bootedWithAem === null || facts.measured === null) return 'unknown'
+  if (facts.tpm === null || facts.bootedWithAem === null) return 'unknown'
+  if (needsLaunch && facts.measured === null) return 'unknown'
   return 'ready'
 }

@@ -45,6 +45,7 @@ export function checkApproved(look: LedgerLook, boot: PresentBoot, predicted: Va
       ok: false,
       detail: `PCR ${constant.join(', ')} of this boot holds a public constant: nothing was measured into it, so it vouches for nothing`,
     }
+  if (approved.proof === 'not-proven') return unproven(approved)
   const own = findOwnRegisters(look.ledger, approved, label)
   if (own === null)
     return {
@@ -74,6 +75,29 @@ export function checkApproved(look: LedgerLook, boot: PresentBoot, predicted: Va
       detail: `its next boot would have another PCR ${next.join(', ')} than was approved at ${approved.at}: it would boot another tboot or Xen, or another SINIT`,
     }
   return { id, ok: true, detail: `as it was approved at ${approved.at}` }
+}
+
+function unproven({ at }: ApprovedState): GateCheck {
+  const detail = `the state accepted at ${at} is not proven: what Xen measured could not be computed, so nothing is sealed forward on it`
+  return { id: 'approved-state', ok: false, detail }
+}
+
+/**
+ * Is this boot in a state that was accepted without a proof? Then nothing is sealed forward from it.
+ * @returns null where it is not
+ */
+export function checkProven(
+  look: LedgerLook,
+  boot: Pick<PresentBoot, 'selected' | 'registers'>,
+): GateCheck | null {
+  const approved = look.state === 'read' ? look.ledger.approved : null
+  if (approved?.proof !== 'not-proven') return null
+  // A register that is not known may be the accepted one.
+  const isOther = boot.selected.some((index) => {
+    const [value, wanted] = [boot.registers[index], approved.registers[index]]
+    return value !== undefined && wanted !== undefined && value !== wanted
+  })
+  return isOther ? null : unproven(approved)
 }
 
 /**

@@ -43,7 +43,7 @@ export type Outcomes = {
     | 'device-absent'
     | 'unknown'
   'read-seal-outcome': 'unsealed' | 'sealed' | 'held' | 'failed' | 'waiting' | 'not-sealed' | 'unknown'
-  explain: 'unchanged' | 'explained' | 'unexplained' | 'no-baseline'
+  explain: 'unchanged' | 'explained' | 'not-computable' | 'unexplained' | 'no-baseline'
   'check-slots': 'distinct' | 'repair' | 'kept' | 'no-free-slot' | 'first-slot-only'
   'repair-slots': 'repaired' | 'failed'
   'accept-change': 'accepted' | 'already-sealed' | 'nothing-to-do' | 'declined'

@@ -1,4 +1,5 @@
 import { labelOf } from '../aem/devices.ts'
+import { selectsLaunch } from '../launch/pcr.ts'
 
 /** One condition of a reseal; null: could not be looked up, which is as good as no. */
 export type GateCheck = { readonly id: string; readonly ok: boolean | null; readonly detail: string }
@@ -102,7 +103,8 @@ export function checkRegisters(facts: {
       ok: false,
       detail: `never measured: PCR ${bad.join(', ')} holds a public constant; restart with the AEM entry, and see AEM's README on its PCR sanity check`,
     }
-  if (measured === false)
+  const needsLaunch = selected === null || selectsLaunch(selected)
+  if (needsLaunch && measured === false)
     return {
       id,
       ok: false,
@@ -111,7 +113,7 @@ export function checkRegisters(facts: {
   if (selected === null || selected.length === 0)
     return { id, ok: null, detail: 'which PCRs AEM seals to could not be read (SEAL)' }
   if (unread.length > 0) return { id, ok: null, detail: `could not be read: PCR ${unread.join(', ')}` }
-  if (measured === null) return { id, ok: null, detail: 'PCR 17 could not be read' }
+  if (needsLaunch && measured === null) return { id, ok: null, detail: 'PCR 17 could not be read' }
   return { id, ok: true, detail: 'no selected PCR holds a public constant' }
 }
 

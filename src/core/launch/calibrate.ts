@@ -10,6 +10,7 @@ import {
 } from './match-module.ts'
 import { COMMAND_LINE_RULES, type CommandLineRule } from './module-digest.ts'
 import { BANK_NAMES, type Bank, constantOf, PCR, type PcrBanks } from './pcr.ts'
+import { UEFI_WHY } from './predict-trenchboot.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { replayLog } from './replay.ts'
 
@@ -41,7 +42,8 @@ export function calibrateLaunch(input: CalibrationInput): CalibrationResult {
   const { log } = input
   const failed = (refusal: Refusal): CalibrationResult => ({ calibration: null, refusal })
   if (log === null) return failed(refuse('log-unreadable', 'there is no launch log of this boot'))
-  if (log instanceof Failure) return failed(refuse('log-unreadable', log.text.what))
+  if (log instanceof Failure)
+    return failed(refuse('log-unreadable', log.text.what, log.text.next ?? undefined))
   const early = checkMeasured(log, input.pcrsNow) ?? checkLog(log)
   if (early !== null) return failed(early)
   const banks = measuredBanks(log, input.pcrsNow)
@@ -143,5 +145,7 @@ function matchPlain(
       calibration: { map, rule: null, modules: matches.map((one) => one.module), banks },
       refusal: null,
     }
-  return { calibration: null, refusal: explainNoRule(matches) }
+  const refusal =
+    log.launch?.firmware === 'uefi' ? refuse('trenchboot-mle', UEFI_WHY) : explainNoRule(matches)
+  return { calibration: null, refusal }
 }

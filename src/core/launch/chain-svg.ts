@@ -21,6 +21,10 @@ const LABELS: Readonly<Record<MeasuredComponent['role'], string>> = {
   platform: 'SINIT, platform',
   policy: 'tboot policy',
   other: 'other entry',
+  'xen-entry': 'where Xen is entered',
+  'boot-info': 'boot information',
+  'launch-info': 'launch information',
+  'command-line': 'command line',
 }
 
 const STATE_WORDS: Readonly<Record<ChainStep['state'], string>> = {

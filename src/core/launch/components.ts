@@ -1,6 +1,6 @@
 import type { BootEntry } from './boot-entry.ts'
 import { listMeasuredFiles, type ModuleRole } from './boot-entry.ts'
-import type { MeasuredComponent } from './explain-types.ts'
+import type { MeasuredComponent, MeasuredRole } from './explain-types.ts'
 import type { LaunchEvent, LaunchLog } from './launch-log.ts'
 import { roleOf } from './match-module.ts'
 
@@ -22,6 +22,12 @@ export function listComponents(log: LaunchLog, booted: BootEntry | null): Measur
       return { ...base, role, path: file?.path ?? null, commandLine: logged ?? file?.commandLine ?? null }
     }
     if (origin.kind === 'mle') return { ...base, ...describeLauncher(log, booted) }
+    if (origin.kind === 'mle-entry')
+      return { ...base, ...describeLauncher(log, booted), role: 'xen-entry', commandLine: null }
+    if (origin.kind === 'command-line') {
+      const file = origin.moduleIndex === null ? booted?.launcher : files[origin.moduleIndex]
+      return { ...base, role: 'command-line', path: file?.path ?? null, commandLine: null }
+    }
     return { ...base, role: originRole(event), path: null, commandLine: null }
   })
 }
@@ -31,6 +37,8 @@ function describeLauncher(log: LaunchLog, booted: BootEntry | null) {
   return { role, path: booted?.launcher?.path ?? null, commandLine: booted?.launcher?.commandLine ?? null }
 }
 
-function originRole(event: LaunchEvent): 'platform' | 'policy' | 'other' {
-  return event.origin.kind === 'platform' || event.origin.kind === 'policy' ? event.origin.kind : 'other'
+const OWN_ROLES: readonly string[] = ['platform', 'policy', 'boot-info', 'launch-info']
+
+function originRole({ origin }: LaunchEvent): MeasuredRole {
+  return OWN_ROLES.includes(origin.kind) ? (origin.kind as MeasuredRole) : 'other'
 }

@@ -21,6 +21,29 @@ const RESEALED_ADVICE =
 const UNKNOWN_SEAL_ADVICE =
   'change the secret once you are in a state you trust: it could not be told whether AEM has already sealed to this boot; assume that it has'
 
+/**
+ * What to do where nothing speaks against this boot and nothing proves it either: what Xen measured cannot be computed
+ * here. A person knows what no program sees: who had the machine in hand.
+ */
+const NOT_COMPUTABLE_ADVICE: readonly string[] = [
+  'nothing was found against this boot, and nothing proves it: you decide. Ask yourself whether anybody else could have had this machine or its boot device in hand since your secret last appeared',
+  'if nobody could: run `aem-reseal resume`, look at what it shows and accept it; the report then says "accepted, not proven"',
+  'if somebody could: accept nothing and type no passphrase here. Install the packages again (`sudo qubes-dom0-update --action=reinstall xen-hypervisor`) or check the boot device offline on a computer you trust',
+]
+
+/** The advice that a verdict brings. @returns in the order to be followed */
+export function adviceFor(verdict: string, alreadyResealed: boolean | null): string[] {
+  if (verdict === 'unexplained') return listAdvice(alreadyResealed)
+  if (verdict !== 'not-computable') return []
+  if (alreadyResealed === false) return [...NOT_COMPUTABLE_ADVICE]
+  return [
+    ...NOT_COMPUTABLE_ADVICE,
+    alreadyResealed
+      ? 'AEM has sealed to this boot by itself already: if you do not accept it, change the secret once you are in a state you trust'
+      : 'whether AEM has sealed to this boot already could not be told: if you do not accept it, change the secret once you are in a state you trust',
+  ]
+}
+
 /** The only set of advice for an unexplained change, whichever evidence it comes from. @returns in the order to be followed */
 export function listAdvice(alreadyResealed: boolean | null): string[] {
   if (alreadyResealed === false) return [...UNEXPLAINED_ADVICE]

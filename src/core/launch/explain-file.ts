@@ -1,4 +1,5 @@
 import { findNameFault, findPackageFault, kernelReleaseOf } from '../vouch/roles.ts'
+import type { ModuleRole } from './boot-entry.ts'
 import type { ExplanationInput, FileFact, MeasuredComponent, Reason, ReasonCode } from './explain-types.ts'
 import { launchDigests } from './match-module.ts'
 
@@ -11,6 +12,10 @@ const ROLE_WORDS: Readonly<Record<MeasuredComponent['role'], string>> = {
   platform: 'a platform value (SINIT, CPU, firmware)',
   policy: "tboot's policy",
   other: 'an entry of unknown origin',
+  'xen-entry': 'the place where Xen is entered',
+  'boot-info': 'the boot information that GRUB hands to Xen',
+  'launch-info': 'what GRUB notes about the processor and the launch',
+  'command-line': 'a command line',
 }
 
 /** The same place in the list of before the restart and of now. */
@@ -70,19 +75,34 @@ export function checkFile(
       ),
     ]
   const { role } = now
-  const isBootFile = role !== 'platform' && role !== 'policy' && role !== 'other'
-  const kernel = input.booted?.modules.find((one) => one.role === 'kernel')?.path ?? null
-  const fault = isBootFile
-    ? (findNameFault(role, file.path, kernelReleaseOf(kernel)) ??
-      (file.package === null ? null : findPackageFault(role, file.path, file.package)))
-    : null
-  // A package vouches for its file in the file's own place alone.
-  if (fault !== null) return [blocking('wrong-file', index, fault, LOOK_AT_GRUB)]
+  const wrong = isModuleRole(role) ? checkPlace(input, role, file, index) : []
+  if (wrong.length > 0) return wrong
   if (role === 'initramfs' && file.reproduced === true) return []
   return checkPackage(file, name, index, input.previousBootTime ?? null)
 }
 
-function checkPackage(file: FileFact, name: string, index: number, lastBoot: string | null): Reason[] {
+const MODULE_ROLES: readonly string[] = ['mle', 'xen', 'kernel', 'initramfs', 'module']
+
+function isModuleRole(role: MeasuredComponent['role']): role is ModuleRole {
+  return MODULE_ROLES.includes(role)
+}
+
+/** A package vouches for its file in the file's own place alone. */
+export function checkPlace(
+  input: ExplanationInput,
+  role: ModuleRole,
+  file: FileFact,
+  index: number,
+): Reason[] {
+  const kernel = input.booted?.modules.find((one) => one.role === 'kernel')?.path ?? null
+  const fault =
+    findNameFault(role, file.path, kernelReleaseOf(kernel)) ??
+    (file.package === null ? null : findPackageFault(role, file.path, file.package))
+  return fault === null ? [] : [blocking('wrong-file', index, fault, LOOK_AT_GRUB)]
+}
+
+/** What stands against the package of a file. */
+export function checkPackage(file: FileFact, name: string, index: number, lastBoot: string | null): Reason[] {
   const owner = file.package
   if (owner === null)
     return [

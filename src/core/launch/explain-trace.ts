@@ -11,8 +11,9 @@ import {
   type Pair,
 } from './explain-file.ts'
 import type { Cause, ExplanationInput, FileFact, MeasuredComponent, Reason } from './explain-types.ts'
+import { bootInfoReason, checkEntered, checkXen } from './explain-xen.ts'
 import { isReordered, pairComponents } from './pair-components.ts'
-import { type Bank, PCR } from './pcr.ts'
+import type { Bank } from './pcr.ts'
 
 type Traced = { readonly causes: Cause[]; readonly reasons: Reason[] }
 
@@ -41,8 +42,9 @@ export function traceRegister(
   ]
   const changed = pairs.filter((pair) => pair.before?.digests[bank] !== pair.now?.digests[bank])
   const traced = mergeTraced(changed.map((pair) => tracePair(input, pair, index, true)))
-  if (!isReordered(partners)) return traced
-  return { ...traced, reasons: [orderReason(pairs, index), ...traced.reasons] }
+  const entered = checkEntered(changed, index)
+  const order = isReordered(partners) ? [orderReason(pairs, index)] : []
+  return { ...traced, reasons: [...order, ...entered, ...traced.reasons] }
 }
 
 function mergeTraced(all: readonly Traced[]): Traced {
@@ -86,6 +88,8 @@ function tracePair(input: ExplanationInput, pair: Pair, index: number, hasList: 
     const what = `${describe({ role: 'module', path: file?.path ?? now.path })} is measured in addition`
     return { causes, reasons: [blocking('module-added', index, what, LOOK_AT_GRUB)] }
   }
+  if (input.rule === null && (now.role === 'xen' || now.role === 'xen-entry') && isTrenchBoot(input))
+    return { causes, reasons: checkXen(input, now, file, index) }
   const reasons = checkFile(input, now, file, index)
   // Under TrenchBoot, where there is no rule, no command line goes into a module's digest.
   if (before !== null && input.rule !== null && before.commandLine !== now.commandLine)
@@ -94,13 +98,12 @@ function tracePair(input: ExplanationInput, pair: Pair, index: number, hasList: 
 }
 
 function checkSpecial(input: ExplanationInput, now: MeasuredComponent, index: number): Reason | null {
-  const { log } = input
-  const isTrenchBoot = log !== null && !(log instanceof Failure) && log.kind === 'trenchboot'
-  if (isTrenchBoot && now.role === 'other' && index === PCR.launched)
+  if (now.role === 'boot-info') return bootInfoReason(input, index)
+  if (now.role === 'launch-info' || now.role === 'command-line')
     return blocking(
-      'platform-changed',
+      now.role === 'command-line' ? 'command-line-changed' : 'platform-changed',
       index,
-      `the boot information that TrenchBoot measures (memory map, addresses, options) changed in PCR ${index}; the log holds only its digest, so it cannot be told what changed in it`,
+      `${describe(now)} changed in PCR ${index}; the log holds only its digest, so it cannot be told what changed in it`,
       LOOK_AT_GRUB,
     )
   if (now.role === 'platform' || now.role === 'other') {
@@ -127,6 +130,10 @@ function checkSpecial(input: ExplanationInput, now: MeasuredComponent, index: nu
       'check with: rpm -V tboot; rpm -q --last tboot',
     )
   return null
+}
+
+function isTrenchBoot({ log }: ExplanationInput): boolean {
+  return log !== null && !(log instanceof Failure) && log.kind === 'trenchboot'
 }
 
 const CONTRACT_ROLES: readonly string[] = ['mle', 'xen', 'kernel', 'initramfs', 'module']

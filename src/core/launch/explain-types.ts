@@ -4,10 +4,19 @@ import type { ImageDigest } from './image-digest.ts'
 import type { Digests, LaunchLog } from './launch-log.ts'
 import type { CommandLineRule } from './module-digest.ts'
 import type { Bank, PcrBanks } from './pcr.ts'
+import type { XenMle } from './xen-mle.ts'
+
+/** What an extend stands for; the last four are TrenchBoot's (EventOrigin in launch-log.ts). */
+export const MEASURED_ROLES = [
+  ...(['mle', 'xen', 'kernel', 'initramfs', 'module', 'platform', 'policy', 'other'] as const),
+  ...(['xen-entry', 'boot-info', 'launch-info', 'command-line'] as const),
+] as const
+
+export type MeasuredRole = (typeof MEASURED_ROLES)[number]
 
 /** What a boot measured, one extend after the other: kept in the checkpoint before the restart. */
 export type MeasuredComponent = {
-  readonly role: ModuleRole | 'platform' | 'policy' | 'other'
+  readonly role: MeasuredRole
   readonly path: string | null
   readonly commandLine: string | null
   readonly pcr: number
@@ -36,6 +45,8 @@ export type FileFact = {
   readonly package: PackageFact | null
   /** An initramfs that dom0 made again before the restart, byte for byte, or whose difference a person accepted then. */
   readonly reproduced?: boolean
+  /** Xen's launch hashes under TrenchBoot; null or missing where the file gives none. */
+  readonly xen?: XenMle | null
   /** Id of the bulletin that asked for this package, such as `103`. */
   readonly bulletin: string | null
 }
@@ -61,6 +72,8 @@ export type ExplanationInput = {
   readonly alreadyResealed: boolean | null
   /** When the boot before this one began, ISO 8601; lets an older package in place of a newer one be told. */
   readonly previousBootTime?: string | null
+  /** Xen's and the dom0 kernel's command lines are those of before the restart; null or missing: not known. */
+  readonly areLinesSame?: boolean | null
 }
 
 export type ReasonCode =
@@ -88,6 +101,13 @@ export type ReasonCode =
   | 'signer-unknown'
   | 'package-older-than-last-boot'
   | 'differs-from-prediction'
+  | 'xen-not-computable'
+  | 'boot-info-not-computable'
+
+/**
+ * Changes of which nobody can say here what they should be. They are no contradiction and no explanation: a person decides.
+ */
+export const NOT_COMPUTABLE: readonly ReasonCode[] = ['xen-not-computable', 'boot-info-not-computable']
 
 /** A finding about one register: what it is and what to do. `isBlocking` ones make the verdict unexplained. */
 export type Reason = {
@@ -113,11 +133,11 @@ export type ExplainedPcr = {
   readonly before: string | null
   readonly now: string | null
   readonly predicted: string | null
-  readonly change: 'none' | 'expected' | 'unexpected'
+  readonly change: 'none' | 'expected' | 'not-computable' | 'unexpected'
   readonly causes: readonly Cause[]
 }
 
-export type Verdict = 'unchanged' | 'explained' | 'unexplained' | 'no-baseline'
+export type Verdict = 'unchanged' | 'explained' | 'not-computable' | 'unexplained' | 'no-baseline'
 
 /** The `explain` document of the contract; `reasons` and `advice` are additions. */
 export type Explanation = {
@@ -125,6 +145,6 @@ export type Explanation = {
   readonly alreadyResealed: boolean | null
   readonly pcrs: readonly ExplainedPcr[]
   readonly reasons: readonly Reason[]
-  /** In this order, for a tired reader; empty unless the verdict is unexplained. */
+  /** In this order, for a tired reader; empty unless the verdict is unexplained or not-computable. */
   readonly advice: readonly string[]
 }

@@ -1,16 +1,18 @@
 import { Failure } from '../failure.ts'
 import { listComponents } from './components.ts'
-import { listAdvice } from './explain-advice.ts'
+import { adviceFor } from './explain-advice.ts'
 import { traceRegister } from './explain-trace.ts'
-import type {
-  Cause,
-  ExplainedPcr,
-  Explanation,
-  ExplanationInput,
-  Reason,
-  ReasonCode,
-  Verdict,
+import {
+  type Cause,
+  type ExplainedPcr,
+  type Explanation,
+  type ExplanationInput,
+  NOT_COMPUTABLE,
+  type Reason,
+  type ReasonCode,
+  type Verdict,
 } from './explain-types.ts'
+import { bootInfoReason } from './explain-xen.ts'
 import { constantOf, PCR } from './pcr.ts'
 import { isListed, replayPcr } from './replay.ts'
 
@@ -35,7 +37,7 @@ export function explainChange(input: ExplanationInput): Explanation {
     alreadyResealed,
     pcrs,
     reasons,
-    advice: verdict === 'unexplained' ? listAdvice(alreadyResealed) : [],
+    advice: adviceFor(verdict, alreadyResealed),
   }
 }
 
@@ -53,6 +55,7 @@ function decideVerdict(pcrs: readonly ExplainedPcr[]): Verdict {
   // Nothing selected means nothing was compared.
   if (pcrs.length === 0) return 'unexplained'
   if (pcrs.some((pcr) => pcr.change === 'unexpected')) return 'unexplained'
+  if (pcrs.some((pcr) => pcr.change === 'not-computable')) return 'not-computable'
   return pcrs.some((pcr) => pcr.change === 'expected') ? 'explained' : 'unchanged'
 }
 
@@ -107,8 +110,13 @@ function explainRegister(input: ExplanationInput, index: number): Explained {
     ...checkExpected(input, index),
     ...traced.reasons,
   ]
-  const isBlocked = reasons.some((reason) => reason.isBlocking)
-  return { pcr: bare(input, index, isBlocked ? 'unexpected' : 'expected', traced.causes), reasons }
+  return { pcr: bare(input, index, decideChange(reasons), traced.causes), reasons }
+}
+
+function decideChange(reasons: readonly Reason[]): ExplainedPcr['change'] {
+  const blocking = reasons.filter((reason) => reason.isBlocking)
+  if (blocking.length === 0) return 'expected'
+  return blocking.every(({ code }) => NOT_COMPUTABLE.includes(code)) ? 'not-computable' : 'unexpected'
 }
 
 function differsFromPrediction(index: number, predicted: string | null): Reason[] {
@@ -143,8 +151,8 @@ function traceChange(input: ExplanationInput, index: number): Traced {
   if (log === null || log instanceof Failure)
     return stop(
       'log-missing',
-      `no readable launch log of this boot explains PCR ${index}`,
-      'run `aem-reseal predict` to see why',
+      `no readable launch log of this boot explains PCR ${index}${log === null ? '' : `: ${log.text.what}`}`,
+      log?.text.next ?? 'run `aem-reseal predict` to see why',
     )
   const now = input.pcrsNow[bank]?.[index] ?? null
   const replayed = replayPcr(log, bank, index, now, isListed(log, index))
@@ -154,6 +162,8 @@ function traceChange(input: ExplanationInput, index: number): Traced {
       `the launch log does not lead to the value of PCR ${index}`,
       'trust neither; compare with another device',
     )
+  if (replayed.status === 'not-in-log' && log.kind === 'trenchboot' && index === PCR.launched)
+    return { causes: [], reasons: [bootInfoReason(input, index)] }
   if (replayed.status === 'not-in-log')
     return stop(
       'not-in-log',

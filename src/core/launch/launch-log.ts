@@ -23,8 +23,16 @@ export const EVENT_TYPE = {
 export type EventOrigin =
   | { readonly kind: 'platform' }
   | { readonly kind: 'mle' }
+  /** AMD: where in the launched program it is entered. */
+  | { readonly kind: 'mle-entry' }
   | { readonly kind: 'policy' }
   | { readonly kind: 'module'; readonly moduleIndex: number }
+  /** TrenchBoot on BIOS: GRUB's multiboot information, as a whole. */
+  | { readonly kind: 'boot-info' }
+  /** TrenchBoot: what GRUB notes about processor and launch. */
+  | { readonly kind: 'launch-info' }
+  /** TrenchBoot on UEFI: a command line; of Xen where `moduleIndex` is null. */
+  | { readonly kind: 'command-line'; readonly moduleIndex: number | null }
   | { readonly kind: 'other' }
 
 /** One extend, in the order it was made. `data` is text for people, never evidence. */
@@ -42,6 +50,9 @@ export type LoggedModule = {
   readonly digests: Digests
 }
 
+/** What a TrenchBoot log says of the way the boot was launched. */
+export type LaunchKind = { readonly cpu: 'intel' | 'amd'; readonly firmware: 'bios' | 'uefi' }
+
 /** legacy and da are tboot's PCR maps (legacy; details and authorities); slaunch is TrenchBoot's code and data. */
 export type PcrMap = 'legacy' | 'da' | 'slaunch'
 
@@ -51,6 +62,10 @@ export type LaunchLog = {
   /** Whether a measured launch took place; null when the text does not say. */
   readonly measured: boolean | null
   readonly map: PcrMap | null
+  /** TrenchBoot only; null where the log does not tell. */
+  readonly launch?: LaunchKind | null
+  /** The only bank of the log, where it has one alone and says so. */
+  readonly soleBank?: Bank | null
   readonly events: readonly LaunchEvent[]
   readonly modules: readonly LoggedModule[]
   /** tboot's policy is the one built in, which sends every later module to one register. */
@@ -82,7 +97,11 @@ export type RawEvent = {
   readonly data: Uint8Array
 }
 
-export type RawLog = { readonly events: readonly RawEvent[]; readonly problems: readonly string[] }
+export type RawLog = {
+  readonly events: readonly RawEvent[]
+  readonly problems: readonly string[]
+  readonly soleBank?: Bank | null
+}
 
 /**
  * The placeholder that Xen and the loader log where they cannot compute an algorithm: 01, then zeros

@@ -3,7 +3,7 @@ import type { Bank } from './pcr.ts'
 
 /**
  * Finds for each extend of now the one of before that it continues: the same digest, else the same file in the same role,
- * else the same role. So an extend put in between is told from those that only moved up.
+ * else the same role, else the same place between the same neighbours. So an extend put in between is told from those that only moved up.
  * @returns places in `before`, null for what is new; each place at most once
  */
 export function pairComponents(
@@ -34,7 +34,30 @@ export function pairComponents(
       taken.add(place)
     }
   }
+  pairBetweenNeighbours(partners, before.length)
   return partners
+}
+
+/**
+ * What stands in the place of something else, between the same neighbours, continues it. Earlier versions of this program
+ * kept other roles for TrenchBoot's extends.
+ */
+function pairBetweenNeighbours(partners: (number | null)[], length: number): void {
+  const known = partners.map((place) => place)
+  for (let from = 0; from < known.length; ) {
+    if (known[from] !== null) {
+      from += 1
+      continue
+    }
+    let to = from
+    while (to < known.length && known[to] === null) to += 1
+    const first = from === 0 ? 0 : known[from - 1]! + 1
+    const end = to === known.length ? length : known[to]!
+    const places = Array.from({ length: Math.max(0, end - first) }, (_, at) => first + at)
+    const isSameGap = places.length === to - from && places.every((place) => !known.includes(place))
+    if (isSameGap) for (const [at, place] of places.entries()) partners[from + at] = place
+    from = to
+  }
 }
 
 /** What continues an earlier extend must come in the order of before, whatever was added or taken out. */

@@ -158,6 +158,31 @@ export function listConstantPcrs(
   })
 }
 
+/** Of a register that a failed launch left. */
+export const CLOSED = 'closed by a failed launch'
+
+const CONSTANT_WORDS: Readonly<Record<PublicConstant, string>> = {
+  unset: 'never extended',
+  unlaunched: 'never launched',
+  capped: CLOSED,
+}
+
+/** Registers that hold a public constant, by what it says: `never extended`, and which. */
+export function groupConstants(
+  values: Readonly<Record<number, string>>,
+  indices: readonly number[],
+): readonly { readonly words: string; readonly pcrs: readonly number[] }[] {
+  return Object.entries(CONSTANT_WORDS).flatMap(([kind, words]) => {
+    const pcrs = indices.filter((index) => constantOf(values[index] ?? '') === kind)
+    return pcrs.length === 0 ? [] : [{ words, pcrs }]
+  })
+}
+
+/** A dynamic launch fills some of these: without one, nothing is said of PCR 17. */
+export function selectsLaunch(indices: readonly number[]): boolean {
+  return indices.some((index) => DRTM_PCRS.includes(index))
+}
+
 /**
  * `/sys/class/tpm/tpm0/pcrs` of a TPM 1.2 (drivers/char/tpm/tpm-sysfs.c, Linux 6.1):
  *

@@ -1,9 +1,10 @@
-import type { BootEntry, ModuleRole } from './boot-entry.ts'
+import type { BootEntry, BootFile, ModuleRole } from './boot-entry.ts'
 import { EVENT_TYPE, type EventOrigin, type LaunchLog } from './launch-log.ts'
 import type { MeasuredModule } from './match-module.ts'
 import type { CommandLineRule } from './module-digest.ts'
 import type { NextModule } from './next-modules.ts'
 import { type Bank, isUnset, PCR, type PcrBanks } from './pcr.ts'
+import { predictData, predictXen, UEFI_WHY, type XenFacts } from './predict-trenchboot.ts'
 import type { PredictedComponent } from './prediction.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import type { ReplayStatus } from './replay.ts'
@@ -15,8 +16,11 @@ export type PredictionContext = {
   /** Modules of the current boot. */
   readonly booted: readonly MeasuredModule[]
   readonly entry: BootEntry
+  readonly bootedEntry: BootEntry | null
   readonly next: readonly NextModule[]
   readonly mleNow: string | null
+  /** TrenchBoot only. */
+  readonly xen: XenFacts
   readonly launcherUnchanged: boolean | null
   readonly sameCapabilities: boolean | null
   readonly sinitUnchanged: boolean | null
@@ -36,11 +40,8 @@ type Links = PredictedLink[] | Refusal
 
 /** The extends of one register in the next boot, or why they cannot be known. */
 export function chainOf(context: PredictionContext, index: number, status: ReplayStatus): Links {
-  if (context.log.kind === 'trenchboot' && index === PCR.launched)
-    return refuse(
-      'trenchboot-multiboot-info',
-      'TrenchBoot measures the multiboot information here: memory addresses and sizes that nobody knows before the boot',
-    )
+  if (context.log.kind === 'trenchboot' && index === PCR.launched) return chainOfData(context, status)
+  if (context.log.launch?.firmware === 'uefi' && index === PCR.drtm) return refuse('trenchboot-mle', UEFI_WHY)
   if (status === 'unknown')
     return refuse('pcrs-unreadable', `the TPM's value of PCR ${index} could not be read`)
   if (status === 'unfaithful') return refuse('log-unfaithful', `the log does not lead to PCR ${index}`)
@@ -52,6 +53,23 @@ export function chainOf(context: PredictionContext, index: number, status: Repla
       'the number of modules changes, and the policy does not tell where new ones go',
     )
   return joinLinks(context, index, policy)
+}
+
+/** Under TrenchBoot PCR 18 holds no module: command lines on UEFI, all that GRUB hands over on BIOS. */
+function chainOfData(context: PredictionContext, status: ReplayStatus): Links {
+  const data = predictData(context.log, context.bank, context.bootedEntry, context.entry)
+  if ('code' in data) return data
+  if (status !== 'faithful') return refuse('log-unfaithful', `the log does not lead to PCR ${PCR.launched}`)
+  const refusal = data.some(({ isPlatform }) => isPlatform) ? checkPlatform(context) : null
+  if (refusal !== null) return refusal
+  return data.map(({ digest, file, isChanged: changed }): PredictedLink => {
+    const component = file === null ? null : { ...pick(file), digest, changed, package: null }
+    return { digest, component, isShortened: false }
+  })
+}
+
+function pick({ role, path, commandLine }: BootFile) {
+  return { role, path, commandLine }
 }
 
 /** A register without log entries stays as it is only if nothing that fills it can have changed. */
@@ -119,8 +137,11 @@ function linkOf(
   const same: PredictedLink = { digest: logged, component: null, isShortened }
   if (origin.kind === 'platform') return checkPlatform(context) ?? same
   if (origin.kind === 'policy') return checkPolicy(context) ?? same
-  if (origin.kind === 'mle') return mleLink(context, logged, isShortened)
-  if (origin.kind === 'other')
+  if (origin.kind === 'mle' || origin.kind === 'mle-entry')
+    return context.rule === null
+      ? xenLink(context, origin.kind, logged, isShortened)
+      : mleLink(context, logged, isShortened)
+  if (origin.kind !== 'module')
     return refuse(
       'unknown-module',
       'the log has an entry here that belongs to no module, as of a TPM NV index',
@@ -130,6 +151,8 @@ function linkOf(
 
 /** Another tboot may ask SINIT for other capabilities, which are measured apart from it. */
 function checkCapabilities(context: PredictionContext): Refusal | null {
+  // Under TrenchBoot GRUB chooses them, not Xen's header (TrenchBoot/grub 90ce968a5, i386/txt/txt.c 765-834).
+  if (context.rule === null) return null
   if (context.launcherUnchanged !== false || context.sameCapabilities === true) return null
   return refuse(
     'tboot-changed',
@@ -164,23 +187,33 @@ function checkPolicy(context: PredictionContext): Refusal | null {
       )
 }
 
+/** Xen under TrenchBoot, and on AMD the place where it is entered, which changes with it. */
+function xenLink(
+  context: PredictionContext,
+  kind: 'mle' | 'mle-entry',
+  logged: string,
+  isShortened: boolean,
+): PredictedLink | Refusal {
+  const { log, bank, xen, launcherUnchanged } = context
+  const predicted = predictXen({ log, bank, xen, isUnchanged: launcherUnchanged })
+  if ('code' in predicted) return predicted
+  if (kind === 'mle-entry') return { digest: predicted.entry ?? logged, component: null, isShortened }
+  const { digest } = predicted
+  return { digest, component: componentOf(context, 'xen', digest, digest !== logged), isShortened }
+}
+
 /**
- * tboot, or Xen under TrenchBoot. A changed tboot is predicted from its own MLE hash, where the rule for command lines
- * is the newer one, which no later version gave up; a changed Xen under TrenchBoot is not.
+ * tboot. A changed one is predicted from its own MLE hash, where the rule for command lines is the newer one, which no
+ * later version gave up.
  */
 function mleLink(context: PredictionContext, logged: string, isShortened: boolean): PredictedLink | Refusal {
   const { launcherUnchanged, mleNow, rule } = context
   const link = (digest: string): PredictedLink => ({
     digest,
-    component: componentOf(context, rule === null ? 'xen' : 'mle', digest, digest !== logged),
+    component: componentOf(context, 'mle', digest, digest !== logged),
     isShortened,
   })
   if (launcherUnchanged === true) return link(logged)
-  if (rule === null)
-    return refuse(
-      'trenchboot-mle',
-      'Xen is the launched environment here; a changed Xen is measured as it lies in memory',
-    )
   if (launcherUnchanged === null)
     return refuse('tboot-unknown', 'it could not be told whether tboot is still the one of this boot')
   if (mleNow === null || rule !== 'whole')

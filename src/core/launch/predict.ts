@@ -7,6 +7,7 @@ import { COMMAND_LINE_RULES, type CommandLineRule } from './module-digest.ts'
 import { listNextModules } from './next-modules.ts'
 import { BANK_NAMES, type Bank, isUnset, PCR, type PcrBanks } from './pcr.ts'
 import { chainOf, type PredictedLink, type PredictionContext } from './predict-chain.ts'
+import { NO_XEN, type XenFacts } from './predict-trenchboot.ts'
 import type { LaunchPrediction, PredictedComponent, PredictedPcr } from './prediction.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { extendAll, isListed, replayPcr } from './replay.ts'
@@ -21,6 +22,8 @@ export type PredictionInput = CalibrationInput & {
   readonly mleNow: Record<CommandLineRule, Digests> | null
   /** tboot's file asks SINIT for the same capabilities as the running tboot did; null or left out when it was not compared. */
   readonly sameCapabilities?: boolean | null
+  /** Xen's launch hashes under TrenchBoot. */
+  readonly xen?: XenFacts
   /**
    * Whether these are still what this boot used, by other evidence than the log (package installed before the boot and
    * unmodified, file unchanged since the boot): null when nobody can tell. `launcher` is tboot, or Xen under TrenchBoot.
@@ -121,8 +124,10 @@ function newContext(
     rule: calibration.rule,
     booted: calibration.modules,
     entry: input.next.entry,
+    bootedEntry: input.booted,
     next: listNextModules(input.next.entry, input.nextImages ?? input.images, calibration.rule),
     mleNow: input.mleNow === null ? null : (input.mleNow[calibration.rule ?? 'whole'][bank] ?? null),
+    xen: input.xen ?? NO_XEN,
     launcherUnchanged: isLauncherUnchanged(input, logged, bank),
     sameCapabilities: input.sameCapabilities ?? null,
     sinitUnchanged: input.unchanged.sinit,
@@ -152,7 +157,7 @@ function predictPcr(context: PredictionContext, index: number): PredictedPcr {
     index,
     bank,
     now,
-    predicted: extendAll(bank, digests),
+    predicted: extendAll(bank, digests, replayed.isFirstResult),
     reason: describeChange(chain),
     code: null,
     components,

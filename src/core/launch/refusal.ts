@@ -18,6 +18,7 @@ export type RefusalCode =
   | 'pcrs-unreadable'
   | 'trenchboot-multiboot-info'
   | 'trenchboot-mle'
+  | 'trenchboot-command-line'
   | 'other-flavour'
   | 'not-measured-by-launch'
   | 'luks-header-unknown'
@@ -54,6 +55,7 @@ const NEXT: Readonly<Record<RefusalCode, string>> = {
     'see that the TPM driver is loaded and the bank is active (`ls /sys/class/tpm/tpm0/`), then run `aem-reseal predict` again',
   'trenchboot-multiboot-info': USE_HOLD,
   'trenchboot-mle': USE_HOLD,
+  'trenchboot-command-line': USE_HOLD,
   'other-flavour': 'make the AEM entry the default of GRUB, then run `aem-reseal predict` again',
   'not-measured-by-launch': 'see SEAL in /etc/anti-evil-maid.conf: the launch fills PCR 17, 18 and 19 only',
   'luks-header-unknown': 'run `sudo aem-reseal predict` on the machine itself, booted with the AEM entry',
@@ -61,6 +63,7 @@ const NEXT: Readonly<Record<RefusalCode, string>> = {
     'if you changed a passphrase yourself, restart with the AEM entry before any update, so that AEM seals to it; if not, do not restart, and look at it with `sudo cryptsetup luksDump`',
 }
 
-export function refuse(code: RefusalCode, why: string): Refusal {
-  return { code, why, next: NEXT[code] }
+/** @param next what helps in this very case; left out: what helps against the code in general */
+export function refuse(code: RefusalCode, why: string, next = NEXT[code]): Refusal {
+  return { code, why, next }
 }

@@ -22,6 +22,8 @@ export type ReplayedPcr = {
    * `matchesAfter + 1` is the first one the TPM never took. Null when no part of the log gives it.
    */
   readonly matchesAfter: number | null
+  /** The log's first entry holds what the register became, not what was extended (`isFirstResult`). */
+  readonly isFirstResult: boolean
 }
 
 /** The value a register starts from: zeros, for register 0 the startup locality (TCG PFP 1.06, 10.4.5.3). */
@@ -41,9 +43,41 @@ export function replayValues(log: LaunchLog, bank: Bank, index: number): string[
   return values
 }
 
-/** The value after these digests, from zeros. @param digests in extend order, of the bank's size */
-export function extendAll(bank: Bank, digests: readonly string[]): string {
-  return digests.reduce((value, digest) => extendPcr(bank, value, digest), emptyPcr(bank))
+/**
+ * The value after these digests, from zeros.
+ * @param digests in extend order, of the bank's size
+ * @param isFirstResult the first one is the register's value already
+ */
+export function extendAll(bank: Bank, digests: readonly string[], isFirstResult = false): string {
+  const start = isFirstResult ? (digests[0] ?? emptyPcr(bank)) : emptyPcr(bank)
+  return digests.slice(isFirstResult ? 1 : 0).reduce((value, digest) => extendPcr(bank, value, digest), start)
+}
+
+/**
+ * Some SINIT modules log, as the first entry of PCR 17, the register's value after it instead of what they extended (Dell
+ * OptiPlex 9010 and 7010: TrenchBoot/openqa-tests-qubesos, tests/aem_hw.pm, "ACM bug").
+ */
+function replayFromResult(log: LaunchLog, bank: Bank, index: number): string | null {
+  const own = log.events.filter((event) => event.pcr === index && event.digests[bank] !== undefined)
+  if (log.kind !== 'trenchboot' || index !== PCR.drtm || own[0]?.origin.kind !== 'platform') return null
+  if (log.launch?.cpu !== 'intel' || own.length < 2) return null
+  return extendAll(
+    bank,
+    own.map((event) => event.digests[bank]!),
+    true,
+  )
+}
+
+/**
+ * Xen's early code logs the multiboot information with a digest that a TPM with SHA-256 alone did not get
+ * (iwanicki92/drtm-tests, docs/testing.md, "one-bank header"): then the log says nothing of PCR 18.
+ */
+function isUntold(log: LaunchLog, index: number): boolean {
+  return (
+    index === PCR.launched &&
+    log.soleBank === 'sha256' &&
+    log.events.some(({ origin }) => origin.kind === 'boot-info')
+  )
 }
 
 /**
@@ -58,12 +92,15 @@ export function replayPcr(
   now: string | null,
   isComplete = true,
 ): ReplayedPcr {
-  const base = { index, bank, now, matchesAfter: null }
+  const base = { index, bank, now, matchesAfter: null, isFirstResult: false }
   if (!canReplay(log, bank, index) || !isComplete) return { ...base, status: 'not-in-log', replayed: null }
   const values = tryReplay(log, bank, index)
   const replayed = values?.at(-1) ?? null
   if (replayed === null || now === null || values === null) return { ...base, status: 'unknown', replayed }
   if (replayed === now) return { ...base, status: 'faithful', replayed }
+  const fromResult = replayFromResult(log, bank, index)
+  if (fromResult === now) return { ...base, status: 'faithful', replayed: fromResult, isFirstResult: true }
+  if (isUntold(log, index)) return { ...base, status: 'not-in-log', replayed: null }
   const prefix = values.lastIndexOf(now)
   return { ...base, status: 'unfaithful', replayed, matchesAfter: prefix === -1 ? null : prefix }
 }

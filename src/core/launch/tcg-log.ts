@@ -3,7 +3,6 @@ import { type ByteReader, isZero, takeBytes, takeUint, toHex, toText, truncated 
 import {
   type Digests,
   EVENT_TYPE,
-  type EventOrigin,
   type LaunchEvent,
   type LaunchLog,
   type RawEvent,
@@ -11,6 +10,7 @@ import {
 } from './launch-log.ts'
 import { BANKS, type Bank, bankOfAlgorithm, PCR } from './pcr.ts'
 import { readTxtContainer } from './tcg-log-tpm12.ts'
+import { decideLaunchKind, decideOrigins } from './tcg-origins.ts'
 
 /** TCG PC Client Platform Firmware Profile 1.06, section 10.4.5.1: header event of 32 bytes before its data. */
 const HEADER_EVENT_BYTES = 32
@@ -89,7 +89,8 @@ function readAgileLog(reader: ByteReader, data: ByteReader, sizeBytes: number | 
     throw truncated(reader.what, `its events end at ${end}`)
   const events: RawEvent[] = []
   while (!isAtEnd(reader, end, sizeBytes)) events.push(readAgileEvent(reader, algorithms))
-  return { events, problems: [] }
+  const soleBank = algorithms.length === 1 ? algorithms[0]!.bank : null
+  return { events, problems: [], soleBank }
 }
 
 function readAlgorithm(data: ByteReader): Algorithm {
@@ -151,21 +152,6 @@ function readAgileEvent(reader: ByteReader, algorithms: readonly Algorithm[]): R
   return { pcr, type, digests, data }
 }
 
-/**
- * Modules are the secure launch events in the code register, in the order of the launch policy, which is GRUB's load
- * order (TrenchBoot/grub intel-txt-aem-2.06, grub-core/loader/multiboot_mbi2.c). Xen itself is the MLE.
- */
-function decideOrigins(events: readonly RawEvent[]): EventOrigin[] {
-  let moduleIndex = 0
-  return events.map((event) => {
-    if (event.type === EVENT_TYPE.mleHash) return { kind: 'mle' }
-    if (event.type < EVENT_TYPE.tbootMeasurement) return { kind: 'platform' }
-    if (event.type !== EVENT_TYPE.slaunch || event.pcr !== PCR.drtm) return { kind: 'other' }
-    moduleIndex += 1
-    return { kind: 'module', moduleIndex: moduleIndex - 1 }
-  })
-}
-
 function toLaunchLog(raw: RawLog): LaunchLog {
   const startup = raw.events.find(
     (event) => event.type === EVENT_TYPE.noAction && ascii(event.data).startsWith('StartupLocality\0'),
@@ -182,6 +168,8 @@ function toLaunchLog(raw: RawLog): LaunchLog {
     version: null,
     measured: events.some((event) => event.pcr === PCR.drtm),
     map: 'slaunch',
+    launch: decideLaunchKind(extended),
+    soleBank: raw.soleBank ?? null,
     events,
     modules: modules.map((event) => ({ commandLine: null, digests: event.digests })),
     defaultPolicy: null,

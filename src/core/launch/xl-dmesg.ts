@@ -16,7 +16,7 @@ const MAX_LOG_BYTES = 16 * 1024 * 1024
  */
 export function parseEventLogLocation(text: string): LogLocation | null {
   const line =
-    /^\(XEN\) (?:\[[^\]\n]*\] )?SLAUNCH: reserving event log [([](0x[0-9a-f]{1,16}) ?[-,] ?(0x[0-9a-f]{1,16})\)/gim
+    /^(?:\[[^\]\n]*\] ?)?\(XEN\) (?:\[[^\]\n]*\] )?SLAUNCH: reserving event log [([](0x[0-9a-f]{1,16}) ?[-,] ?(0x[0-9a-f]{1,16})\)/gim
   const all = [...text.matchAll(line)]
   const [found] = all
   if (!found || all.some((other) => other[1] !== found[1] || other[2] !== found[2])) return null
@@ -24,4 +24,18 @@ export function parseEventLogLocation(text: string): LogLocation | null {
   const sizeBytes = Number(found[2]) - address
   const isUsable = Number.isSafeInteger(address) && address > 0 && sizeBytes > 0 && sizeBytes <= MAX_LOG_BYTES
   return isUsable ? { address, sizeBytes } : null
+}
+
+/** Xen's first words in its console (xen/common/version.c, xen/drivers/char/console.c: `Xen version 4.17.4 (@) (gcc ...) ...`). */
+const BANNER = /^(?:\[[^\]\n]*\] ?)?\(XEN\) (?:\[[^\]\n]*\] )?Xen version /gm
+
+/** Does the console's text still have its beginning? The ring overwrites that first. */
+export function isConsoleWhole(text: string): boolean {
+  return text.search(BANNER) !== -1
+}
+
+/** What the last boot wrote, of a log that boots are added to; empty where no boot begins in it. */
+export function lastBootOf(text: string): string {
+  const starts = [...text.matchAll(BANNER)]
+  return text.slice(starts.at(-1)?.index ?? text.length)
 }

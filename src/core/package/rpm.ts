@@ -78,13 +78,22 @@ export type VerifyFinding = {
  *
  * Sample: `S.5....T.  c /etc/anti-evil-maid.conf`, `missing     /boot/xen-4.17.4.gz` (rpm 4.18)
  *
+ * A dependency that is not met (a package put in by `rpm --nodeps`) says nothing of the files; it is printed before them
+ * (seen with rpm 4.18): `Unsatisfied dependencies for NAME:`, and one line each behind a tab.
+ *
  * @returns null when a line is of another form (a newer rpm, an error text): then nothing is known
  * @see rpm(8), VERIFY OPTIONS: S size, M mode, 5 digest, D device, L link, U user, G group, T time, P capabilities
  */
 export function parseRpmVerify(stdout: string, exit: number): readonly VerifyFinding[] | null {
   const findings: VerifyFinding[] = []
+  let hasDependencies = false
   for (const line of stdout.split('\n')) {
     if (line.trim() === '') continue
+    if (/^Unsatisfied dependencies for \S+:\s*$/.test(line)) {
+      hasDependencies = true
+      continue
+    }
+    if (hasDependencies && /^\t.+ is needed by .+$/.test(line)) continue
     const missing = /^missing\s+(?:([cdglr])\s+)?(\/.*?)(?: \(.*\))?$/.exec(line)
     if (missing?.[2]) {
       findings.push({ path: missing[2], kind: 'missing', fileFlag: missing[1] ?? null })
@@ -94,7 +103,7 @@ export function parseRpmVerify(stdout: string, exit: number): readonly VerifyFin
     if (!differs?.[1] || !differs[3]) return null
     findings.push({ path: differs[3], kind: verifyKind(differs[1]), fileFlag: differs[2] ?? null })
   }
-  if (exit !== 0 && findings.length === 0) return null
+  if (exit !== 0 && findings.length === 0 && !hasDependencies) return null
   return findings
 }
 

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { MEASURED_ROLES } from '../launch/explain-types.ts'
 import type { RecordedImage } from '../launch/match-module.ts'
 
 /** Lower-case hex. */
@@ -24,7 +25,7 @@ const approvedFile = z.object({
 })
 
 const component = z.object({
-  role: z.enum(['mle', 'xen', 'kernel', 'initramfs', 'module', 'platform', 'policy', 'other']),
+  role: z.enum(MEASURED_ROLES),
   path: z.string().nullable(),
   commandLine: z.string().nullable(),
   pcr: z.number().int(),

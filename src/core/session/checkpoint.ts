@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { MEASURED_ROLES } from '../launch/explain-types.ts'
 import { keptFindingsSchema, keptPredictionSchema } from './kept-answers.ts'
 import { type FileProblem, parseVersionedFile } from './versioned-file.ts'
 
@@ -66,7 +67,7 @@ export const baselineSchema = z.object({
   components: z
     .array(
       z.object({
-        role: z.enum(['mle', 'xen', 'kernel', 'initramfs', 'module', 'platform', 'policy', 'other']),
+        role: z.enum(MEASURED_ROLES),
         path: z.string().nullable(),
         commandLine: z.string().nullable(),
         pcr: z.number().int(),
@@ -115,7 +116,15 @@ export const sessionSchema = z.object({
   /** The contract's `predict` answer, kept as it was given. */
   prediction: keptPredictionSchema,
   /** The state that was accepted after an explained change. */
-  approved: z.object({ at: z.iso.datetime(), bootId: z.string().nullable(), pcrs: pcrValues }).nullable(),
+  approved: z
+    .object({
+      at: z.iso.datetime(),
+      bootId: z.string().nullable(),
+      pcrs: pcrValues,
+      /** A person accepted it though what was measured could not be computed. */
+      proof: z.literal('not-proven').optional(),
+    })
+    .nullable(),
   /** This program's own last reseal: the boot it ran in, and the sealed freshness token it left. */
   resealed: z.object({ bootId: z.string(), token: hexDigest }).nullable(),
   /** Latest facts of each step, for the report. */

@@ -22,6 +22,8 @@ const approvedState = z.object({
   shared: z.array(z.number().int().min(0).max(23)),
   /** `name evr` of the newest of each measured package; null where they could not be listed. */
   packages: z.array(z.string()).nullable(),
+  /** Accepted though what was measured could not be computed: nothing is sealed forward on it. */
+  proof: z.literal('not-proven').optional(),
 })
 
 const verifiedState = z.object({

@@ -34,7 +34,13 @@ export function renderReport(session: Session, closedAt: string, picture: string
     .join('\n')
 }
 
-function renderUpdate({ expectation, protection, restart, devicesLeft }: Session): readonly string[] {
+function renderUpdate({
+  approved,
+  expectation,
+  protection,
+  restart,
+  devicesLeft,
+}: Session): readonly string[] {
   return [
     '## What was decided',
     '',
@@ -42,6 +48,11 @@ function renderUpdate({ expectation, protection, restart, devicesLeft }: Session
     `- changed packages: ${expectation?.changedPackages.map(inline).join(', ') || 'none'}`,
     `- registers that might change: ${expectation?.mayChange.join(', ') || 'none'}`,
     `- way through the restart: ${protection ?? 'not chosen'}; restart: ${restart === null ? 'not planned' : inline(restart)}`,
+    ...(approved?.proof === 'not-proven'
+      ? [
+          '- **accepted, not proven**: what Xen measured in this boot could not be computed; a person accepted it',
+        ]
+      : []),
     `- devices still to do: ${devicesLeft === null ? 'not known' : devicesLeft.map(inline).join(', ') || 'none'}`,
     '',
   ]
@@ -57,7 +68,7 @@ function renderRegisters({ baseline, approved }: Session): readonly string[] {
   return [
     `## Registers (${baseline.bank})`,
     '',
-    `Recorded ${baseline.takenAt} in boot ${inline(baseline.bootId ?? 'not known')}; accepted ${approved?.at ?? 'never'} in boot ${inline(approved?.bootId ?? '-')}.`,
+    `Recorded ${baseline.takenAt} in boot ${inline(baseline.bootId ?? 'not known')}; accepted${approved?.proof === 'not-proven' ? ', not proven,' : ''} ${approved?.at ?? 'never'} in boot ${inline(approved?.bootId ?? '-')}.`,
     '',
     '| PCR | before | accepted | |',
     '|---|---|---|---|',

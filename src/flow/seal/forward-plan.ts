@@ -1,3 +1,4 @@
+import { checkProven } from '../../core/decide/forward-device.ts'
 import { checkKernel } from '../../core/decide/forward-kernel.ts'
 import { checkKnownDevice } from '../../core/decide/known-device.ts'
 import { checkSpace, type GateCheck } from '../../core/decide/readiness.ts'
@@ -72,7 +73,9 @@ export async function observeForwardReadiness(
       isOtherDevice: session.device !== null,
     }),
     ...(session.device === null
-      ? []
+      ? [checkProven(look, { selected: selected ?? [], registers: present })].filter(
+          (check) => check !== null,
+        )
       : [
           checkKnownDevice(look, session.device, device),
           await observeApproved(host, look, 'values' in target ? target.values : {}),

@@ -15,14 +15,17 @@ export const acceptChange: Step<'accept-change'> = async ({ host, ui, session, s
   const isSealed = seal.sealedInThisBoot === true && seal.outcome !== 'failed'
   const isAcceptedNow = session.approved !== null && session.approved.bootId === machine.bootId
   const needsAnswer =
-    !isAcceptedNow && (explanation.verdict === 'explained' || !isSealedOrShown(isSealed, seal.outcome))
+    !isAcceptedNow && (explanation.verdict !== 'unchanged' || !isSealedOrShown(isSealed, seal.outcome))
+  const isUnproven = explanation.verdict === 'not-computable'
   const answer = !needsAnswer
     ? 'yes'
     : await ui.ask<'yes' | 'no'>({
         id: 'accept-change',
         message:
-          explanation.verdict === 'explained'
-            ? 'Accept the explained change as the new good state?'
+          explanation.verdict !== 'unchanged'
+            ? isUnproven
+              ? 'What this boot measured is not proven. Accept it all the same as the new good state?'
+              : 'Accept the explained change as the new good state?'
             : seal.sealedInThisBoot === null
               ? 'Nothing changed, and whether AEM has sealed is not known. Reseal now?'
               : 'Nothing changed, but AEM has not sealed. Reseal now?',
@@ -35,15 +38,15 @@ export const acceptChange: Step<'accept-change'> = async ({ host, ui, session, s
           { value: 'yes', label: 'yes', hint: isSealed ? 'nothing is left to seal' : 'reseal to it' },
         ],
         default: 'no',
-        withYes: 'yes',
+        withYes: isUnproven ? 'no' : 'yes',
       })
   const outcome = decideOutcome(answer, explanation.verdict, isSealed, seal.outcome)
   return {
     outcome,
     facts: { answer, asked: needsAnswer, sealedInThisBoot: seal.sealedInThisBoot },
-    message: describeAcceptance(outcome, isSealed),
+    message: describeAcceptance(outcome, isSealed, isUnproven),
     ...(answer === 'yes'
-      ? { session: { approved: await observeApproved(host, session, isAcceptedNow, outcome) } }
+      ? { session: { approved: await observeApproved(host, session, isAcceptedNow, outcome, isUnproven) } }
       : {}),
   }
 }
@@ -69,6 +72,7 @@ async function observeApproved(
   session: Session,
   isAcceptedNow: boolean,
   outcome: string,
+  isUnproven: boolean,
 ): Promise<Session['approved']> {
   // A later boot that still has to be sealed is accepted itself: the gate asks for this boot's acceptance.
   const isConfirmingBoot = session.approved !== null && !isAcceptedNow && outcome !== 'accepted'
@@ -76,5 +80,6 @@ async function observeApproved(
   const machine = await observeMachine(host)
   const tpm = await observeTpm(host)
   const pcrs = tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {})
-  return { at: host.now().toISOString(), bootId: machine.bootId, pcrs }
+  const proof = isUnproven ? ({ proof: 'not-proven' } as const) : {}
+  return { at: host.now().toISOString(), bootId: machine.bootId, pcrs, ...proof }
 }

@@ -1,4 +1,5 @@
 import { decideBoot } from '../../core/decide/check-boot.ts'
+import { selectsLaunch } from '../../core/launch/pcr.ts'
 import { describeBoot } from '../../messages/after-restart.ts'
 import { observeMachine } from '../../observe/machine.ts'
 import { isMeasured, observeTpm } from '../../observe/tpm.ts'
@@ -15,6 +16,7 @@ export const checkBoot: Step<'check-boot'> = async (context) => {
     bootId: machine.bootId,
     bootedWithAem: machine.bootedWithAem,
     measured: isMeasured(await observeTpm(host)),
+    isLaunchSealed: session.baseline === null || selectsLaunch(session.baseline.selectedPcrs),
     runningBuildId: machine.xen.buildId,
     expectedBuildId: session.expectation?.xenBuildId ?? null,
     deviceUuid: machine.aemUuid,

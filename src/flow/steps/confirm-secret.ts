@@ -10,7 +10,7 @@ export const confirmSecret: Step<'confirm-secret'> = async ({ host, ui, session 
   const unseal = journal?.unseal ?? null
   const isFirstBoot =
     session.approved !== null && session.approved.bootId === (await observeMachine(host)).bootId
-  if (isFirstBoot && explanationOf(session).verdict === 'explained') {
+  if (isFirstBoot && explanationOf(session).verdict !== 'unchanged') {
     // Registers that changed cannot release what was sealed before: somebody else shows a secret here.
     const isImpossible = unseal === 'unsealed' && session.protection !== 'forward-seal'
     const outcome = isImpossible ? 'not-shown' : 'next-boot'

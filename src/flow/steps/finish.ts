@@ -47,7 +47,7 @@ function describeFinished(report: string, session: Session): Message {
   return {
     tone: hasLeft ? 'attention' : 'good',
     what: hasLeft ? `done for this device; still to do: ${left.join(', ')}` : 'done',
-    why: `the report: ${report}`,
+    why: `the report: ${report}${session.approved?.proof === 'not-proven' ? '; it says: accepted, not proven' : ''}`,
     details: listLeft(session).flatMap(({ label, work }) => workLines(label, work)),
     next: hasLeft
       ? 'do for each what stands above; `aem-reseal status` keeps the list'

@@ -1,5 +1,7 @@
+import { Failure } from '../../core/failure.ts'
 import { describeBaseline } from '../../messages/restart.ts'
 import { observeBaseline } from '../../observe/baseline.ts'
+import { observeLog } from '../../observe/launch-log.ts'
 import { observeStatus } from '../../observe/status.ts'
 import type { Step } from '../step.ts'
 
@@ -8,6 +10,9 @@ export const recordBaseline: Step<'record-baseline'> = async ({ host, ui }) => {
   const baseline = await ui.progress('reading PCRs and hashing boot files', () =>
     observeBaseline(host, aem.selectedPcrs ?? []),
   )
+  // What `predict` will say of the log is said here already.
+  const log = baseline !== null && baseline.components === null ? await observeLog(host) : null
+  const unread = log instanceof Failure ? log.text.what : null
   const outcome = baseline === null ? 'incomplete' : 'recorded'
   return {
     outcome,
@@ -19,9 +24,9 @@ export const recordBaseline: Step<'record-baseline'> = async ({ host, ui }) => {
         role,
         sha256: digests?.sha256 ?? null,
       })),
-      launchLog: baseline === null ? null : baseline.launchLog !== null,
+      launchLog: baseline === null ? null : baseline.components !== null,
     },
-    message: describeBaseline(outcome, baseline),
+    message: describeBaseline(outcome, baseline, unread),
     ...(baseline ? { session: { baseline, bootId: baseline.bootId } } : {}),
   }
 }

@@ -11,7 +11,7 @@ export const ALGORITHMS: readonly Algorithm[] = [
 ]
 export const SM3: Algorithm = { name: 'SM3', id: 0x12, sizeBytes: 32, openssl: 'sm3', bank: 'sm3_256' }
 
-export type WrittenEvent = { pcr: number; type: number; content: string; data?: Uint8Array }
+export type WrittenEvent = { pcr: number; type: number; content: string | Uint8Array; data?: Uint8Array }
 
 const u8 = (value: number) => Buffer.from([value])
 const u16 = (value: number) => Buffer.from([value & 255, value >> 8])

@@ -1,0 +1,536 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import type { BootEntry, BootFile } from '../../../src/core/launch/boot-entry.ts'
+import { listComponents } from '../../../src/core/launch/components.ts'
+import { explainChange } from '../../../src/core/launch/explain.ts'
+import type { ExplanationInput, FileFact } from '../../../src/core/launch/explain-types.ts'
+import type { LaunchLog } from '../../../src/core/launch/launch-log.ts'
+import { predictLaunch } from '../../../src/core/launch/predict.ts'
+import { replayLog } from '../../../src/core/launch/replay.ts'
+import { parseTcgLog } from '../../../src/core/launch/tcg-log.ts'
+import { type XenMle, xenMle } from '../../../src/core/launch/xen-mle.ts'
+import {
+  eventsOf,
+  KINDS,
+  type Kind,
+  type Launch,
+  sklFile,
+  type Variant,
+  xenFile,
+} from '../../support/trenchboot-launch.ts'
+import { entryOf, imageOf, SIGNED } from './launch-world.ts'
+import { ALGORITHMS, type Algorithm, registersOf, type WrittenEvent, writeAgileLog } from './tcg-writer.ts'
+
+const BOTH = ALGORITHMS.slice(0, 2)
+const BANKS: readonly [string, readonly Algorithm[]][] = [
+  ['sha1', ALGORITHMS.slice(0, 1)],
+  ['sha256', ALGORITHMS.slice(1, 2)],
+  ['sha1 and sha256', BOTH],
+]
+const OLD_XEN = xenFile('4.17.4-3')
+const NEW_XEN = xenFile('4.17.4-4', 0x6_0010, 0x626a00)
+const KERNEL_LINE = 'placeholder root=/dev/q ro aem.uuid=c5a8'
+
+function launch(kind: Kind, changes: Partial<Launch> = {}): Launch {
+  return {
+    kind,
+    xen: OLD_XEN,
+    xenOptions: 'placeholder console=none',
+    loader: sklFile('loader of the tests'),
+    modules: [
+      { name: 'aem-vmlinuz-6.6', options: KERNEL_LINE, bytes: 'kernel 6.6' },
+      { name: 'aem-initramfs-6.6.img', options: '', bytes: 'initramfs 6.6' },
+    ],
+    ...changes,
+  }
+}
+
+const parse = (events: readonly WrittenEvent[], algorithms: readonly Algorithm[] = BOTH): LaunchLog =>
+  parseTcgLog(writeAgileLog(events, algorithms))
+
+/** The entry as AEM writes it for BIOS, or the files that the UEFI form leads to. */
+function entry(of: Launch): BootEntry {
+  const file = (role: BootFile['role'], path: string, commandLine: string, order: number): BootFile => ({
+    role,
+    path,
+    commandLine,
+    nounzip: false,
+    order,
+  })
+  const base = of.kind.endsWith('uefi') ? '/EFI/qubes/' : '/'
+  const roles = ['kernel', 'initramfs', 'module'] as const
+  return {
+    ...entryOf({ ...DISK }),
+    flavour: 'trenchboot',
+    launcher: file('xen', `${base}xen-4.17.4.gz`, of.xenOptions, 0),
+    modules: of.modules.map(({ name, options }, at) =>
+      file(roles[at] ?? 'module', `${base}${name}`, options, at + 1),
+    ),
+  }
+}
+
+const DISK = {
+  xen: { path: '/xen-4.17.4.gz', content: '', commandLine: '' },
+  kernel: { path: '/k', content: '', commandLine: '' },
+  initramfs: { path: '/i', content: '', commandLine: '' },
+  tboot: '',
+  sinit: '',
+}
+
+const imagesOf = (of: Launch) =>
+  Object.fromEntries(entry(of).modules.map(({ path }, at) => [path, imageOf(of.modules[at]!.bytes)]))
+
+const mleOf = (of: Launch): XenMle => xenMle(of.xen, ['sha1', 'sha256'])
+
+/** What is predicted for `next` by a machine that booted `booted`, whose Xen is still on the device or not. */
+function predict(
+  booted: Launch,
+  next: Launch,
+  changes: { bootedXen?: XenMle | null; launcher?: boolean | null } = {},
+) {
+  const events = eventsOf(booted)
+  return predictLaunch({
+    log: parse(events),
+    pcrsNow: registersOf(events, BOTH),
+    booted: entry(booted),
+    images: { ...imagesOf(next), ...imagesOf(booted) },
+    nextImages: imagesOf(next),
+    next: { entry: entry(next), why: null },
+    mleNow: null,
+    xen: { booted: changes.bootedXen === undefined ? mleOf(booted) : changes.bootedXen, next: mleOf(next) },
+    unchanged: { launcher: changes.launcher ?? false, sinit: true, policy: null },
+    selected: [17, 18],
+  })
+}
+
+const rowsOf = (prediction: ReturnType<typeof predictLaunch>, index: number) =>
+  prediction.pcrs.filter((pcr) => pcr.index === index)
+
+describe.each(KINDS)('the log of a launch, %s', (kind) => {
+  it.each(BANKS)('replays into both registers, %s', (_, algorithms) => {
+    const events = eventsOf(launch(kind))
+    const replayed = replayLog(parse(events, algorithms), registersOf(events, algorithms), [17, 18])
+    expect(replayed).toHaveLength(2 * algorithms.length)
+    expect(replayed.every(({ status }) => status === 'faithful')).toBe(true)
+  })
+
+  it('tells the kind, Xen and the modules', () => {
+    const log = parse(eventsOf(launch(kind)))
+    const [cpu, firmware] = kind.split('-')
+    expect(log.launch).toEqual({ cpu, firmware })
+    expect(log.events.filter(({ origin }) => origin.kind === 'mle')).toHaveLength(1)
+    const digest = (bytes: string) => createHash('sha256').update(bytes).digest('hex')
+    expect(log.modules.map(({ digests }) => digests.sha256)).toEqual([
+      digest('kernel 6.6'),
+      digest('initramfs 6.6'),
+    ])
+    const roles = listComponents(log, entry(launch(kind))).filter(({ pcr }) => pcr === 17)
+    expect(roles.map(({ role }) => role)).toEqual(
+      cpu === 'amd'
+        ? ['platform', 'xen-entry', 'xen', 'kernel', 'initramfs']
+        : ['platform', 'platform', 'xen', 'platform', 'kernel', 'initramfs'],
+    )
+  })
+})
+
+describe('texts that anybody can write', () => {
+  it('make no loader of events that do not begin the register', () => {
+    const events = eventsOf(launch('amd-bios'))
+    const moved = [events[3]!, events[1]!, events[2]!, events[0]!, ...events.slice(4)]
+    const log = parse([...moved, { pcr: 17, type: 0x502, content: 'evil', data: Buffer.from('DLME') }])
+    expect(log.launch).toBeNull()
+    expect(log.events.some(({ origin }) => origin.kind === 'mle')).toBe(false)
+  })
+
+  it.each(['SKINIT', 'DLME', 'something'])('%s behind the loader is no module and no Xen', (text) => {
+    const events = [
+      ...eventsOf(launch('amd-bios')),
+      { pcr: 17, type: 0x502, content: 'x', data: Buffer.from(text) },
+    ]
+    const log = parse(events)
+    expect(log.events.at(-1)?.origin).toEqual({ kind: 'other' })
+    expect(log.modules).toHaveLength(2)
+  })
+})
+
+describe('PCR 17 of the next boot', () => {
+  const cases: [Kind, Variant][] = [
+    ['intel-bios', 'header'],
+    ['intel-bios', 'rounded'],
+    ['intel-bios', 'rounded-patched'],
+    ['amd-bios', 'header'],
+    ['amd-bios', 'rounded'],
+  ]
+  it.each(cases)('is that of the new Xen and kernel, %s by %s', (kind, variant) => {
+    const booted = launch(kind, { variant })
+    const next = launch(kind, {
+      variant,
+      xen: NEW_XEN,
+      modules: [{ ...booted.modules[0]!, bytes: 'kernel 6.7' }, booted.modules[1]!],
+    })
+    const rows = rowsOf(predict(booted, next), 17)
+    const wanted = registersOf(eventsOf(next), BOTH)
+    expect(rows.map(({ bank, predicted }) => [bank, predicted])).toEqual([
+      ['sha1', wanted.sha1![17]],
+      ['sha256', wanted.sha256![17]],
+    ])
+    expect(rows[0]?.components.map(({ role, changed }) => [role, changed])).toEqual([
+      ['xen', true],
+      ['kernel', true],
+      ['initramfs', false],
+    ])
+  })
+
+  it('is not guessed where the Xen of this boot is gone', () => {
+    const [row] = rowsOf(
+      predict(launch('intel-bios'), launch('intel-bios', { xen: NEW_XEN }), { bootedXen: null }),
+      17,
+    )
+    expect(row).toMatchObject({ predicted: null, code: 'trenchboot-mle' })
+    expect(row?.reason).toContain('not on the device any more')
+  })
+
+  it('is not guessed where the Xen of this boot does not give its own digest', () => {
+    const other = xenMle(xenFile('another'), ['sha1', 'sha256'])
+    const [row] = rowsOf(
+      predict(launch('amd-bios'), launch('amd-bios', { xen: NEW_XEN }), { bootedXen: other }),
+      17,
+    )
+    expect(row).toMatchObject({ predicted: null, code: 'trenchboot-mle' })
+  })
+
+  it.each(['intel-uefi', 'amd-uefi'] as const)('is refused on UEFI, even of an unchanged Xen: %s', (kind) => {
+    const [row] = rowsOf(predict(launch(kind), launch(kind), { launcher: true }), 17)
+    expect(row).toMatchObject({ predicted: null, code: 'trenchboot-mle' })
+    expect(row?.reason).toContain('after its own EFI part ran')
+  })
+})
+
+describe('PCR 18 of the next boot', () => {
+  it.each(['intel-uefi', 'amd-uefi'] as const)('is that of the new command lines: %s', (kind) => {
+    const booted = launch(kind)
+    const next = launch(kind, {
+      xenOptions: 'placeholder console=none smt=off',
+      modules: [{ ...booted.modules[0]!, options: `${KERNEL_LINE} quiet` }, booted.modules[1]!],
+    })
+    const [, row] = rowsOf(predict(booted, next), 18)
+    expect(row?.predicted).toBe(registersOf(eventsOf(next), BOTH).sha256![18])
+    expect(row?.components.map(({ role, changed }) => [role, changed])).toEqual([
+      ['xen', true],
+      ['kernel', true],
+      ['initramfs', false],
+    ])
+  })
+
+  it('is not predicted where the entry does not give the lines of this boot', () => {
+    const booted = launch('amd-uefi')
+    const lied = predictLaunch({
+      log: parse(eventsOf(launch('amd-uefi', { xenOptions: 'placeholder iommu=no' }))),
+      pcrsNow: registersOf(eventsOf(launch('amd-uefi', { xenOptions: 'placeholder iommu=no' })), BOTH),
+      booted: entry(booted),
+      images: imagesOf(booted),
+      next: { entry: entry(booted), why: null },
+      mleNow: null,
+      unchanged: { launcher: true, sinit: true, policy: null },
+      selected: [18],
+    })
+    expect(rowsOf(lied, 18)[0]).toMatchObject({ predicted: null, code: 'trenchboot-command-line' })
+  })
+
+  it('is refused on BIOS, in words', () => {
+    const [row] = rowsOf(predict(launch('intel-bios'), launch('intel-bios')), 18)
+    expect(row).toMatchObject({ predicted: null, code: 'trenchboot-multiboot-info' })
+    expect(row?.reason).toContain('all that GRUB tells Xen')
+  })
+})
+
+/** The value that SINIT of an OptiPlex logs instead of what it extended. */
+function asOptiplex(events: readonly WrittenEvent[], at = 0): Buffer {
+  const bytes = writeAgileLog(events, BOTH)
+  for (const { sizeBytes, openssl } of BOTH) {
+    const digest = createHash(openssl).update(events[at]!.content).digest()
+    const result = createHash(openssl).update(Buffer.alloc(sizeBytes)).update(digest).digest()
+    result.copy(bytes, bytes.indexOf(digest))
+  }
+  return bytes
+}
+
+describe('a first entry that holds the result of the extend', () => {
+  const booted = launch('intel-bios')
+  const log = parseTcgLog(asOptiplex(eventsOf(booted)))
+
+  it('is found out by the register, and the next boot is predicted from it', () => {
+    const pcrs = registersOf(eventsOf(booted), BOTH)
+    expect(replayLog(log, pcrs, [17]).filter(({ index }) => index === 17)).toMatchObject([
+      { status: 'faithful', isFirstResult: true },
+      { status: 'faithful', isFirstResult: true },
+    ])
+    const next = launch('intel-bios', {
+      modules: [booted.modules[0]!, { ...booted.modules[1]!, bytes: 'new' }],
+    })
+    const prediction = predictLaunch({
+      log,
+      pcrsNow: pcrs,
+      booted: entry(booted),
+      images: { ...imagesOf(next) },
+      next: { entry: entry(next), why: null },
+      mleNow: null,
+      xen: { booted: mleOf(booted), next: mleOf(next) },
+      unchanged: { launcher: null, sinit: true, policy: null },
+      selected: [17],
+    })
+    expect(prediction.pcrs[1]?.predicted).toBe(registersOf(eventsOf(next), BOTH).sha256![17])
+  })
+
+  it.each([
+    ['of PCR 18', 'intel-bios', 18, 4],
+    ['of AMD', 'amd-bios', 17, 0],
+  ] as const)('is not taken for one %s', (_, kind, index, at) => {
+    const events = eventsOf(launch(kind))
+    const replayed = replayLog(parseTcgLog(asOptiplex(events, at)), registersOf(events, BOTH), [index])
+    expect(replayed.filter((one) => one.index === index).map(({ status }) => status)).toEqual([
+      'unfaithful',
+      'unfaithful',
+    ])
+  })
+
+  it('excuses no other entry', () => {
+    const other = registersOf(eventsOf(launch('intel-bios', { modules: [] })), BOTH)
+    expect(
+      replayLog(log, other, [17]).every(({ index, status }) => index !== 17 || status === 'unfaithful'),
+    ).toBe(true)
+  })
+})
+
+describe('a log of SHA-256 alone whose boot information is not what the TPM got', () => {
+  const sha256 = ALGORITHMS.slice(1, 2)
+  it.each(['intel-bios', 'amd-bios'] as const)('says nothing of PCR 18 and all of PCR 17: %s', (kind) => {
+    const events = eventsOf(launch(kind))
+    const pcrs = registersOf(eventsOf(launch(kind, { bootInfo: 'what the TPM got' })), sha256)
+    const status = replayLog(parse(events, sha256), pcrs, [17, 18]).map(({ index, status }) => [
+      index,
+      status,
+    ])
+    expect(status).toEqual([
+      [17, 'faithful'],
+      [18, 'not-in-log'],
+    ])
+  })
+
+  it('is no excuse with two banks, nor on UEFI', () => {
+    const bios = replayLog(
+      parse(eventsOf(launch('amd-bios'))),
+      registersOf(eventsOf(launch('amd-bios', { bootInfo: 'other' })), BOTH),
+      [18],
+    )
+    expect(bios.find(({ index }) => index === 18)?.status).toBe('unfaithful')
+    const uefi = replayLog(
+      parse(eventsOf(launch('amd-uefi')), sha256),
+      registersOf(eventsOf(launch('amd-uefi', { vendorInfo: 'other' })), sha256),
+      [18],
+    )
+    expect(uefi.find(({ index }) => index === 18)?.status).toBe('unfaithful')
+  })
+})
+
+const XEN_PACKAGE = SIGNED
+const KERNEL_PACKAGE = { ...SIGNED, name: 'kernel-latest' }
+
+/** After a restart from `before` into `now`, with `disk` on the boot device. */
+function explain(
+  before: Launch,
+  now: Launch,
+  changes: Partial<ExplanationInput> & { disk?: Launch; events?: WrittenEvent[] } = {},
+) {
+  const { disk: device = now, events = eventsOf(now), ...rest } = changes
+  const booted = entry(device)
+  const files: FileFact[] = [booted.launcher!, ...booted.modules].map((file, at) => ({
+    path: file.path,
+    image: imageOf(at === 0 ? device.xen.toString('latin1') : device.modules[at - 1]!.bytes),
+    xen: at === 0 ? mleOf(device) : null,
+    package: at === 0 ? XEN_PACKAGE : at === 1 ? KERNEL_PACKAGE : null,
+    bulletin: null,
+  }))
+  return explainChange({
+    before: {
+      pcrs: registersOf(eventsOf(before), BOTH),
+      components: listComponents(parse(eventsOf(before)), entry(before)),
+    },
+    pcrsNow: registersOf(events, BOTH),
+    log: parse(events),
+    booted,
+    rule: null,
+    bank: 'sha256',
+    selected: [17, 18],
+    prediction: null,
+    files,
+    expectedPcrs: [17, 18],
+    alreadyResealed: false,
+    previousBootTime: '2024-07-16T07:00:00Z',
+    areLinesSame: true,
+    ...rest,
+  })
+}
+
+const codes = ({ reasons }: ReturnType<typeof explain>) =>
+  reasons.filter((one) => one.isBlocking).map(({ code }) => code)
+const same = 'the same boot information'
+const bios = (kind: Kind, changes: Partial<Launch> = {}) => launch(kind, { bootInfo: same, ...changes })
+
+describe('after an honest update of Xen', () => {
+  it.each([
+    ['intel-bios', 'header'],
+    ['intel-bios', 'rounded-patched'],
+    ['amd-bios', 'header'],
+    ['amd-bios', 'rounded'],
+  ] as const)('on BIOS it is explained by its file, %s by %s', (kind, variant) => {
+    const explained = explain(bios(kind, { variant }), bios(kind, { variant, xen: NEW_XEN }))
+    expect(codes(explained)).toEqual([])
+    expect(explained.verdict).toBe('explained')
+  })
+
+  it.each(['intel-bios', 'amd-bios'] as const)(
+    'the boot information that moved with it is not proven: %s',
+    (kind) => {
+      const moved = launch(kind, { xen: NEW_XEN, bootInfo: 'other sizes' })
+      expect(explain(bios(kind), moved)).toMatchObject({ verdict: 'not-computable' })
+      expect(codes(explain(bios(kind), moved))).toEqual(['boot-info-not-computable'])
+      for (const areLinesSame of [false, null])
+        expect(explain(bios(kind), moved, { areLinesSame })).toMatchObject({ verdict: 'unexplained' })
+    },
+  )
+
+  it.each(['intel-uefi', 'amd-uefi'] as const)('on UEFI it is not proven: %s', (kind) => {
+    const explained = explain(launch(kind), launch(kind, { xen: NEW_XEN }))
+    expect(explained.verdict).toBe('not-computable')
+    expect(new Set(codes(explained))).toEqual(new Set(['xen-not-computable']))
+    expect(explained.advice.join(' ')).not.toContain('lost')
+    expect(explained.advice.join(' ')).toContain('accepted, not proven')
+  })
+
+  it.each(['intel-bios', 'amd-bios'] as const)(
+    'where its file cannot be computed it is not proven: %s',
+    (kind) => {
+      const files = (xen: XenMle | null): FileFact[] => [
+        { path: '/xen-4.17.4.gz', image: imageOf('x'), xen, package: XEN_PACKAGE, bulletin: null },
+      ]
+      const explained = explain(bios(kind), bios(kind, { xen: NEW_XEN }), { files: files(null) })
+      expect(explained.verdict).toBe('not-computable')
+    },
+  )
+
+  it.each([
+    ['no package', null, 'no-package'],
+    ['a package that is not as packaged', { ...XEN_PACKAGE, unmodified: false }, 'package-modified'],
+    ['an unknown signer', { ...XEN_PACKAGE, signerKnown: false }, 'signer-unknown'],
+    [
+      'a package of before the last boot',
+      { ...XEN_PACKAGE, installTime: '2024-07-01T00:00:00Z' },
+      'package-older-than-last-boot',
+    ],
+  ])('%s makes it unexplained, computed or not', (_, owner, code) => {
+    for (const kind of ['amd-uefi', 'amd-bios'] as const) {
+      const path = entry(launch(kind)).launcher!.path
+      const files = [
+        {
+          path,
+          image: imageOf('x'),
+          xen: mleOf(launch(kind, { xen: NEW_XEN })),
+          package: owner,
+          bulletin: null,
+        },
+      ]
+      const explained = explain(bios(kind), bios(kind, { xen: NEW_XEN }), { files })
+      expect(explained.verdict).toBe('unexplained')
+      expect(codes(explained)).toContain(code)
+    }
+  })
+
+  it('a package in a place that is not its own makes it unexplained', () => {
+    for (const kind of ['amd-uefi', 'amd-bios'] as const) {
+      const path = entry(launch(kind)).launcher!.path
+      const xen = mleOf(launch(kind, { xen: NEW_XEN }))
+      const files = [{ path, image: imageOf('x'), xen, package: KERNEL_PACKAGE, bulletin: null }]
+      const explained = explain(bios(kind), bios(kind, { xen: NEW_XEN }), { files })
+      expect(codes(explained)).toContain('wrong-file')
+    }
+  })
+
+  it('no bulletin and no package behind it makes it unexplained', () => {
+    expect(
+      explain(launch('amd-uefi'), launch('amd-uefi', { xen: NEW_XEN }), { expectedPcrs: [] }).verdict,
+    ).toBe('unexplained')
+  })
+
+  it('a baseline of an earlier version of this program, with other roles, is understood', () => {
+    const before = launch('amd-uefi')
+    const old = listComponents(parse(eventsOf(before)), null)
+    const roles = ['kernel', 'initramfs', 'module'] as const
+    let modules = 0
+    const components = old.map((one) => ({
+      ...one,
+      path: null,
+      role: one.pcr === 17 ? (roles[modules++] ?? 'module') : ('other' as const),
+    }))
+    const input = { before: { pcrs: registersOf(eventsOf(before), BOTH), components } }
+    expect(explain(before, launch('amd-uefi', { xen: NEW_XEN }), input)).toMatchObject({
+      verdict: 'not-computable',
+    })
+  })
+})
+
+describe.each(KINDS)('a boot that was tampered with beside the update, %s', (kind) => {
+  const before = bios(kind)
+  const honest = bios(kind, { xen: NEW_XEN })
+  const [kernel, initramfs] = honest.modules as [Launch['modules'][number], Launch['modules'][number]]
+  const tampered: [string, Launch][] = [
+    ['the kernel', { ...honest, modules: [{ ...kernel, bytes: 'evil kernel' }, initramfs] }],
+    ['the initramfs', { ...honest, modules: [kernel, { ...initramfs, bytes: 'evil initramfs' }] }],
+    ['the order', { ...honest, modules: [initramfs, kernel] }],
+    [
+      'one more module',
+      { ...honest, modules: [kernel, initramfs, { name: 'evil', options: '', bytes: 'evil' }] },
+    ],
+    ['one module less', { ...honest, modules: [kernel] }],
+    ['the loader', { ...honest, loader: sklFile('another loader') }],
+    ...(kind.endsWith('uefi')
+      ? ([
+          ["Xen's command line", { ...honest, xenOptions: 'placeholder iommu=no' }],
+          [
+            "the kernel's command line",
+            { ...honest, modules: [{ ...kernel, options: 'init=/bin/sh' }, initramfs] },
+          ],
+        ] as [string, Launch][])
+      : ([
+          ['Xen', { ...honest, xen: xenFile('evil') }],
+          [
+            'what GRUB notes',
+            {
+              ...honest,
+              vendorInfo: 'something else',
+              ...(kind === 'amd-bios' ? { loader: sklFile('x') } : {}),
+            },
+          ],
+        ] as [string, Launch][])),
+  ]
+
+  it.each(tampered)('%s', (_, now) => {
+    const explained = explain(before, now, { disk: honest })
+    expect(explained.verdict).toBe('unexplained')
+  })
+
+  it('the same Xen entered at another place', () => {
+    if (!kind.startsWith('amd'))
+      return expect(parse(eventsOf(before)).events.some(({ origin }) => origin.kind === 'mle-entry')).toBe(
+        false,
+      )
+    const events = eventsOf(before)
+    events[1] = { ...events[1]!, content: Buffer.from([1, 2, 3, 4]) }
+    expect(explain(before, before, { events })).toMatchObject({ verdict: 'unexplained' })
+  })
+
+  it('a log that does not lead to the register', () => {
+    const pcrsNow = registersOf(eventsOf({ ...honest, xen: xenFile('evil') }), BOTH)
+    expect(explain(before, honest, { pcrsNow })).toMatchObject({ verdict: 'unexplained' })
+  })
+})
