@@ -7,7 +7,8 @@ import {
 } from '../core/vouch/command-line.ts'
 import type { Host } from '../host/host.ts'
 import type { AemDevice } from './devices.ts'
-import { observeEntries, observeLog } from './launch.ts'
+import { observeEntries } from './launch.ts'
+import { observeLog } from './launch-log.ts'
 import type { MachineFacts } from './machine.ts'
 
 /**
