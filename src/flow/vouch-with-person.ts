@@ -1,4 +1,5 @@
 import type { Reproduction } from '../core/initramfs/reproduction.ts'
+import { listApprovedImages } from '../core/session/approved-boot.ts'
 import type { LedgerLook } from '../core/session/device-ledger.ts'
 import type { Acceptance, OpenLook, OpenQuestion } from '../core/vouch/vouched-by.ts'
 import type { Host } from '../host/host.ts'
@@ -25,9 +26,9 @@ export async function vouchWithPerson(
   host: Host,
   ui: Pick<Ui, 'ask' | 'progress'>,
   next: NextBoot,
-  _ledger: LedgerLook,
+  look: LedgerLook,
 ): Promise<VouchedBoot> {
-  let evidence: VouchEvidence = NO_EVIDENCE
+  let evidence: VouchEvidence = { ...NO_EVIDENCE, remembered: listRemembered(look) }
   let found = await vouchNextBoot(host, next, evidence)
   for (const look of found.looks) evidence = await takeLook(host, ui, next, look, evidence)
   if (found.looks.length > 0) found = await vouchNextBoot(host, next, evidence)
@@ -39,6 +40,15 @@ export async function vouchWithPerson(
   for (const question of found.questions)
     if ((await ui.ask(vouchQuestion(question))) === 'no') return { found, reproductions, accepted: [] }
   return { found: settled, reproductions, accepted: all }
+}
+
+/** Images of the approved boots of all devices: one that an update replaced in place still proves its command line. */
+export function listRemembered(look: LedgerLook): VouchEvidence['remembered'] {
+  if (look.state !== 'read') return []
+  const { ledger } = look
+  return ledger.devices.flatMap(({ label }) =>
+    listApprovedImages(ledger, label).map(({ digests }) => digests),
+  )
 }
 
 async function takeLook(

@@ -59,6 +59,16 @@ export function describeGround(outcome: Outcomes['check-ground'], told: GroundTo
   }
 }
 
+/** Of a recorded machine, which nobody can be asked about. */
+export function describeUnaskedGround(told: GroundTold): Message {
+  return {
+    tone: 'attention',
+    what: "AEM's journal is silent: whether the secret appeared in this boot is not known",
+    why: 'on the machine itself you are asked; this is a recording, and nothing is sealed from it',
+    next: nextOf(told),
+  }
+}
+
 /** The same, before the question. */
 export function explainGround(told: GroundTold): readonly Line[] {
   return [

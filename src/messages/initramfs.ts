@@ -4,8 +4,7 @@ import type { Difference, ImpossibleCode, Reproduction } from '../core/initramfs
 
 type Words = { readonly why: string; readonly next: string }
 
-const REPLACE =
-  'let this program put one in place that dom0 makes now, or make it by `sudo dracut --force`, and run this again'
+const REPLACE = 'make it again by `sudo dracut --force`, and run this again'
 
 /** By code: what keeps dom0 from telling whether it would make the same image, and the way on. `what` is the detail. */
 const IMPOSSIBLE: Readonly<Record<ImpossibleCode, (what: string) => Words>> = {

@@ -24,7 +24,7 @@ export function describeNoTarget(label: string | null, isBoot: boolean): Message
       tone: 'attention',
       what: `${label} is dom0's own /boot: there is nothing to copy it from`,
       why: 'packages and their scripts write to it directly',
-      next: 'regenerate what is stale: `sudo dracut --regenerate-all --force` and `sudo grub2-mkconfig -o /boot/grub2/grub.cfg`; a boot file that is not as packaged: `sudo qubes-dom0-update --action=reinstall PACKAGE`. Then run this again',
+      next: 'regenerate what is stale: `sudo dracut --force` (for the kernel that runs; for another `sudo dracut -f --kver RELEASE`) and `sudo grub2-mkconfig -o /boot/grub2/grub.cfg`; a boot file that is not as packaged: `sudo qubes-dom0-update --action=reinstall PACKAGE`. Then run this again',
     }
   return {
     tone: 'attention',

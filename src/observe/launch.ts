@@ -20,6 +20,8 @@ export const LAUNCH_BANKS: readonly Bank[] = ['sha1', 'sha256']
 export type BootDeviceLaunch = {
   readonly booted: EntryChoice
   readonly next: EntryChoice
+  /** grub.cfg was read: an entry that is not known then is one that cannot be judged. */
+  readonly isGrubRead?: boolean
   /**
    * Digests by the path GRUB uses, of every file that either entry loads, as loaded and as stored. Whoever holds a file
    * against its package takes the stored digest from here: a stick may answer a second read otherwise.
@@ -74,6 +76,7 @@ export async function observeOtherDeviceLaunch(
   return {
     ...own,
     next: other.next,
+    isGrubRead: other.isGrubRead === true,
     nextImages: other.images,
     tboot: other.tboot,
     xen: { booted: own.xen.booted, next: other.xen.next },
@@ -128,6 +131,7 @@ async function observeOpened(
   return {
     booted,
     next,
+    isGrubRead: isRead,
     images,
     xen: {
       booted: await observeXen(host, root, booted.entry, images),

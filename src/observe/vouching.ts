@@ -135,7 +135,10 @@ function listUnaccounted(
   { launch, log }: Place,
   pcrs: Prediction['pcrs'],
 ): readonly string[] {
-  const { entry } = launch.next
+  const { entry, why } = launch.next
+  // What GRUB would do with it is not known: a command that is none of AEM's, a file that cannot be read.
+  if (entry === null && launch.isGrubRead === true)
+    return [`the entry that boots next cannot be judged: ${why}`]
   if (entry === null || log instanceof Failure || !raw.calibrated) return []
   const next = listMeasuredFiles(entry, launch.nextImages ?? launch.images).length
   if (next < log.modules.length && pcrs.some(({ predicted }) => predicted !== null))

@@ -185,7 +185,10 @@ function vouchInitramfs(facts: VouchFacts): Half {
   }
   if (reproduction.state === 'odd-form')
     return refused(`no dracut makes an image of this form: ${reproduction.form}`)
-  if (reproduction.state === 'impossible') return refused(`it could not be made again: ${reproduction.why}`)
+  if (reproduction.state === 'impossible')
+    return refused(
+      `it could not be made again: ${[reproduction.why, reproduction.next].filter((text) => text !== '').join('; ')}`,
+    )
   const shown = reproduction.differences.map(({ path: name }) => name)
   const more = reproduction.total - shown.length
   return refused(

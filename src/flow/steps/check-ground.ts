@@ -1,5 +1,11 @@
 import { decideGround, type Ground, groundUnasked, type Word } from '../../core/vouch/ground.ts'
-import { describeGround, explainGround, GO_ON_QUESTION, SECRET_QUESTION } from '../../messages/ground.ts'
+import {
+  describeGround,
+  describeUnaskedGround,
+  explainGround,
+  GO_ON_QUESTION,
+  SECRET_QUESTION,
+} from '../../messages/ground.ts'
 import { observeGround, observeGroundDifferences } from '../../observe/ground.ts'
 import type { Step } from '../step.ts'
 
@@ -12,7 +18,13 @@ export const checkGround: Step<'check-ground'> = async ({ host, ui, options, ses
   const { facts } = observed
   let word: Word = null
   let ground: Ground = decideGround(facts)
-  if (ground.state === 'ask' && options.canAsk) {
+  // Nothing is sealed from a recording, and nobody who looks at one can say what its screen showed.
+  if (ground.state === 'ask' && host.kind === 'recorded') {
+    const told = { ground: groundUnasked(facts), word, device: session.device }
+    const kept = { ...told.ground, unseal: facts.unseal, word, goesOn: true }
+    return { outcome: 'gone-on', facts: kept, message: describeUnaskedGround(told) }
+  }
+  if (ground.state === 'ask' && options.canAsk && options.yes !== true) {
     word = await ui.ask<'yes' | 'no'>(SECRET_QUESTION)
     ground = decideGround(facts, word)
   }

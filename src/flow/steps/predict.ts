@@ -14,7 +14,7 @@ export const predict: Step<'predict'> = async ({ host, ui, session, store }) => 
   )
   const { found, reproductions, accepted } = await vouchWithPerson(host, ui, next, look)
   const { prediction, unvouched } = found
-  const fresh = reproductions.find((one) => one.state === 'different' && one.fresh !== null)
+  const fresh = reproductions.find((one) => 'fresh' in one && one.fresh !== null)
   // The fresh image is offered where it would settle everything: nothing else is wrong.
   const outcome =
     found.outcome === 'unvouched' && fresh !== undefined && unvouched.length === 1
