@@ -1,0 +1,200 @@
+import { describe, expect, it } from 'vitest'
+import { postUpdate } from '../../flows/post-update.ts'
+import { type Session, startSession } from '../../src/core/session/checkpoint.ts'
+import type { Versions } from '../../src/core/session/versions.ts'
+import { runFlow } from '../../src/flow/runner.ts'
+import { STEPS } from '../../src/flow/steps.ts'
+import { makeDirectoryStore } from '../../src/flow/store.ts'
+import { ABSENT, type Host, type Seen, unknown } from '../../src/host/host.ts'
+import { installXen } from '../../src/host/simulated/build.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
+import { restartMachine } from '../../src/host/simulated/power.ts'
+import { observeExplanation } from '../../src/observe/explanation.ts'
+import { observeMachine } from '../../src/observe/machine.ts'
+import { observePrediction } from '../../src/observe/prediction.ts'
+import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
+import { machineOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
+import { makeScriptedUi } from '../support/scripted-ui.ts'
+
+/** What `explain` is fed with after the restart, on the built-in machine. */
+
+const INITRAMFS = `initramfs-${KERNEL_RELEASE}.img`
+
+/** A machine on which `start` was run, up to the restart, and the session it left. */
+async function started(
+  machine = machineOf('clean-update'),
+): Promise<{ machine: SimMachine; session: Session }> {
+  const host = makeSimulatedHost(machine)
+  const ui = makeScriptedUi({ '*': 'yes' })
+  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
+  const { bootId } = await observeMachine(host)
+  const session = startSession({ id: SESSION_ID, now: host.now(), bootId, flow: 'post-update' })
+  const context = { host, ui, store, options: RUN_OPTIONS, session, simulateRestart: null }
+  await runFlow(postUpdate, postUpdate.start, STEPS, context)
+  return { machine, session: (await store.load())! }
+}
+
+async function explain(
+  machine: SimMachine,
+  session: Session,
+  versions: Seen<Versions> = ABSENT,
+  told: Partial<Host> = {},
+) {
+  return observeExplanation({ ...makeSimulatedHost(machine), ...told }, session, versions)
+}
+
+const codesOf = ({ reasons }: { reasons: readonly { code: string }[] }) => reasons.map(({ code }) => code)
+
+function append(machine: SimMachine, name: string): void {
+  const file = bootFilesOf(machine).get(name)!
+  bootFilesOf(machine).set(name, { ...file, bytes: Buffer.concat([file.bytes, Buffer.from('evil')]) })
+}
+
+/** The session after this boot was accepted. */
+async function accepted(machine: SimMachine, session: Session): Promise<Session> {
+  const { bootId } = await observeMachine(makeSimulatedHost(machine))
+  const pcrs = { ...machine.pcrs.sha256 }
+  return { ...session, approved: { at: '2024-07-17T09:00:00.000Z', bootId, pcrs } }
+}
+
+describe('once a boot was accepted', () => {
+  it('a later one of the same registers changed nothing', async () => {
+    const { machine, session } = await started()
+    restartMachine(machine)
+    const later = await accepted(machine, session)
+    restartMachine(machine)
+    expect((await explain(machine, later)).verdict).toBe('unchanged')
+  })
+
+  it('a later one may change nothing at all, not even what the update may', async () => {
+    const { machine, session } = await started()
+    expect(session.expectation?.mayChange).toEqual([18, 19])
+    restartMachine(machine)
+    const later = await accepted(machine, session)
+    append(machine, INITRAMFS)
+    restartMachine(machine)
+    const { verdict, pcrs } = await explain(machine, later)
+    expect(verdict).toBe('unexplained')
+    expect(
+      pcrs.filter(({ change }) => change !== 'none').map(({ index, change }) => [index, change]),
+    ).toEqual([[19, 'unexpected']])
+  })
+
+  it('not even for another packaged Xen: that is an update of its own', async () => {
+    const { machine, session } = await started()
+    restartMachine(machine)
+    const later = await accepted(machine, session)
+    installXen(machine, '4.17.4-5', machine.nowMs)
+    restartMachine(machine)
+    const { pcrs, reasons } = await explain(machine, later)
+    expect(pcrs.find(({ index }) => index === 18)?.change).toBe('unexpected')
+    expect(codesOf({ reasons })).toContain('pcr-not-expected')
+  })
+
+  it('one that goes back to the registers before the update is another', async () => {
+    const { machine, session } = await started()
+    restartMachine(machine)
+    const later = await accepted(machine, session)
+    const before = { ...later, approved: { ...later.approved!, pcrs: session.baseline!.pcrs.sha256! } }
+    restartMachine(machine)
+    const { verdict, pcrs } = await explain(machine, before)
+    expect(verdict).toBe('unexplained')
+    expect(pcrs.find(({ index }) => index === 18)?.change).toBe('unexpected')
+  })
+
+  it('that same boot is still held against the one before the restart', async () => {
+    const { machine, session } = await started()
+    restartMachine(machine)
+    expect((await explain(machine, await accepted(machine, session))).verdict).toBe('explained')
+  })
+})
+
+describe('a prediction that came true', () => {
+  /** The initramfs was changed before the registers were predicted; the session keeps what came of it. */
+  async function tampered(vouched: boolean | null) {
+    const { machine, session } = await started()
+    append(machine, INITRAMFS)
+    const { prediction } = await observePrediction(makeSimulatedHost(machine), [13, 17, 18, 19])
+    restartMachine(machine)
+    expect(prediction.pcrs.find(({ index }) => index === 19)?.predicted).toBe(machine.pcrs.sha256?.[19])
+    const pcrs = prediction.pcrs.map((pcr) => ({ ...pcr, vouched: vouched ?? pcr.vouched }))
+    const { pcrs: explained } = await explain(machine, { ...session, prediction: { ...prediction, pcrs } })
+    return explained.find(({ index }) => index === 19)
+  }
+
+  it('explains nothing where nobody vouched for it', async () => {
+    expect(await tampered(null)).toMatchObject({ change: 'unexpected', predicted: null })
+  })
+
+  it('would explain the register, had it been vouched for', async () => {
+    expect(await tampered(true)).toMatchObject({ change: 'expected' })
+  })
+})
+
+describe('after the restart', () => {
+  it('a boot file that was not on the device at the confirmation is named', async () => {
+    const { machine, session } = await started()
+    bootFilesOf(machine).set('xen-4.17.9.gz', { bytes: Buffer.from('another Xen'), mtimeMs: 0 })
+    restartMachine(machine)
+    const { verdict, reasons } = await explain(machine, session)
+    expect(verdict).toBe('unexplained')
+    expect(reasons).toContainEqual(
+      expect.objectContaining({
+        code: 'boot-file-unreadable',
+        what: expect.stringContaining('/boot/xen-4.17.9.gz'),
+      }),
+    )
+  })
+
+  it('a record of versions that cannot be read explains nothing; none at all does no harm', async () => {
+    const { machine, session } = await started()
+    restartMachine(machine)
+    const unread = await explain(machine, session, unknown('permission denied'))
+    expect(unread.verdict).toBe('unexplained')
+    expect(codesOf(unread)).toContain('versions-unreadable')
+    const recorded = await explain(machine, session, unknown('not recorded'), { kind: 'recorded' })
+    expect(codesOf(recorded)).not.toContain('versions-unreadable')
+    expect((await explain(machine, session)).verdict).toBe('explained')
+  })
+
+  it('a package of an unknown signer explains no change of its file', async () => {
+    const { machine, session } = await started()
+    machine.packages = machine.packages.map((item) =>
+      item.name === 'xen-hypervisor' ? { ...item, keyId: 'feedfacefeedface' } : item,
+    )
+    restartMachine(machine)
+    // Without a prediction the file alone is asked.
+    const { pcrs, reasons } = await explain(machine, { ...session, prediction: null })
+    expect(pcrs.find(({ index }) => index === 18)?.change).toBe('unexpected')
+    expect(reasons).toContainEqual(
+      expect.objectContaining({
+        code: 'signer-unknown',
+        isBlocking: true,
+        what: expect.stringMatching(/xen-4\.17\.4\.gz: xen-hypervisor .*feedfacefeedface/),
+      }),
+    )
+  })
+
+  it('a command line that is other is named, though every register is as before', async () => {
+    const { machine, session } = await started()
+    restartMachine(machine)
+    const real = makeSimulatedHost(machine)
+    const readFile: Host['readFile'] = async (path) => {
+      const found = await real.readFile(path)
+      if (path !== '/proc/cmdline' || found.state !== 'seen') return found
+      const text = Buffer.from(found.value).toString('latin1').replace('\n', ' init=/bin/sh\n')
+      return { state: 'seen', value: Buffer.from(text, 'latin1') }
+    }
+    const { verdict, reasons, pcrs } = await explain(machine, session, ABSENT, { readFile })
+    expect(verdict).toBe('unexplained')
+    expect(pcrs.every(({ change }) => change !== 'unexpected')).toBe(true)
+    expect(reasons).toContainEqual(
+      expect.objectContaining({
+        code: 'command-line-not-expected',
+        isBlocking: true,
+        what: expect.stringContaining('+ init=/bin/sh'),
+      }),
+    )
+  })
+})

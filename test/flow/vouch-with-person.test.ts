@@ -1,0 +1,198 @@
+import { describe, expect, it } from 'vitest'
+import { predict } from '../../src/flow/steps/predict.ts'
+import { makeDirectoryStore } from '../../src/flow/store.ts'
+import { type VouchedBoot, vouchWithPerson } from '../../src/flow/vouch-with-person.ts'
+import { type Host, seen } from '../../src/host/host.ts'
+import { makeBootInitramfs } from '../../src/host/simulated/build.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
+import { observeNextBoot } from '../../src/observe/prediction.ts'
+import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
+import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
+import { makeScriptedUi } from '../support/scripted-ui.ts'
+
+/** The looks that take long and the questions of a person, before the next boot is vouched for. */
+
+const INITRAMFS = `initramfs-${KERNEL_RELEASE}.img`
+const GRUB = 'grub2/grub.cfg'
+
+type Story = {
+  readonly machine: SimMachine
+  readonly answers?: Readonly<Record<string, string>>
+  /** What dom0's own grub2-mkconfig prints; left out: the entries as they were before any edit. */
+  readonly printed?: string
+}
+
+async function vouch({ machine, answers = {}, printed }: Story): Promise<VouchedBoot & { asked: string[] }> {
+  const ui = makeScriptedUi(answers)
+  const host = hostOf(machine, printed)
+  const next = await observeNextBoot(host, [13, 17, 18, 19])
+  return { ...(await vouchWithPerson(host, ui, next, { state: 'absent' })), asked: ui.asked }
+}
+
+function hostOf(machine: SimMachine, printed?: string): Host {
+  const real = makeSimulatedHost(machine)
+  return {
+    ...real,
+    run: async (call, input) =>
+      printed !== undefined && call.id === 'print-grub-config'
+        ? seen({ exit: 0, stdout: printed, stderr: '' })
+        : real.run(call, input),
+  }
+}
+
+/** The machine with another word in Xen's line, and its grub.cfg as text. */
+function withOtherLine(): { machine: SimMachine; text: string } {
+  const machine = machineOf('clean-update')
+  const file = bootFilesOf(machine).get(GRUB)!
+  const text = Buffer.from(file.bytes).toString('latin1').replaceAll('smt=off', 'smt=on')
+  bootFilesOf(machine).set(GRUB, { bytes: Buffer.from(text, 'latin1'), mtimeMs: file.mtimeMs })
+  return { machine, text }
+}
+
+/** The machine with an initramfs that was made with other modules loaded. */
+function withOtherModules(): SimMachine {
+  const machine = machineOf('clean-update')
+  const loaded = machine.loadedModules
+  machine.loadedModules = ['dm-crypt', 'usb-storage']
+  makeBootInitramfs(machine)
+  machine.loadedModules = loaded
+  return machine
+}
+
+describe('an honest update', () => {
+  it('is vouched for without a look and without a question', async () => {
+    const { found, reproductions, accepted, asked } = await vouch({ machine: machineOf('clean-update') })
+    expect([found.outcome, reproductions, accepted, asked]).toEqual(['complete', [], [], []])
+  })
+
+  it('that made a new initramfs is vouched for by making it again', async () => {
+    const machine = machineOf('clean-update')
+    machine.packages = machine.packages.map((item) =>
+      item.name === 'dracut' ? { ...item, evr: '0:057-7.fc37' } : item,
+    )
+    makeBootInitramfs(machine)
+    const { found, reproductions, asked } = await vouch({ machine })
+    expect([found.outcome, asked]).toEqual(['complete', []])
+    expect(reproductions).toMatchObject([{ image: `/${INITRAMFS}`, state: 'same' }])
+  })
+})
+
+describe('a command line that is another than this boot used', () => {
+  it('is asked where dom0 writes it, and accepted with a yes', async () => {
+    const { machine, text } = withOtherLine()
+    const { found, accepted, asked } = await vouch({
+      machine,
+      printed: text,
+      answers: { 'accept-command-line': 'yes' },
+    })
+    expect(asked).toEqual(['accept-command-line'])
+    expect([found.outcome, found.unvouched]).toEqual(['complete', []])
+    expect(accepted).toMatchObject([{ kind: 'command-line', line: expect.stringContaining('smt=on') }])
+  })
+
+  it('is not accepted with a no', async () => {
+    const { machine, text } = withOtherLine()
+    const { found, accepted } = await vouch({
+      machine,
+      printed: text,
+      answers: { 'accept-command-line': 'no' },
+    })
+    expect([found.outcome, accepted]).toEqual(['unvouched', []])
+  })
+
+  it('is never accepted by --yes', async () => {
+    const { machine, text } = withOtherLine()
+    const { found, accepted } = await vouch({ machine, printed: text, answers: { '*': 'yes' } })
+    expect([found.outcome, accepted]).toEqual(['unvouched', []])
+  })
+
+  it('is not asked where dom0 does not write it', async () => {
+    const { machine } = withOtherLine()
+    const { found, asked } = await vouch({ machine })
+    expect([found.outcome, asked]).toEqual(['unvouched', []])
+    expect(found.unvouched.join()).toContain("dom0's own grub2-mkconfig does not write it")
+  })
+
+  it('is not asked where a yes would not settle everything', async () => {
+    const { machine, text } = withOtherLine()
+    bootFilesOf(machine).set(INITRAMFS, { bytes: Buffer.from('evil'), mtimeMs: 0 })
+    const { found, accepted, asked } = await vouch({ machine, printed: text })
+    expect([found.outcome, accepted, asked]).toEqual(['unvouched', [], []])
+  })
+
+  it.each([
+    ['another Xen', (text: string) => text.replaceAll('xen-4.17.4.gz', 'xen-4.17.3.gz')],
+    [
+      'a problem in its entry',
+      (text: string) => text.replace(/(multiboot2?\s+\/tboot)/g, 'write_dword 0 0\n\t$1'),
+    ],
+    ['what cannot be read', (text: string) => `${text}\nif true`],
+  ])('is not written by a dom0 that prints %s', async (_, edit) => {
+    const { machine, text } = withOtherLine()
+    const { found, asked } = await vouch({ machine, printed: edit(text) })
+    expect([found.outcome, asked]).toEqual(['unvouched', []])
+  })
+})
+
+describe('an initramfs that was made with other modules loaded', () => {
+  it('is asked with their names, and accepted with a yes', async () => {
+    const { found, accepted, asked } = await vouch({
+      machine: withOtherModules(),
+      answers: { 'accept-modules': 'yes' },
+    })
+    expect(asked).toEqual(['accept-modules'])
+    expect(found.outcome).toBe('complete')
+    expect(accepted).toMatchObject([{ kind: 'modules', path: `/${INITRAMFS}` }])
+  })
+
+  it('both questions are asked where both are other, and one no ends it', async () => {
+    const { text } = withOtherLine()
+    const machine = withOtherModules()
+    bootFilesOf(machine).set(GRUB, { bytes: Buffer.from(text, 'latin1'), mtimeMs: 0 })
+    const answers = { 'accept-command-line': 'yes', 'accept-modules': 'no' }
+    const { found, accepted, asked } = await vouch({ machine, printed: text, answers })
+    expect(asked).toEqual(['accept-command-line', 'accept-modules'])
+    expect([found.outcome, accepted]).toEqual(['unvouched', []])
+    const both = await vouch({ machine, printed: text, answers: { ...answers, 'accept-modules': 'yes' } })
+    expect([both.found.outcome, both.accepted.length]).toEqual(['complete', 2])
+  })
+})
+
+describe('the step `predict`', () => {
+  async function run(machine: SimMachine) {
+    const host = hostOf(machine)
+    const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
+    const ui = makeScriptedUi({ '*': 'yes' })
+    return predict({ host, ui, store, options: RUN_OPTIONS, session: aSession(), simulateRestart: null })
+  }
+
+  /** An initramfs of the form that dracut writes, which dom0 does not make now. */
+  function withOlderInitramfs(): SimMachine {
+    const machine = machineOf('clean-update')
+    const tab = machine.dom0.get('/etc/crypttab')!
+    machine.dom0.set('/etc/crypttab', { ...tab, bytes: Buffer.from('luks-evil UUID=0 none\n') })
+    makeBootInitramfs(machine)
+    machine.dom0.set('/etc/crypttab', tab)
+    return machine
+  }
+
+  it('offers the fresh initramfs where it is all that is wrong', async () => {
+    const { outcome, facts } = await run(withOlderInitramfs())
+    expect(outcome).toBe('initramfs-differs')
+    expect(facts.reproductions).toMatchObject([{ state: 'different', fresh: { path: expect.any(String) } }])
+  })
+
+  it('does not offer it where anything else is wrong', async () => {
+    const machine = withOlderInitramfs()
+    bootFilesOf(machine).set('xen-4.17.4.gz', { bytes: Buffer.from('evil'), mtimeMs: 0 })
+    expect((await run(machine)).outcome).toBe('unvouched')
+  })
+
+  it('keeps what vouches, what was made again and what was accepted', async () => {
+    const { outcome, facts, session } = await run(machineOf('clean-update'))
+    expect(outcome).toBe('complete')
+    expect(facts).toMatchObject({ unvouched: [], reproductions: [], accepted: [] })
+    expect(session?.prediction).toMatchObject({ calibrated: true })
+  })
+})
