@@ -87,13 +87,16 @@ export const forwardDevice = {
     predict: {
       title: 'Predict its next boot',
       observes: "launch log of this boot, the device's GRUB entry and boot files",
-      asks: 'Did you change this command line, these kernel modules?',
+      asks: 'Did you change this command line, these kernel modules, this LUKS header?',
       on: {
         complete: 'gate-forward-seal',
         partial: ATTENTION,
         refused: ATTENTION,
         unvouched: ATTENTION,
         'initramfs-differs': 'replace-initramfs',
+        'not-aem-entry': ATTENTION,
+        'sinit-changed': ATTENTION,
+        'luks-header-changed': ATTENTION,
       },
     },
     'replace-initramfs': {

@@ -66,13 +66,16 @@ export const postUpdate = {
     predict: {
       title: 'Predict the next boot',
       observes: 'launch log, GRUB entry, boot files; what vouches for each of them',
-      asks: 'Did you change this command line, these kernel modules?',
+      asks: 'Did you change this command line, these kernel modules, this LUKS header?',
       on: {
         complete: 'choose-protection',
         partial: 'choose-protection',
         refused: 'choose-protection',
         unvouched: ATTENTION,
         'initramfs-differs': 'replace-initramfs',
+        'not-aem-entry': ATTENTION,
+        'sinit-changed': ATTENTION,
+        'luks-header-changed': ATTENTION,
       },
     },
     'replace-initramfs': {

@@ -10,17 +10,22 @@ import { vouchLines, wrapLine } from './vouch.ts'
 /** Messages stand four columns in. */
 const TABLE_COLUMNS = 76
 
-/**
- * What a prediction says: the registers, the entry, and each refusal in its own words.
- * @param device label of another device than the one this boot came from
- * @param reproductions what came of making an initramfs again
- */
+/** What is told beside the prediction itself. */
+export type PredictionContext = {
+  /** Label of another device than the one this boot came from. */
+  readonly device?: string | null
+  /** What came of making an initramfs again. */
+  readonly reproductions?: readonly Reproduction[]
+  /** The AEM entry that this boot came from, as GRUB's default names it. */
+  readonly aemEntry?: string | null
+}
+
+/** What a prediction says: the registers, the entry, and each refusal in its own words. */
 export function describePrediction(
   outcome: Outcomes['predict'],
   prediction: Prediction,
   unvouched: readonly string[],
-  device: string | null = null,
-  reproductions: readonly Reproduction[] = [],
+  { device = null, reproductions = [], aemEntry = null }: PredictionContext = {},
 ): Message {
   const faults = unvouched.flatMap((fault) => wrapLine(`✖ ${fault}`, 'bad'))
   const differences = reproductions.flatMap((one) =>
@@ -29,7 +34,7 @@ export function describePrediction(
       : [],
   )
   const details = [...predictionLines(prediction), ...vouchLines(prediction), ...faults, ...differences]
-  const message = PREDICT[outcome](prediction)
+  const message = PREDICT[outcome](prediction, aemEntry)
   if (device === null) return { ...message, details }
   return { ...message, ...FOR_OTHER[outcome](device, message), details }
 }
@@ -53,6 +58,13 @@ const FOR_OTHER: {
     next: `nothing is sealed. Boot once from ${device} with its AEM entry: AEM seals to that boot by itself, unseen`,
   }),
   'initramfs-differs': () => ({}),
+  'not-aem-entry': () => ({}),
+  'sinit-changed': (device) => ({
+    what: `the SINIT module of ${device} is not the one that this boot used`,
+    why: 'what another SINIT module measures is not known beforehand',
+    next: `nothing is sealed. Boot once from ${device} with its AEM entry, if you changed it: AEM seals to that boot by itself, unseen`,
+  }),
+  'luks-header-changed': () => ({}),
   unvouched: (device) => ({
     what: `the next boot from ${device} would measure something that nobody vouches for`,
     why: 'it is on the device now and neither this boot used it, nor did a verified package or this program bring it',
@@ -60,7 +72,9 @@ const FOR_OTHER: {
   }),
 }
 
-const PREDICT: { readonly [O in Outcomes['predict']]: (prediction: Prediction) => Message } = {
+const PREDICT: {
+  readonly [O in Outcomes['predict']]: (prediction: Prediction, aemEntry: string | null) => Message
+} = {
   complete: ({ entry }) => ({
     tone: 'good',
     what: `the next boot of “${entry?.title ?? '?'}” is predicted, register by register`,
@@ -78,6 +92,24 @@ const PREDICT: { readonly [O in Outcomes['predict']]: (prediction: Prediction) =
     what: 'the next boot would measure something that nobody vouches for',
     why: 'it is on the boot device now, was not part of this boot, and no verified package brought it; it was changed by hand, or by somebody else',
     next: 'do not restart into it. Find out who changed what is named: a change of your own in /etc/default/grub is written by `sudo grub2-mkconfig -o /boot/grub2/grub.cfg`, and is then shown to you word by word',
+  }),
+  'not-aem-entry': ({ entry }, aemEntry) => ({
+    tone: 'alarm',
+    what: `the entry of GRUB that boots next, “${entry?.title ?? '?'}”, is not an entry of AEM`,
+    why: 'it is the default of the boot device (saved_entry or next_entry in grubenv, or custom.cfg); such a boot measures nothing for AEM, so no secret appears and nothing can be sealed to it',
+    next: `see who chose it, then make the entry of AEM the default: sudo grub2-set-default '${aemEntry ?? 'AEM Qubes, with Xen hypervisor'}' (on a stick: mount it, and add --boot-directory=DIR), and take a next_entry out of its grubenv; then run \`aem-reseal start\` again`,
+  }),
+  'sinit-changed': () => ({
+    tone: 'alarm',
+    what: 'the SINIT module on the boot device was changed since this boot',
+    why: 'no update of Xen or the kernel does that, and what another SINIT module measures is not known beforehand',
+    next: 'do not restart into it unless you changed it yourself. Then restart with the AEM entry before you go on with the update: AEM seals to that boot by itself, unseen; otherwise find out who did',
+  }),
+  'luks-header-changed': () => ({
+    tone: 'alarm',
+    what: 'a LUKS header was changed since this boot, and nobody said that they did it',
+    why: 'a passphrase or a key slot was added, removed or changed; AEM measures the headers into PCR 13',
+    next: 'look at it before you restart: sudo cryptsetup luksDump. If it was you, run `aem-reseal start` in a terminal and say so; --yes does not',
   }),
   'initramfs-differs': () => ({
     tone: 'alarm',

@@ -36,6 +36,21 @@ export function wrapLine(text: string, style?: Line['style']): readonly Line[] {
   return [line(first, style), ...rest.map((one) => line(`  ${one}`, style))]
 }
 
+/** Headers show no words: a person knows whether they changed a passphrase. @param uuids of the LUKS devices of this boot */
+export function luksHeaderQuestion(uuids: readonly string[]): Question<'yes' | 'no'> {
+  const named = uuids.length === 0 ? '' : ` (${uuids.join(', ')})`
+  return {
+    id: 'accept-luks-header',
+    message: `A LUKS header${named} is not the one that this boot measured: a passphrase or a key slot was changed since. Did you do that?`,
+    choices: [
+      { value: 'no', label: 'no', hint: 'stop here; nothing is sealed' },
+      { value: 'yes', label: 'yes', hint: 'I changed a passphrase or a key slot since this boot' },
+    ],
+    default: 'no',
+    withYes: 'no',
+  }
+}
+
 /** What vouches for each component of the next boot, one line each; those that are unchanged share one. */
 export function vouchLines({ pcrs }: Prediction): readonly Line[] {
   const components = new Map(

@@ -1,4 +1,5 @@
 import { gunzipSync } from 'node:zlib'
+import { parseLuksUuids } from '../core/aem/configuration.ts'
 import { Failure } from '../core/failure.ts'
 import type { LaunchLog } from '../core/launch/launch-log.ts'
 import { hasSameCapabilities, mleHashes } from '../core/launch/mle-hash.ts'
@@ -53,6 +54,8 @@ export type NextBoot = {
     readonly components: readonly []
     readonly vouched: true
   })[]
+  /** UUIDs of the LUKS devices of this boot, where a header is not what it measured; null where none is known to be. */
+  readonly luksChanged: readonly string[] | null
   readonly place: Place
 }
 
@@ -107,8 +110,11 @@ export async function observeNextBoot(
     sameCapabilities: compareCapabilities(launch, log),
     unchanged: await observeUnchanged(host, log, place),
   })
-  const luks = selectedPcrs.includes(PCR.luksHeaders) ? [await observeLuksRow(host, machine, tpm, raw)] : []
-  return { raw, luks, place }
+  if (!selectedPcrs.includes(PCR.luksHeaders)) return { raw, luks: [], luksChanged: null, place }
+  const row = await observeLuksRow(host, machine, tpm, raw)
+  const isChanged = row.code === 'luks-header-changed'
+  const luksChanged = isChanged ? parseLuksUuids(machine.kernelCommandLine ?? '') : null
+  return { raw, luks: [row], luksChanged, place }
 }
 
 /** @param evidence what was looked at or asked beyond the files themselves */
@@ -148,10 +154,7 @@ function decideOutcome(
 async function observeLuksRow(host: Host, machine: MachineFacts, tpm: TpmFacts, raw: LaunchPrediction) {
   const bank = tpm.bank === 'sha1' ? 'sha1' : 'sha256'
   const now = tpm.pcrs[bank]?.[PCR.luksHeaders] ?? null
-  const headers =
-    raw.refusal === null
-      ? await observeLuksPcr(host, machine.kernelCommandLine, bank)
-      : { why: 'nothing of the launch is predicted' }
+  const headers = await observeLuksPcr(host, machine.kernelCommandLine, bank)
   return {
     ...predictLuksPcr(bank, now, headers, raw.refusal),
     components: [] as const,

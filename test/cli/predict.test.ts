@@ -11,8 +11,11 @@ import {
   writeTxtContainer,
 } from '../core/launch/tcg-writer.ts'
 import { aSession } from '../support/built-in.ts'
+import { grubConfigOfDom0 } from '../support/grub/booted-dom0.ts'
+import { bootConcretely } from '../support/grub/concrete-grub.ts'
+import { writeGrubEnvironment } from '../support/grub/qubes-grub-writer.ts'
 import { runMain } from '../support/io.ts'
-import { aemDom0, LUKS_UUID, type RecordedDom0 } from '../support/recorded-machine.ts'
+import { aemDom0, type RecordedDom0 } from '../support/recorded-machine.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 async function predictJson(directory: string) {
@@ -89,16 +92,16 @@ describe('predict with TPM facts and no readable launch log', () => {
 const KERNEL = '6.6.36-1.qubes.fc37.x86_64'
 const INITRAMFS = 'initramfs of the tests'
 const AEM_UUID = '6d2f1c8e-5b0a-4f0e-9a57-3f4c1f0a9d11'
-const KERNEL_LINE = `root=/dev/mapper/qubes_dom0-root ro rd.luks.uuid=luks-${LUKS_UUID} rhgb quiet aem.uuid=${AEM_UUID}`
-const MENU = `menuentry 'AEM Qubes, with Xen hypervisor' --id aem {
-	slaunch
-	search --no-floppy --fs-uuid --set=root ${AEM_UUID}
-	multiboot2	/xen-4.17.4.gz placeholder console=none
-	module2	/vmlinuz-${KERNEL} placeholder ${KERNEL_LINE}
-	module2	/initramfs-${KERNEL}.img
-	slaunch_module	/SINIT.BIN
-}
-`
+const MENU = grubConfigOfDom0({ flavour: 'trenchboot', sinit: ['SINIT.BIN'] })
+/** What GRUB hands to the kernel by that file, without the word that Xen drops. */
+const KERNEL_LINE = bootConcretely(MENU, {
+  uuid: AEM_UUID,
+  platform: 'pc',
+  files: { '/grub2/grubenv': writeGrubEnvironment(), '/aem/': '' },
+})
+  .loads.map(({ words }) => words.join(' '))
+  .find((line) => line.includes('/vmlinuz-'))!
+  .replace(/^.* placeholder /, '')
 const BEFORE_BOOT = 1720000000 // 2024-07-03
 const ADDRESS = 0x9d000000
 const SIZE_BYTES = 0x8000
@@ -143,6 +146,8 @@ function trenchBootDom0({
     .forgetting('/sys/class/tpm')
     .withFile('/proc/cmdline', `${KERNEL_LINE}\n`)
     .withFile('/boot/grub2/grub.cfg', MENU)
+    .withFile('/boot/grub2/grubenv', writeGrubEnvironment())
+    .without('/boot/grub2/user.cfg', '/boot/grub2/custom.cfg', '/sys/firmware/efi')
     .withFile(`/boot/vmlinuz-${KERNEL}`, kernel)
     .withFile(`/boot/initramfs-${KERNEL}.img`, INITRAMFS)
     .withFile('/boot/SINIT.BIN', 'SINIT')

@@ -71,6 +71,12 @@ export class RecordedDom0 {
     return this
   }
 
+  /** A file that was not there before. */
+  nowHolding(path: string, content: string | Uint8Array): this {
+    this.absent = this.absent.filter((one) => one !== path)
+    return this.withFile(path, content)
+  }
+
   /** Only files, no commands.json: what somebody copies by hand. */
   filesOnly(): this {
     this.commands = []

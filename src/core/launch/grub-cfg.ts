@@ -104,13 +104,14 @@ function toShownText(bytes: string): string {
 }
 
 /**
- * Entries that AEM wrote: they launch measured and name the boot device to the initramfs; in the UEFI form that name lies
+ * An entry that AEM wrote: it launches measured and names the boot device to the initramfs; in the UEFI form that name lies
  * in xen.cfg, not in grub.cfg.
  */
+export function isAemEntry(entry: BootEntry): boolean {
+  const namesDevice = entry.modules.some((file) => /(?:^| )aem\.uuid=/.test(file.commandLine))
+  return entry.flavour !== 'other' && (entry.form === 'uefi' || namesDevice)
+}
+
 export function listAemEntries(config: GrubConfig): BootEntry[] {
-  return config.entries.filter(
-    (entry) =>
-      entry.flavour !== 'other' &&
-      (entry.form === 'uefi' || entry.modules.some((file) => /(?:^| )aem\.uuid=/.test(file.commandLine))),
-  )
+  return config.entries.filter(isAemEntry)
 }

@@ -20,7 +20,9 @@ export function predictLuksPcr(
   const row = (predicted: string | null, reason: string, code: RefusalCode | null): PredictedPcr => ({
     ...{ index: PCR.luksHeaders, bank, now, predicted, reason, code, components: [] },
   })
-  const refused = launchRefusal ?? findFault(now, headers)
+  const fault = findFault(now, headers)
+  // A header that changed is told whatever is known of the launch: it may be somebody's doing.
+  const refused = fault?.code === 'luks-header-changed' ? fault : (launchRefusal ?? fault)
   if (refused !== null) return row(null, refused.why, refused.code)
   return row(now, 'the LUKS headers are those this boot measured', null)
 }

@@ -47,7 +47,7 @@ export function predictLaunch(input: PredictionInput): LaunchPrediction {
     (index) => index >= PCR.drtm && index <= PCR.lastDrtm,
   )
   const result = calibrateLaunch(input)
-  const refusal = result.refusal ?? checkEntry(input)
+  const refusal = findUndetermined(input, result) ?? result.refusal ?? checkEntry(input)
   const base = { calibrated: result.refusal === null, variant: variantOf(result), entry: entryOf(input) }
   if (refusal !== null || result.calibration === null) {
     const why = refusal ?? refuse('log-unreadable', 'there is no calibration')
@@ -74,6 +74,12 @@ function variantOf(result: CalibrationResult): LaunchPrediction['variant'] {
 
 function entryOf(input: PredictionInput): LaunchPrediction['entry'] {
   return input.next.entry === null ? null : { title: input.next.entry.titlePath.join(' > ') }
+}
+
+/** Where grub.cfg cannot be read, neither can the files of this boot be told: that is said, not that none of them fits. */
+function findUndetermined(input: PredictionInput, { refusal }: CalibrationResult): Refusal | null {
+  const isOfFiles = refusal?.code === 'no-variant-fits' || refusal?.code === 'unknown-module'
+  return isOfFiles && input.booted === null && input.next.entry === null ? checkEntry(input) : null
 }
 
 function checkEntry(input: PredictionInput): Refusal | null {

@@ -1,9 +1,12 @@
+import type { Outcomes } from '../../core/decide/outcomes.ts'
+import { isAemEntry } from '../../core/launch/grub-cfg.ts'
 import { describePrediction } from '../../messages/predict.ts'
-import { observeNextBoot } from '../../observe/prediction.ts'
+import { luksHeaderQuestion } from '../../messages/vouch.ts'
+import { type NextBoot, observeNextBoot } from '../../observe/prediction.ts'
 import { observeSelection } from '../../observe/selection.ts'
 import { observeOtherTarget } from '../../observe/target.ts'
 import type { Step } from '../step.ts'
-import { vouchWithPerson } from '../vouch-with-person.ts'
+import { type VouchedBoot, vouchWithPerson } from '../vouch-with-person.ts'
 
 export const predict: Step<'predict'> = async ({ host, ui, session, store }) => {
   const selected = session.baseline?.selectedPcrs ?? (await observeSelection(host)) ?? []
@@ -12,18 +15,40 @@ export const predict: Step<'predict'> = async ({ host, ui, session, store }) => 
   const next = await ui.progress('hashing what the next boot measures', () =>
     observeNextBoot(host, selected, target),
   )
-  const { found, reproductions, accepted } = await vouchWithPerson(host, ui, next, look)
-  const { prediction, unvouched } = found
-  const fresh = reproductions.find((one) => 'fresh' in one && one.fresh !== null)
-  // The fresh image is offered where it would settle everything: nothing else is wrong.
-  const outcome =
-    found.outcome === 'unvouched' && fresh !== undefined && unvouched.length === 1
-      ? 'initramfs-differs'
-      : found.outcome
+  const vouched = await vouchWithPerson(host, ui, next, look)
+  const { reproductions, accepted } = vouched
+  const stop = decideStop(next, vouched)
+  const isAsked = stop === null && next.luksChanged !== null
+  const isOwnChange =
+    isAsked && (await ui.ask<'yes' | 'no'>(luksHeaderQuestion(next.luksChanged ?? []))) === 'yes'
+  const { prediction, unvouched, outcome: found } = vouched.found
+  const outcome = stop ?? (isAsked && !isOwnChange ? 'luks-header-changed' : found)
   return {
     outcome,
-    facts: { ...prediction, unvouched, reproductions, accepted },
-    message: describePrediction(outcome, prediction, unvouched, session.device, reproductions),
+    facts: {
+      ...prediction,
+      unvouched,
+      reproductions,
+      accepted,
+      luksHeaderAccepted: isAsked ? isOwnChange : null,
+    },
+    message: describePrediction(outcome, prediction, unvouched, {
+      device: session.device,
+      reproductions,
+      aemEntry: next.place.launch.booted.entry?.titlePath.join('>') ?? null,
+    }),
     session: { prediction },
   }
+}
+
+/** What the next boot may not be started with, whatever is predicted of it; null where nothing is. */
+function decideStop(next: NextBoot, { found, reproductions }: VouchedBoot): Outcomes['predict'] | null {
+  const { launch } = next.place
+  if (launch.next.entry !== null && !isAemEntry(launch.next.entry)) return 'not-aem-entry'
+  if (found.outcome === 'unvouched') {
+    const fresh = reproductions.find((one) => 'fresh' in one && one.fresh !== null)
+    // The fresh image is offered where it would settle everything: nothing else is wrong.
+    return fresh !== undefined && found.unvouched.length === 1 ? 'initramfs-differs' : 'unvouched'
+  }
+  return launch.sinitUnchanged === false ? 'sinit-changed' : null
 }

@@ -36,4 +36,15 @@ describe('PCR 13 at the next boot', () => {
       reason: refusal.why,
     })
   })
+
+  it('is told to have changed also where nothing of the launch is predicted', () => {
+    const refusal = refuse('log-unreadable', 'there is no launch log of this boot')
+    expect(predictLuksPcr('sha256', NOW, { value: '14'.repeat(32) }, refusal)).toMatchObject({
+      predicted: null,
+      code: 'luks-header-changed',
+    })
+    expect(predictLuksPcr('sha256', NOW, { why: 'no root' }, refusal)).toMatchObject({
+      code: 'log-unreadable',
+    })
+  })
 })
