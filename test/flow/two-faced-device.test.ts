@@ -5,7 +5,7 @@ import { type Host, seen } from '../../src/host/host.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
 import { copyBootFiles, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
-import { bootFilesOf, type SimMachine } from '../../src/host/simulated/model.ts'
+import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
 import { findBootedDevice, observeDevices } from '../../src/observe/devices.ts'
 import { observeGrub } from '../../src/observe/grub.ts'
 import { observeBootDeviceLaunch } from '../../src/observe/launch.ts'
@@ -20,6 +20,8 @@ import { machineOf, outcomesOf, rehearse } from '../support/built-in.ts'
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
 }
+
+const INITRAMFS = `initramfs-${KERNEL_RELEASE}.img`
 
 const isXen = (path: string): boolean => path.endsWith(`/${XEN_IMAGE}`)
 
@@ -51,6 +53,38 @@ test('a Xen that is another one in the second read is vouched for by nobody', as
     }),
   })
   expect(outcomesOf(result).at(-1)).toBe('predict: unvouched')
+})
+
+test('an initramfs that is another one in a single read, whichever, is never sealed to', async () => {
+  const ends: (string | undefined)[] = []
+  for (let evilRead = 0, reads = Infinity; evilRead < reads; evilRead += 1) {
+    const machine = machineOf('clean-update')
+    const good = bootFilesOf(machine).get(INITRAMFS)
+    if (!good) throw new Error('no initramfs on the boot device')
+    const evil = Buffer.concat([good.bytes, Buffer.from('evil')])
+    let [count, isOff] = [0, false]
+    const { result } = await rehearse({
+      machine,
+      whileOff: () => {
+        isOff = true
+      },
+      watch: (host: Host) => ({
+        ...host,
+        openFile: async (path) => {
+          if (isOff || !path.endsWith(`/${INITRAMFS}`)) return host.openFile(path)
+          return count++ === evilRead ? seen(once(evil)) : host.openFile(path)
+        },
+      }),
+    })
+    reads = count
+    const outcomes = outcomesOf(result)
+    // Sealed to the evil one, the secret would not appear in a boot of the good one.
+    const first = outcomes.find((text) => text.startsWith('read-seal-outcome:'))
+    if (outcomes.includes('forward-seal: sealed')) expect(first).toBe('read-seal-outcome: unsealed')
+    ends.push(outcomes.at(-1))
+  }
+  expect(ends).toContain('predict: unvouched')
+  expect(ends.length).toBeGreaterThan(1)
 })
 
 test('a changed Xen that shows the file of the package in the second read is an alarm after the restart', async () => {
