@@ -53,7 +53,8 @@ it('foresees nothing of a LUKS header that changed since this boot, and seals no
   const machine = machineOf('clean-update')
   machine.luksHeader = Buffer.from('a key slot more')
   const options = { protect: 'forward-seal' } as const
-  const { result } = await rehearse({ machine, options })
+  const answers = { '*': 'yes', 'accept-luks-header': 'yes' }
+  const { result } = await rehearse({ machine, options, answers })
   const steps = result.steps.map(({ id, outcome }) => `${id}: ${outcome}`)
   expect(steps).toContain('predict: partial')
   expect(steps.at(-1)).toBe('choose-protection: not-available')

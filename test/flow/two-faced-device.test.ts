@@ -34,7 +34,12 @@ function xenOf(machine: SimMachine): Uint8Array {
 /** Booted from a stick that was brought up to date: dom0's own /boot is another copy, out of the attacker's reach. */
 function stickMachine(): SimMachine {
   const machine = machineOf('stale-stick')
-  for (const device of machine.devices) copyBootFiles(machine, device)
+  for (const device of machine.devices) {
+    const sinit = device.files.get('/SINIT.BIN')
+    copyBootFiles(machine, device)
+    // What brings a device up to date leaves its SINIT module as it is.
+    if (sinit !== undefined) device.files.set('/SINIT.BIN', sinit)
+  }
   return machine
 }
 
