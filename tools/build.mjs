@@ -14,7 +14,7 @@ const lazyBuiltins = {
   name: 'lazy-builtins',
   setup({ onResolve, onLoad }) {
     const names = new Set(builtinModules)
-    onResolve({ filter: /^(node:)?[a-z_/]+$/ }, ({ path }) => {
+    onResolve({ filter: /^(node:)?[a-z0-9_/]+$/ }, ({ path }) => {
       const name = path.replace(/^node:/, '')
       return names.has(name) ? { path: name, namespace: 'builtin' } : undefined
     })
@@ -40,4 +40,7 @@ await build({
   define: { AEM_RESEAL_VERSION: JSON.stringify(version) },
   banner: { js: '#!/usr/bin/node' },
 })
+// A module that is left to `require` ends the program where it is first used, which a start alone does not show.
+const left = /__require\("[^"]*"\)/.exec(await readFile(outfile, 'utf8'))
+if (left !== null) throw new Error(`the bundle still has ${left[0]}`)
 await chmod(outfile, 0o755)
