@@ -97,10 +97,13 @@ export type Edit = { readonly what: string; readonly make: () => string }
 export function anEdit(text: string): fc.Arbitrary<Edit> {
   const lines = text.split('\n')
   const start = lines.findIndex((one) => /^\s*menuentry 'AEM/.test(one))
-  const end = lines.findIndex((one, at) => at > start && /^\s*submenu/.test(one))
+  const submenu = lines.findIndex((one, at) => at > start && /^\s*submenu/.test(one))
+  // The entry's own lines are tried more often; one file has no submenu behind it.
+  const end = submenu === -1 ? lines.length - 1 : submenu
   const startAt = text.indexOf("menuentry 'AEM")
   const line = fc.oneof(fc.nat(lines.length - 1), fc.integer({ min: start, max: end }))
-  const endAt = text.indexOf('submenu', startAt)
+  const submenuAt = text.indexOf('submenu', startAt)
+  const endAt = submenuAt === -1 ? text.length - 1 : submenuAt
   const place = fc.oneof(fc.nat(text.length - 1), fc.integer({ min: startAt, max: endAt }))
   const put = (at: number, remove: number, ...added: readonly string[]): string =>
     [...lines.slice(0, at), ...added, ...lines.slice(at + remove)].join('\n')
