@@ -94,9 +94,9 @@ export function parseRpmVerify(stdout: string, exit: number): readonly VerifyFin
       continue
     }
     if (hasDependencies && /^\t.+ is needed by .+$/.test(line)) continue
-    const missing = /^missing\s+(?:([cdglr])\s+)?(\/.*?)(?: \(.*\))?$/.exec(line)
+    const missing = /^missing\s+(?:([cdglr])\s+)?(\/.*)$/.exec(line)
     if (missing?.[2]) {
-      findings.push({ path: missing[2], kind: 'missing', fileFlag: missing[1] ?? null })
+      findings.push({ path: withoutReason(missing[2]), kind: 'missing', fileFlag: missing[1] ?? null })
       continue
     }
     const differs = /^([S.?][M.?][5.?][D.?][L.?][U.?][G.?][T.?][P.?]?)\s+(?:([cdglr])\s+)?(\/.*)$/.exec(line)
@@ -105,6 +105,12 @@ export function parseRpmVerify(stdout: string, exit: number): readonly VerifyFin
   }
   if (exit !== 0 && findings.length === 0 && !hasDependencies) return null
   return findings
+}
+
+/** `/boot/x (Permission denied)`; what stands in the brackets is no part of the path. */
+function withoutReason(text: string): string {
+  const at = text.endsWith(')') ? text.indexOf(' (') : -1
+  return at === -1 ? text : text.slice(0, at)
 }
 
 function verifyKind(flags: string): VerifyFinding['kind'] {
