@@ -60,6 +60,8 @@ const FOR_OTHER: {
   'initramfs-differs': () => ({}),
   'not-aem-entry': () => ({}),
   'sinit-changed': (device) => ({
+    what: `the SINIT module of ${device} is not the one that this boot used`,
+    why: 'what another SINIT module measures is not known beforehand',
     next: `nothing is sealed. Boot once from ${device} with its AEM entry, if you changed it: AEM seals to that boot by itself, unseen`,
   }),
   'luks-header-changed': () => ({}),

@@ -275,7 +275,7 @@ describe('nothing is sealed', () => {
   it('for a stick with another SINIT', async () => {
     await run(refreshDevice)
     stick().files.set('/SINIT.BIN', { bytes: makeSinit('another module'), mtimeMs: 0 })
-    expect((await refused()).outcomes.at(-1)).toBe('predict: partial')
+    expect((await refused()).outcomes.at(-1)).toBe('predict: sinit-changed')
   })
 
   it('for a stick with a Xen that is not installed', async () => {
