@@ -18,12 +18,13 @@ const DRTM_PCRS = [17, 18, 19, 20, 21, 22] as const
 const POLICY_CONTROL = Buffer.from([1, 0, 0, 0])
 
 /**
- * What tboot does with the legacy map: PCR 17 <- SINIT, PCR 18 <- MLE then module 0, PCR 19 <- the later modules,
- * each M = H(H(command line) || H(image)) (tboot 1.10.5, policy.c). Registers 17-22 start at zero.
+ * What tboot does with the legacy map: PCR 17 <- the SINIT that GRUB loaded, else the firmware's; PCR 18 <- MLE then
+ * module 0; PCR 19 <- the later modules, each M = H(H(command line) || H(image)) (tboot 1.10.5, policy.c). Registers 17-22
+ * start at zero.
  */
-export function launch(machine: SimMachine, tboot: Loaded, { modules: measured }: Booted): void {
+export function launch(machine: SimMachine, tboot: Loaded, { modules: measured, sinit }: Booted): void {
   const events: LoggedEvent[] = [
-    { pcr: PCR.drtm, type: '0x402', digest: hashAll(machine.sinit) },
+    { pcr: PCR.drtm, type: '0x402', digest: hashAll(sinit?.image ?? machine.sinit) },
     { pcr: PCR.launched, type: '0x404', digest: hashMle(tboot) },
     { pcr: PCR.drtm, type: '0x501', digest: hashAll(POLICY_CONTROL, Buffer.from('any')) },
     ...measured.map((module, index) => ({

@@ -47,6 +47,7 @@ export type SimMachine = {
   isAemInstalled: boolean
   /** Does AEM's seal come to its end? */
   sealWorks: boolean
+  /** The firmware's own SINIT, for a boot whose entry loads none. */
   sinit: Uint8Array
   luksHeader: Uint8Array
   pcrs: PcrBanks

@@ -1,6 +1,6 @@
 import { changeOneByte, makeSinit } from './boot-images.ts'
 import { buildMachine, copyBootFiles, INTERNAL, installXen, NEW_XEN, STICK, XEN_IMAGE } from './build.ts'
-import { bootFilesOf, PLAIN_ENTRY, type SimMachine } from './model.ts'
+import { bootFilesOf, findDevice, PLAIN_ENTRY, type SimMachine } from './model.ts'
 import { restartMachine } from './power.ts'
 
 /** A rehearsal: what the machine is like, and what happens to it while it is off. */
@@ -54,7 +54,8 @@ export const SCENARIOS: readonly Scenario[] = [
     tells: 'the SINIT module is another one at the next boot: PCR 17 moves, and the update does not touch it',
     make: updatedMachine,
     whileOff: (machine) => {
-      machine.sinit = makeSinit('another module')
+      const sinit = { bytes: makeSinit('another module'), mtimeMs: machine.nowMs }
+      findDevice(machine, machine.bootDevice)?.files.set('/SINIT.BIN', sinit)
     },
   },
   {
