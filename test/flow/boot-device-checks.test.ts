@@ -203,6 +203,14 @@ describe('a package', () => {
     expect((await checkOf('tboot', machine)).state).toBe('absent')
   })
 
+  it('an older installed kernel need not be there: dom0 keeps several', async () => {
+    const machine = machineOf('clean-update')
+    const kernel = machine.packages.find(({ name }) => name === 'kernel')!
+    const older = new Map([['/boot/vmlinuz-6.6.30-1.qubes.fc37.x86_64', 'a'.repeat(64)]])
+    machine.packages.push({ ...kernel, evr: '1000:6.6.30-1.qubes.fc37', files: older })
+    expect(await checkOf('kernel', machine)).toMatchObject({ path: `/boot/${KERNEL}`, state: 'current' })
+  })
+
   it('kernel-latest counts beside kernel', async () => {
     const machine = machineOf('clean-update')
     const kernel = machine.packages.find(({ name }) => name === 'kernel')!

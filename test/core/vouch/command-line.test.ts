@@ -104,6 +104,8 @@ describe('a command line that this boot did not use', () => {
     const boot = { ...BOOT, kernel: `${KERNEL} systemd.run=/boot/x` }
     expect(ask('xen', XEN, { boot }).state).toBe('unproven')
     expect(ask('xen', XEN, { kernelLine: null }).state).toBe('unproven')
+    // What is known to differ is said, whatever the kernel got.
+    expect(ask('xen', `${XEN} iommu=no`, { boot }).state).toBe('changed')
   })
 
   it.each(['\u2003', '\u00a0', '\v', '\f'])('glues two words by a blank that is none: %j', (blank) => {
