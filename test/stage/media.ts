@@ -129,7 +129,10 @@ export async function refreshDevice(machine: Machine, suffix: string): Promise<v
       for (const name of await readdir(boot)) {
         const source = path.join(boot, name)
         if (name.startsWith('initramfs-') || !(await stat(source)).isFile()) continue
-        await copyFile(source, path.join(folder, name))
+        const target = path.join(folder, name)
+        // An update writes what is new; the SINIT module is of no package, and keeps its date.
+        if (existsSync(target) && (await readFile(target)).equals(await readFile(source))) continue
+        await copyFile(source, target)
       }
     }
     if (machine.running) await copyFrom(pathInDom0(machine, '/boot'))
