@@ -1,0 +1,213 @@
+import { describe, expect, it } from 'vitest'
+import { observeForwardReadiness } from '../../src/flow/seal/forward-plan.ts'
+import { ABSENT, type Host, seen } from '../../src/host/host.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import type { SimMachine } from '../../src/host/simulated/model.ts'
+import { rememberSrkPassword } from '../../src/observe/srk-password.ts'
+import { aSession, machineOf } from '../support/built-in.ts'
+
+/* What a forward seal asks of the TPM and its password, on the built-in machine. */
+
+const PASSWORD = '/run/anti-evil-maid/srk-password'
+const VERSION = '/sys/class/tpm/tpm0/tpm_version_major'
+
+type Story = {
+  /** What this boot cached; null: nothing. */
+  readonly cached?: string | null
+  readonly typed?: string
+  readonly version?: '1' | '2'
+  /** Answers of programs, by their id, instead of the built-in machine's. */
+  readonly says?: Readonly<Record<string, { exit: number; stdout?: string; stderr?: string }>>
+  readonly change?: (machine: SimMachine) => void
+}
+
+async function look(story: Story) {
+  const machine = machineOf('clean-update')
+  story.change?.(machine)
+  const own = makeSimulatedHost(machine)
+  const calls: string[] = []
+  const works = { opened: 0, closed: 0 }
+  const host: Host = {
+    ...own,
+    async readFile(path) {
+      if (path === PASSWORD && story.cached !== undefined)
+        return story.cached === null ? ABSENT : seen(Buffer.from(story.cached))
+      if (path === VERSION && story.version) return seen(Buffer.from(`${story.version}\n`))
+      return own.readFile(path)
+    },
+    async run(call, input) {
+      calls.push(call.id)
+      const answer = story.says?.[call.id]
+      return answer ? seen({ stdout: '', stderr: '', ...answer }) : own.run(call, input)
+    },
+    async makeWorkDirectory() {
+      const work = await own.makeWorkDirectory()
+      works.opened += 1
+      return {
+        root: work.root,
+        async close() {
+          works.closed += 1
+          await work.close()
+        },
+      }
+    },
+  }
+  if (story.typed !== undefined) rememberSrkPassword(host, Buffer.from(story.typed))
+  const { checks } = await observeForwardReadiness(host, aSession(), { state: 'absent' })
+  const check = (id: string) => checks.find((one) => one.id === id)
+  return { check, calls, works }
+}
+
+const tries = (failed: number, isLocked = 0) => ({
+  exit: 0,
+  stdout: `  inLockout:                 ${isLocked}\nTPM2_PT_LOCKOUT_COUNTER: 0x${failed.toString(16)}\nTPM2_PT_MAX_AUTH_FAIL: 0x20\n`,
+})
+/** tpm-tools and systemctl on a machine whose tcsd does not run. */
+const TPM12_SAYS = {
+  'unit-show': { exit: 0, stdout: 'ActiveState=inactive\n' },
+  'tcsd-start': { exit: 0 },
+  'tcsd-stop': { exit: 0 },
+  'tpm12-nv-read': { exit: 1 },
+  'tpm12-unseal': { exit: 0, stdout: 'the token' },
+  'tpm12-unseal-z': { exit: 0, stdout: 'the token' },
+}
+const count = (calls: readonly string[], id: string): number => calls.filter((one) => one === id).length
+
+describe('the SRK password of a forward seal', () => {
+  it('is the cached one, which is not tried', async () => {
+    const { check, calls } = await look({ cached: 'srk\n' })
+    expect(check('srk-password')).toMatchObject({ ok: true, detail: 'cached by this boot' })
+    expect(calls).not.toContain('tpm2-load')
+  })
+
+  it('is none where the cached one is empty', async () => {
+    const { check } = await look({ cached: '' })
+    expect(check('srk-password')).toMatchObject({ ok: true, detail: 'the SRK has no password' })
+  })
+
+  it('is missing on TPM 2.0 where none is cached, and none is tried', async () => {
+    const { check, calls } = await look({ cached: null })
+    expect(check('srk-password')).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('restart once with the AEM entry'),
+    })
+    expect(calls).not.toContain('tpm2-load')
+  })
+
+  it('that was typed is tried at the present sealed files', async () => {
+    const { check, calls, works } = await look({ cached: null, typed: 'srk' })
+    expect(check('srk-password')).toMatchObject({
+      ok: true,
+      detail: 'the SRK takes the password, or needs none',
+    })
+    expect(count(calls, 'tpm2-load')).toBe(1)
+    expect(works.opened).toBeGreaterThanOrEqual(2)
+    expect(works.closed).toBe(works.opened)
+  })
+
+  it('that was typed wrong is told, and leaves nothing behind', async () => {
+    const stderr =
+      'ERROR: Eys_Load(0x98E) - tpm:session(1):the authorization HMAC check failed and DA counter incremented\n'
+    const { check, works } = await look({
+      cached: null,
+      typed: 'wrong',
+      says: { 'tpm2-load': { exit: 1, stderr } },
+    })
+    expect(check('srk-password')).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('the SRK password at hand is wrong'),
+    })
+    expect(works.closed).toBe(works.opened)
+  })
+
+  it('that was typed is not tried in lockout', async () => {
+    const { check, calls } = await look({
+      cached: null,
+      typed: 'srk',
+      says: { 'tpm2-properties': tries(32, 1) },
+    })
+    expect(check('srk-password')).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('the TPM is in lockout after 32 wrong passwords'),
+    })
+    expect(check('freshness')).toMatchObject({ ok: null, detail: expect.stringContaining('in lockout') })
+    expect(calls).not.toContain('tpm2-load')
+  })
+})
+
+describe('on TPM 1.2', () => {
+  it('the well-known secret is tried where AEM removed the cached password, and tcsd is left as it was', async () => {
+    const { check, calls, works } = await look({ version: '1', cached: null, says: TPM12_SAYS })
+    expect(check('srk-password')).toMatchObject({
+      ok: true,
+      detail: 'the SRK takes the password, or needs none',
+    })
+    expect(count(calls, 'tpm12-unseal-z')).toBe(1)
+    expect(count(calls, 'tcsd-start')).toBe(2)
+    expect(count(calls, 'tcsd-stop')).toBe(2)
+    expect(works).toEqual({ opened: 2, closed: 2 })
+  })
+
+  it('nothing is tried where tcsd does not start', async () => {
+    const { check, calls } = await look({
+      version: '1',
+      cached: null,
+      says: { ...TPM12_SAYS, 'tcsd-start': { exit: 1 } },
+    })
+    expect(check('srk-password')).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('tcsd could not be started'),
+    })
+    expect(calls).not.toContain('tpm12-unseal-z')
+  })
+
+  it('no count of tries is asked for: it has none that a stock tool reads', async () => {
+    const { check, calls } = await look({ version: '1', cached: 'srk\n', says: TPM12_SAYS })
+    expect(check('tpm-tries-left')).toBeUndefined()
+    expect(calls).not.toContain('tpm2-properties')
+  })
+})
+
+describe('the tries that the TPM has left', () => {
+  it.each([
+    ['a password, and enough are left', 'srk\n', 30, { ok: true, detail: 'the next boot can unseal' }],
+    [
+      'a password, and the look of the next boot would be the last',
+      'srk\n',
+      31,
+      { ok: false, detail: expect.stringContaining('has counted 31 wrong passwords and takes 32') },
+    ],
+    ['no password: none is counted', '', 31, { ok: true, detail: 'no SRK password, so none are counted' }],
+  ] as const)('where the SRK has %s', async (_what, cached, failed, expected) => {
+    const { check } = await look({ cached, says: { 'tpm2-properties': tries(failed) } })
+    expect(check('tpm-tries-left')).toMatchObject(expected)
+  })
+})
+
+describe('the token of a forward seal', () => {
+  it('is the one in slot 0', async () => {
+    const { check } = await look({})
+    expect(check('freshness')).toMatchObject({ ok: true, detail: expect.stringContaining('slot 0 holds') })
+  })
+
+  it('is of no use in a slot that AEM does not read', async () => {
+    const { check } = await look({
+      change({ slots }) {
+        slots.set(3, slots.get(0) ?? '')
+        slots.delete(0)
+      },
+    })
+    expect(check('freshness')).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('the token lies in slot 3, but on TPM 2.0'),
+    })
+  })
+
+  it('is lost where no slot holds it', async () => {
+    const { check } = await look({ change: ({ slots }) => slots.clear() })
+    expect(check('freshness')).toMatchObject({
+      ok: false,
+      detail: 'no slot of the TPM holds this token (another device took it): let AEM seal once first',
+    })
+  })
+})

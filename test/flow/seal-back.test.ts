@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest'
+import { makeMemoryStore } from '../../src/cli/rehearse.ts'
+import { Failure } from '../../src/core/failure.ts'
+import type { Session } from '../../src/core/session/checkpoint.ts'
+import type { ForwardPlan } from '../../src/flow/seal/forward-plan.ts'
+import { restoreSession } from '../../src/flow/seal/restore.ts'
+import { sealForward, takeBack } from '../../src/flow/seal/seal-forward.ts'
+import { type Host, seen } from '../../src/host/host.ts'
+import { STICK } from '../../src/host/simulated/build.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { SELECTED_PCRS, type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
+import { observeDevices } from '../../src/observe/devices.ts'
+import { observeMachine } from '../../src/observe/machine.ts'
+import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
+import { makeScriptedUi } from '../support/scripted-ui.ts'
+
+/* A forward seal of the built-in machine's stick, and every way back from it. */
+
+const LABEL = 'aem.stick'
+
+function stickOf(machine: SimMachine) {
+  return machine.devices.find(({ uuid }) => uuid === STICK.uuid)!
+}
+
+/** The sealed files of the stick in both homes; `directory` is the live one or the one beside. */
+function filesIn(machine: SimMachine, directory: string): { dom0: string[]; device: string[] } {
+  const listed = (files: Map<string, { bytes: Uint8Array }>) =>
+    [...files]
+      .filter(([path]) => path.includes(`/tpms/${TPM_ID}/${directory}/`))
+      .map(([path, { bytes }]) => `${path.split('/').at(-1)} ${Buffer.from(bytes).toString('hex')}`)
+      .sort()
+  return { dom0: listed(machine.dom0), device: listed(stickOf(machine).files) }
+}
+
+const live = (machine: SimMachine) => filesIn(machine, LABEL)
+const aside = (machine: SimMachine) => filesIn(machine, `aem-reseal_${LABEL}`)
+
+function dropAside(files: Map<string, unknown>): void {
+  for (const path of [...files.keys()]) if (path.includes(`/aem-reseal_${LABEL}/`)) files.delete(path)
+}
+
+/** A seal to values that no boot had yet, or to those of this one. */
+async function begin(story: { isPresentState?: boolean; change?: (own: Host) => Partial<Host> } = {}) {
+  const machine = machineOf('two-devices')
+  const own = makeSimulatedHost(machine)
+  const host: Host = { ...own, ...story.change?.(own) }
+  const ui = makeScriptedUi({ '*': 'yes' })
+  const store = makeMemoryStore(ui)
+  const session = aSession({ device: LABEL, step: 'forward-seal', flow: 'forward-device' })
+  const context = { host, ui, store, options: RUN_OPTIONS, session, simulateRestart: null }
+  const devices = await observeDevices(host, await observeMachine(host))
+  const present = machine.pcrs.sha256 ?? {}
+  const plan: ForwardPlan = {
+    device: devices.find(({ label }) => label === LABEL)!,
+    tokenLabel: LABEL,
+    uuid: STICK.uuid,
+    tpmId: TPM_ID,
+    tpmVersion: '2.0',
+    bank: 'sha256',
+    selected: SELECTED_PCRS,
+    values: story.isPresentState ? { ...present } : { ...present, 18: '18'.repeat(32) },
+  }
+  return { machine, context, plan, store, before: live(machine) }
+}
+
+async function sealed(story: { isPresentState?: boolean } = {}) {
+  const all = await begin(story)
+  await sealForward(all.context, all.plan)
+  const after = live(all.machine)
+  expect(after).not.toEqual(all.before)
+  expect(aside(all.machine)).toEqual(all.before)
+  return { ...all, after, session: (await all.store.load())! }
+}
+
+const cancel = (machine: SimMachine, session: Session) => restoreSession(makeSimulatedHost(machine), session)
+
+describe('a forward seal that failed on the way', () => {
+  /** An exchange that fails once, at its nth call. */
+  const failsAt = (nth: number) => (own: Host) => {
+    let exchanges = 0
+    const run: Host['run'] = async (call, input) => {
+      if (call.id === 'exchange-directories' && ++exchanges === nth)
+        return seen({ exit: 1, stdout: '', stderr: 'Input/output error' })
+      return own.run(call, input)
+    }
+    return { run }
+  }
+
+  it.each([
+    ['before dom0 was switched', 1],
+    ['between dom0 and the device', 2],
+  ])('%s is taken back, and leaves no record', async (_when, nth) => {
+    const { machine, context, plan, before } = await begin({ change: failsAt(nth) })
+    await expect(sealForward(context, plan)).rejects.toBeInstanceOf(Failure)
+    expect(await takeBack(context, plan)).toBeNull()
+    expect(live(machine)).toEqual(before)
+    expect(aside(machine)).toEqual({ dom0: [], device: [] })
+  })
+
+  it('after both were switched is taken back too', async () => {
+    const { machine, context, plan, before } = await sealed()
+    expect(await takeBack(context, plan)).toBeNull()
+    expect(live(machine)).toEqual(before)
+  })
+
+  it('keeps its record where the device is gone: nothing was taken back', async () => {
+    const { machine, context, plan, after } = await sealed()
+    stickOf(machine).isPresent = false
+    expect(await takeBack(context, plan)).toMatchObject({ label: LABEL, uuid: STICK.uuid })
+    expect(live(machine)).toEqual(after)
+  })
+
+  it.each([
+    ['the device', (machine: SimMachine) => dropAside(stickOf(machine).files)],
+    ['dom0', (machine: SimMachine) => dropAside(machine.dom0)],
+  ])('keeps its record where the old files are gone from %s', async (_where, drop) => {
+    const { machine, context, plan } = await sealed()
+    drop(machine)
+    expect(await takeBack(context, plan)).toMatchObject({ label: LABEL })
+  })
+})
+
+describe('`cancel` after a forward seal', () => {
+  it('puts the old files back', async () => {
+    const { machine, session, before } = await sealed()
+    expect(await cancel(machine, session)).toEqual({ device: 'restored', dom0: 'restored' })
+    expect(live(machine)).toEqual(before)
+    expect(aside(machine)).toEqual({ dom0: [], device: [] })
+  })
+
+  it('switches to nothing but the old files: with others beside it changes nothing', async () => {
+    const { machine, session, after } = await sealed()
+    const path = `/aem/tpms/${TPM_ID}/aem-reseal_${LABEL}/key.pub`
+    const old = stickOf(machine).files.get(path)!
+    stickOf(machine).files.set(path, { ...old, bytes: Buffer.from('somebody else wrote this') })
+    await expect(cancel(machine, session)).rejects.toThrow('the old sealed files are not beside the new ones')
+    expect(live(machine).device).toEqual(after.device)
+    expect(aside(machine).device).not.toEqual([])
+  })
+
+  it('leaves it in place where the predicted state runs', async () => {
+    const { machine, session, after } = await sealed({ isPresentState: true })
+    expect(await cancel(machine, session)).toEqual({ device: 'superseded', dom0: 'superseded' })
+    expect(live(machine)).toEqual(after)
+    expect(aside(machine)).toEqual({ dom0: [], device: [] })
+  })
+
+  it('leaves it in place where it is complete and of another device', async () => {
+    const { machine, session, after } = await sealed()
+    const kept = await cancel(machine, { ...session, step: 'keep-forward' })
+    expect(kept).toEqual({ device: 'superseded', dom0: 'superseded' })
+    expect(live(machine)).toEqual(after)
+  })
+
+  it('fails where the device is not plugged in and carries it', async () => {
+    const { machine, session, after } = await sealed()
+    stickOf(machine).isPresent = false
+    await expect(cancel(machine, session)).rejects.toThrow(`${LABEL} is not plugged in and carries it`)
+    expect(live(machine)).toEqual(after)
+    expect(aside(machine).dom0).not.toEqual([])
+  })
+
+  it('needs no device where dom0 has its old files', async () => {
+    const { machine, session } = await sealed()
+    await cancel(machine, session)
+    stickOf(machine).isPresent = false
+    expect(await cancel(machine, session)).toEqual({ device: 'absent', dom0: 'was-old' })
+  })
+})

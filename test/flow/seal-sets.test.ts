@@ -1,0 +1,208 @@
+import { describe, expect, it } from 'vitest'
+import { Failure } from '../../src/core/failure.ts'
+import { computeTpm12Composite } from '../../src/core/seal/tpm12-blob.ts'
+import type { ForwardPlan } from '../../src/flow/seal/forward-plan.ts'
+import { makeForwardSet } from '../../src/flow/seal/make-set.ts'
+import { exchangePlace, placeOf, syncPlace } from '../../src/flow/seal/places.ts'
+import { prepareAside } from '../../src/flow/seal/switch.ts'
+import { digestStream } from '../../src/host/digest.ts'
+import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
+import { makeFakeHost } from '../support/fake-host.ts'
+
+/* The parts of a forward seal on hosts that know only what each part may ask for. */
+
+const TPM_ID = 'ab'.repeat(20)
+const DEVICE = {
+  suffix: '',
+  label: 'aem',
+  uuid: '6d2f1c8e-5b0a-4f0e-9a57-3f4c1f0a9d11',
+  slot: 0,
+  present: true,
+  mountPoint: '/boot',
+  isReadOnly: false,
+  isRemovable: false,
+}
+const VALUES = { 13: '13'.repeat(20), 17: '17'.repeat(20), 18: '18'.repeat(20) }
+const PLAN: ForwardPlan = {
+  device: DEVICE,
+  tokenLabel: 'aem',
+  uuid: DEVICE.uuid,
+  tpmId: TPM_ID,
+  tpmVersion: '1.2',
+  bank: 'sha1',
+  selected: [13, 17, 18],
+  values: VALUES,
+}
+const PASSWORD = '/run/anti-evil-maid/srk-password'
+const WORK = '/run/aem-reseal/1-1/work-0'
+
+async function failureOf(work: Promise<unknown>): Promise<Failure['text']> {
+  const error = await work.then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  expect(error).toBeInstanceOf(Failure)
+  return (error as Failure).text
+}
+
+/** What tpm_sealdata writes of a binding: TPM_STORED_DATA12 with TPM_PCR_INFO_LONG (TPM Main 1.2 part 2, revision 116, 10.2, 8.3). */
+function makeBlob(pcrs: readonly number[], values: Readonly<Record<number, string>>): string {
+  const bitmap = Buffer.alloc(3)
+  for (const index of pcrs) bitmap[index >> 3] = (bitmap[index >> 3] ?? 0) | (1 << (index & 7))
+  const selection = Buffer.concat([Buffer.from('0003', 'hex'), bitmap])
+  const creation = Buffer.from('0003000000', 'hex')
+  const atRelease = Buffer.from(computeTpm12Composite(pcrs, values) ?? '', 'hex')
+  const head = Buffer.from('00060101', 'hex')
+  const info = Buffer.concat([head, creation, selection, Buffer.alloc(20), atRelease])
+  const size = Buffer.alloc(4)
+  size.writeUInt32BE(info.length)
+  const data = Buffer.concat([Buffer.from('00160000', 'hex'), size, info, Buffer.alloc(4)])
+  return `-----ENC KEY-----\nSymmetric Key: AES-256-CBC\n${data.toString('base64')}\n-----ENC DAT-----\n`
+}
+
+/** A dom0 with TPM 1.2 that keeps the token alone, and a tpm_sealdata that binds to what the story says. */
+function tpm12Host(story: { password: string; bind?: Readonly<Record<number, string>> }) {
+  const files = new Map<string, string>([[PASSWORD, story.password]])
+  const calls: { id: string; input: string | null }[] = []
+  const relayed: unknown[] = []
+  const works: string[] = []
+  const host = makeFakeHost({
+    async relayTpm(values, work) {
+      relayed.push(values)
+      return work()
+    },
+    async makeWorkDirectory() {
+      works.push('open')
+      return { root: WORK, close: async () => void works.push('closed') }
+    },
+    async readFile(path) {
+      const text = files.get(path)
+      return text === undefined ? ABSENT : seen(Buffer.from(text))
+    },
+    async statFile(path) {
+      const file = { kind: 'file', sizeBytes: 20, mtimeMs: 0, mode: 0o600 } as const
+      return path === '/var/lib/anti-evil-maid/aem/secret.fre' ? seen(file) : ABSENT
+    },
+    async run(call, input) {
+      calls.push({ id: call.id, input: input ? Buffer.from(input).toString() : null })
+      files.set(call.params.blob ?? '', makeBlob(PLAN.selected, story.bind ?? VALUES))
+      return seen({ exit: 0, stdout: '', stderr: '' })
+    },
+  })
+  return { host, calls, relayed, works }
+}
+
+describe('a forward set on TPM 1.2', () => {
+  it('is what tpm_sealdata made under the predicted registers', async () => {
+    const { host, relayed, works } = tpm12Host({ password: 'srk\n' })
+    const set = await makeForwardSet(host, PLAN)
+    expect([...set.keys()]).toEqual(['secret.fre.sealed2'])
+    expect(relayed).toEqual([VALUES])
+    expect(works).toEqual(['open', 'closed'])
+  })
+
+  it('takes the SRK password by standard input, as one line', async () => {
+    const { host, calls } = tpm12Host({ password: 'srk\n' })
+    await makeForwardSet(host, PLAN)
+    expect(calls).toEqual([{ id: 'tpm12-seal', input: 'srk\n' }])
+  })
+
+  it('is made with the well-known secret where the SRK has no password', async () => {
+    const { host, calls } = tpm12Host({ password: '' })
+    await makeForwardSet(host, PLAN)
+    expect(calls).toEqual([{ id: 'tpm12-seal-z', input: null }])
+  })
+
+  it('is refused where the TPM bound it to other registers', async () => {
+    const { host, works } = tpm12Host({ password: '', bind: { ...VALUES, 17: '00'.repeat(20) } })
+    const { what } = await failureOf(makeForwardSet(host, PLAN))
+    expect(what).toContain('secret.fre was bound to other registers than the predicted ones')
+    expect(works).toEqual(['open', 'closed'])
+  })
+
+  it('is not begun where a selected register has no predicted value', async () => {
+    const { host, relayed, works } = tpm12Host({ password: '' })
+    const { what } = await failureOf(makeForwardSet(host, { ...PLAN, selected: [13, 17, 18, 19] }))
+    expect(what).toContain('a selected register has no predicted value')
+    expect([relayed, works]).toEqual([[], []])
+  })
+})
+
+it('a forward set on TPM 2.0 is not begun while the TPM is in lockout', async () => {
+  const stdout =
+    '  inLockout:                 1\nTPM2_PT_LOCKOUT_COUNTER: 0x20\nTPM2_PT_MAX_AUTH_FAIL: 0x20\n'
+  // No work directory, no key: the host was not told of them.
+  const host = makeFakeHost({
+    randomBytes: (sizeBytes) => Buffer.alloc(sizeBytes, 1),
+    readFile: async (path) => (path === PASSWORD ? seen(Buffer.of()) : ABSENT),
+    run: async ({ id }) => {
+      expect(id).toBe('tpm2-properties')
+      return seen({ exit: 0, stdout, stderr: '' })
+    },
+  })
+  const values = { 13: '13'.repeat(32), 17: '17'.repeat(32), 18: '18'.repeat(32) }
+  const { what } = await failureOf(
+    makeForwardSet(host, { ...PLAN, tpmVersion: '2.0', bank: 'sha256', values }),
+  )
+  expect(what).toContain('the TPM is in lockout after 32 wrong passwords')
+})
+
+const PLACE = placeOf('dom0', '/var/lib', TPM_ID, 'aem')
+
+describe('a place that cannot be written', () => {
+  it.each([
+    ['the program said', seen({ exit: 1, stdout: '', stderr: 'Input/output error\n' }), 'Input/output error'],
+    ['kept it from running', unknown('timed out'), 'timed out'],
+    ['is missing', ABSENT, 'not installed'],
+  ] as const)('is told with what %s', async (_what, answer, said) => {
+    const host = makeFakeHost({ run: async () => answer })
+    for (const [work, what] of [
+      [syncPlace, 'could not be written to its disk'],
+      [exchangePlace, 'could not be switched'],
+    ] as const) {
+      const text = await failureOf(work(host, PLACE))
+      expect(text.what).toContain(`${PLACE.live} ${what}`)
+      expect(text.verbatim).toBe(said)
+    }
+  })
+})
+
+describe('prepareAside', () => {
+  const SET = new Map([['secret.fre.sealed2', Buffer.from('the new token')]])
+
+  /** A directory of a disk; `write` is what the disk keeps of what it is given. */
+  function diskHost(files: Map<string, Uint8Array>, write = (bytes: Uint8Array): Uint8Array => bytes) {
+    const own: Partial<Host> = {
+      makePrivateDirectory: async () => undefined,
+      run: async () => seen({ exit: 0, stdout: '', stderr: '' }),
+      writeFileAtomic: async (path, bytes) => void files.set(path, write(bytes)),
+      async removeFile(path) {
+        for (const name of [...files.keys()])
+          if (name === path || name.startsWith(`${path}/`)) files.delete(name)
+      },
+      listDirectory: async (path) =>
+        seen([...files.keys()].filter((f) => f.startsWith(`${path}/`)).map((f) => f.slice(path.length + 1))),
+      async digestFile(path) {
+        const bytes = files.get(path)
+        return bytes ? seen(await digestStream(oneChunk(bytes))) : ABSENT
+      },
+    }
+    return makeFakeHost(own)
+  }
+
+  it('leaves nothing there of a seal that ended half-way', async () => {
+    const files = new Map<string, Uint8Array>([[`${PLACE.aside}/key.pub`, Buffer.from('of a seal before')]])
+    await prepareAside(diskHost(files), PLACE, SET)
+    expect([...files.keys()]).toEqual([`${PLACE.aside}/secret.fre.sealed2`])
+  })
+
+  it('reads again what it wrote: a disk that keeps something else ends the seal', async () => {
+    const host = diskHost(new Map(), (bytes) => bytes.subarray(1))
+    const { what } = await failureOf(prepareAside(host, PLACE, SET))
+    expect(what).toContain(`${PLACE.aside} does not hold what was written`)
+  })
+})
+
+async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
+}
