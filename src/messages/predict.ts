@@ -101,8 +101,8 @@ const PREDICT: {
   }),
   'sinit-changed': () => ({
     tone: 'alarm',
-    what: 'the SINIT module on the boot device was changed since this boot',
-    why: 'no update of Xen or the kernel does that, and what another SINIT module measures is not known beforehand',
+    what: 'the SINIT module on the boot device was written since this boot, and dom0 has no such older file',
+    why: 'no update of Xen or the kernel writes it, and what another SINIT module measures is not known beforehand',
     next: 'do not restart into it unless you changed it yourself. Then restart with the AEM entry before you go on with the update: AEM seals to that boot by itself, unseen; otherwise find out who did',
   }),
   'luks-header-changed': () => ({

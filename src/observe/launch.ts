@@ -13,6 +13,7 @@ import { valueOrNull } from '../host/host.ts'
 import { type AemDevice, openDevice } from './devices.ts'
 import { observeGrub } from './grub.ts'
 import type { MachineFacts } from './machine.ts'
+import { observeSinit } from './sinit.ts'
 import { observeSkl, observeXen } from './xen-image.ts'
 
 export const LAUNCH_BANKS: readonly Bank[] = ['sha1', 'sha256']
@@ -140,7 +141,7 @@ async function observeOpened(
     tboot: launcher === null ? null : await readSame(host, `${root}${launcher.path}`, images[launcher.path]),
     sinitUnchanged:
       (await observeSkl(host, root, next.entry, log)) ??
-      (await observeSinit(host, root, entries, machine.bootTime)),
+      (await observeSinit(host, root, entries, images, machine.bootTime)),
   }
 }
 
@@ -212,20 +213,4 @@ function toImageDigest(kept: FileDigests, nounzip: boolean, insmods: readonly st
     kind: isPacked ? 'gzip' : 'raw',
     problem: mayDiffer ? 'only its digest is recorded, and grub.cfg loads a decompressor' : null,
   }
-}
-
-async function observeSinit(
-  host: Host,
-  root: string,
-  entries: readonly BootEntry[],
-  bootTime: string | null,
-): Promise<boolean | null> {
-  const paths = [...new Set(entries.flatMap((entry) => entry.sinit.map((file) => file.path)))]
-  if (bootTime === null) return null
-  for (const path of paths) {
-    const stat = valueOrNull(await host.statFile(`${root}${path}`))
-    if (stat === null || !Number.isFinite(stat.mtimeMs)) return null
-    if (stat.mtimeMs > Date.parse(bootTime)) return false
-  }
-  return true
 }

@@ -5,6 +5,7 @@ import { startSession } from '../../src/core/session/checkpoint.ts'
 import { runFlow } from '../../src/flow/runner.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import { makeSinit } from '../../src/host/simulated/boot-images.ts'
+import { copyBootFiles } from '../../src/host/simulated/build.ts'
 import { writeEnvironmentBlock } from '../../src/host/simulated/grub/environment-block.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { findDevice, PLAIN_ENTRY, type SimMachine } from '../../src/host/simulated/model.ts'
@@ -31,8 +32,11 @@ const defaults = (variables: readonly (readonly [string, string])[]) => (machine
   put(machine, '/grub2/grubenv', writeEnvironmentBlock(variables))
 
 /** `start` after an honest update of Xen; `answers` are a person's, the rest is as --yes answers. */
-async function start(change: (machine: SimMachine) => void, answers: Readonly<Record<string, string>> = {}) {
-  const machine = machineOf('clean-update')
+async function start(
+  change: (machine: SimMachine) => void,
+  answers: Readonly<Record<string, string>> = {},
+  machine = machineOf('clean-update'),
+) {
   change(machine)
   const host = makeSimulatedHost(machine)
   const ui = makeScriptedUi({ '*': 'yes', ...answers })
@@ -119,7 +123,7 @@ describe('start, where the SINIT file changed since this boot', () => {
   it('stops, and says so', async () => {
     const { exit, last, said } = await start((machine) => put(machine, '/SINIT.BIN', makeSinit('another')))
     expect([last, exit]).toEqual(['predict: sinit-changed', 1])
-    expect(said).toContain('the SINIT module on the boot device was changed since this boot')
+    expect(said).toContain('the SINIT module on the boot device was written since this boot')
   })
 
   it('stops also where no launch log is readable', async () => {
@@ -127,6 +131,31 @@ describe('start, where the SINIT file changed since this boot', () => {
       machine.launchLog = null
       put(machine, '/SINIT.BIN', makeSinit('another'))
     })
+    expect([last, exit]).toEqual(['predict: sinit-changed', 1])
+  })
+
+  /** Booted from a stick, and refreshed since as anti-evil-maid-install does it: all files are written again. */
+  const refreshedStick = (dom0: { bytes: Uint8Array; isNew?: boolean } | null, onStick?: Uint8Array) => {
+    const machine = machineOf('stale-stick')
+    const stick = findDevice(machine, machine.bootDevice)!
+    copyBootFiles(machine, stick)
+    if (onStick) put(machine, '/SINIT.BIN', onStick)
+    const mtimeMs = dom0?.isNew ? machine.nowMs : machine.bootTimeMs - 1
+    if (dom0) machine.dom0.set('/boot/SINIT.BIN', { bytes: dom0.bytes, mtimeMs })
+    return start(() => undefined, {}, machine)
+  }
+  const { sinit } = machineOf('stale-stick')
+
+  it('a stick that was refreshed from the files of dom0 is the same: a forward seal', async () => {
+    expectForwardSeal(await refreshedStick({ bytes: sinit }))
+  })
+
+  it.each([
+    ['with another module than that of dom0', { bytes: sinit }, makeSinit('another')],
+    ['with one that came to dom0 since this boot', { bytes: sinit, isNew: true }, undefined],
+    ['with one that dom0 does not have', null, undefined],
+  ])('a stick that was refreshed %s: stops', async (_, dom0, onStick) => {
+    const { exit, last } = await refreshedStick(dom0, onStick)
     expect([last, exit]).toEqual(['predict: sinit-changed', 1])
   })
 
