@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { CheckedFile } from '../../src/core/decide/boot-device.ts'
 import { type Host, unknown } from '../../src/host/host.ts'
-import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
+import { INTERNAL, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
 import { observeBootDevice } from '../../src/observe/boot-device.ts'
@@ -15,6 +15,17 @@ const KERNEL = `vmlinuz-${KERNEL_RELEASE}`
 const INITRAMFS = `initramfs-${KERNEL_RELEASE}.img`
 const GRUB = 'grub2/grub.cfg'
 const OTHER_UUID = 'b1f7e0aa-91c2-4a0b-8d57-77c2f3a0c4d2'
+
+/** As TrenchBoot's 19_linux_xen_trenchboot writes it for BIOS (TrenchBoot/qubes-antievilmaid 18a0a74). */
+const TRENCHBOOT = `menuentry 'AEM Qubes, with Xen hypervisor' --id aem {
+	slaunch
+	search --no-floppy --fs-uuid --set=root ${INTERNAL.uuid}
+	multiboot2	/${XEN_IMAGE} placeholder console=none
+	module2	/${KERNEL} placeholder ro aem.uuid=${INTERNAL.uuid}
+	module2	/${INITRAMFS}
+	slaunch_module	/SINIT.BIN
+}
+`
 
 async function look(machine: SimMachine, told: (real: Host) => Partial<Host> = () => ({})) {
   const real = makeSimulatedHost(machine)
@@ -129,6 +140,18 @@ describe('grub.cfg has an entry of this device that loads what is installed, or 
     const machine = withGrub((text) => text.replaceAll(XEN_IMAGE, 'xen-4.17.3.gz'))
     machine.packages = machine.packages.filter(({ name }) => name !== 'kernel')
     expect((await checkOf('grub.cfg', machine)).state).toBe('stale')
+  })
+
+  it('one of TrenchBoot loads no tboot, though its package is installed', async () => {
+    const machine = withGrub(() => TRENCHBOOT)
+    expect(await checkOf('grub.cfg', machine)).toMatchObject({ state: 'current' })
+  })
+
+  it('one that is there and cannot be opened is not absent', async () => {
+    const told = (real: Host): Partial<Host> => ({
+      readFile: async (path) => (path.endsWith('grub.cfg') ? unknown('x') : real.readFile(path)),
+    })
+    expect((await checkOf('grub.cfg', machineOf('clean-update'), told)).state).toBe('unknown')
   })
 
   it('none at all is absent', async () => {

@@ -132,6 +132,34 @@ describe('a prediction that came true', () => {
   })
 })
 
+describe('a bulletin', () => {
+  async function explained(bulletinPcrs: readonly number[]) {
+    const { machine, session } = await started()
+    restartMachine(machine)
+    const expectation = { ...session.expectation!, bulletins: [103], bulletinPcrs: [...bulletinPcrs] }
+    return explain(machine, { ...session, expectation })
+  }
+
+  it('is named as a cause, by its number, where its package moved a register', async () => {
+    const { pcrs } = await explained([18])
+    expect(pcrs.find(({ index }) => index === 18)?.causes.map(({ bulletin }) => bulletin)).toEqual([103])
+  })
+
+  it('that names a register which did not move is explained, and it does no harm', async () => {
+    const { verdict, reasons } = await explained([18, 19])
+    expect(verdict).toBe('explained')
+    expect(reasons.filter(({ code }) => code === 'bulletin-names-more')).toEqual([
+      {
+        code: 'bulletin-names-more',
+        what: 'the bulletin says PCR 18 and 19 change; PCR 19 did not: nothing measured into it changed, which is fine',
+        next: null,
+        isBlocking: false,
+      },
+    ])
+    expect(codesOf(await explained([18]))).not.toContain('bulletin-names-more')
+  })
+})
+
 describe('after the restart', () => {
   it('a boot file that was not on the device at the confirmation is named', async () => {
     const { machine, session } = await started()

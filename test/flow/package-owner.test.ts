@@ -1,12 +1,19 @@
 import { describe, expect, it } from 'vitest'
 import type { Host } from '../../src/host/host.ts'
-import { seen } from '../../src/host/host.ts'
+import { seen, unknown } from '../../src/host/host.ts'
 import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
 import { observeConfirmedPackages } from '../../src/observe/confirmed-packages.ts'
 import { observeOwner } from '../../src/observe/owner.ts'
-import { observeIntegrity, observeNewest, observeSigner } from '../../src/observe/packages.ts'
+import {
+  observeIntegrity,
+  observeNewest,
+  observeSigner,
+  observeTrustedKeys,
+  observeTrustedKeysFile,
+} from '../../src/observe/packages.ts'
+import { TRUSTED_KEYS_FILE } from '../../src/paths.ts'
 import { machineOf } from '../support/built-in.ts'
 
 /** Who brought a boot file of dom0, as rpm tells it, on the built-in machine. */
@@ -148,5 +155,33 @@ describe('the packages that an update is confirmed by', () => {
     const run: Host['run'] = async (call, input) =>
       call.id === 'rpm-query' ? { state: 'unknown', why: 'x' } : real.run(call, input)
     expect(await namesOf({ ...real, run })).toBeUndefined()
+  })
+})
+
+describe("the user's further signers", () => {
+  const listedBy = async (content: string | 'unreadable' | 'absent') => {
+    const machine = updated()
+    if (content !== 'absent') machine.dom0.set(TRUSTED_KEYS_FILE, { bytes: Buffer.from(content), mtimeMs: 0 })
+    const real = makeSimulatedHost(machine)
+    const readFile: Host['readFile'] = async (path) =>
+      content === 'unreadable' && path === TRUSTED_KEYS_FILE ? unknown('x') : real.readFile(path)
+    const host = { ...real, readFile }
+    return [await observeTrustedKeysFile(host), await observeTrustedKeys(host)]
+  }
+
+  it('are those of the file', async () => {
+    const [file, signers] = await listedBy(`${'0'.repeat(24)}1234567890abcdef TrenchBoot\n`)
+    expect(signers).toMatchObject([{ name: expect.stringContaining('TrenchBoot') }])
+    expect(file).toMatchObject({ signers })
+  })
+
+  it('are none where there is no file', async () => {
+    const [file, signers] = await listedBy('absent')
+    expect(file).toMatchObject({ signers: [] })
+    expect(signers).toEqual([])
+  })
+
+  it('are none where it cannot be read, which is told apart', async () => {
+    expect(await listedBy('unreadable')).toEqual([null, []])
   })
 })

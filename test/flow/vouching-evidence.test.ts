@@ -90,7 +90,7 @@ async function lookAt(machine: SimMachine) {
       launch: { ...next.place.launch, next: { entry: { ...entry, modules }, why: null } },
     },
   })
-  return { next, entry, vouch, withModules }
+  return { next, entry, log, vouch, withModules }
 }
 
 describe('a register moves only for what was looked at', () => {
@@ -146,6 +146,17 @@ describe('a file that no predicted register speaks of', () => {
     const { unvouched, looks } = await withoutXen(machine)
     expect(unvouched.join()).toContain('+ smt=on, - smt=off')
     expect(looks).toContainEqual({ kind: 'grub-config' })
+  })
+
+  it('is compared in the banks that the log has, and in no other one', async () => {
+    const { vouch, next, log } = await lookAt(updated())
+    // This TPM has a bank that tboot did not measure modules in.
+    const rows = next.raw.pcrs.map((pcr) => ({ ...pcr, predicted: null, components: [] }))
+    const other = rows.map((pcr) => ({ ...pcr, bank: 'sha1' as const }))
+    const modules = log.modules.map((one) => ({ ...one, digests: { sha256: one.digests.sha256! } }))
+    const place = { ...next.place, log: { ...log, modules } }
+    const { unvouched } = await vouch({ raw: { ...next.raw, pcrs: [...rows, ...other] }, place })
+    expect(unvouched).toEqual([])
   })
 
   it('is not held against what is not known where the rules of this machine are not', async () => {

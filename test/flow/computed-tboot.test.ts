@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest'
+import { replayValues } from '../../src/core/launch/replay.ts'
+import { parseTbootLog } from '../../src/core/launch/tboot-log.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { bootFilesOf, type SimMachine } from '../../src/host/simulated/model.ts'
+import { observeNextBoot } from '../../src/observe/prediction.ts'
+import { tbootWith } from '../core/launch/tboot-image.ts'
+import { machineOf } from '../support/built-in.ts'
+
+/** A tboot on the boot device whose MLE hash this program computes, on the built-in machine. */
+
+/** What the built-in machine's log says that tboot asked SINIT for. */
+const ASKED = 0x02
+
+/** The machine's launch with the event of the capabilities (0x40f) in it, and PCR 17 as it then is. */
+function withCapabilitiesEvent(machine: SimMachine): void {
+  const event = [
+    'TBOOT: \t\t\t Event:',
+    'TBOOT: \t\t\t     PCRIndex: 17',
+    'TBOOT: \t\t\t         Type: 0x40f',
+    `TBOOT: \t\t\t       Digest: ${'ca '.repeat(32)}`,
+    'TBOOT: \t\t\t         Data: 0 bytes',
+  ]
+  const before = 'TBOOT: \t mle_hash:'
+  machine.launchLog = machine.launchLog!.replace(before, [...event, before].join('\n'))
+  const log = parseTbootLog(machine.launchLog)
+  machine.pcrs.sha256![17] = replayValues(log, 'sha256', 17).at(-1)!
+}
+
+async function predict17(tboot: Uint8Array) {
+  const machine = machineOf('clean-update')
+  withCapabilitiesEvent(machine)
+  bootFilesOf(machine).set('tboot.gz', { bytes: tboot, mtimeMs: machine.nowMs })
+  const { raw, place } = await observeNextBoot(makeSimulatedHost(machine), [17, 18, 19])
+  return { ...raw.pcrs.find(({ index }) => index === 17), isMleComputed: place.isMleComputed }
+}
+
+describe('PCR 17 of another tboot', () => {
+  it('is predicted where it asks SINIT for what the running one asked for', async () => {
+    const found = await predict17(tbootWith(ASKED))
+    expect(found).toMatchObject({ code: null, isMleComputed: true })
+    expect(found.predicted).toMatch(/^[0-9a-f]{64}$/)
+  })
+
+  it('is refused where it asks for other capabilities', async () => {
+    expect(await predict17(tbootWith(ASKED | 0x40))).toMatchObject({
+      predicted: null,
+      code: 'tboot-changed',
+      reason: expect.stringContaining('asks SINIT for other capabilities'),
+      isMleComputed: true,
+    })
+  })
+
+  it('is refused where its hash cannot be computed', async () => {
+    expect(await predict17(Buffer.from('another tboot'))).toMatchObject({
+      predicted: null,
+      isMleComputed: false,
+    })
+  })
+})
