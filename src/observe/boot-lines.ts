@@ -42,7 +42,9 @@ export function compareBootLines(
 }
 
 function expectedLine({ prediction }: Session, baseline: Baseline, role: 'kernel' | 'xen'): string | null {
-  const components = (prediction as Prediction | null)?.pcrs.flatMap((pcr) => pcr.components) ?? []
+  // A session may keep a register without its components (core/session/kept-answers.ts).
+  const pcrs: readonly Partial<Prediction['pcrs'][number]>[] = (prediction as Prediction | null)?.pcrs ?? []
+  const components = pcrs.flatMap((pcr) => pcr.components ?? [])
   const vouched = components.find((one) => one.role === role && one.vouchedBy?.rule)
   return (
     vouched?.commandLine ?? (role === 'kernel' ? baseline.kernelCommandLine : baseline.xenCommandLine) ?? null

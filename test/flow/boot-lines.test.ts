@@ -134,6 +134,12 @@ describe('a line that was vouched for before the restart', () => {
     const session = predicted({ role: 'kernel', commandLine: null, rule: 'packaged' })
     expect(compare({}, { session })).toEqual([])
   })
+
+  it('is that of the boot before where the session keeps the registers alone', () => {
+    const session = aSession({ prediction: { pcrs: [{ index: 18, bank: 'sha256', predicted: 'aa' }] } })
+    expect(compare({}, { session })).toEqual([])
+    expect(compare({ xen: `${XEN} x` }, { session })).toEqual([expect.stringContaining('+ x')])
+  })
 })
 
 describe('a boot from another AEM device of this machine', () => {
