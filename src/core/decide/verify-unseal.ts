@@ -56,6 +56,6 @@ export function checkLuksPcr(now: string | null, recomputed: string | null, why:
         id,
         ok: false,
         detail:
-          'a LUKS header changed since this boot (a new passphrase?): the next boot measures another PCR 13',
+          'not what the LUKS headers give as they are on the disks: one was changed since this boot (a new passphrase?), or something else was extended into PCR 13',
       }
 }
