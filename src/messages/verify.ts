@@ -1,4 +1,5 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
+import type { Check } from '../core/decide/verify-copies.ts'
 import type { Message } from '../flow/step.ts'
 import type { DeviceVerification } from '../observe/verify.ts'
 import { line } from '../ui/ui.ts'
@@ -21,7 +22,7 @@ export function describeVerification(outcome: Outcomes['verify'], results: Resul
 const VERIFY: { readonly [O in Outcomes['verify']]: (results: Results) => Message } = {
   verified: (results) => ({
     tone: 'good',
-    what: `${listNames(results)}: the device's own sealed copy fits this boot`,
+    what: `${listNames(results)}: the device's own sealed copies fit this boot`,
     why: 'only the next boot proves that your secret appears',
     next: 'further AEM devices are looked for',
   }),
@@ -33,10 +34,25 @@ const VERIFY: { readonly [O in Outcomes['verify']]: (results: Results) => Messag
   }),
   failed: (results) => ({
     tone: 'alarm',
-    what: `${good(results)}${listNames(bad(results))}: a sealed copy is not as it must be, no secret may appear at the next boot from it`,
+    what: `${good(results)}${listFaults(bad(results))}`,
     why: 'the check that failed is marked',
     next: adviseFailed(results, 'then `aem-reseal resume`'),
   }),
+}
+
+/** The copy can be another than dom0's, or sealed to others than SEAL's registers, and unseal all the same. */
+const STILL_UNSEALS: readonly Check['id'][] = ['media-current', 'selection']
+
+function listFaults(results: Results): string {
+  const isSure = ({ checks }: DeviceVerification): boolean =>
+    checks.some(({ id, ok }) => ok === false && !STILL_UNSEALS.includes(id))
+  return results
+    .map((result) =>
+      isSure(result)
+        ? `${result.device}: no secret would appear at its next boot`
+        : `${result.device}: its sealed copy is not as it must be`,
+    )
+    .join('; ')
 }
 
 function notChecked(results: Results): string {
