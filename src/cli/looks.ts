@@ -6,10 +6,9 @@ import type { LedgerLook } from '../core/session/device-ledger.ts'
 import { rememberVerification } from '../flow/remember-devices.ts'
 import { makeDirectoryStore, type SessionStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
-import { describeVerification } from '../messages/after-restart.ts'
 import { describeLedger } from '../messages/devices.ts'
 import { describeExplanation, describeSinceApproved } from '../messages/explain.ts'
-import { describeLook } from '../messages/look.ts'
+import { describeLook, describeVerifyLook } from '../messages/look.ts'
 import { describePrediction } from '../messages/predict.ts'
 import { describeBootCheck } from '../messages/since-approved.ts'
 import { observeExplanation } from '../observe/explanation.ts'
@@ -77,7 +76,7 @@ export async function runVerify(
   const devices = await store.loadDevices()
   const forward = listForwardValues(session, devices)
   const results = await ui.progress('checking the sealed copies', () =>
-    observeVerification(host, suffix, forward),
+    observeVerification(host, suffix, { forward, look: devices }),
   )
   const boot = await observeOwnBoot(io, host, store, session, devices)
   const unkept = host.writable ? await remember(host, options, results) : null
@@ -90,7 +89,7 @@ export async function runVerify(
   else {
     const said = boot === null ? null : describeBootCheck(boot)
     const outcome = isGood ? 'verified' : isBad ? 'failed' : 'not-verified'
-    ui.say(renderMessage(describeLook(describeVerification(outcome, results), outcome, session !== null)))
+    ui.say(renderMessage(describeVerifyLook(outcome, results, session !== null)))
     if (said !== null && said.text !== null)
       ui.say(wrap(said.text, 76).map((text) => line(`  ${text}`, said.isBad ? 'bad' : 'warn')))
     if (session !== null && isRejected(session, (await observeMachine(host)).bootId))

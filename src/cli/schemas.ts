@@ -180,6 +180,8 @@ export const explainSchema = z.looseObject({
 export const verifySchema = z.array(
   z.looseObject({
     device: z.string(),
+    booted: z.boolean(),
+    present: z.boolean().nullable(),
     sinceApproved: sinceApproved.optional(),
     ok: z.boolean().nullable(),
     checks: z.array(

@@ -6,7 +6,6 @@ import type { Message } from '../flow/step.ts'
 import type { GateCheck } from '../flow/steps/gate-reseal.ts'
 import type { DeviceLeft } from '../flow/steps/next-device.ts'
 import type { SealState } from '../observe/seal-state.ts'
-import type { DeviceVerification } from '../observe/verify.ts'
 import { wrap } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
 import { workLines } from './devices.ts'
@@ -257,42 +256,6 @@ const NOT_RESEALED = {
   old: 'the sealed files are not new',
   unknown: 'the sealed files could not be read before or after it, so whether they are new is not known',
 } as const
-
-export function describeVerification(
-  outcome: Outcomes['verify'],
-  results: readonly DeviceVerification[],
-): Message {
-  const details = results.flatMap((result) =>
-    result.checks.map((check) =>
-      line(
-        `${check.ok === true ? '✔' : check.ok === false ? '✖' : '?'} ${result.device} ${check.id}: ${check.detail}`,
-        check.ok === false ? 'bad' : 'dim',
-      ),
-    ),
-  )
-  return { ...VERIFY[outcome], details }
-}
-
-const VERIFY: { readonly [O in Outcomes['verify']]: Message } = {
-  verified: {
-    tone: 'good',
-    what: "the device's own sealed copies fit this boot",
-    why: 'only the next boot proves that your secret appears',
-    next: 'further AEM devices are looked for',
-  },
-  'not-verified': {
-    tone: 'attention',
-    what: 'the sealed copies could not all be checked',
-    why: 'what was not checked is marked with a question mark and is not vouched for',
-    next: 'plug the device in and run `aem-reseal verify`; the next AEM boot shows whether the secret appears',
-  },
-  failed: {
-    tone: 'alarm',
-    what: 'a sealed copy would not unseal at the next boot',
-    why: 'the check that failed is marked above',
-    next: 'run `sudo anti-evil-maid-seal` with the device plugged in, then `aem-reseal resume`',
-  },
-}
 
 /** @param isComplete could all devices be listed */
 export function describeDevicesLeft(

@@ -94,6 +94,7 @@ export async function observeExplanation(
     alreadyResealed: sealedInThisBoot,
     previousBootTime: place.previousBootTime,
     areLinesSame: areLinesSame(baseline, machine),
+    acceptedLuks: place.acceptedLuks,
   })
   const facts = await observeChange(host, { session, baseline, machine, explained, device, launch, versions })
   const explanation = combine(explained, facts, session.expectation?.bulletinPcrs ?? [])
@@ -129,6 +130,7 @@ type Before = {
   readonly prediction: Prediction['pcrs'] | null
   readonly mayChange: readonly number[]
   readonly previousBootTime: string | null
+  readonly acceptedLuks: string | null
 }
 
 /** Once a change was accepted, later boots are held against the accepted state and may change nothing. */
@@ -141,6 +143,7 @@ function chooseBefore(session: Session, baseline: Baseline, machine: MachineFact
       prediction: null,
       mayChange: [],
       previousBootTime: null,
+      acceptedLuks: null,
     }
   }
   return {
@@ -150,7 +153,16 @@ function chooseBefore(session: Session, baseline: Baseline, machine: MachineFact
     prediction: (session.prediction as Prediction | null)?.pcrs.filter((pcr) => pcr.vouched) ?? null,
     mayChange: session.expectation?.mayChange ?? [],
     previousBootTime: baseline.bootTime,
+    acceptedLuks: acceptedLuksOf(session),
   }
+}
+
+/** PCR 13 of the headers that `start` asked about and a person called their own. */
+function acceptedLuksOf({ findings }: Session): string | null {
+  const facts = findings.predict as { luksHeaderAccepted?: unknown; luksHeaderValue?: unknown } | undefined
+  return facts?.luksHeaderAccepted === true && typeof facts.luksHeaderValue === 'string'
+    ? facts.luksHeaderValue
+    : null
 }
 
 function toNumbers(values: Readonly<Record<string, string>>): Record<number, string> {
@@ -295,12 +307,13 @@ function combine(
     .map((reason) => ({ ...reason, next: null, isBlocking: true }))
   const verdict = explained.verdict === 'unexplained' || own.length > 0 ? 'unexplained' : explained.verdict
   const notes = verdict === 'explained' ? noteUnmoved(explained, bulletinPcrs) : []
+  const reasons = [...explained.reasons, ...own, ...notes]
   return {
     ...explained,
     pcrs: numberBulletins(explained),
     verdict,
-    reasons: [...explained.reasons, ...own, ...notes],
-    advice: adviceFor(verdict, explained.alreadyResealed),
+    reasons,
+    advice: adviceFor(verdict, explained.alreadyResealed, reasons),
   }
 }
 

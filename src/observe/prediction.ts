@@ -55,7 +55,7 @@ export type NextBoot = {
     readonly vouched: true
   })[]
   /** UUIDs of the LUKS devices of this boot, where a header is not what it measured; null where none is known to be. */
-  readonly luksChanged: readonly string[] | null
+  readonly luksChanged: { readonly uuids: readonly string[]; readonly value: string } | null
   readonly place: Place
 }
 
@@ -111,9 +111,10 @@ export async function observeNextBoot(
     unchanged: await observeUnchanged(host, log, place),
   })
   if (!selectedPcrs.includes(PCR.luksHeaders)) return { raw, luks: [], luksChanged: null, place }
-  const row = await observeLuksRow(host, machine, tpm, raw)
+  const { row, value } = await observeLuksRow(host, machine, tpm, raw)
   const isChanged = row.code === 'luks-header-changed'
-  const luksChanged = isChanged ? parseLuksUuids(machine.kernelCommandLine ?? '') : null
+  const luksChanged =
+    isChanged && value !== null ? { uuids: parseLuksUuids(machine.kernelCommandLine ?? ''), value } : null
   return { raw, luks: [row], luksChanged, place }
 }
 
@@ -155,11 +156,12 @@ async function observeLuksRow(host: Host, machine: MachineFacts, tpm: TpmFacts, 
   const bank = tpm.bank === 'sha1' ? 'sha1' : 'sha256'
   const now = tpm.pcrs[bank]?.[PCR.luksHeaders] ?? null
   const headers = await observeLuksPcr(host, machine.kernelCommandLine, bank)
-  return {
+  const row = {
     ...predictLuksPcr(bank, now, headers, raw.refusal),
     components: [] as const,
     vouched: true as const,
   }
+  return { row, value: 'value' in headers ? headers.value : null }
 }
 
 function computeMle(launch: BootDeviceLaunch): PredictionInput['mleNow'] {

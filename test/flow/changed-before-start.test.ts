@@ -10,7 +10,7 @@ import { writeEnvironmentBlock } from '../../src/host/simulated/grub/environment
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { findDevice, PLAIN_ENTRY, type SimMachine } from '../../src/host/simulated/model.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
-import { machineOf, outcomesOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
+import { machineOf, outcomesOf, RUN_OPTIONS, rehearse, SESSION_ID } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
 
 /*
@@ -203,5 +203,32 @@ describe('start, where a LUKS header changed since this boot', () => {
   it('asks nothing where the headers are those of this boot', async () => {
     const { asked } = await start(() => undefined)
     expect(asked).not.toContain('accept-luks-header')
+  })
+})
+
+describe('after the restart, where a LUKS header was changed before start', () => {
+  const OWN = Buffer.from('another passphrase')
+  const story = (whileOff: (machine: SimMachine) => void, answer: 'yes' | 'no') =>
+    rehearse({
+      machine: Object.assign(machineOf('clean-update'), { luksHeader: OWN }),
+      answers: { '*': 'yes', 'accept-luks-header': answer },
+      whileOff,
+    })
+
+  it('a change that the person called their own is explained by that', async () => {
+    const { result, ui } = await story(() => undefined, 'yes')
+    expect(outcomesOf(result)).toContain('explain: explained')
+    expect(result.exit).toBe(0)
+    expect(ui.said.join(' ').replaceAll(/\s+/g, ' ')).toContain(
+      'when you said, before the restart, that you changed',
+    )
+  })
+
+  it('the evil twin: the header that booted is not the one that was asked about', async () => {
+    const { result } = await story((machine) => {
+      machine.luksHeader = Buffer.from('a key slot of somebody else')
+    }, 'yes')
+    expect(outcomesOf(result)).toContain('explain: unexplained')
+    expect(result.exit).toBe(4)
   })
 })

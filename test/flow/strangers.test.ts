@@ -66,6 +66,8 @@ describe('a plugged-in device with an AEM label that dom0 does not know', () => 
     // Nothing of it is held against dom0's own copy: there is one answer, that it was not opened.
     expect(verified.find(({ device }) => device === 'aem.evil')).toEqual({
       device: 'aem.evil',
+      booted: false,
+      present: true,
       ok: null,
       checks: [{ id: 'media-current', ok: null, detail: expect.stringContaining('not opened') }],
     })

@@ -182,6 +182,19 @@ describe.each(['2.0', '1.2'] as const)('a second device on TPM %s', (tpm) => {
     expect(boot.journal()).toContain('Freshness token valid, continuing.')
     expect(boot.secretShown).toBe(true)
     expect((await verify(stage, '--device', 'aem.stick')).exit).toBe(0)
+    // The other one is not bad because this boot is none of its own; with TPM 2.0 its token is gone all the same.
+    const both = await verify(stage)
+    expect(checksOf(both.devices, 'aem')).toMatchObject({
+      policy: true,
+      'unseal-txt': null,
+      freshness: tpm === '2.0' ? false : null,
+    })
+    expect(both.exit).toBe(1)
+    const { stdout: told } = await stage.aemReseal(['verify'])
+    expect(told).toContain(
+      tpm === '2.0' ? 'aem: no secret would appear at its next boot' : 'not everything could be checked',
+    )
+    expect(told).not.toContain('anti-evil-maid-seal')
     const { stdout } = await stage.aemReseal(['devices', '--json'])
     const { devices } = JSON.parse(stdout) as { devices: { label: string; work: unknown }[] }
     expect(devices.map(({ label, work }) => [label, work])).toEqual([
@@ -197,6 +210,21 @@ describe.each(['2.0', '1.2'] as const)('a second device on TPM %s', (tpm) => {
     expect(back.exit).toBe(0)
     await stage.powerOff()
     expect((await stage.powerOn({ from: '' })).secretShown).toBe(true)
+  })
+
+  test('an attacked boot from the second one, which AEM sealed by itself, makes its copy no good one', async () => {
+    await sh(
+      stage,
+      mountedAt('aem.stick', 'cp -a /mnt/initramfs-*.img /root; echo evil >>"$(echo /mnt/initramfs-*.img)"'),
+    )
+    await stage.powerOff()
+    expect((await stage.powerOn({ from: '.stick' })).secretShown).toBe(false)
+    expect((await verify(stage, '--device', 'aem.stick')).exit).toBe(1)
+    await stage.powerOff()
+    await stage.powerOn({ from: '' })
+    const { devices, exit } = await verify(stage, '--device', 'aem.stick')
+    expect(checksOf(devices, 'aem.stick')).toMatchObject({ policy: null, 'unseal-txt': null })
+    expect(exit).toBe(1)
   })
 })
 

@@ -122,6 +122,8 @@ const checkIds = [
 export const verifyShape = z.array(
   z.strictObject({
     device: z.string(),
+    booted: z.boolean(),
+    present: z.boolean().nullable(),
     sinceApproved: sinceApprovedShape.optional(),
     ok: z.boolean().nullable(),
     checks: z.array(z.strictObject({ id: z.enum(checkIds), ok: z.boolean().nullable(), detail: z.string() })),

@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto'
-import { listConstantPcrs } from '../launch/pcr.ts'
-import { readPolicyDigest } from '../seal/key-public.ts'
 
 export type CheckId =
   | 'media-current'
@@ -50,7 +48,7 @@ export function checkSelection(
   selected: readonly number[] | null,
 ): Check {
   const id = 'selection'
-  if (keyPcrs === null) return { id, ok: null, detail: 'key.pcrs could not be read (TPM 1.2 has none)' }
+  if (keyPcrs === null) return { id, ok: null, detail: 'key.pcrs could not be read' }
   if (selected === null) return { id, ok: null, detail: 'SEAL of /etc/anti-evil-maid.conf could not be read' }
   const same = keyPcrs.pcrs.join() === [...selected].sort((a, b) => a - b).join() && keyPcrs.bank === 'sha256'
   const sealed = `${keyPcrs.bank}:${keyPcrs.pcrs.join(',')}`
@@ -95,50 +93,4 @@ export function computePolicyPcr(
   return createHash('sha256')
     .update(Buffer.concat([Buffer.alloc(32), head, bitmap, pcrDigest]))
     .digest('hex')
-}
-
-/**
- * key.pub on the device is bound to the registers as they are now.
- * @param forward the values an open session sealed forward to, before their boot; null otherwise
- */
-export function checkPolicy(
-  keyPub: Uint8Array | null,
-  selected: readonly number[] | null,
-  values: Readonly<Record<number, string>>,
-  forward: Readonly<Record<number, string>> | null = null,
-): Check {
-  const id = 'policy'
-  const found = keyPub === null ? null : readPolicyDigest(keyPub)
-  if (found === null) return { id, ok: null, detail: 'key.pub could not be read (TPM 1.2 has none)' }
-  const wanted = selected === null ? null : computePolicyPcr(selected, values)
-  if (wanted === null || selected === null)
-    return { id, ok: null, detail: 'a selected PCR could not be read' }
-  if (found === wanted) return judgeBound(selected, values)
-  if (isBoundTo(keyPub, selected, forward))
-    return { id, ok: null, detail: 'sealed forward: bound to the predicted PCR values of the next boot' }
-  return { id, ok: false, detail: 'bound to other PCR values than those of this boot' }
-}
-
-/** A seal to a public constant opens in any boot that measures nothing: it is bound, and protects nothing. */
-export function judgeBound(selected: readonly number[], values: Readonly<Record<number, string>>): Check {
-  const constant = listConstantPcrs(values, selected)
-  return {
-    id: 'policy',
-    ok: constant.length === 0,
-    detail:
-      constant.length === 0
-        ? 'bound to the PCR values of this boot'
-        : `bound to the PCR values of this boot, but PCR ${constant.join(', ')} holds a public constant (never measured) and protects nothing`,
-  }
-}
-
-/** Does this key's policy name exactly these register values? */
-export function isBoundTo(
-  keyPub: Uint8Array | null,
-  selected: readonly number[] | null,
-  values: Readonly<Record<number, string>> | null,
-): boolean {
-  const found = keyPub === null ? null : readPolicyDigest(keyPub)
-  if (found === null || selected === null || values === null) return false
-  return found === computePolicyPcr(selected, values)
 }

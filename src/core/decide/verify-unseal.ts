@@ -27,7 +27,10 @@ export function checkSecrets(secrets: readonly SecretFacts[]): readonly Check[] 
 
 function checkSecret({ kind, plainSha256, isSealed, trial }: SecretFacts): Check {
   const id = `unseal-${kind}` as const
-  if (isSealed === null) return { id, ok: null, detail: "the device's sealed files could not be read" }
+  if (isSealed === null) {
+    const detail = trial.state === 'untried' ? trial.why : "the device's sealed files could not be read"
+    return { id, ok: null, detail }
+  }
   if (!isSealed) return { id, ok: false, detail: `secret.${kind}.sealed2 is missing on the device` }
   if (trial.state === 'untried') return { id, ok: null, detail: trial.why }
   if (trial.state === 'refused') return { id, ok: false, detail: trial.why }
@@ -56,6 +59,6 @@ export function checkLuksPcr(now: string | null, recomputed: string | null, why:
         id,
         ok: false,
         detail:
-          'a LUKS header changed since this boot (a new passphrase?): the next boot measures another PCR 13',
+          'not what the LUKS headers give as they are on the disks: one was changed since this boot (a new passphrase?), or something else was extended into PCR 13',
       }
 }

@@ -1,3 +1,5 @@
+import { PCR } from './pcr.ts'
+
 /**
  * What to do about an unexplained change, the most urgent first: what must not happen any more, then how to find out,
  * then when to give up. AEM's own README tells to type the passphrase in this case; that advice is not repeated.
@@ -8,6 +10,13 @@ const UNEXPLAINED_ADVICE: readonly string[] = [
   'compare with another AEM device if you have one: boot it; if it shows its secret, this machine and its firmware start as before, and only the boot device of this boot is in doubt',
   'check the boot device offline: attach it read-only to a computer you trust and compare xen, kernel, initramfs, tboot, SINIT and grub.cfg with the packages Qubes OS published for this version; do not boot from it',
   'consider the machine lost when the boot device is as it should be and the registers still differ, or when the platform registers (SINIT, policy) changed without a firmware or tboot update of yours: then somebody may have changed the firmware; restore your data on other hardware',
+]
+
+/** Only PCR 13 speaks against the boot: AEM's initrd extends it with the LUKS headers, which no boot device holds. */
+const LUKS_ADVICE: readonly string[] = [
+  'if you changed a passphrase, a key slot or an encrypted disk yourself since the last approved boot: that is what this shows; say so in `aem-reseal resume`, or reseal by hand where no session is open',
+  'if you did not: type no passphrase now and do not reseal; somebody may have added a key slot of their own, or put another header in its place',
+  'compare with a header that you kept: `sudo cryptsetup luksDump` of the encrypted disk, key slots and digests; without one, boot from media that you trust and look there',
 ]
 
 /** Before all other advice where the device of this boot is out: AEM's seal wants a removable stick unplugged. */
@@ -31,9 +40,19 @@ const NOT_COMPUTABLE_ADVICE: readonly string[] = [
   'if somebody could: accept nothing and type no passphrase here. Install the packages again (`sudo qubes-dom0-update --action=reinstall xen-hypervisor`) or check the boot device offline on a computer you trust',
 ]
 
-/** The advice that a verdict brings. @returns in the order to be followed */
-export function adviceFor(verdict: string, alreadyResealed: boolean | null): string[] {
-  if (verdict === 'unexplained') return listAdvice(alreadyResealed)
+type Finding = { readonly isBlocking: boolean; readonly pcr?: number | null }
+
+/**
+ * The advice that a verdict brings.
+ * @param findings what it rests on
+ * @returns in the order to be followed
+ */
+export function adviceFor(
+  verdict: string,
+  alreadyResealed: boolean | null,
+  findings: readonly Finding[] = [],
+): string[] {
+  if (verdict === 'unexplained') return adviseUnexplained(alreadyResealed, findings)
   if (verdict !== 'not-computable') return []
   if (alreadyResealed === false) return [...NOT_COMPUTABLE_ADVICE]
   return [
@@ -44,8 +63,11 @@ export function adviceFor(verdict: string, alreadyResealed: boolean | null): str
   ]
 }
 
-/** The only set of advice for an unexplained change, whichever evidence it comes from. @returns in the order to be followed */
-export function listAdvice(alreadyResealed: boolean | null): string[] {
-  if (alreadyResealed === false) return [...UNEXPLAINED_ADVICE]
-  return [...UNEXPLAINED_ADVICE, alreadyResealed ? RESEALED_ADVICE : UNKNOWN_SEAL_ADVICE]
+/** The only set of advice for an unexplained change, whichever evidence it comes from. */
+function adviseUnexplained(alreadyResealed: boolean | null, findings: readonly Finding[]): string[] {
+  const blocking = findings.filter(({ isBlocking }) => isBlocking)
+  const isLuksAlone = blocking.length > 0 && blocking.every(({ pcr }) => pcr === PCR.luksHeaders)
+  const advice = isLuksAlone ? LUKS_ADVICE : UNEXPLAINED_ADVICE
+  if (alreadyResealed === false) return [...advice]
+  return [...advice, alreadyResealed ? RESEALED_ADVICE : UNKNOWN_SEAL_ADVICE]
 }

@@ -77,6 +77,8 @@ export type ExplanationInput = {
   readonly previousBootTime?: string | null
   /** Xen's and the dom0 kernel's command lines are those of before the restart; null or missing: not known. */
   readonly areLinesSame?: boolean | null
+  /** PCR 13 of changed LUKS headers that a person called their own before the restart; null or missing: of none. */
+  readonly acceptedLuks?: string | null
 }
 
 export type ReasonCode =
@@ -88,6 +90,7 @@ export type ReasonCode =
   | 'log-unfaithful'
   | 'not-in-log'
   | 'luks-header-changed'
+  | 'luks-header-accepted'
   | 'platform-changed'
   | 'policy-changed'
   | 'tboot-changed'

@@ -37,7 +37,7 @@ export function explainChange(input: ExplanationInput): Explanation {
     alreadyResealed,
     pcrs,
     reasons,
-    advice: adviceFor(verdict, alreadyResealed),
+    advice: adviceFor(verdict, alreadyResealed, reasons),
   }
 }
 
@@ -100,6 +100,13 @@ function explainRegister(input: ExplanationInput, index: number): Explained {
       'boot the AEM entry; a boot that was not measured is protected by nothing',
     )
   if (now === before) return { pcr: bare(input, index, 'none'), reasons: [] }
+  if (index === PCR.luksHeaders && now === input.acceptedLuks) {
+    const what =
+      'PCR 13 is what the LUKS headers gave when you said, before the restart, that you changed them'
+    const next = 'nothing: it is as you said'
+    const reason: Reason = { code: 'luks-header-accepted', pcr: index, what, next, isBlocking: false }
+    return { pcr: bare(input, index, 'expected'), reasons: [reason] }
+  }
   const traced = traceChange(input, index)
   if (now === predicted) {
     const notes = traced.reasons.map((reason) => ({ ...reason, isBlocking: false }))
@@ -122,7 +129,10 @@ function decideChange(reasons: readonly Reason[]): ExplainedPcr['change'] {
 function differsFromPrediction(index: number, predicted: string | null): Reason[] {
   if (predicted === null) return []
   const what = `PCR ${index} is not what was predicted before the restart`
-  const next = 'see the causes of this register; the boot device changed after the prediction'
+  const next =
+    index === PCR.luksHeaders
+      ? 'a LUKS header may have changed after the prediction; look at it with: cryptsetup luksDump'
+      : 'see the causes of this register; the boot device changed after the prediction'
   return [{ code: 'differs-from-prediction', pcr: index, what, next, isBlocking: false }]
 }
 
@@ -144,7 +154,7 @@ function traceChange(input: ExplanationInput, index: number): Traced {
   if (index === PCR.luksHeaders)
     return stop(
       'luks-header-changed',
-      'a LUKS header changed, or a LUKS device was added or removed (AEM measures them into this register)',
+      'PCR 13 changed: AEM measures the LUKS headers into it, so a header changed, a LUKS device was added or removed, or something else was extended into it',
       'unless you changed a passphrase or a key slot yourself, do not reseal; look at the header with: cryptsetup luksDump',
     )
   const { log, bank } = input

@@ -49,6 +49,7 @@ export function findSlotSharers(label: string, owners: readonly SlotOwner[]): re
  * AEM's initrd takes it from any slot it can read; a token that lies in another device's slot is gone with that
  * device's next seal.
  * @param usable listUsableSlots of this TPM
+ * @param isWhole is the token the one that AEM sealed; false: it is damaged or of an old copy, and no slot can hold it
  */
 export function checkFreshness(
   digestHex: string | null,
@@ -56,6 +57,7 @@ export function checkFreshness(
   label: string,
   owners: readonly SlotOwner[],
   usable: readonly number[],
+  isWhole: boolean | null = null,
 ): Check {
   const id = 'freshness'
   if (digestHex === null) return { id, ok: null, detail: 'the token was not unsealed' }
@@ -70,11 +72,13 @@ export function checkFreshness(
       : `; ${sharers.join(', ')} uses the same slot: a seal there invalidates this device`
   if (found.length === 0) {
     const by = sharers.length === 0 ? '' : `, which ${sharers.join(', ')} uses too`
-    return {
-      id,
-      ok: false,
-      detail: `its slot was overwritten: no slot holds this token (own slot: ${own ?? 'none'}${by})`,
+    const where = `no slot of the TPM holds this token (own slot: ${own ?? 'none'}${by})`
+    const cause: Readonly<Record<'true' | 'false' | 'null', string>> = {
+      true: 'its slot was overwritten',
+      false: "the token is not the one of dom0's copy, so it is damaged or old",
+      null: 'its slot was overwritten, or the token is damaged or old',
     }
+    return { id, ok: false, detail: `${cause[`${isWhole}`]}: ${where}` }
   }
   const isOwn = own === null || found.includes(own)
   if (isOwn && !found.some((slot) => usable.includes(slot)))
@@ -90,5 +94,29 @@ export function checkFreshness(
     id,
     ok: false,
     detail: `the token lies in slot ${found.join(', ')}${whose}, not in its own, ${own}`,
+  }
+}
+
+/**
+ * Of a token that was not unsealed: has another device taken its slot? The token of each seal is random, so that a slot
+ * which holds the token of one device holds none of another.
+ * @param taken slots that hold the token of another device, by its label
+ */
+export function checkTakenSlot(
+  label: string,
+  owners: readonly SlotOwner[],
+  taken: ReadonlyMap<number, string>,
+  usable: readonly number[],
+): Check {
+  const id = 'freshness'
+  const own = owners.find((owner) => owner.label === label)?.slot ?? null
+  const by = own === null ? undefined : taken.get(own)
+  if (by === undefined || by === label) return { id, ok: null, detail: 'the token was not unsealed' }
+  const cause =
+    usable.length > 1 ? 'both use it' : "on TPM 2.0 AEM's initrd reads slot 0 alone, so all devices share it"
+  return {
+    id,
+    ok: false,
+    detail: `slot ${own}, its own, holds the token of ${by}: no secret appears at its next boot (${cause})`,
   }
 }

@@ -20,7 +20,7 @@ export const predict: Step<'predict'> = async ({ host, ui, session, store }) => 
   const stop = decideStop(next, vouched)
   const isAsked = stop === null && next.luksChanged !== null
   const isOwnChange =
-    isAsked && (await ui.ask<'yes' | 'no'>(luksHeaderQuestion(next.luksChanged ?? []))) === 'yes'
+    isAsked && (await ui.ask<'yes' | 'no'>(luksHeaderQuestion(next.luksChanged?.uuids ?? []))) === 'yes'
   const { prediction, unvouched, outcome: found } = vouched.found
   const outcome = stop ?? (isAsked && !isOwnChange ? 'luks-header-changed' : found)
   return {
@@ -31,6 +31,8 @@ export const predict: Step<'predict'> = async ({ host, ui, session, store }) => 
       reproductions,
       accepted,
       luksHeaderAccepted: isAsked ? isOwnChange : null,
+      // PCR 13 of those headers: after the restart it is held against what was accepted, not against the question.
+      luksHeaderValue: isOwnChange ? (next.luksChanged?.value ?? null) : null,
     },
     message: describePrediction(outcome, prediction, unvouched, {
       device: session.device,

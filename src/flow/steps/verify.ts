@@ -1,5 +1,5 @@
 import { listForwardValues } from '../../core/seal/forward-record.ts'
-import { describeVerification } from '../../messages/after-restart.ts'
+import { describeVerification } from '../../messages/verify.ts'
 import { observeVerification } from '../../observe/verify.ts'
 import { askForBootedDevice } from '../plugged-in.ts'
 import { rememberVerification } from '../remember-devices.ts'
@@ -11,9 +11,10 @@ export const verify: Step<'verify'> = async (context) => {
     context,
     'Its sealed copy can be checked only while it is.',
   )
-  const forward = listForwardValues(session, await store.loadDevices())
+  const look = await store.loadDevices()
+  const forward = listForwardValues(session, look)
   const results = await ui.progress('checking the sealed copies', () =>
-    observeVerification(host, booted?.suffix ?? null, forward),
+    observeVerification(host, booted?.suffix ?? null, { forward, look }),
   )
   const own = results.find((result) => result.device === booted?.label)
   const outcome = own === undefined || own.ok === null ? 'not-verified' : own.ok ? 'verified' : 'failed'

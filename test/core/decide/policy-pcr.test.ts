@@ -7,7 +7,6 @@ import fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
   checkMediaCurrent,
-  checkPolicy,
   checkSelection,
   combineChecks,
   computePolicyPcr,
@@ -128,31 +127,6 @@ describe('the checks of a sealed copy', () => {
     expect(checkSelection({ ...key, bank: 'sha1' }, key.pcrs).ok).toBe(false)
     expect(checkSelection(null, key.pcrs).ok).toBeNull()
     expect(checkSelection(key, null).ok).toBeNull()
-  })
-
-  it.each([['00'.repeat(32)], ['ff'.repeat(32)]])(
-    'a policy bound to the constant %s protects nothing',
-    (value) => {
-      const values = { 13: 'aa'.repeat(32), 17: value }
-      const digest = Buffer.from(computePolicyPcr([13, 17], values) ?? '', 'hex')
-      const key = Buffer.concat([Buffer.alloc(12), digest, Buffer.alloc(36)])
-      const check = checkPolicy(key, [13, 17], values)
-      expect(check.ok).toBe(false)
-      expect(check.detail).toContain('PCR 17')
-    },
-  )
-
-  it('policy', () => {
-    const values = { 17: 'aa'.repeat(32) }
-    const digest = Buffer.from(computePolicyPcr([17], values) ?? '', 'hex')
-    const key = Buffer.concat([Buffer.alloc(12), digest, Buffer.alloc(36)])
-    expect(key).toHaveLength(80)
-    expect(checkPolicy(key, [17], values).ok).toBe(true)
-    expect(checkPolicy(key, [17], { 17: 'ab'.repeat(32) }).ok).toBe(false)
-    expect(checkPolicy(key, [17], {}).ok).toBeNull()
-    expect(checkPolicy(key, null, values).ok).toBeNull()
-    expect(checkPolicy(key.subarray(0, 40), [17], values).ok).toBeNull()
-    expect(checkPolicy(null, [17], values).ok).toBeNull()
   })
 
   it('together are as good as the worst of them', () => {

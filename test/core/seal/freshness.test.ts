@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import {
   checkFreshness,
+  checkTakenSlot,
   findSlotSharers,
   findSlots,
   listUsableSlots,
@@ -67,5 +68,42 @@ describe('checkFreshness', () => {
     nv.write(digest('a'), 16, 'hex')
     expect(findSlots(nv, digest('a'))).toEqual([])
     expect(findSlots(Buffer.alloc(0), digest('a'))).toEqual([])
+  })
+})
+
+it('tells a damaged or old token from an overwritten slot', () => {
+  const gone = (isWhole: boolean | null) =>
+    checkFreshness(digest('a'), area({ 0: 'b' }), 'aem', owners, all, isWhole)
+  expect(gone(true)).toMatchObject({
+    ok: false,
+    detail: expect.stringContaining('its slot was overwritten: '),
+  })
+  expect(gone(false)).toMatchObject({
+    ok: false,
+    detail: expect.stringContaining('so it is damaged or old: '),
+  })
+  expect(gone(false).detail).not.toContain('overwritten')
+  expect(gone(null).detail).toContain('overwritten, or the token is damaged')
+})
+
+describe('checkTakenSlot, of a token that was not unsealed', () => {
+  const shared = [
+    { label: 'aem', slot: 0 },
+    { label: 'aem.stick', slot: 0 },
+  ]
+  const first = listUsableSlots('2.0')
+
+  it('is false where another device has its slot, and says why', () => {
+    const check = checkTakenSlot('aem.stick', shared, new Map([[0, 'aem']]), first)
+    expect(check).toMatchObject({ ok: false, detail: expect.stringContaining('the token of aem') })
+    expect(check.detail).toContain('on TPM 2.0')
+    expect(checkTakenSlot('aem.stick', shared, new Map([[0, 'aem']]), all).detail).toContain('both use it')
+  })
+
+  it('is open where the slot is its own, another, or not known', () => {
+    expect(checkTakenSlot('aem.stick', shared, new Map([[0, 'aem.stick']]), first).ok).toBeNull()
+    expect(checkTakenSlot('aem.stick', shared, new Map(), first).ok).toBeNull()
+    expect(checkTakenSlot('aem.stick', owners, new Map([[0, 'aem']]), all).ok).toBeNull()
+    expect(checkTakenSlot('aem.stick', [{ label: 'aem', slot: 0 }], new Map([[0, 'aem']]), all).ok).toBeNull()
   })
 })

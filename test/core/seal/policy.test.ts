@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { checkPolicy, computePolicyPcr, isBoundTo } from '../../../src/core/decide/verify-copies.ts'
+import { bindingOfKey } from '../../../src/core/decide/verify-binding.ts'
+import { computePolicyPcr } from '../../../src/core/decide/verify-copies.ts'
 import { readPolicyDigest, renderSelection } from '../../../src/core/seal/key-public.ts'
 
 /** Register n holds sha256("register n"). */
@@ -44,26 +45,20 @@ describe('the policy digest', () => {
   })
 })
 
-describe('checkPolicy', () => {
+describe('the binding of a key', () => {
   const selected = [13, 17, 18, 19]
   const now = keyPublic(VECTORS[0]?.[1] ?? '')
   const next = { ...values, 18: 'cd'.repeat(32) }
-  const forward = keyPublic(computePolicyPcr(selected, next) ?? '')
 
-  it('tells this boot, another one, and the predicted one apart', () => {
-    expect(checkPolicy(now, selected, values).ok).toBe(true)
-    expect(checkPolicy(forward, selected, values).ok).toBe(false)
-    expect(checkPolicy(forward, selected, values, next).ok).toBeNull()
-    expect(checkPolicy(forward, selected, next, next).ok).toBe(true)
-    expect(checkPolicy(now, selected, next, next).ok).toBe(false)
-  })
-
-  it('says null, never true, of what it cannot see', () => {
-    expect(checkPolicy(null, selected, values).ok).toBeNull()
-    expect(checkPolicy(now, null, values).ok).toBeNull()
-    expect(checkPolicy(now, selected, {}).ok).toBeNull()
-    expect(isBoundTo(null, selected, values)).toBe(false)
-    expect(isBoundTo(now, selected, null)).toBe(false)
+  it('is to the values of its policy, and to no others', () => {
+    const binding = bindingOfKey(now, selected)
+    expect(binding?.isBoundTo(values)).toBe(true)
+    expect(binding?.isBoundTo(next)).toBe(false)
+    expect(binding?.isBoundTo({})).toBe(false)
+    expect(bindingOfKey(now, [17])?.isBoundTo(values)).toBe(false)
+    expect(bindingOfKey(keyPublic(computePolicyPcr(selected, next) ?? ''), selected)?.isBoundTo(next)).toBe(
+      true,
+    )
   })
 })
 

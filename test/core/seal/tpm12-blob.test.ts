@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { checkTpm12Bindings } from '../../../src/core/decide/verify-tpm12.ts'
+import { bindingOfBlobs } from '../../../src/core/decide/verify-binding.ts'
+import { checkTpm12Selection } from '../../../src/core/decide/verify-tpm12.ts'
 import {
   classifyTpm12Exit,
   computeTpm12Composite,
@@ -75,38 +76,29 @@ describe('a blob of tpm_sealdata', () => {
   })
 })
 
-describe('checkTpm12Bindings', () => {
+describe('the binding of blobs', () => {
   const blobs = [{ name: 'secret.fre.sealed2', binding: parseTpm12Blob(BLOB) }]
-  const next = { ...VALUES, 18: 'ab'.repeat(20) }
-  const ids = (result: ReturnType<typeof checkTpm12Bindings>) => result.checks.map(({ ok }) => ok)
 
-  it('tells this boot, another and the predicted one apart', () => {
-    expect(ids(checkTpm12Bindings(blobs, SELECTED, VALUES, null))).toEqual([true, true])
-    expect(ids(checkTpm12Bindings(blobs, SELECTED, next, null))).toEqual([true, false])
-    const forward = checkTpm12Bindings(blobs, SELECTED, next, VALUES)
-    expect(ids(forward)).toEqual([true, null])
-    expect(forward.isForward).toBe(true)
-    expect(ids(checkTpm12Bindings(blobs, [13, 17, 18], VALUES, null))).toEqual([false, false])
+  it('is to the registers that tpm_sealdata sealed to, and to no others', () => {
+    const binding = bindingOfBlobs(blobs.map((blob) => blob.binding))
+    expect(binding?.pcrs).toEqual([...SELECTED].sort((a, b) => a - b))
+    expect(binding?.isBoundTo(VALUES)).toBe(true)
+    expect(binding?.isBoundTo({ ...VALUES, 18: 'ab'.repeat(20) })).toBe(false)
+    expect(binding?.isBoundTo({})).toBe(false)
   })
 
-  it('a blob that is bound to a public constant protects nothing', () => {
-    const values = { ...VALUES, 18: 'ff'.repeat(20) }
-    const binding = parseTpm12Blob(BLOB)
-    const digestAtRelease = computeTpm12Composite(SELECTED, values) ?? ''
-    const bound = [{ name: 'secret.fre.sealed2', binding: binding && { ...binding, digestAtRelease } }]
-    const { checks } = checkTpm12Bindings(bound, SELECTED, values, null)
-    expect(checks[1]).toMatchObject({ id: 'policy', ok: false, detail: expect.stringContaining('PCR 18') })
+  it('names registers that are or are not those of SEAL', () => {
+    expect(checkTpm12Selection(blobs, SELECTED).ok).toBe(true)
+    expect(checkTpm12Selection(blobs, [13, 17, 18])).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('secret.fre.sealed2'),
+    })
   })
 
   it('says null of what it cannot read', () => {
-    expect(ids(checkTpm12Bindings(null, SELECTED, VALUES, null))).toEqual([null, null])
-    expect(ids(checkTpm12Bindings([], SELECTED, VALUES, null))).toEqual([null, null])
-    expect(ids(checkTpm12Bindings([{ name: 'x', binding: null }], SELECTED, VALUES, null))).toEqual([
-      null,
-      null,
-    ])
-    expect(ids(checkTpm12Bindings(blobs, null, VALUES, null))).toEqual([null, null])
-    expect(ids(checkTpm12Bindings(blobs, SELECTED, {}, null))).toEqual([null, null])
+    for (const unread of [null, [], [{ name: 'x', binding: null }], [...blobs, { name: 'x', binding: null }]])
+      expect(checkTpm12Selection(unread, SELECTED).ok).toBeNull()
+    expect(checkTpm12Selection(blobs, null).ok).toBeNull()
   })
 })
 

@@ -1,0 +1,105 @@
+import type { Outcomes } from '../core/decide/outcomes.ts'
+import type { Check } from '../core/decide/verify-copies.ts'
+import type { Message } from '../flow/step.ts'
+import type { DeviceVerification } from '../observe/verify.ts'
+import { line } from '../ui/ui.ts'
+
+type Results = readonly DeviceVerification[]
+
+/** What was found of each device's own sealed copy; whatever is not right is said of the device that it is about. */
+export function describeVerification(outcome: Outcomes['verify'], results: Results): Message {
+  const details = results.flatMap(({ device, checks }) =>
+    checks.map(({ id, ok, detail }) =>
+      line(
+        `${ok === true ? '✔' : ok === false ? '✖' : '?'} ${device} ${id}: ${detail}`,
+        ok === false ? 'bad' : 'dim',
+      ),
+    ),
+  )
+  return { ...VERIFY[outcome](results), details }
+}
+
+const VERIFY: { readonly [O in Outcomes['verify']]: (results: Results) => Message } = {
+  verified: (results) => ({
+    tone: 'good',
+    what: `${listNames(results)}: the device's own sealed copies fit this boot`,
+    why: 'only the next boot proves that your secret appears',
+    next: 'further AEM devices are looked for',
+  }),
+  'not-verified': (results) => ({
+    tone: 'attention',
+    what: results.length === 0 ? 'no AEM device was found' : `${good(results)}${notChecked(results)}`,
+    why: 'what was not checked is marked with a question mark and is not vouched for',
+    next: adviseNotVerified(results),
+  }),
+  failed: (results) => ({
+    tone: 'alarm',
+    what: `${good(results)}${listFaults(bad(results))}`,
+    why: 'the check that failed is marked',
+    next: adviseFailed(results, 'then `aem-reseal resume`'),
+  }),
+}
+
+/** The copy can be another than dom0's, or sealed to others than SEAL's registers, and unseal all the same. */
+const STILL_UNSEALS: readonly Check['id'][] = ['media-current', 'selection']
+
+function listFaults(results: Results): string {
+  const isSure = ({ checks }: DeviceVerification): boolean =>
+    checks.some(({ id, ok }) => ok === false && !STILL_UNSEALS.includes(id))
+  return results
+    .map((result) =>
+      isSure(result)
+        ? `${result.device}: no secret would appear at its next boot`
+        : `${result.device}: its sealed copy is not as it must be`,
+    )
+    .join('; ')
+}
+
+function notChecked(results: Results): string {
+  return `${listNames(results.filter(({ ok }) => ok === null))}: not everything could be checked in this boot`
+}
+
+function good(results: Results): string {
+  const fine = results.filter(({ ok }) => ok === true)
+  return fine.length === 0 ? '' : `${listNames(fine)}: fits this boot. `
+}
+
+/** @param then what comes after the reseal of the device that this boot came from */
+export function adviseFailed(results: Results, then: string): string {
+  const failed = bad(results)
+  const here = failed.filter(({ booted }) => booted)
+  const elsewhere = failed.filter(({ booted }) => !booted)
+  // AEM seals to the registers of this boot, whichever device it is given: to another device that is the wrong seal.
+  return [
+    here.length > 0 ? `with ${listNames(here)} plugged in run \`sudo anti-evil-maid-seal\`, ${then}` : null,
+    elsewhere.length > 0 ? `not from here: ${bootFrom(elsewhere)}` : null,
+  ]
+    .filter((text) => text !== null)
+    .join('; ')
+}
+
+function adviseNotVerified(results: Results): string {
+  const open = results.filter(({ ok }) => ok === null)
+  const absent = open.filter(({ present }) => present === false)
+  const elsewhere = open.filter(({ booted, present }) => !booted && present !== false)
+  const here = open.filter(({ booted, present }) => booted && present !== false)
+  const advice = [
+    absent.length > 0 ? `plug in ${listNames(absent)} and run \`aem-reseal verify\`` : null,
+    elsewhere.length > 0 ? bootFrom(elsewhere) : null,
+    here.length > 0 ? 'the next AEM boot shows whether the secret appears' : null,
+  ].filter((text) => text !== null)
+  return advice.length === 0 ? '`aem-reseal status` says which AEM devices there are' : advice.join('; ')
+}
+
+function bootFrom(results: Results): string {
+  const names = results.map(({ device }) => device).join(' or ')
+  return `boot from ${names} with its AEM entry and run \`aem-reseal verify\` in that boot; where no secret appears there and you do not know why, type no passphrase`
+}
+
+function bad(results: Results): Results {
+  return results.filter(({ ok }) => ok === false)
+}
+
+function listNames(results: Results): string {
+  return results.map(({ device }) => device).join(', ')
+}
