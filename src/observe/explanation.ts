@@ -251,12 +251,7 @@ async function observeChange(host: Host, evidence: Evidence): Promise<ChangeFact
   const earlier = [...listRecordedVersions(valueOrNull(versions)), ...listBaselineVersions(baseline)]
   const { installedXen } = await observeInstalledXen(host)
   return {
-    pcrs: explained.pcrs.map(({ index, before, now, change }) => ({
-      index,
-      before,
-      now,
-      mayChange: change === 'expected' || change === 'not-computable',
-    })),
+    pcrs: explained.pcrs.map(({ index, before, now }) => ({ index, before, now })),
     files: compareFiles(baseline, boot.files),
     deviceProblems: boot.checks
       .filter((check) => check.state !== 'current')
@@ -303,7 +298,7 @@ function combine(
   const byFiles = decideChange(facts)
   const own = byFiles.reasons
     // The launch explanation says the same of a register, with its cause.
-    .filter((reason) => reason.code !== 'pcr-outside-update' && reason.code !== 'pcr-unreadable')
+    .filter((reason) => reason.code !== 'pcr-unreadable')
     .map((reason) => ({ ...reason, next: null, isBlocking: true }))
   const verdict = explained.verdict === 'unexplained' || own.length > 0 ? 'unexplained' : explained.verdict
   const notes = verdict === 'explained' ? noteUnmoved(explained, bulletinPcrs) : []

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { refreshDevice } from '../../flows/devices.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
+import { emptyDeviceLedger, findLedgerDevice } from '../../src/core/session/device-ledger.ts'
 import { runFlow } from '../../src/flow/runner.ts'
 import type { RunOptions } from '../../src/flow/step.ts'
 import { STEPS } from '../../src/flow/steps.ts'
@@ -18,6 +19,9 @@ import {
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
+import { observeDevices } from '../../src/observe/devices.ts'
+import { observeMachine } from '../../src/observe/machine.ts'
+import { observeRefresh } from '../../src/observe/refresh.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
 import { machineOf, outcomesOf, RUN_OPTIONS, rehearse, SESSION_ID } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
@@ -279,5 +283,25 @@ describe('a stick that dom0 did not boot from', () => {
     expect(outcomesOf(result).at(-1)).toBe('refresh-device: failed')
     expect(said).toContain('Cannot find module directory')
     expect(filesOf(machine)).toEqual(before)
+  })
+})
+
+describe('a stick that is not the one that was seen before', () => {
+  async function checkOf(uuid: string) {
+    const host = makeSimulatedHost(machineOf('two-devices'))
+    const devices = await observeDevices(host, await observeMachine(host))
+    const device = devices.find(({ label }) => label === 'aem.stick')!
+    const empty = emptyDeviceLedger('2024-07-17T09:00:00.000Z')
+    const ledger = { ...empty, devices: [{ ...findLedgerDevice(empty, 'aem.stick'), uuid }] }
+    const { checks } = await observeRefresh(host, device, { state: 'read', ledger })
+    return checks.find(({ id }) => id === 'device-known')
+  }
+
+  it('is told apart by its UUID, whatever its label', async () => {
+    expect(await checkOf(STICK.uuid)).toMatchObject({ ok: true })
+    expect(await checkOf(INTERNAL.uuid)).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('this is another device labelled aem.stick'),
+    })
   })
 })

@@ -97,6 +97,22 @@ describe('a forward seal that failed on the way', () => {
     expect(aside(machine)).toEqual({ dom0: [], device: [] })
   })
 
+  it('before its record was written leaves the files as they were, and nothing beside them', async () => {
+    const change = (own: Host): Partial<Host> => ({
+      run: async (call, input) =>
+        call.id === 'sync-filesystem'
+          ? seen({ exit: 1, stdout: '', stderr: 'Input/output error' })
+          : own.run(call, input),
+    })
+    const { machine, context, plan, store, before } = await begin({ change })
+    await expect(sealForward(context, plan)).rejects.toBeInstanceOf(Failure)
+    expect([aside(machine).dom0.length, await store.load()]).toEqual([expect.any(Number), null])
+    expect(aside(machine).dom0).not.toEqual([])
+    expect(await takeBack(context, plan)).toBeNull()
+    expect(live(machine)).toEqual(before)
+    expect(aside(machine)).toEqual({ dom0: [], device: [] })
+  })
+
   it('after both were switched is taken back too', async () => {
     const { machine, context, plan, before } = await sealed()
     expect(await takeBack(context, plan)).toBeNull()

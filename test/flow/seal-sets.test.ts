@@ -172,11 +172,17 @@ describe('prepareAside', () => {
 
   /** A directory of a disk; `write` is what the disk keeps of what it is given. */
   function diskHost(files: Map<string, Uint8Array>, write = (bytes: Uint8Array): Uint8Array => bytes) {
+    const directories = new Set<string>()
     const own: Partial<Host> = {
-      makePrivateDirectory: async () => undefined,
+      makePrivateDirectory: async (path) => void directories.add(path),
       run: async () => seen({ exit: 0, stdout: '', stderr: '' }),
-      writeFileAtomic: async (path, bytes) => void files.set(path, write(bytes)),
+      async writeFileAtomic(path, bytes) {
+        if (!directories.has(path.slice(0, path.lastIndexOf('/'))))
+          throw new Error(`no directory for ${path}`)
+        files.set(path, write(bytes))
+      },
       async removeFile(path) {
+        directories.delete(path)
         for (const name of [...files.keys()])
           if (name === path || name.startsWith(`${path}/`)) files.delete(name)
       },

@@ -76,6 +76,24 @@ describe('what vouches for the next boot', () => {
   })
 })
 
+describe('a grub.cfg that GRUB itself might read otherwise', () => {
+  it('predicts nothing, and is told as what it is', async () => {
+    const machine = updated()
+    const file = bootFilesOf(machine).get(GRUB)!
+    const text = `${Buffer.from(file.bytes).toString('latin1')}\nif true`
+    bootFilesOf(machine).set(GRUB, { bytes: Buffer.from(text, 'latin1'), mtimeMs: file.mtimeMs })
+    const next = await observeNextBoot(makeSimulatedHost(machine), SELECTED)
+    expect(next.place.launch).toMatchObject({
+      isGrubRead: false,
+      booted: { entry: null, why: expect.stringContaining('grub.cfg') },
+      next: { entry: null, why: expect.stringContaining('grub.cfg') },
+    })
+    const { outcome, prediction } = await predict(machine)
+    expect(outcome).toBe('refused')
+    expect(prediction.pcrs.slice(1).every(({ predicted }) => predicted === null)).toBe(true)
+  })
+})
+
 /** The next boot of the machine with its entry or its log changed after they were read. */
 async function lookAt(machine: SimMachine) {
   const host = makeSimulatedHost(machine)

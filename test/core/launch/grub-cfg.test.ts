@@ -112,6 +112,13 @@ describe("grub.cfg of AEM's own script (tboot)", () => {
       decideBootedEntry(config.entries, { ...running, kernelCommandLine: `${kernelCommandLine} acpi=noirq` })
         .entry?.title,
     ).toBe(OLD_KERNEL)
+    // Words that only begin as one of Xen's.
+    for (const word of ['noapic2', 'acpi_skip_timer_override2', 'x-noapic', 'acpi='])
+      expect(
+        decideBootedEntry(config.entries, { ...running, kernelCommandLine: `${kernelCommandLine} ${word}` })
+          .entry,
+        word,
+      ).toBeNull()
     expect(decideBootedEntry(config.entries, { ...running, kernelRelease: null }).why).toContain(
       'several entries',
     )

@@ -181,6 +181,14 @@ describe('PCR 17 of the next boot', () => {
     ])
   })
 
+  it.each(['intel-bios', 'amd-bios'] as const)(
+    'stays where Xen gives the digest of this boot, whatever else is known of it: %s',
+    (kind) => {
+      const same = predict(launch(kind), launch(kind), { bootedXen: null, launcher: null })
+      expect(rowsOf(same, 17)[1]?.predicted).toBe(registersOf(eventsOf(launch(kind)), BOTH).sha256![17])
+    },
+  )
+
   it('is not guessed where the Xen of this boot is gone', () => {
     const [row] = rowsOf(
       predict(launch('intel-bios'), launch('intel-bios', { xen: NEW_XEN }), { bootedXen: null }),
@@ -235,6 +243,25 @@ describe('PCR 18 of the next boot', () => {
       selected: [18],
     })
     expect(rowsOf(lied, 18)[0]).toMatchObject({ predicted: null, code: 'trenchboot-command-line' })
+  })
+
+  it('is not predicted where the log has an entry of no known kind', () => {
+    const events = [
+      ...eventsOf(launch('amd-uefi')),
+      { pcr: 18, type: 0x502, content: 'x', data: Buffer.from('something') },
+    ]
+    const booted = launch('amd-uefi')
+    const prediction = predictLaunch({
+      log: parse(events),
+      pcrsNow: registersOf(events, BOTH),
+      booted: entry(booted),
+      images: imagesOf(booted),
+      next: { entry: entry(booted), why: null },
+      mleNow: null,
+      unchanged: { launcher: true, sinit: true, policy: null },
+      selected: [18],
+    })
+    expect(rowsOf(prediction, 18)[0]).toMatchObject({ predicted: null, code: 'unknown-module' })
   })
 
   it('is refused on BIOS, in words', () => {

@@ -57,6 +57,18 @@ describe('parseDeviceLedger', () => {
   })
 })
 
+it.each(['ab'.repeat(33), `x${'ab'.repeat(32)}`, 'AB'.repeat(32)])(
+  'a file whose digest is not one (%s) makes the list damaged',
+  (sha256) => {
+    const knownFiles = [{ name: 'initramfs-6.6.img', sha256 }]
+    const text = JSON.stringify({ ...ledger, devices: [{ ...ledger.devices[0], knownFiles }] })
+    expect(parseDeviceLedger(text)).toMatchObject({
+      state: 'damaged',
+      detail: expect.stringContaining('sha256'),
+    })
+  },
+)
+
 describe('approveState', () => {
   it('takes the first one', () => {
     expect(approveState(emptyDeviceLedger(AT), approved).approved).toEqual(approved)
