@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { postUpdate } from '../../flows/post-update.ts'
+import { DEVICE_OUT_ADVICE } from '../../src/core/launch/explain-advice.ts'
 import { COMMAND_LINE_RULES } from '../../src/core/launch/module-digest.ts'
 import { type Session, startSession } from '../../src/core/session/checkpoint.ts'
 import type { Versions } from '../../src/core/session/versions.ts'
@@ -167,8 +168,9 @@ describe('after the restart', () => {
     const { machine, session } = await started()
     bootFilesOf(machine).set('xen-4.17.9.gz', { bytes: Buffer.from('another Xen'), mtimeMs: 0 })
     restartMachine(machine)
-    const { verdict, reasons } = await explain(machine, session)
+    const { verdict, reasons, advice } = await explain(machine, session)
     expect(verdict).toBe('unexplained')
+    expect(advice).not.toContain(DEVICE_OUT_ADVICE)
     expect(reasons).toContainEqual(
       expect.objectContaining({
         code: 'boot-file-unreadable',
@@ -191,6 +193,15 @@ describe('after the restart', () => {
       })
     expect((await explained(kept)).verdict).toBe('explained')
     expect((await explained(other)).verdict).toBe('unexplained')
+  })
+
+  it('the device that is out is what to plug in first', async () => {
+    const { machine, session } = await started()
+    restartMachine(machine)
+    for (const device of machine.devices) device.isPresent = false
+    const { verdict, advice } = await explain(machine, session)
+    expect([verdict, advice[0]]).toEqual(['unexplained', DEVICE_OUT_ADVICE])
+    expect(advice.length).toBeGreaterThan(1)
   })
 
   it('a record of versions that cannot be read explains nothing; none at all does no harm', async () => {

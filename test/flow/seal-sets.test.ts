@@ -7,6 +7,12 @@ import { exchangePlace, placeOf, syncPlace } from '../../src/flow/seal/places.ts
 import { prepareAside } from '../../src/flow/seal/switch.ts'
 import { digestStream } from '../../src/host/digest.ts'
 import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
+import { STICK } from '../../src/host/simulated/build.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { TPM_ID as MACHINE_TPM_ID } from '../../src/host/simulated/model.ts'
+import { observeDevices } from '../../src/observe/devices.ts'
+import { observeMachine } from '../../src/observe/machine.ts'
+import { machineOf } from '../support/built-in.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
 
 /* The parts of a forward seal on hosts that know only what each part may ask for. */
@@ -125,6 +131,45 @@ describe('a forward set on TPM 1.2', () => {
     const { what } = await failureOf(makeForwardSet(host, { ...PLAN, selected: [13, 17, 18, 19] }))
     expect(what).toContain('a selected register has no predicted value')
     expect([relayed, works]).toEqual([[], []])
+  })
+})
+
+describe('a forward set on TPM 2.0 of which no key was made', () => {
+  it.each([
+    [
+      'tpm2_create fails',
+      seen({ exit: 1, stdout: '', stderr: 'ERROR: out of memory\n' }),
+      'ERROR: out of memory',
+    ],
+    ['tpm2_create is not there', ABSENT, undefined],
+    ['tpm2_create gives no answer', unknown('timed out'), undefined],
+  ] as const)('is none where %s, and the password does not stay behind', async (_, answer, said) => {
+    const machine = machineOf('two-devices')
+    const own = makeSimulatedHost(machine)
+    const removed: string[] = []
+    const host: Host = {
+      ...own,
+      run: async (call, input) => (call.id === 'tpm2-create' ? answer : own.run(call, input)),
+      removeFile: async (path) => {
+        removed.push(path)
+        await own.removeFile(path)
+      },
+    }
+    const devices = await observeDevices(host, await observeMachine(host))
+    const plan: ForwardPlan = {
+      device: devices.find(({ label }) => label === 'aem.stick')!,
+      tokenLabel: 'aem.stick',
+      uuid: STICK.uuid,
+      tpmId: MACHINE_TPM_ID,
+      tpmVersion: '2.0',
+      bank: 'sha256',
+      selected: [13, 17, 18, 19],
+      values: machine.pcrs.sha256 ?? {},
+    }
+    const text = await failureOf(makeForwardSet(host, plan))
+    expect(text.what).toContain('the TPM made no key')
+    expect(text.verbatim ?? undefined).toBe(said)
+    expect(removed.some((path) => path.endsWith('/srk'))).toBe(true)
   })
 })
 

@@ -49,6 +49,11 @@ describe('parseDeviceLedger', () => {
       JSON.stringify({ ...ledger, approved: { ...approved, registers: { '18': 'XX' } } }),
       'approved',
     ],
+    [
+      'damaged',
+      JSON.stringify({ ...ledger, approved: { ...approved, registers: { '181': 'aa' } } }),
+      'approved',
+    ],
     ['foreign', '{"format":"other","version":1}', 'aem-reseal devices'],
     ['foreign', '[]', 'aem-reseal devices'],
     ['newer', JSON.stringify({ ...ledger, version: 3 }), 'version 3'],
