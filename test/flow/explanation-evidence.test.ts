@@ -195,6 +195,16 @@ describe('after the restart', () => {
     expect((await explained(other)).verdict).toBe('unexplained')
   })
 
+  it('a register that cannot be read is told once, as that', async () => {
+    const { machine, session } = await started()
+    restartMachine(machine)
+    const { 19: _unread, ...sha256 } = machine.pcrs.sha256!
+    machine.pcrs = { sha256 }
+    const { verdict, reasons } = await explain(machine, session)
+    expect(verdict).toBe('unexplained')
+    expect(reasons.filter(({ what }) => what.includes('PCR 19'))).toHaveLength(1)
+  })
+
   it('the device that is out is what to plug in first', async () => {
     const { machine, session } = await started()
     restartMachine(machine)
