@@ -17,7 +17,7 @@ import {
   XEN_IMAGE,
 } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
-import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
+import { bootFilesOf, KERNEL_RELEASE, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeDevices } from '../../src/observe/devices.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
@@ -304,4 +304,24 @@ describe('a stick that is not the one that was seen before', () => {
       detail: expect.stringContaining('this is another device labelled aem.stick'),
     })
   })
+})
+
+it('a stick gets the configuration of the kernel too, which AEM looks at', async () => {
+  const machine = machineOf('two-devices')
+  const name = `config-${KERNEL_RELEASE}`
+  const bytes = Buffer.from('CONFIG_XEN=y\n')
+  bootFilesOf(machine).set(name, { bytes, mtimeMs: 0 })
+  machine.packages = machine.packages.map((item) =>
+    item.name === 'kernel'
+      ? { ...item, files: new Map([...item.files, [`/boot/${name}`, sha256(bytes)]]) }
+      : item,
+  )
+  const host = makeSimulatedHost(machine)
+  const devices = await observeDevices(host, await observeMachine(host))
+  const device = devices.find(({ label }) => label === 'aem.stick')!
+  const { plan } = await observeRefresh(host, device, { state: 'absent' })
+  expect(plan.copies.map(({ name: one, role }) => [one, role])).toContainEqual([name, 'config'])
+  const { result } = await refresh(machine)
+  expect(outcomesOf(result)).toEqual(['check-refresh: refresh', 'refresh-device: refreshed'])
+  expect(Buffer.from(stickOf(machine).files.get(`/${name}`)!.bytes)).toEqual(bytes)
 })

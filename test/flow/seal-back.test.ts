@@ -183,3 +183,22 @@ describe('`cancel` after a forward seal', () => {
     expect(await cancel(machine, session)).toEqual({ device: 'absent', dom0: 'was-old' })
   })
 })
+
+describe('`cancel` after a forward seal that ended before anything was switched', () => {
+  async function begun(step: string) {
+    const { machine, context, before } = await begin()
+    const path = `/var/lib/tpms/${TPM_ID}/aem-reseal_${LABEL}/secret.fre.sealed2`
+    machine.dom0.set(path, { bytes: Buffer.from('of a seal that was begun'), mtimeMs: 0 })
+    expect(await cancel(machine, { ...context.session, step })).toBeNull()
+    expect(live(machine)).toEqual(before)
+    return aside(machine).dom0
+  }
+
+  it('removes what was begun', async () => {
+    expect(await begun('forward-seal')).toEqual([])
+  })
+
+  it('touches nothing where the session was not there yet', async () => {
+    expect(await begun('predict')).toHaveLength(1)
+  })
+})
