@@ -16,7 +16,7 @@ import { listReproducedImages } from '../core/vouch/kept-facts.ts'
 import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { observeBootDevice } from './boot-device.ts'
-import { compareBootLines } from './boot-lines.ts'
+import { areLinesSame, compareBootLines } from './boot-lines.ts'
 import { observeConfirmedPackages } from './confirmed-packages.ts'
 import { type AemDevice, findBootedDevice, isBootedPresent, observeAllDevices } from './devices.ts'
 import { listBaselineVersions, listRecordedVersions } from './earlier-versions.ts'
@@ -102,16 +102,6 @@ export async function observeExplanation(
   return isDeviceOut && explanation.verdict === 'unexplained'
     ? { ...explanation, advice: [DEVICE_OUT_ADVICE, ...explanation.advice] }
     : explanation
-}
-
-/** The command lines that dom0 shows, which leave out what Xen hands on to the kernel (` -- `). */
-function areLinesSame(baseline: Baseline, machine: MachineFacts): boolean | null {
-  const pairs = [
-    [baseline.kernelCommandLine, machine.kernelCommandLine],
-    [baseline.xenCommandLine, machine.xen.commandLine],
-  ]
-  if (pairs.some(([before, now]) => before === null || now === null)) return null
-  return pairs.every(([before, now]) => before === now)
 }
 
 const EMPTY: Omit<ExplanationInput, 'pcrsNow' | 'bank' | 'selected' | 'alreadyResealed'> = {

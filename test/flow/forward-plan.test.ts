@@ -24,6 +24,8 @@ type Story = {
   /** Paths of the stick that are links, as the tree from its root names them. */
   readonly link?: string
   readonly prediction?: Session['prediction']
+  /** The registers of a TPM 1.2, as the kernel prints them (Linux 6.1, drivers/char/tpm/tpm-sysfs.c, pcrs_show). */
+  readonly pcrs?: string
 }
 
 async function look(story: Story) {
@@ -37,6 +39,7 @@ async function look(story: Story) {
     async readFile(path) {
       if (path === PASSWORD && story.cached !== undefined)
         return story.cached === null ? ABSENT : seen(Buffer.from(story.cached))
+      if (path === '/sys/class/tpm/tpm0/pcrs' && story.pcrs) return seen(Buffer.from(story.pcrs))
       if (path === VERSION && story.version) return seen(Buffer.from(`${story.version}\n`))
       return own.readFile(path)
     },
@@ -272,5 +275,23 @@ describe('what a forward seal is made from', () => {
     }))
     const { check } = await look({ prediction: { ...prediction, pcrs } })
     expect(check('kernel')).toMatchObject({ ok: false, detail: expect.stringContaining('/vmlinuz-5.0.0') })
+  })
+
+  it('are values of the bank of this TPM alone', async () => {
+    const rows = (bank: 'sha1' | 'sha256', digest: string) => ({
+      ...{ calibrated: true, variant: null, entry: null, refusal: null },
+      pcrs: SELECTED_PCRS.map((index) => ({ index, bank, predicted: digest, vouched: true })),
+    })
+    const story = (prediction: ReturnType<typeof rows>) => ({
+      ...({ version: '1', cached: 'srk\n', says: TPM12_SAYS, prediction } as const),
+      // All registers are as they are predicted.
+      pcrs: Array.from(
+        { length: 24 },
+        (_, at) => `PCR-${String(at).padStart(2, '0')}:${' A1'.repeat(20)}\n`,
+      ).join(''),
+    })
+    expect((await look(story(rows('sha1', 'a1'.repeat(20))))).check('prediction')).toMatchObject({ ok: true })
+    const other = await look(story(rows('sha256', 'a1'.repeat(32))))
+    expect(other.check('prediction')).toMatchObject({ ok: false })
   })
 })

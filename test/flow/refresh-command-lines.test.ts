@@ -79,3 +79,17 @@ it('a stick that would boot an entry without AEM is not compared with this boot:
   findDevice(machine, STICK.uuid)!.files.set(GRUB_CFG, { ...file, bytes: Buffer.from(plain, 'latin1') })
   expect(await changed()).toEqual([])
 })
+
+it('the line of a stick names its own device, which is no difference where the booted one is known', async () => {
+  const machine = machineOf('two-devices')
+  machine.bootDevice = INTERNAL.uuid
+  restartMachine(machine)
+  await refresh(machine, 'yes')
+  const host = makeSimulatedHost(machine)
+  const facts = await observeMachine(host)
+  const devices = await observeDevices(host, facts)
+  const stick = devices.find(({ label }) => label === 'aem.stick')!
+  const booted = findBootedDevice(devices, facts.aemUuid)
+  expect(await observeChangedLines(host, stick, booted, facts)).toEqual([])
+  expect((await observeChangedLines(host, stick, null, facts)).join()).toContain(`+ aem.uuid=${STICK.uuid}`)
+})

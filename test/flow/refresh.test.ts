@@ -325,3 +325,17 @@ it('a stick gets the configuration of the kernel too, which AEM looks at', async
   expect(outcomesOf(result)).toEqual(['check-refresh: refresh', 'refresh-device: refreshed'])
   expect(Buffer.from(stickOf(machine).files.get(`/${name}`)!.bytes)).toEqual(bytes)
 })
+
+it.each([
+  ['tboot.gz', 'tboot'],
+  [`vmlinuz-${KERNEL_RELEASE}`, 'kernel'],
+  [XEN_IMAGE, 'xen'],
+])('a stick without %s gets it', async (name, role) => {
+  const machine = machineOf('two-devices')
+  stickOf(machine).files.delete(`/${name}`)
+  const host = makeSimulatedHost(machine)
+  const devices = await observeDevices(host, await observeMachine(host))
+  const device = devices.find(({ label }) => label === 'aem.stick')!
+  const { plan } = await observeRefresh(host, device, { state: 'absent' })
+  expect(plan.copies.map((one) => [one.name, one.role])).toContainEqual([name, role])
+})

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Failure } from '../../src/core/failure.ts'
 import { digestImage } from '../../src/core/launch/image-digest.ts'
 import type { Digests, LaunchLog } from '../../src/core/launch/launch-log.ts'
+import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
 import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
@@ -93,6 +94,29 @@ describe('a grub.cfg that GRUB itself might read otherwise', () => {
     const { outcome, prediction } = await predict(machine)
     expect(outcome).toBe('refused')
     expect(prediction.pcrs.slice(1).every(({ predicted }) => predicted === null)).toBe(true)
+  })
+})
+
+describe('a tboot that reads otherwise than it was hashed', () => {
+  const tbootWhen = async (answer: Host['readFile']) => {
+    const real = makeSimulatedHost(updated())
+    const readFile: Host['readFile'] = (path) =>
+      path.endsWith('/tboot.gz') ? answer(path) : real.readFile(path)
+    const next = await observeNextBoot({ ...real, readFile }, SELECTED)
+    return next.place.launch.tboot
+  }
+
+  it.each<[string, Awaited<ReturnType<Host['readFile']>>]>([
+    ['cannot be read', unknown('I/O error')],
+    ['is gone', ABSENT],
+    ['has other bytes', seen(Buffer.from('another tboot'))],
+  ])('is not looked into: the second time it %s', async (_, answer) => {
+    expect(await tbootWhen(async () => answer)).toBeNull()
+  })
+
+  it('is looked into where it is the same', async () => {
+    const { bytes } = bootFilesOf(updated()).get('tboot.gz')!
+    expect(await tbootWhen(async () => seen(bytes))).toEqual(bytes)
   })
 })
 

@@ -379,6 +379,23 @@ describe('entries with the same kernel command line', () => {
     expect(decideBootedEntry(entries, without!).entry).toBe(entries[0])
     expect(decideBootedEntry(entries, added!).entry).toBe(entries[2])
   })
+
+  it("hands what follows ` -- ` on Xen's line to the kernel, behind its own words, as Xen does", () => {
+    const [entry] = parseGrubConfig(text('a=1 -- quiet x=2', ''), world()).entries
+    const boots = (line: string) => decideBootedEntry([entry!], { kernelCommandLine: line }).entry
+    expect(boots('aem.uuid=1 quiet x=2')).toBe(entry)
+    for (const line of [
+      'aem.uuid=1',
+      'aem.uuid=1 a=1 -- quiet x=2',
+      'quiet x=2 aem.uuid=1',
+      'aem.uuid=1 quiet',
+    ])
+      expect(boots(line), line).toBeNull()
+    // `xl info` shows what stands before it.
+    const running = { kernelCommandLine: 'aem.uuid=1 quiet x=2' }
+    expect(decideBootedEntry([entry!], { ...running, xenCommandLine: 'a=1' }).entry).toBe(entry)
+    expect(decideBootedEntry([entry!], { ...running, xenCommandLine: 'a=1 quiet x=2' }).entry).toBeNull()
+  })
 })
 
 describe('grubenv', () => {

@@ -207,6 +207,17 @@ describe('PCR 17 of the next boot', () => {
     expect(row).toMatchObject({ predicted: null, code: 'trenchboot-mle' })
   })
 
+  it('is not guessed where the Xen of this boot is entered at another place than was measured', () => {
+    const booted = launch('amd-bios')
+    const { entry: _entry, ...own } = mleOf(booted)
+    const next = launch('amd-bios', { xen: NEW_XEN })
+    const rows = (bootedXen: XenMle) => rowsOf(predict(booted, next, { bootedXen }), 17)
+    expect(rows(mleOf(booted))[1]?.predicted).toBe(registersOf(eventsOf(next), BOTH).sha256![17])
+    const other = { ...own, entry: mleOf(next).entry }
+    expect(other.entry).not.toEqual(mleOf(booted).entry)
+    expect(rows(other)[1]).toMatchObject({ predicted: null, code: 'trenchboot-mle' })
+  })
+
   it.each(['intel-uefi', 'amd-uefi'] as const)('is refused on UEFI, even of an unchanged Xen: %s', (kind) => {
     const [row] = rowsOf(predict(launch(kind), launch(kind), { launcher: true }), 17)
     expect(row).toMatchObject({ predicted: null, code: 'trenchboot-mle' })

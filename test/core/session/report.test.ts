@@ -62,6 +62,18 @@ describe('the report', () => {
     expect(reportWith('/boot/xen.gz')).toContain('| 18 | `aa` | `not accepted` | changed |')
   })
 
+  it('tells the steps, in their order', () => {
+    const step = (at: string, name: string, outcome: string) => ({ at, flow: 'resume', step: name, outcome })
+    const history = [
+      step('2024-07-17T08:00:00.000Z', 'explain', 'explained'),
+      step('2024-07-17T08:01:00.000Z', 'verify', 'verified'),
+    ]
+    const report = renderReport(aSession({ history }), 'now', null)
+    expect(report).toContain(
+      '## Steps\n\n- 2024-07-17T08:00:00.000Z `explain`: `explained`\n- 2024-07-17T08:01:00.000Z `verify`: `verified`\n',
+    )
+  })
+
   it('links the picture, or says why there is none', () => {
     expect(renderReport(aSession(), 'now', 'a.svg')).toContain('](a.svg)')
     const without = renderReport(aSession(), 'now', null)
