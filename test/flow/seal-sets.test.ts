@@ -141,36 +141,48 @@ describe('a forward set on TPM 2.0 of which no key was made', () => {
       seen({ exit: 1, stdout: '', stderr: 'ERROR: out of memory\n' }),
       'ERROR: out of memory',
     ],
+    [
+      'it leaves no file that can be read',
+      seen({ exit: 0, stdout: '', stderr: '' }),
+      undefined,
+      'the new key could not be read',
+    ],
     ['tpm2_create is not there', ABSENT, undefined],
     ['tpm2_create gives no answer', unknown('timed out'), undefined],
-  ] as const)('is none where %s, and the password does not stay behind', async (_, answer, said) => {
-    const machine = machineOf('two-devices')
-    const own = makeSimulatedHost(machine)
-    const removed: string[] = []
-    const host: Host = {
-      ...own,
-      run: async (call, input) => (call.id === 'tpm2-create' ? answer : own.run(call, input)),
-      removeFile: async (path) => {
-        removed.push(path)
-        await own.removeFile(path)
-      },
-    }
-    const devices = await observeDevices(host, await observeMachine(host))
-    const plan: ForwardPlan = {
-      device: devices.find(({ label }) => label === 'aem.stick')!,
-      tokenLabel: 'aem.stick',
-      uuid: STICK.uuid,
-      tpmId: MACHINE_TPM_ID,
-      tpmVersion: '2.0',
-      bank: 'sha256',
-      selected: [13, 17, 18, 19],
-      values: machine.pcrs.sha256 ?? {},
-    }
-    const text = await failureOf(makeForwardSet(host, plan))
-    expect(text.what).toContain('the TPM made no key')
-    expect(text.verbatim ?? undefined).toBe(said)
-    expect(removed.some((path) => path.endsWith('/srk'))).toBe(true)
-  })
+  ] as const)(
+    'is none where %s, and the password does not stay behind',
+    async (_, answer, said, what: string = 'the TPM made no key') => {
+      const machine = machineOf('two-devices')
+      const own = makeSimulatedHost(machine)
+      const removed: string[] = []
+      const host: Host = {
+        ...own,
+        async run(call, input) {
+          if (call.id === 'tpm2-create') return answer
+          return call.id === 'tpm2-load' ? seen({ exit: 0, stdout: '', stderr: '' }) : own.run(call, input)
+        },
+        removeFile: async (path) => {
+          removed.push(path)
+          await own.removeFile(path)
+        },
+      }
+      const devices = await observeDevices(host, await observeMachine(host))
+      const plan: ForwardPlan = {
+        device: devices.find(({ label }) => label === 'aem.stick')!,
+        tokenLabel: 'aem.stick',
+        uuid: STICK.uuid,
+        tpmId: MACHINE_TPM_ID,
+        tpmVersion: '2.0',
+        bank: 'sha256',
+        selected: [13, 17, 18, 19],
+        values: machine.pcrs.sha256 ?? {},
+      }
+      const text = await failureOf(makeForwardSet(host, plan))
+      expect(text.what).toContain(what)
+      expect(text.verbatim ?? undefined).toBe(said)
+      expect(removed.some((path) => path.endsWith('/srk'))).toBe(true)
+    },
+  )
 })
 
 it('a forward set on TPM 2.0 is not begun while the TPM is in lockout', async () => {

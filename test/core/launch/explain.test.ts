@@ -329,6 +329,9 @@ describe('what cannot be trusted or known', () => {
         [18, 'log-missing'],
       ])
       expect(explain({ booted: UPDATED, changes: { log } }).verdict).toBe('explained')
+      const missing = explain({ booted: UPDATED, predicted: null, changes: { log } })
+      const next = missing.reasons.find(({ code }) => code === 'log-missing')?.next
+      expect(next).toBe(log === null ? 'run `aem-reseal predict` to see why' : 'n')
     },
   )
 

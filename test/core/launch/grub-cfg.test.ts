@@ -380,6 +380,16 @@ describe('entries with the same kernel command line', () => {
     expect(decideBootedEntry(entries, added!).entry).toBe(entries[2])
   })
 
+  it.each([
+    ...['', '.gz', '.efi', '~debug.gz', '-debug.gz'].map((end) => [`xen-4.17.4${end}`, true] as const),
+    ...['xen-4.17.4-evil.gz', 'xen-4.17.40.gz', 'xen-4.17.3.gz', 'evil4.17.4.gz'].map(
+      (name) => [name, false] as const,
+    ),
+  ])('the Xen of this boot, 4.17.4, is %s: %s', (name, isFit) => {
+    const [entry] = parseGrubConfig(text('a=1', '').replace('/xen ', `/${name} `), world()).entries
+    expect(decideBootedEntry([entry!], { ...running, xenVersion: '4.17.4' }).entry).toBe(isFit ? entry : null)
+  })
+
   it("hands what follows ` -- ` on Xen's line to the kernel, behind its own words, as Xen does", () => {
     const [entry] = parseGrubConfig(text('a=1 -- quiet x=2', ''), world()).entries
     const boots = (line: string) => decideBootedEntry([entry!], { kernelCommandLine: line }).entry

@@ -517,6 +517,34 @@ describe('after an honest update of Xen', () => {
   })
 })
 
+describe('after an honest update of the kernel', () => {
+  const RELEASE = '6.6.36-1.fc37.x86_64'
+  const [path, image] = [`/vmlinuz-${RELEASE}`, `/initramfs-${RELEASE}.img`]
+  const withKernel = (kind: Kind, bytes: string) =>
+    bios(kind, {
+      modules: [
+        { name: path.slice(1), options: KERNEL_LINE, bytes },
+        { name: image.slice(1), options: '', bytes: 'initramfs 6.6' },
+      ],
+    })
+  const explained = (kind: Kind, owner: FileFact['package']) =>
+    explain(withKernel(kind, 'kernel of before'), withKernel(kind, 'kernel of now'), {
+      files: [{ path, image: imageOf('kernel of now'), package: owner, bulletin: null }],
+    })
+  const owner = { ...SIGNED, name: 'kernel', evr: '1000:6.6.36-1.fc37' }
+
+  it.each(['intel-bios', 'amd-bios'] as const)('it is explained by its package: %s', (kind) => {
+    expect(codes(explained(kind, owner))).toEqual([])
+    expect(explained(kind, owner).verdict).toBe('explained')
+  })
+
+  it('and by no package in a place that is not its own', () => {
+    const xen = { ...SIGNED, name: 'xen-hypervisor', evr: '2001:4.17.4-4.fc37' }
+    expect(codes(explained('amd-bios', xen))).toEqual(['wrong-file'])
+    expect(codes(explained('amd-bios', null))).toEqual(['no-package'])
+  })
+})
+
 describe.each(KINDS)('a boot that was tampered with beside the update, %s', (kind) => {
   const before = bios(kind)
   const honest = bios(kind, { xen: NEW_XEN })
