@@ -137,6 +137,35 @@ describe('the question', () => {
     expect(report.outcome).toBe('confirmed')
   })
 
+  it('answered with an unmet one confirms nothing, and answered with none it does', async () => {
+    const outcomeOf = async (bulletin: string) => {
+      const ui = makeScriptedUi({ bulletin })
+      const host = makeSimulatedHost(machineOf('clean-update'))
+      const store = makeMemoryStore(ui)
+      const options = { ...RUN_OPTIONS, bulletin: null }
+      const context = { host, ui, store, options, session: aSession(), simulateRestart: null }
+      return (await confirmUpdate(context)).outcome
+    }
+    expect(await outcomeOf('110')).toBe('unmet')
+    expect(await outcomeOf('none')).toBe('confirmed')
+  })
+
+  it('is not asked, and nothing confirmed, where one was named that says nothing for this dom0', async () => {
+    const ui = makeScriptedUi({})
+    const host = makeSimulatedHost(machineOf('clean-update'))
+    // rpm does not say which release of Qubes this is.
+    const silent: typeof host.readFile = async (path) =>
+      path.endsWith('qubes-release') || path.endsWith('os-release')
+        ? { state: 'unknown', why: 'I/O error' }
+        : host.readFile(path)
+    const options = { ...RUN_OPTIONS, bulletin: given(103, 'built-in') }
+    const own = { ...host, readFile: silent }
+    const store = makeMemoryStore(ui)
+    const context = { host: own, ui, store, options, session: aSession(), simulateRestart: null }
+    expect((await confirmUpdate(context)).outcome).toBe('unknown')
+    expect(ui.asked).toEqual([])
+  })
+
   it('offers none that is in effect', async () => {
     const machine = machineOf('clean-update')
     const before = await offered(true, machine)
