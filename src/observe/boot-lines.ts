@@ -56,3 +56,19 @@ function ofDevice(line: string, device: AemDevice | null): string {
   const uuid = / ?\baem\.uuid=([0-9A-Za-z-]+)/.exec(line)?.[1]
   return uuid === undefined || !device?.uuid ? line : exchangeAemUuid(line, uuid, device.uuid)
 }
+
+/**
+ * Are the command lines that dom0 shows those of before the restart, which leave out what Xen hands on to the kernel (` -- `)?
+ * null where one of them is not known.
+ */
+export function areLinesSame(
+  baseline: Pick<Baseline, 'kernelCommandLine' | 'xenCommandLine'>,
+  machine: MachineFacts,
+): boolean | null {
+  const pairs = [
+    [baseline.kernelCommandLine, machine.kernelCommandLine],
+    [baseline.xenCommandLine, machine.xen.commandLine],
+  ]
+  if (pairs.some(([before, now]) => before === null || now === null)) return null
+  return pairs.every(([before, now]) => before === now)
+}

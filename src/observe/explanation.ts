@@ -16,7 +16,7 @@ import { listReproducedImages } from '../core/vouch/kept-facts.ts'
 import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { observeBootDevice } from './boot-device.ts'
-import { compareBootLines } from './boot-lines.ts'
+import { areLinesSame, compareBootLines } from './boot-lines.ts'
 import { observeConfirmedPackages } from './confirmed-packages.ts'
 import { type AemDevice, findBootedDevice, isBootedPresent, observeAllDevices } from './devices.ts'
 import { listBaselineVersions, listRecordedVersions } from './earlier-versions.ts'
@@ -102,16 +102,6 @@ export async function observeExplanation(
   return isDeviceOut && explanation.verdict === 'unexplained'
     ? { ...explanation, advice: [DEVICE_OUT_ADVICE, ...explanation.advice] }
     : explanation
-}
-
-/** The command lines that dom0 shows, which leave out what Xen hands on to the kernel (` -- `). */
-function areLinesSame(baseline: Baseline, machine: MachineFacts): boolean | null {
-  const pairs = [
-    [baseline.kernelCommandLine, machine.kernelCommandLine],
-    [baseline.xenCommandLine, machine.xen.commandLine],
-  ]
-  if (pairs.some(([before, now]) => before === null || now === null)) return null
-  return pairs.every(([before, now]) => before === now)
 }
 
 const EMPTY: Omit<ExplanationInput, 'pcrsNow' | 'bank' | 'selected' | 'alreadyResealed'> = {
@@ -251,12 +241,7 @@ async function observeChange(host: Host, evidence: Evidence): Promise<ChangeFact
   const earlier = [...listRecordedVersions(valueOrNull(versions)), ...listBaselineVersions(baseline)]
   const { installedXen } = await observeInstalledXen(host)
   return {
-    pcrs: explained.pcrs.map(({ index, before, now, change }) => ({
-      index,
-      before,
-      now,
-      mayChange: change === 'expected' || change === 'not-computable',
-    })),
+    pcrs: explained.pcrs.map(({ index, before, now }) => ({ index, before, now })),
     files: compareFiles(baseline, boot.files),
     deviceProblems: boot.checks
       .filter((check) => check.state !== 'current')
@@ -303,7 +288,7 @@ function combine(
   const byFiles = decideChange(facts)
   const own = byFiles.reasons
     // The launch explanation says the same of a register, with its cause.
-    .filter((reason) => reason.code !== 'pcr-outside-update' && reason.code !== 'pcr-unreadable')
+    .filter((reason) => reason.code !== 'pcr-unreadable')
     .map((reason) => ({ ...reason, next: null, isBlocking: true }))
   const verdict = explained.verdict === 'unexplained' || own.length > 0 ? 'unexplained' : explained.verdict
   const notes = verdict === 'explained' ? noteUnmoved(explained, bulletinPcrs) : []

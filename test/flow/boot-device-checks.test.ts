@@ -76,6 +76,7 @@ describe('the device of an honest update', () => {
       ]),
     )
     expect(files.every(({ digests }) => digests !== null)).toBe(true)
+    expect(checks.find(({ role }) => role === 'initramfs')?.against).toBe('its date')
   })
 
   it('is not opened where it is not there, and nothing is said of it', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Baseline, Session } from '../../src/core/session/checkpoint.ts'
-import { compareBootLines } from '../../src/observe/boot-lines.ts'
+import { areLinesSame, compareBootLines } from '../../src/observe/boot-lines.ts'
 import type { AemDevice } from '../../src/observe/devices.ts'
 import type { MachineFacts } from '../../src/observe/machine.ts'
 import { aSession } from '../support/built-in.ts'
@@ -163,5 +163,28 @@ describe('a boot from another AEM device of this machine', () => {
   it('says nothing of a line that names none', () => {
     const baseline = { kernelCommandLine: 'root=/dev/a' }
     expect(compare({ kernel: 'root=/dev/a' }, { baseline })).toEqual([])
+  })
+})
+
+describe('areLinesSame', () => {
+  const same = (kernel: string | null, xen: string | null, baseline: Partial<Baseline> = {}) =>
+    areLinesSame({ ...BASELINE, ...baseline }, {
+      kernelCommandLine: kernel,
+      xen: { commandLine: xen },
+    } as MachineFacts)
+
+  it('compares both lines byte for byte', () => {
+    expect(same(KERNEL, XEN)).toBe(true)
+    expect(same(`${KERNEL} init=/bin/sh`, XEN)).toBe(false)
+    expect(same(KERNEL, `${XEN} `)).toBe(false)
+  })
+
+  it('is not known where one of them is not, before or now', () => {
+    expect(same(null, XEN)).toBeNull()
+    expect(same(KERNEL, null)).toBeNull()
+    expect(same(KERNEL, XEN, { kernelCommandLine: null })).toBeNull()
+    expect(same(KERNEL, XEN, { xenCommandLine: null })).toBeNull()
+    // Not even where the other one differs.
+    expect(same(`${KERNEL} init=/bin/sh`, null)).toBeNull()
   })
 })

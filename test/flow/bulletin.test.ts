@@ -3,9 +3,11 @@ import { makeMemoryStore } from '../../src/cli/rehearse.ts'
 import type { GivenBulletin } from '../../src/flow/step.ts'
 import { confirmUpdate } from '../../src/flow/steps/confirm-update.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { restartMachine } from '../../src/host/simulated/power.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
 import type { Question } from '../../src/ui/ui.ts'
 import { bulletinOf, parseText, textOf } from '../core/bulletin/corpus.ts'
+import { put, update } from '../support/approved-machine.ts'
 import { aSession, machineOf, outcomesOf, RUN_OPTIONS, rehearse } from '../support/built-in.ts'
 import { liveThrough, textAt } from '../support/kill.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
@@ -103,14 +105,14 @@ describe('start --bulletin through the whole flow', () => {
 })
 
 describe('the question', () => {
-  const offered = async (withYes: boolean) => {
+  const offered = async (withYes: boolean, machine = machineOf('clean-update')) => {
     let question: Question<string> | null = null
     const ui = makeScriptedUi({ '*': 'yes' })
     const ask: typeof ui.ask = async (own) => {
       question = own as unknown as Question<string>
       return withYes ? own.withYes : own.choices.at(-1)!.value
     }
-    const host = makeSimulatedHost(machineOf('clean-update'))
+    const host = makeSimulatedHost(machine)
     const asking = { ...ui, ask }
     const report = await confirmUpdate({
       host,
@@ -133,5 +135,70 @@ describe('the question', () => {
     expect(choices.at(-1)).toMatch(/^none: /)
     expect([question?.default, question?.withYes]).toEqual(['103', '103'])
     expect(report.outcome).toBe('confirmed')
+  })
+
+  it('answered with an unmet one confirms nothing, and answered with none it does', async () => {
+    const outcomeOf = async (bulletin: string) => {
+      const ui = makeScriptedUi({ bulletin })
+      const host = makeSimulatedHost(machineOf('clean-update'))
+      const store = makeMemoryStore(ui)
+      const options = { ...RUN_OPTIONS, bulletin: null }
+      const context = { host, ui, store, options, session: aSession(), simulateRestart: null }
+      return (await confirmUpdate(context)).outcome
+    }
+    expect(await outcomeOf('110')).toBe('unmet')
+    expect(await outcomeOf('none')).toBe('confirmed')
+  })
+
+  it('is not asked, and nothing confirmed, where one was named that says nothing for this dom0', async () => {
+    const ui = makeScriptedUi({})
+    const host = makeSimulatedHost(machineOf('clean-update'))
+    // rpm does not say which release of Qubes this is.
+    const silent: typeof host.readFile = async (path) =>
+      path.endsWith('qubes-release') || path.endsWith('os-release')
+        ? { state: 'unknown', why: 'I/O error' }
+        : host.readFile(path)
+    const options = { ...RUN_OPTIONS, bulletin: given(103, 'built-in') }
+    const own = { ...host, readFile: silent }
+    const store = makeMemoryStore(ui)
+    const context = { host: own, ui, store, options, session: aSession(), simulateRestart: null }
+    expect((await confirmUpdate(context)).outcome).toBe('unknown')
+    expect(ui.asked).toEqual([])
+  })
+
+  it('offers none that is in effect', async () => {
+    const machine = machineOf('clean-update')
+    const before = await offered(true, machine)
+    const valuesOf = (question: Question<string> | null) => question?.choices.map(({ value }) => value) ?? []
+    expect(valuesOf(before.question)).toContain('110')
+    // The Xen of QSB-110, and it runs.
+    update(machine, '4.17.6-3')
+    put(machine, 'grub2/grub.cfg', (old) =>
+      Buffer.from(Buffer.from(old).toString().replaceAll('xen-4.17.4', 'xen-4.17.6')),
+    )
+    restartMachine(machine)
+    const { question } = await offered(true, machine)
+    const values = valuesOf(question)
+    for (const met of ['110', '103']) expect(values).not.toContain(met)
+    expect(values.length).toBeGreaterThan(2)
+    expect(question?.withYes).toBe('none')
+  })
+
+  it('is not asked of a bulletin that was named, which is cited though it is in effect', async () => {
+    const machine = machineOf('clean-update')
+    restartMachine(machine)
+    const ui = makeScriptedUi({})
+    const options = { ...RUN_OPTIONS, bulletin: given(103, 'built-in') }
+    const host = makeSimulatedHost(machine)
+    const store = makeMemoryStore(ui)
+    const report = await confirmUpdate({
+      host,
+      ui,
+      store,
+      options,
+      session: aSession(),
+      simulateRestart: null,
+    })
+    expect(report).toMatchObject({ outcome: 'nothing-pending', facts: { answers: [103] } })
   })
 })

@@ -6,6 +6,7 @@ import { seen, unknown } from '../../src/host/host.ts'
 import { copyBootFiles, installXen } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
+import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeBaseline } from '../../src/observe/baseline.ts'
 import { observeConfirmedPackages } from '../../src/observe/confirmed-packages.ts'
 import { observeDevices } from '../../src/observe/devices.ts'
@@ -171,5 +172,37 @@ describe('of two installed kernels', () => {
     }
     expect(await outcomeOf(RELEASE)).toBe('confirmed')
     expect(await outcomeOf('6.9.2-1.qubes.fc37.x86_64')).toBe('downgrade')
+  })
+})
+
+describe('confirm-update, where Xen was replaced without a newer package', () => {
+  async function confirm(isRunning: boolean) {
+    const machine = machineOf('clean-update')
+    const early = Math.min(...machine.packages.map(({ installedAtMs }) => installedAtMs))
+    machine.packages = machine.packages.map((item) => ({ ...item, installedAtMs: early }))
+    if (isRunning) restartMachine(machine)
+    const ui = makeScriptedUi({ '*': 'yes' })
+    const store = makeMemoryStore(ui)
+    const host = makeSimulatedHost(machine)
+    return confirmUpdate({
+      host,
+      ui,
+      store,
+      options: RUN_OPTIONS,
+      session: aSession(),
+      simulateRestart: null,
+    })
+  }
+
+  it('expects it to change the registers, and names its package', async () => {
+    const { outcome, session } = await confirm(false)
+    expect(outcome).toBe('confirmed')
+    expect(session?.expectation).toMatchObject({ changedPackages: ['xen-hypervisor'], mayChange: [18, 19] })
+  })
+
+  it('expects nothing once that Xen runs', async () => {
+    const { outcome, session } = await confirm(true)
+    expect(outcome).toBe('nothing-pending')
+    expect(session?.expectation).toMatchObject({ changedPackages: [], mayChange: [] })
   })
 })

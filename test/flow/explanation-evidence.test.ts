@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { postUpdate } from '../../flows/post-update.ts'
+import { DEVICE_OUT_ADVICE } from '../../src/core/launch/explain-advice.ts'
+import { COMMAND_LINE_RULES } from '../../src/core/launch/module-digest.ts'
 import { type Session, startSession } from '../../src/core/session/checkpoint.ts'
 import type { Versions } from '../../src/core/session/versions.ts'
 import { runFlow } from '../../src/flow/runner.ts'
@@ -13,6 +15,7 @@ import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeExplanation } from '../../src/observe/explanation.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observePrediction } from '../../src/observe/prediction.ts'
+import type { Prediction } from '../../src/observe/vouching.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
 import { machineOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
@@ -165,14 +168,50 @@ describe('after the restart', () => {
     const { machine, session } = await started()
     bootFilesOf(machine).set('xen-4.17.9.gz', { bytes: Buffer.from('another Xen'), mtimeMs: 0 })
     restartMachine(machine)
-    const { verdict, reasons } = await explain(machine, session)
+    const { verdict, reasons, advice } = await explain(machine, session)
     expect(verdict).toBe('unexplained')
+    expect(advice).not.toContain(DEVICE_OUT_ADVICE)
     expect(reasons).toContainEqual(
       expect.objectContaining({
         code: 'boot-file-unreadable',
         what: expect.stringContaining('/boot/xen-4.17.9.gz'),
       }),
     )
+  })
+
+  it('command lines are hashed by the rule that was found before it, not by one that this boot suggests', async () => {
+    const { machine, session } = await started()
+    restartMachine(machine)
+    const prediction = session.prediction as unknown as Prediction
+    const kept = prediction.variant!.commandLine
+    const other = COMMAND_LINE_RULES.find((rule) => rule !== kept)!
+    const explained = (rule: typeof kept) =>
+      explain(machine, {
+        ...session,
+        // Without the registers that were predicted: each file is asked.
+        prediction: { ...prediction, pcrs: [], variant: { ...prediction.variant!, commandLine: rule } },
+      })
+    expect((await explained(kept)).verdict).toBe('explained')
+    expect((await explained(other)).verdict).toBe('unexplained')
+  })
+
+  it('a register that cannot be read is told once, as that', async () => {
+    const { machine, session } = await started()
+    restartMachine(machine)
+    const { 19: _unread, ...sha256 } = machine.pcrs.sha256!
+    machine.pcrs = { sha256 }
+    const { verdict, reasons } = await explain(machine, session)
+    expect(verdict).toBe('unexplained')
+    expect(reasons.filter(({ what }) => what.includes('PCR 19'))).toHaveLength(1)
+  })
+
+  it('the device that is out is what to plug in first', async () => {
+    const { machine, session } = await started()
+    restartMachine(machine)
+    for (const device of machine.devices) device.isPresent = false
+    const { verdict, advice } = await explain(machine, session)
+    expect([verdict, advice[0]]).toEqual(['unexplained', DEVICE_OUT_ADVICE])
+    expect(advice.length).toBeGreaterThan(1)
   })
 
   it('a record of versions that cannot be read explains nothing; none at all does no harm', async () => {

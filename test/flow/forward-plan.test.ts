@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import type { Session } from '../../src/core/session/checkpoint.ts'
 import { observeForwardReadiness } from '../../src/flow/seal/forward-plan.ts'
 import { ABSENT, type Host, seen } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
-import type { SimMachine } from '../../src/host/simulated/model.ts'
+import { SELECTED_PCRS, type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
+import { observePrediction } from '../../src/observe/prediction.ts'
 import { rememberSrkPassword } from '../../src/observe/srk-password.ts'
 import { aSession, machineOf } from '../support/built-in.ts'
 
@@ -19,6 +21,11 @@ type Story = {
   /** Answers of programs, by their id, instead of the built-in machine's. */
   readonly says?: Readonly<Record<string, { exit: number; stdout?: string; stderr?: string }>>
   readonly change?: (machine: SimMachine) => void
+  /** Paths of the stick that are links, as the tree from its root names them. */
+  readonly link?: string
+  readonly prediction?: Session['prediction']
+  /** The registers of a TPM 1.2, as the kernel prints them (Linux 6.1, drivers/char/tpm/tpm-sysfs.c, pcrs_show). */
+  readonly pcrs?: string
 }
 
 async function look(story: Story) {
@@ -32,8 +39,15 @@ async function look(story: Story) {
     async readFile(path) {
       if (path === PASSWORD && story.cached !== undefined)
         return story.cached === null ? ABSENT : seen(Buffer.from(story.cached))
+      if (path === '/sys/class/tpm/tpm0/pcrs' && story.pcrs) return seen(Buffer.from(story.pcrs))
       if (path === VERSION && story.version) return seen(Buffer.from(`${story.version}\n`))
       return own.readFile(path)
+    },
+    async statFile(path) {
+      const found = await own.statFile(path)
+      return story.link !== undefined && path.endsWith(story.link) && found.state === 'seen'
+        ? seen({ ...found.value, kind: 'link' as const })
+        : found
     },
     async run(call, input) {
       calls.push(call.id)
@@ -53,9 +67,10 @@ async function look(story: Story) {
     },
   }
   if (story.typed !== undefined) rememberSrkPassword(host, Buffer.from(story.typed))
-  const { checks } = await observeForwardReadiness(host, aSession(), { state: 'absent' })
+  const session = aSession({ prediction: story.prediction ?? null })
+  const { checks, plan } = await observeForwardReadiness(host, session, { state: 'absent' })
   const check = (id: string) => checks.find((one) => one.id === id)
-  return { check, calls, works }
+  return { check, plan, calls, works }
 }
 
 const tries = (failed: number, isLocked = 0) => ({
@@ -209,5 +224,74 @@ describe('the token of a forward seal', () => {
       ok: false,
       detail: 'no slot of the TPM holds this token (another device took it): let AEM seal once first',
     })
+  })
+})
+
+describe('the homes of the sealed files', () => {
+  it('are directories that were sealed before', async () => {
+    const { check } = await look({})
+    expect([check('device-sealed')?.ok, check('dom0-sealed')?.ok]).toEqual([true, true])
+  })
+
+  it.each(['/boot/aem', '/boot/aem/tpms', `/boot/aem/tpms/${TPM_ID}`])(
+    'on the device are none where %s is a link, which could lead anywhere',
+    async (link) => {
+      const { check } = await look({ link })
+      expect([check('device-sealed')?.ok, check('dom0-sealed')?.ok]).toEqual([false, true])
+    },
+  )
+})
+
+describe('what a forward seal is made from', () => {
+  /** What `predict` says on the built-in machine with an honest update. */
+  async function predicted(change: (machine: SimMachine) => void = () => {}) {
+    const machine = machineOf('clean-update')
+    change(machine)
+    return (await observePrediction(makeSimulatedHost(machine), SELECTED_PCRS)).prediction
+  }
+
+  it('are the predicted registers, and the token of a device that the TPM expects', async () => {
+    const prediction = await predicted()
+    const { plan, check } = await look({ prediction })
+    const values = prediction.pcrs.map(({ index, predicted }) => [index, predicted])
+    expect(plan).toMatchObject({ values: Object.fromEntries(values), tpmVersion: '2.0', bank: 'sha256' })
+    expect([check('prediction')?.ok, check('kernel')?.ok]).toEqual([true, true])
+  })
+
+  it('is nothing without a prediction', async () => {
+    const { plan, check } = await look({})
+    expect([plan, check('prediction')?.ok]).toEqual([null, false])
+  })
+
+  it('is not for an old kernel, though every register is predicted', async () => {
+    const prediction = await predicted()
+    const pcrs = prediction.pcrs.map((pcr) => ({
+      ...pcr,
+      components: pcr.components.map((one) =>
+        one.role === 'kernel'
+          ? { ...one, path: '/vmlinuz-5.0.0', package: { name: 'kernel', evr: '0:5.0.0', signer: null } }
+          : one,
+      ),
+    }))
+    const { check } = await look({ prediction: { ...prediction, pcrs } })
+    expect(check('kernel')).toMatchObject({ ok: false, detail: expect.stringContaining('/vmlinuz-5.0.0') })
+  })
+
+  it('are values of the bank of this TPM alone', async () => {
+    const rows = (bank: 'sha1' | 'sha256', digest: string) => ({
+      ...{ calibrated: true, variant: null, entry: null, refusal: null },
+      pcrs: SELECTED_PCRS.map((index) => ({ index, bank, predicted: digest, vouched: true })),
+    })
+    const story = (prediction: ReturnType<typeof rows>) => ({
+      ...({ version: '1', cached: 'srk\n', says: TPM12_SAYS, prediction } as const),
+      // All registers are as they are predicted.
+      pcrs: Array.from(
+        { length: 24 },
+        (_, at) => `PCR-${String(at).padStart(2, '0')}:${' A1'.repeat(20)}\n`,
+      ).join(''),
+    })
+    expect((await look(story(rows('sha1', 'a1'.repeat(20))))).check('prediction')).toMatchObject({ ok: true })
+    const other = await look(story(rows('sha256', 'a1'.repeat(32))))
+    expect(other.check('prediction')).toMatchObject({ ok: false })
   })
 })

@@ -77,6 +77,7 @@ describe('a boot device that carries more than is hashed', () => {
     expect(decideBootDevice({ present: true, isOpen }, checks)).toBe('unknown')
     const unknown = checks.filter(({ state }) => state === 'unknown')
     expect(unknown).toHaveLength(1)
+    expect(unknown[0]).toMatchObject({ role: 'initramfs', path: expect.stringContaining('/initramfs-0.') })
     expect(unknown[0]?.against).toMatch(/initramfs-0\..* and \d+ more left out/)
     expect(checks.filter(({ state }) => state === 'current').length).toBeGreaterThan(2)
   })

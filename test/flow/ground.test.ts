@@ -9,6 +9,7 @@ import { NEW_XEN, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
+import { type ObservedGround, observeGround, observeGroundDifferences } from '../../src/observe/ground.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
@@ -321,5 +322,34 @@ describe('the list of devices', () => {
     expect(outcomes).toEqual(STOPPED)
     expect(facts).toMatchObject({ why: 'list-unreadable' })
     expect(exit).toBe(1)
+  })
+})
+
+describe('what differs from the approved boot', () => {
+  async function traced(change: (observed: ObservedGround) => ObservedGround) {
+    const machine = await approvedMachine()
+    restartMachine(machine)
+    const host = makeSimulatedHost(machine)
+    const look = { state: 'read', ledger: await loadLedger(machine) } as const
+    return observeGroundDifferences(host, change(await observeGround(host, look)))
+  }
+  const withFacts = (facts: Partial<ObservedGround['facts']>) =>
+    traced((observed) => ({ ...observed, facts: { ...observed.facts, ...facts } }))
+
+  it('is nothing in the same state', async () => {
+    expect(await withFacts({})).toEqual({ differences: [], untraced: null })
+  })
+
+  it.each([
+    [
+      'a log that does not lead to the registers',
+      { registers: { 17: 'aa', 18: 'bb', 19: 'cc' } },
+      'lead to its registers',
+    ],
+    ['a TPM of another kind', { bank: 'sha1' }, 'of another kind'],
+    ['no list', { look: { state: 'absent' } as const }, 'nothing is kept'],
+  ])('is not known with %s', async (_, facts, words) => {
+    const { differences, untraced } = await withFacts(facts)
+    expect([differences, untraced]).toEqual([null, expect.stringContaining(words)])
   })
 })

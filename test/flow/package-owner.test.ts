@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { Host } from '../../src/host/host.ts'
-import { seen, unknown } from '../../src/host/host.ts'
+import { ABSENT, seen, unknown } from '../../src/host/host.ts'
 import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
 import { observeConfirmedPackages } from '../../src/observe/confirmed-packages.ts'
 import { observeOwner } from '../../src/observe/owner.ts'
 import {
+  explainUnreadTrustedKeys,
   observeIntegrity,
   observeNewest,
   observeSigner,
@@ -15,6 +16,7 @@ import {
 } from '../../src/observe/packages.ts'
 import { TRUSTED_KEYS_FILE } from '../../src/paths.ts'
 import { machineOf } from '../support/built-in.ts'
+import { makeFakeHost } from '../support/fake-host.ts'
 
 /** Who brought a boot file of dom0, as rpm tells it, on the built-in machine. */
 
@@ -179,6 +181,20 @@ describe("the user's further signers", () => {
     const [file, signers] = await listedBy('absent')
     expect(file).toMatchObject({ signers: [] })
     expect(signers).toEqual([])
+  })
+
+  it('that cannot be read are told with the reason, on the machine itself', async () => {
+    const told = (kind: Host['kind'], state: 'unreadable' | 'absent' = 'unreadable') =>
+      explainUnreadTrustedKeys(
+        makeFakeHost({
+          kind,
+          readFile: async () => (state === 'absent' ? ABSENT : unknown('no permission')),
+        }),
+      )
+    expect(await told('real')).toContain('no permission')
+    expect(await told('real', 'absent')).toBeNull()
+    // A recording need not hold the file.
+    expect(await told('recorded')).toBeNull()
   })
 
   it('are none where it cannot be read, which is told apart', async () => {

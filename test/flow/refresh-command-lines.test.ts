@@ -8,6 +8,9 @@ import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { findDevice, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
+import { findBootedDevice, observeDevices } from '../../src/observe/devices.ts'
+import { observeChangedLines } from '../../src/observe/entry-lines.ts'
+import { observeMachine } from '../../src/observe/machine.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
 import { editLines, GRUB_CFG } from '../support/attack.ts'
 import { machineOf, outcomesOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
@@ -59,4 +62,34 @@ it.each([
   const { outcomes } = await refresh(machine, 'yes')
   expect(outcomes).toEqual(['check-refresh: refresh', 'refresh-device: refreshed'])
   expect(textOf(machine)).toBe(honest)
+})
+
+it('a stick that would boot an entry without AEM is not compared with this boot: that is told as what it is', async () => {
+  const machine = machineOf('two-devices')
+  const host = makeSimulatedHost(machine)
+  const facts = await observeMachine(host)
+  const devices = await observeDevices(host, facts)
+  const stick = devices.find(({ label }) => label === 'aem.stick')!
+  const changed = () => observeChangedLines(host, stick, findBootedDevice(devices, facts.aemUuid), facts)
+  editLines(machine, STICK.uuid, /^\/vmlinuz-/, (line) => `${line} init=/bin/sh`)
+  expect((await changed()).join()).toContain('+ init=/bin/sh')
+  const file = findDevice(machine, STICK.uuid)!.files.get(GRUB_CFG)!
+  const text = Buffer.from(file.bytes).toString('latin1')
+  const plain = text.replaceAll(/\n\s*(multiboot2?|module2?)\s[^\n]*(tboot|SINIT)[^\n]*/gi, '')
+  findDevice(machine, STICK.uuid)!.files.set(GRUB_CFG, { ...file, bytes: Buffer.from(plain, 'latin1') })
+  expect(await changed()).toEqual([])
+})
+
+it('the line of a stick names its own device, which is no difference where the booted one is known', async () => {
+  const machine = machineOf('two-devices')
+  machine.bootDevice = INTERNAL.uuid
+  restartMachine(machine)
+  await refresh(machine, 'yes')
+  const host = makeSimulatedHost(machine)
+  const facts = await observeMachine(host)
+  const devices = await observeDevices(host, facts)
+  const stick = devices.find(({ label }) => label === 'aem.stick')!
+  const booted = findBootedDevice(devices, facts.aemUuid)
+  expect(await observeChangedLines(host, stick, booted, facts)).toEqual([])
+  expect((await observeChangedLines(host, stick, null, facts)).join()).toContain(`+ aem.uuid=${STICK.uuid}`)
 })

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { refreshDevice } from '../../flows/devices.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
+import { emptyDeviceLedger, findLedgerDevice } from '../../src/core/session/device-ledger.ts'
 import { runFlow } from '../../src/flow/runner.ts'
 import type { RunOptions } from '../../src/flow/step.ts'
 import { STEPS } from '../../src/flow/steps.ts'
@@ -16,8 +17,11 @@ import {
   XEN_IMAGE,
 } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
-import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
+import { bootFilesOf, KERNEL_RELEASE, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
+import { observeDevices } from '../../src/observe/devices.ts'
+import { observeMachine } from '../../src/observe/machine.ts'
+import { observeRefresh } from '../../src/observe/refresh.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
 import { machineOf, outcomesOf, RUN_OPTIONS, rehearse, SESSION_ID } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
@@ -280,4 +284,58 @@ describe('a stick that dom0 did not boot from', () => {
     expect(said).toContain('Cannot find module directory')
     expect(filesOf(machine)).toEqual(before)
   })
+})
+
+describe('a stick that is not the one that was seen before', () => {
+  async function checkOf(uuid: string) {
+    const host = makeSimulatedHost(machineOf('two-devices'))
+    const devices = await observeDevices(host, await observeMachine(host))
+    const device = devices.find(({ label }) => label === 'aem.stick')!
+    const empty = emptyDeviceLedger('2024-07-17T09:00:00.000Z')
+    const ledger = { ...empty, devices: [{ ...findLedgerDevice(empty, 'aem.stick'), uuid }] }
+    const { checks } = await observeRefresh(host, device, { state: 'read', ledger })
+    return checks.find(({ id }) => id === 'device-known')
+  }
+
+  it('is told apart by its UUID, whatever its label', async () => {
+    expect(await checkOf(STICK.uuid)).toMatchObject({ ok: true })
+    expect(await checkOf(INTERNAL.uuid)).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('this is another device labelled aem.stick'),
+    })
+  })
+})
+
+it('a stick gets the configuration of the kernel too, which AEM looks at', async () => {
+  const machine = machineOf('two-devices')
+  const name = `config-${KERNEL_RELEASE}`
+  const bytes = Buffer.from('CONFIG_XEN=y\n')
+  bootFilesOf(machine).set(name, { bytes, mtimeMs: 0 })
+  machine.packages = machine.packages.map((item) =>
+    item.name === 'kernel'
+      ? { ...item, files: new Map([...item.files, [`/boot/${name}`, sha256(bytes)]]) }
+      : item,
+  )
+  const host = makeSimulatedHost(machine)
+  const devices = await observeDevices(host, await observeMachine(host))
+  const device = devices.find(({ label }) => label === 'aem.stick')!
+  const { plan } = await observeRefresh(host, device, { state: 'absent' })
+  expect(plan.copies.map(({ name: one, role }) => [one, role])).toContainEqual([name, 'config'])
+  const { result } = await refresh(machine)
+  expect(outcomesOf(result)).toEqual(['check-refresh: refresh', 'refresh-device: refreshed'])
+  expect(Buffer.from(stickOf(machine).files.get(`/${name}`)!.bytes)).toEqual(bytes)
+})
+
+it.each([
+  ['tboot.gz', 'tboot'],
+  [`vmlinuz-${KERNEL_RELEASE}`, 'kernel'],
+  [XEN_IMAGE, 'xen'],
+])('a stick without %s gets it', async (name, role) => {
+  const machine = machineOf('two-devices')
+  stickOf(machine).files.delete(`/${name}`)
+  const host = makeSimulatedHost(machine)
+  const devices = await observeDevices(host, await observeMachine(host))
+  const device = devices.find(({ label }) => label === 'aem.stick')!
+  const { plan } = await observeRefresh(host, device, { state: 'absent' })
+  expect(plan.copies.map((one) => [one.name, one.role])).toContainEqual([name, role])
 })

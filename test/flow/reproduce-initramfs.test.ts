@@ -341,6 +341,12 @@ describe('what dracut makes of trouble', () => {
       'dracut-failed',
       /installation of xyz failed/,
     ],
+    [
+      'says much: its last three lines are told',
+      seen({ exit: 1, stdout: '', stderr: 'one\ntwo\nthree\nfour\n' }),
+      'dracut-failed',
+      /: two; three; four$/,
+    ],
     ['is not there', { state: 'absent' }, 'dracut-failed', /not installed/],
     ['does not end', unknown('/usr/bin/dracut did not end within 900 s'), 'dracut-failed', /900 s/],
     ['leaves nothing', seen({ exit: 0, stdout: '', stderr: '' }), 'dracut-failed', /no image/],

@@ -97,6 +97,22 @@ describe('a forward seal that failed on the way', () => {
     expect(aside(machine)).toEqual({ dom0: [], device: [] })
   })
 
+  it('before its record was written leaves the files as they were, and nothing beside them', async () => {
+    const change = (own: Host): Partial<Host> => ({
+      run: async (call, input) =>
+        call.id === 'sync-filesystem'
+          ? seen({ exit: 1, stdout: '', stderr: 'Input/output error' })
+          : own.run(call, input),
+    })
+    const { machine, context, plan, store, before } = await begin({ change })
+    await expect(sealForward(context, plan)).rejects.toBeInstanceOf(Failure)
+    expect([aside(machine).dom0.length, await store.load()]).toEqual([expect.any(Number), null])
+    expect(aside(machine).dom0).not.toEqual([])
+    expect(await takeBack(context, plan)).toBeNull()
+    expect(live(machine)).toEqual(before)
+    expect(aside(machine)).toEqual({ dom0: [], device: [] })
+  })
+
   it('after both were switched is taken back too', async () => {
     const { machine, context, plan, before } = await sealed()
     expect(await takeBack(context, plan)).toBeNull()
@@ -165,5 +181,24 @@ describe('`cancel` after a forward seal', () => {
     await cancel(machine, session)
     stickOf(machine).isPresent = false
     expect(await cancel(machine, session)).toEqual({ device: 'absent', dom0: 'was-old' })
+  })
+})
+
+describe('`cancel` after a forward seal that ended before anything was switched', () => {
+  async function begun(step: string) {
+    const { machine, context, before } = await begin()
+    const path = `/var/lib/tpms/${TPM_ID}/aem-reseal_${LABEL}/secret.fre.sealed2`
+    machine.dom0.set(path, { bytes: Buffer.from('of a seal that was begun'), mtimeMs: 0 })
+    expect(await cancel(machine, { ...context.session, step })).toBeNull()
+    expect(live(machine)).toEqual(before)
+    return aside(machine).dom0
+  }
+
+  it('removes what was begun', async () => {
+    expect(await begun('forward-seal')).toEqual([])
+  })
+
+  it('touches nothing where the session was not there yet', async () => {
+    expect(await begun('predict')).toHaveLength(1)
   })
 })

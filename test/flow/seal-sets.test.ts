@@ -7,6 +7,12 @@ import { exchangePlace, placeOf, syncPlace } from '../../src/flow/seal/places.ts
 import { prepareAside } from '../../src/flow/seal/switch.ts'
 import { digestStream } from '../../src/host/digest.ts'
 import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
+import { STICK } from '../../src/host/simulated/build.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { TPM_ID as MACHINE_TPM_ID } from '../../src/host/simulated/model.ts'
+import { observeDevices } from '../../src/observe/devices.ts'
+import { observeMachine } from '../../src/observe/machine.ts'
+import { machineOf } from '../support/built-in.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
 
 /* The parts of a forward seal on hosts that know only what each part may ask for. */
@@ -128,6 +134,57 @@ describe('a forward set on TPM 1.2', () => {
   })
 })
 
+describe('a forward set on TPM 2.0 of which no key was made', () => {
+  it.each([
+    [
+      'tpm2_create fails',
+      seen({ exit: 1, stdout: '', stderr: 'ERROR: out of memory\n' }),
+      'ERROR: out of memory',
+    ],
+    [
+      'it leaves no file that can be read',
+      seen({ exit: 0, stdout: '', stderr: '' }),
+      undefined,
+      'the new key could not be read',
+    ],
+    ['tpm2_create is not there', ABSENT, undefined],
+    ['tpm2_create gives no answer', unknown('timed out'), undefined],
+  ] as const)(
+    'is none where %s, and the password does not stay behind',
+    async (_, answer, said, what: string = 'the TPM made no key') => {
+      const machine = machineOf('two-devices')
+      const own = makeSimulatedHost(machine)
+      const removed: string[] = []
+      const host: Host = {
+        ...own,
+        async run(call, input) {
+          if (call.id === 'tpm2-create') return answer
+          return call.id === 'tpm2-load' ? seen({ exit: 0, stdout: '', stderr: '' }) : own.run(call, input)
+        },
+        removeFile: async (path) => {
+          removed.push(path)
+          await own.removeFile(path)
+        },
+      }
+      const devices = await observeDevices(host, await observeMachine(host))
+      const plan: ForwardPlan = {
+        device: devices.find(({ label }) => label === 'aem.stick')!,
+        tokenLabel: 'aem.stick',
+        uuid: STICK.uuid,
+        tpmId: MACHINE_TPM_ID,
+        tpmVersion: '2.0',
+        bank: 'sha256',
+        selected: [13, 17, 18, 19],
+        values: machine.pcrs.sha256 ?? {},
+      }
+      const text = await failureOf(makeForwardSet(host, plan))
+      expect(text.what).toContain(what)
+      expect(text.verbatim ?? undefined).toBe(said)
+      expect(removed.some((path) => path.endsWith('/srk'))).toBe(true)
+    },
+  )
+})
+
 it('a forward set on TPM 2.0 is not begun while the TPM is in lockout', async () => {
   const stdout =
     '  inLockout:                 1\nTPM2_PT_LOCKOUT_COUNTER: 0x20\nTPM2_PT_MAX_AUTH_FAIL: 0x20\n'
@@ -172,11 +229,17 @@ describe('prepareAside', () => {
 
   /** A directory of a disk; `write` is what the disk keeps of what it is given. */
   function diskHost(files: Map<string, Uint8Array>, write = (bytes: Uint8Array): Uint8Array => bytes) {
+    const directories = new Set<string>()
     const own: Partial<Host> = {
-      makePrivateDirectory: async () => undefined,
+      makePrivateDirectory: async (path) => void directories.add(path),
       run: async () => seen({ exit: 0, stdout: '', stderr: '' }),
-      writeFileAtomic: async (path, bytes) => void files.set(path, write(bytes)),
+      async writeFileAtomic(path, bytes) {
+        if (!directories.has(path.slice(0, path.lastIndexOf('/'))))
+          throw new Error(`no directory for ${path}`)
+        files.set(path, write(bytes))
+      },
       async removeFile(path) {
+        directories.delete(path)
         for (const name of [...files.keys()])
           if (name === path || name.startsWith(`${path}/`)) files.delete(name)
       },

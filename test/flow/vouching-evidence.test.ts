@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { Failure } from '../../src/core/failure.ts'
+import { digestImage } from '../../src/core/launch/image-digest.ts'
+import type { Digests, LaunchLog } from '../../src/core/launch/launch-log.ts'
+import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
 import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
@@ -73,6 +76,47 @@ describe('what vouches for the next boot', () => {
     const { outcome, unvouched } = await predict(machine)
     expect(outcome).toBe('unvouched')
     expect(unvouched.join()).toContain('is not the file of xen-hypervisor')
+  })
+})
+
+describe('a grub.cfg that GRUB itself might read otherwise', () => {
+  it('predicts nothing, and is told as what it is', async () => {
+    const machine = updated()
+    const file = bootFilesOf(machine).get(GRUB)!
+    const text = `${Buffer.from(file.bytes).toString('latin1')}\nif true`
+    bootFilesOf(machine).set(GRUB, { bytes: Buffer.from(text, 'latin1'), mtimeMs: file.mtimeMs })
+    const next = await observeNextBoot(makeSimulatedHost(machine), SELECTED)
+    expect(next.place.launch).toMatchObject({
+      isGrubRead: false,
+      booted: { entry: null, why: expect.stringContaining('its end') },
+      next: { entry: null, why: expect.stringContaining('its end') },
+    })
+    const { outcome, prediction } = await predict(machine)
+    expect(outcome).toBe('refused')
+    expect(prediction.pcrs.slice(1).every(({ predicted }) => predicted === null)).toBe(true)
+  })
+})
+
+describe('a tboot that reads otherwise than it was hashed', () => {
+  const tbootWhen = async (answer: Host['readFile']) => {
+    const real = makeSimulatedHost(updated())
+    const readFile: Host['readFile'] = (path) =>
+      path.endsWith('/tboot.gz') ? answer(path) : real.readFile(path)
+    const next = await observeNextBoot({ ...real, readFile }, SELECTED)
+    return next.place.launch.tboot
+  }
+
+  it.each<[string, Awaited<ReturnType<Host['readFile']>>]>([
+    ['cannot be read', unknown('I/O error')],
+    ['is gone', ABSENT],
+    ['has other bytes', seen(Buffer.from('another tboot'))],
+  ])('is not looked into: the second time it %s', async (_, answer) => {
+    expect(await tbootWhen(async () => answer)).toBeNull()
+  })
+
+  it('is looked into where it is the same', async () => {
+    const { bytes } = bootFilesOf(updated()).get('tboot.gz')!
+    expect(await tbootWhen(async () => seen(bytes))).toEqual(bytes)
   })
 })
 
@@ -164,5 +208,69 @@ describe('a file that no predicted register speaks of', () => {
     const pcrs = next.raw.pcrs.map((pcr) => ({ ...pcr, predicted: null, components: [] }))
     const { unvouched } = await vouch({ raw: { ...next.raw, calibrated: false, variant: null, pcrs } })
     expect(unvouched).toEqual([])
+  })
+})
+
+describe('the command line of an image that did not change', () => {
+  const EVIL = 'init=/bin/sh'
+
+  /** The kernel's line has a word more, in the entry and in what was predicted. */
+  async function withWord(kind: LaunchLog['kind']) {
+    const { entry, log, vouch, next } = await lookAt(updated())
+    const longer = <T extends { role: string; commandLine: string | null }>(one: T): T =>
+      one.role === 'kernel' ? { ...one, commandLine: `${one.commandLine} ${EVIL}` } : one
+    const pcrs = next.raw.pcrs.map((pcr) => ({ ...pcr, components: pcr.components.map(longer) }))
+    const modules = entry.modules.map(longer)
+    const launch = { ...next.place.launch, next: { entry: { ...entry, modules }, why: null } }
+    const place = { ...next.place, launch, log: { ...log, kind } }
+    return vouch({ raw: { ...next.raw, pcrs }, place })
+  }
+
+  it('is shown by the digest where tboot hashes both together', async () => {
+    // A digest of both that did not change is of the line too.
+    const { prediction } = await withWord('tboot')
+    const kernel = prediction.pcrs.flatMap((pcr) => pcr.components).find(({ role }) => role === 'kernel')
+    expect(kernel).toMatchObject({
+      commandLine: expect.stringContaining(EVIL),
+      vouchedBy: { rule: 'unchanged', why: expect.stringContaining('of these bytes and this command line') },
+    })
+  })
+
+  it('is asked apart where it is not measured with the image (TrenchBoot)', async () => {
+    const { outcome, unvouched } = await withWord('trenchboot')
+    expect(outcome).toBe('unvouched')
+    expect(unvouched.join()).toContain(`+ ${EVIL}`)
+  })
+})
+
+async function digestsOf(bytes: Uint8Array): Promise<Digests> {
+  const chunks = (async function* () {
+    yield bytes
+  })()
+  return (await digestImage(chunks, { banks: ['sha1', 'sha256'], stored: true })).digests
+}
+
+describe('a changed image whose command line nothing else shows', () => {
+  it('is that of this boot where the log holds the digest of the line and of an image of this boot', async () => {
+    const machine = updated()
+    const { next, log } = await lookAt(machine)
+    const { entry } = next.place.launch.next
+    const at = entry!.modules.findIndex(({ role }) => role === 'xen')
+    // `xl info` does not answer; the image of this boot is known from an approved boot.
+    const machineFacts = { ...next.place.machine, xen: { ...next.place.machine.xen, commandLine: null } }
+    const place = { ...next.place, machine: machineFacts }
+    const host = makeSimulatedHost(machine)
+    const vouch = (remembered: readonly Digests[], own = place) =>
+      vouchNextBoot(host, { ...next, place: own }, { ...NO_EVIDENCE, remembered })
+    expect((await vouch([])).unvouched.join()).toContain('xl info could not be read')
+    expect((await vouch([await digestsOf(Buffer.from('another Xen'))])).outcome).toBe('unvouched')
+    const own = await digestsOf(machine.booted!.xen!.image)
+    expect((await vouch([own])).unvouched).toEqual([])
+    // A log of another line.
+    const modules = log.modules.map((one, index) =>
+      index === at ? { ...one, digests: { sha256: '00'.repeat(32) } } : one,
+    )
+    const other = { ...place, log: { ...log, modules } }
+    expect((await vouch([own], other)).outcome).toBe('unvouched')
   })
 })

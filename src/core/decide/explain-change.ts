@@ -5,8 +5,6 @@ export type PcrChange = {
   readonly index: number
   readonly before: string | null
   readonly now: string | null
-  /** The update may change this register. */
-  readonly mayChange: boolean
 }
 
 export type FileComparison = {
@@ -42,7 +40,6 @@ export type ChangeFacts = {
 export type ChangeReason = {
   readonly code:
     | 'pcr-unreadable'
-    | 'pcr-outside-update'
     | 'boot-file-changed'
     | 'boot-file-unreadable'
     | 'boot-file-not-packaged'
@@ -61,8 +58,9 @@ export type ChangeVerdict = {
 }
 
 /**
- * Is every change of a selected register accounted for by the confirmed update? Anything that could not be read
- * counts as not accounted for. A file that was put back after the boot cannot be seen here: only the launch log
+ * Do the boot files, the packages and the command lines account for a change of the selected registers? Which registers
+ * may change is the launch log's to say (core/launch/explain.ts). Anything that could not be read counts as not accounted
+ * for. A file that was put back after the boot cannot be seen here: only the launch log
  * holds the digests of what really ran.
  *
  * @param facts null: no baseline was recorded before the restart
@@ -73,11 +71,6 @@ export function decideChange(facts: ChangeFacts | null): ChangeVerdict {
   const changed = facts.pcrs.filter((pcr) => pcr.before !== pcr.now)
   const reasons: ChangeReason[] = [
     ...unreadable.map(({ index }) => reason('pcr-unreadable', `PCR ${index} could not be read`)),
-    ...changed
-      .filter((pcr) => !pcr.mayChange && !unreadable.includes(pcr))
-      .map(({ index }) =>
-        reason('pcr-outside-update', `PCR ${index} changed, and the update does not touch it`),
-      ),
     ...listFileReasons(facts.files),
     ...(facts.files.length === 0 ? [reason('boot-file-unreadable', 'no boot file could be compared')] : []),
     ...(facts.deviceProblems ?? []).map((what) => reason('boot-file-not-packaged', what)),

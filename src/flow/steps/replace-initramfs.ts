@@ -32,18 +32,18 @@ export const replaceInitramfs: Step<'replace-initramfs'> = async (context) => {
 }
 
 async function replace({ host, ui, session }: StepContext, fresh: Fresh) {
+  const failed = (why: string) => ({
+    outcome: 'failed' as const,
+    facts: { image: fresh.image, why },
+    message: describeReplacement('failed', fresh.image, why),
+  })
   const device = await observeTarget(host, session)
+  if (device === null) return failed('the device is not there')
   try {
-    if (device === null) throw new Error('the device is not there')
     await ui.progress(`copying ${fresh.image}`, () => putInPlace(host, device, fresh.image, fresh))
   } catch (error) {
-    if (!(error instanceof Failure) && device !== null) throw error
-    const why = error instanceof Failure ? error.text.what : 'the device is not there'
-    return {
-      outcome: 'failed' as const,
-      facts: { image: fresh.image, why },
-      message: describeReplacement('failed', fresh.image, why),
-    }
+    if (!(error instanceof Failure)) throw error
+    return failed(error.text.what)
   }
   return {
     outcome: 'replaced' as const,

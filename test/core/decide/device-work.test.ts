@@ -2,12 +2,14 @@ import { describe, expect, it } from 'vitest'
 import {
   decideDeviceWork,
   decideSealedFor,
+  isForwardSpent,
   listSharedRegisters,
   markDevicesLeft,
 } from '../../../src/core/decide/device-work.ts'
 import {
   type DeviceLedger,
   emptyDeviceLedger,
+  type LedgerLook,
   type VerifiedState,
 } from '../../../src/core/session/device-ledger.ts'
 
@@ -200,5 +202,52 @@ describe('a forward seal for the approved state', () => {
     ['an earlier approved state', { at: EARLIER }],
   ])('is none where it was made for %s', (_, change) => {
     expect(needs(change)).toBe('own-boot')
+  })
+})
+
+describe('isForwardSpent', () => {
+  const tokens = { 'aem.stick': 'f0', aem: 'a0', 'aem.other': 'b0' }
+  const [device] = ledgerWith(null).devices
+  const forward = { at: AT, bank: 'sha256' as const, registers: PCRS, tokens }
+  const ledger: DeviceLedger = { ...ledgerWith(null), devices: [{ ...device!, forward }] }
+  const look: LedgerLook = { state: 'read', ledger }
+  const owner = (label: string, tokenSha256: string | null, slot: number | null = 0) => ({
+    label,
+    slot,
+    tokenSha256,
+  })
+  const spent = (owners: ReturnType<typeof owner>[], version: '1.2' | '2.0' = '2.0') =>
+    isForwardSpent(look, 'aem.stick', owners, version)
+
+  it('is not where every token is the one of then', () => {
+    expect(spent([owner('aem.stick', 'f0'), owner('aem', 'a0')])).toBe(false)
+  })
+
+  it.each([
+    ['its own', [owner('aem.stick', 'f1'), owner('aem', 'a0')]],
+    [
+      "another device's, in the one slot that AEM reads on TPM 2.0",
+      [owner('aem.stick', 'f0'), owner('aem', 'a1', 5)],
+    ],
+  ])('is where %s was renewed', (_, owners) => {
+    expect(spent(owners)).toBe(true)
+  })
+
+  it('is not where a device with a slot of its own was sealed since (TPM 1.2)', () => {
+    const mine = owner('aem.stick', 'f0', 1)
+    expect(spent([mine, owner('aem', 'a1', 2)], '1.2')).toBe(false)
+    expect(spent([mine, owner('aem', 'a1', 1)], '1.2')).toBe(true)
+    expect(spent([owner('aem.stick', 'f1', 1), owner('aem', 'a0', 2)], '1.2')).toBe(true)
+  })
+
+  it('is not for a token that is not known, now or then', () => {
+    expect(spent([owner('aem.stick', 'f0'), owner('aem', null)])).toBe(false)
+    expect(spent([owner('aem.stick', 'f0'), owner('aem.new', 'c0')])).toBe(false)
+  })
+
+  it('is not where no forward seal is kept', () => {
+    const owners = [owner('aem.stick', 'f1')]
+    expect(isForwardSpent({ state: 'absent' }, 'aem.stick', owners, '2.0')).toBe(false)
+    expect(isForwardSpent(look, 'aem', owners, '2.0')).toBe(false)
   })
 })

@@ -135,6 +135,11 @@ describe('nothing changed', () => {
       expect(unsealed(change)).toEqual(ran)
     })
 
+    test('of which one could not be read: nothing is known to contradict it', () => {
+      const { 19: _unread, ...pcrs } = OLD
+      expect(unsealed({ pcrs })).toEqual(ran)
+    })
+
     test('as nothing that is known: the initramfs says what no TPM does, and the seal is held', () => {
       expect(unsealed({ pcrs: { ...OLD, 19: '19e0' } })).toEqual(held('contradiction', [19]))
       expect(unsealed({ pcrs: { ...NEW, 19: '19e0' } })).toEqual(held('contradiction', [18, 19]))

@@ -95,6 +95,15 @@ describe('explained', () => {
     const explanation = explain({ booted: UPDATED, predicted: null })
     expect(explanation.verdict).toBe('explained')
     expect(blockers(explanation)).toEqual([])
+    expect(explanation.reasons.map(({ code }) => code)).not.toContain('differs-from-prediction')
+  })
+
+  it('an update that came otherwise than it was predicted, which is told', () => {
+    const explanation = explain({ booted: UPDATED, predicted: disk() })
+    expect(explanation.verdict).toBe('explained')
+    expect(explanation.reasons).toContainEqual(
+      expect.objectContaining({ code: 'differs-from-prediction', pcr: 18, isBlocking: false }),
+    )
   })
 
   it('a regenerated initramfs only when it was predicted', () => {
@@ -166,6 +175,15 @@ describe('the evil maid between update and restart', () => {
     expect(words(explanation)[0]).toContain(
       'now the dom0 kernel /vmlinuz-6.6.36-1.fc37.x86_64, a further module /xenpolicy, the initramfs /initramfs-6.6.36-1.fc37.x86_64.img',
     )
+  })
+
+  it('a swap beside a module that is new names both', () => {
+    const swapped = disk({ extra: [policy, evil], order: [0, 1, 3, 2, 4] })
+    const explanation = explain({ before: withPolicy, predicted: null, booted: swapped })
+    expect(words(explanation)).toEqual([
+      'modules went into PCR 19 in another order than before: now the dom0 kernel /vmlinuz-6.6.36-1.fc37.x86_64, a further module /xenpolicy, the initramfs /initramfs-6.6.36-1.fc37.x86_64.img',
+      'a further module /evil is measured in addition',
+    ])
   })
 
   it('a command line alone: its words are named, and the package is not blamed', () => {
@@ -311,6 +329,9 @@ describe('what cannot be trusted or known', () => {
         [18, 'log-missing'],
       ])
       expect(explain({ booted: UPDATED, changes: { log } }).verdict).toBe('explained')
+      const missing = explain({ booted: UPDATED, predicted: null, changes: { log } })
+      const next = missing.reasons.find(({ code }) => code === 'log-missing')?.next
+      expect(next).toBe(log === null ? 'run `aem-reseal predict` to see why' : 'n')
     },
   )
 

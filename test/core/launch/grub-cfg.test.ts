@@ -112,6 +112,13 @@ describe("grub.cfg of AEM's own script (tboot)", () => {
       decideBootedEntry(config.entries, { ...running, kernelCommandLine: `${kernelCommandLine} acpi=noirq` })
         .entry?.title,
     ).toBe(OLD_KERNEL)
+    // Words that only begin as one of Xen's.
+    for (const word of ['noapic2', 'acpi_skip_timer_override2', 'x-noapic', 'acpi='])
+      expect(
+        decideBootedEntry(config.entries, { ...running, kernelCommandLine: `${kernelCommandLine} ${word}` })
+          .entry,
+        word,
+      ).toBeNull()
     expect(decideBootedEntry(config.entries, { ...running, kernelRelease: null }).why).toContain(
       'several entries',
     )
@@ -371,6 +378,33 @@ describe('entries with the same kernel command line', () => {
     const [without, added] = [3, 4].map((moduleCount) => ({ ...running, xenCommandLine: 'a=1', moduleCount }))
     expect(decideBootedEntry(entries, without!).entry).toBe(entries[0])
     expect(decideBootedEntry(entries, added!).entry).toBe(entries[2])
+  })
+
+  it.each([
+    ...['', '.gz', '.efi', '~debug.gz', '-debug.gz'].map((end) => [`xen-4.17.4${end}`, true] as const),
+    ...['xen-4.17.4-evil.gz', 'xen-4.17.40.gz', 'xen-4.17.3.gz', 'evil4.17.4.gz'].map(
+      (name) => [name, false] as const,
+    ),
+  ])('the Xen of this boot, 4.17.4, is %s: %s', (name, isFit) => {
+    const [entry] = parseGrubConfig(text('a=1', '').replace('/xen ', `/${name} `), world()).entries
+    expect(decideBootedEntry([entry!], { ...running, xenVersion: '4.17.4' }).entry).toBe(isFit ? entry : null)
+  })
+
+  it("hands what follows ` -- ` on Xen's line to the kernel, behind its own words, as Xen does", () => {
+    const [entry] = parseGrubConfig(text('a=1 -- quiet x=2', ''), world()).entries
+    const boots = (line: string) => decideBootedEntry([entry!], { kernelCommandLine: line }).entry
+    expect(boots('aem.uuid=1 quiet x=2')).toBe(entry)
+    for (const line of [
+      'aem.uuid=1',
+      'aem.uuid=1 a=1 -- quiet x=2',
+      'quiet x=2 aem.uuid=1',
+      'aem.uuid=1 quiet',
+    ])
+      expect(boots(line), line).toBeNull()
+    // `xl info` shows what stands before it.
+    const running = { kernelCommandLine: 'aem.uuid=1 quiet x=2' }
+    expect(decideBootedEntry([entry!], { ...running, xenCommandLine: 'a=1' }).entry).toBe(entry)
+    expect(decideBootedEntry([entry!], { ...running, xenCommandLine: 'a=1 quiet x=2' }).entry).toBeNull()
   })
 })
 

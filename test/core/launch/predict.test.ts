@@ -78,7 +78,14 @@ describe.each(FORMS)('a clean update, log form %s', (form, bank) => {
     const changed = prediction.pcrs.flatMap((pcr) =>
       pcr.components.filter((one) => one.changed).map((one) => [pcr.index, one.role, one.path]),
     )
-    expect(changed).toEqual([[form === '1.10-tpm2' ? 17 : 18, 'xen', '/xen-4.17.4.gz']])
+    const index = form === '1.10-tpm2' ? 17 : 18
+    expect(changed).toEqual([[index, 'xen', '/xen-4.17.4.gz']])
+    expect(prediction.pcrs.find((pcr) => pcr.index === index)?.reason).toBe(
+      'changed: Xen (image or command line)',
+    )
+    expect(prediction.pcrs.find((pcr) => pcr.index === 19)?.reason).toBe(
+      form === '1.10-tpm2' ? 'nothing is measured into it' : 'nothing measured into it has changed',
+    )
   })
 })
 
@@ -97,6 +104,7 @@ describe('a changed load list', () => {
       predictionInput(booted, disk(), '1.10-tpm12', { images: { ...imagesOf(booted) } }),
     )
     expect(predictedOf(prediction, 'sha1')[19]).toBe(pcrsOf(machineOf(disk())).sha1?.[19])
+    expect(prediction.pcrs.find((pcr) => pcr.index === 19)?.reason).toBe('fewer modules are loaded')
   })
 
   it('is refused under a policy of the user', () => {

@@ -94,6 +94,18 @@ describe('PCR 17 of a changed tboot', () => {
     })
   })
 
+  it('is predicted where nothing of the kind was measured, though it could not be compared', () => {
+    const log = parseTbootLog(writeTxtStat(machineOf(disk(), '1.10-tpm2')))
+    const input = predictionInput(disk(), now, '1.10-tpm2', {
+      log,
+      mleNow: mleOf(now),
+      unchanged: { launcher: null, sinit: true, policy: true },
+      sameCapabilities: null,
+    })
+    const wanted = registersOf(parseTbootLog(writeTxtStat(machineOf(now, '1.10-tpm2'))))
+    expect(predictLaunch(input).pcrs.find(({ index }) => index === 17)?.predicted).toBe(wanted[17])
+  })
+
   it('of an unchanged one it is not asked', () => {
     expect(predict(null, disk())?.predicted).toBe(registersOf(logOf(disk()))[17])
   })

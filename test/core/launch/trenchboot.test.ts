@@ -181,6 +181,14 @@ describe('PCR 17 of the next boot', () => {
     ])
   })
 
+  it.each(['intel-bios', 'amd-bios'] as const)(
+    'stays where Xen gives the digest of this boot, whatever else is known of it: %s',
+    (kind) => {
+      const same = predict(launch(kind), launch(kind), { bootedXen: null, launcher: null })
+      expect(rowsOf(same, 17)[1]?.predicted).toBe(registersOf(eventsOf(launch(kind)), BOTH).sha256![17])
+    },
+  )
+
   it('is not guessed where the Xen of this boot is gone', () => {
     const [row] = rowsOf(
       predict(launch('intel-bios'), launch('intel-bios', { xen: NEW_XEN }), { bootedXen: null }),
@@ -197,6 +205,17 @@ describe('PCR 17 of the next boot', () => {
       17,
     )
     expect(row).toMatchObject({ predicted: null, code: 'trenchboot-mle' })
+  })
+
+  it('is not guessed where the Xen of this boot is entered at another place than was measured', () => {
+    const booted = launch('amd-bios')
+    const { entry: _entry, ...own } = mleOf(booted)
+    const next = launch('amd-bios', { xen: NEW_XEN })
+    const rows = (bootedXen: XenMle) => rowsOf(predict(booted, next, { bootedXen }), 17)
+    expect(rows(mleOf(booted))[1]?.predicted).toBe(registersOf(eventsOf(next), BOTH).sha256![17])
+    const other = { ...own, entry: mleOf(next).entry }
+    expect(other.entry).not.toEqual(mleOf(booted).entry)
+    expect(rows(other)[1]).toMatchObject({ predicted: null, code: 'trenchboot-mle' })
   })
 
   it.each(['intel-uefi', 'amd-uefi'] as const)('is refused on UEFI, even of an unchanged Xen: %s', (kind) => {
@@ -235,6 +254,25 @@ describe('PCR 18 of the next boot', () => {
       selected: [18],
     })
     expect(rowsOf(lied, 18)[0]).toMatchObject({ predicted: null, code: 'trenchboot-command-line' })
+  })
+
+  it('is not predicted where the log has an entry of no known kind', () => {
+    const events = [
+      ...eventsOf(launch('amd-uefi')),
+      { pcr: 18, type: 0x502, content: 'x', data: Buffer.from('something') },
+    ]
+    const booted = launch('amd-uefi')
+    const prediction = predictLaunch({
+      log: parse(events),
+      pcrsNow: registersOf(events, BOTH),
+      booted: entry(booted),
+      images: imagesOf(booted),
+      next: { entry: entry(booted), why: null },
+      mleNow: null,
+      unchanged: { launcher: true, sinit: true, policy: null },
+      selected: [18],
+    })
+    expect(rowsOf(prediction, 18)[0]).toMatchObject({ predicted: null, code: 'unknown-module' })
   })
 
   it('is refused on BIOS, in words', () => {
@@ -476,6 +514,34 @@ describe('after an honest update of Xen', () => {
     expect(explain(before, launch('amd-uefi', { xen: NEW_XEN }), input)).toMatchObject({
       verdict: 'not-computable',
     })
+  })
+})
+
+describe('after an honest update of the kernel', () => {
+  const RELEASE = '6.6.36-1.fc37.x86_64'
+  const [path, image] = [`/vmlinuz-${RELEASE}`, `/initramfs-${RELEASE}.img`]
+  const withKernel = (kind: Kind, bytes: string) =>
+    bios(kind, {
+      modules: [
+        { name: path.slice(1), options: KERNEL_LINE, bytes },
+        { name: image.slice(1), options: '', bytes: 'initramfs 6.6' },
+      ],
+    })
+  const explained = (kind: Kind, owner: FileFact['package']) =>
+    explain(withKernel(kind, 'kernel of before'), withKernel(kind, 'kernel of now'), {
+      files: [{ path, image: imageOf('kernel of now'), package: owner, bulletin: null }],
+    })
+  const owner = { ...SIGNED, name: 'kernel', evr: '1000:6.6.36-1.fc37' }
+
+  it.each(['intel-bios', 'amd-bios'] as const)('it is explained by its package: %s', (kind) => {
+    expect(codes(explained(kind, owner))).toEqual([])
+    expect(explained(kind, owner).verdict).toBe('explained')
+  })
+
+  it('and by no package in a place that is not its own', () => {
+    const xen = { ...SIGNED, name: 'xen-hypervisor', evr: '2001:4.17.4-4.fc37' }
+    expect(codes(explained('amd-bios', xen))).toEqual(['wrong-file'])
+    expect(codes(explained('amd-bios', null))).toEqual(['no-package'])
   })
 })
 

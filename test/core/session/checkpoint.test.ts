@@ -78,6 +78,8 @@ function scalarOf(schema: z.ZodType): fc.Arbitrary<unknown> {
   return fc.oneof(...taken).filter((value) => schema.safeParse(value).success)
 }
 
+const AT = '2024-07-17T09:00:00.000Z'
+
 function problemOf(text: string): string | null {
   const read = parseSession(text)
   return 'problem' in read ? read.problem : null
@@ -145,6 +147,20 @@ describe('a session file', () => {
     const prediction = { ...predicted, unvouched: ['x'], pcrs: [{ ...register, vouched: true, more: [1] }] }
     const read = parseSession(JSON.stringify(aSession({ prediction })))
     expect('session' in read && read.session.prediction).toEqual(prediction)
+  })
+
+  it.each([
+    ...['mle', 'xen', 'kernel', 'initramfs', 'module', 'platform', 'policy', 'other'],
+    ...['xen-entry', 'boot-info', 'launch-info', 'command-line'],
+  ])('keeps that this boot measured a %s', (role) => {
+    const component = { role, path: null, commandLine: null, pcr: 17, digests: { sha256: 'ab' } }
+    const baseline = {
+      ...{ takenAt: AT, bootId: null, bank: 'sha256', selectedPcrs: [17], pcrs: { sha256: { 17: 'ab' } } },
+      ...{ kernelCommandLine: null, xenCommandLine: null, runningXen: { version: null, buildId: null } },
+      ...{ bootFiles: [], packages: [], sealedFiles: [], launchLog: null, components: [component] },
+    }
+    const read = parseSession(JSON.stringify({ ...aSession(), baseline }))
+    expect('session' in read && read.session.baseline?.components).toEqual([component])
   })
 
   it.each([

@@ -49,6 +49,11 @@ describe('parseDeviceLedger', () => {
       JSON.stringify({ ...ledger, approved: { ...approved, registers: { '18': 'XX' } } }),
       'approved',
     ],
+    [
+      'damaged',
+      JSON.stringify({ ...ledger, approved: { ...approved, registers: { '181': 'aa' } } }),
+      'approved',
+    ],
     ['foreign', '{"format":"other","version":1}', 'aem-reseal devices'],
     ['foreign', '[]', 'aem-reseal devices'],
     ['newer', JSON.stringify({ ...ledger, version: 3 }), 'version 3'],
@@ -56,6 +61,18 @@ describe('parseDeviceLedger', () => {
     expect(parseDeviceLedger(text)).toEqual({ state, detail: expect.stringContaining(detail) })
   })
 })
+
+it.each(['ab'.repeat(33), `x${'ab'.repeat(32)}`, 'AB'.repeat(32)])(
+  'a file whose digest is not one (%s) makes the list damaged',
+  (sha256) => {
+    const knownFiles = [{ name: 'initramfs-6.6.img', sha256 }]
+    const text = JSON.stringify({ ...ledger, devices: [{ ...ledger.devices[0], knownFiles }] })
+    expect(parseDeviceLedger(text)).toMatchObject({
+      state: 'damaged',
+      detail: expect.stringContaining('sha256'),
+    })
+  },
+)
 
 describe('approveState', () => {
   it('takes the first one', () => {

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import type { Session } from '../../../src/core/session/checkpoint.ts'
 import { renderReport } from '../../../src/core/session/report.ts'
 import { aSession } from '../../support/built-in.ts'
 
 /** A name that a stranger can give a file on a stick. */
 const HOSTILE = '/boot/xen-4\n# All is well\n`[link](x)`\u202egpj\u0007.gz'
 
-function reportWith(path: string): string {
+function reportWith(path: string, changes: Partial<Session> = {}): string {
   const file = { path, role: 'xen' as const, digests: null }
   return renderReport(
     aSession({
@@ -17,7 +18,7 @@ function reportWith(path: string): string {
         bootTime: null,
         bank: 'sha256',
         selectedPcrs: [18],
-        pcrs: {},
+        pcrs: { sha256: { 18: 'aa' } },
         kernelCommandLine: null,
         xenCommandLine: null,
         runningXen: { version: null, buildId: null },
@@ -27,6 +28,7 @@ function reportWith(path: string): string {
         launchLog: null,
         components: null,
       },
+      ...changes,
     }),
     '2024-07-17T09:00:00.000Z',
     null,
@@ -45,6 +47,31 @@ describe('the report', () => {
     expect(report).toContain("`/boot/xen-4<U+000A># All is well<U+000A>'[link](x)'<U+202E>gpj<U+0007>.gz`")
     expect(report).not.toMatch(/[\u202e\u0007]/)
     expect(report.match(/^```/gm)).toHaveLength(2)
+  })
+
+  it.each([
+    ['a register that stayed', 'aa', '| 18 | `aa` | `aa` | same |'],
+    ['one that changed', 'bb', '| 18 | `aa` | `bb` | changed |'],
+  ])('has a table of the registers, with %s', (_, value, row) => {
+    const approved = { at: '2024-07-17T08:00:00.000Z', bootId: 'boot-2', pcrs: { 18: value } }
+    const rows = reportWith('/boot/xen.gz', { approved })
+      .split('\n')
+      .filter((text) => text.startsWith('|'))
+    // GitHub Flavored Markdown 0.29, 4.10: without the second row it is no table.
+    expect(rows).toEqual(['| PCR | before | accepted | |', '|---|---|---|---|', row])
+    expect(reportWith('/boot/xen.gz')).toContain('| 18 | `aa` | `not accepted` | changed |')
+  })
+
+  it('tells the steps, in their order', () => {
+    const step = (at: string, name: string, outcome: string) => ({ at, flow: 'resume', step: name, outcome })
+    const history = [
+      step('2024-07-17T08:00:00.000Z', 'explain', 'explained'),
+      step('2024-07-17T08:01:00.000Z', 'verify', 'verified'),
+    ]
+    const report = renderReport(aSession({ history }), 'now', null)
+    expect(report).toContain(
+      '## Steps\n\n- 2024-07-17T08:00:00.000Z `explain`: `explained`\n- 2024-07-17T08:01:00.000Z `verify`: `verified`\n',
+    )
   })
 
   it('links the picture, or says why there is none', () => {

@@ -6,7 +6,7 @@ import {
   findLedgerDevice,
   type LedgerDevice,
 } from '../../../src/core/session/device-ledger.ts'
-import { decideGround, type GroundFacts, groundUnasked } from '../../../src/core/vouch/ground.ts'
+import { decideGround, type GroundFacts, groundUnasked, labelOf } from '../../../src/core/vouch/ground.ts'
 
 const EARLY = '2024-07-15T09:00:00.000Z'
 const AT = '2024-07-17T09:00:00.000Z'
@@ -120,6 +120,20 @@ describe('decideGround, with the approved state of the device', () => {
     expect(decideGround(facts(own, { device, registers: { ...GOOD, 18: 'ee' } }))).toMatchObject({
       why: 'registers-differ',
     })
+  })
+})
+
+describe('labelOf', () => {
+  const other = { ...findLedgerDevice(emptyDeviceLedger(AT), 'aem.other'), uuid: null }
+  const ledger = { ...own, devices: [other, ...own.devices] }
+
+  it('goes by the UUID before the label', () => {
+    expect(labelOf(ledger, { device: { label: 'aem.other', uuid: UUID } })).toBe('aem')
+  })
+
+  it('takes no UUID that is not known for that of a device without one', () => {
+    expect(labelOf(ledger, { device: { label: 'aem', uuid: null } })).toBe('aem')
+    expect(labelOf(ledger, { device: { label: null, uuid: null } })).toBeNull()
   })
 })
 

@@ -96,6 +96,12 @@ describe('the age of a package', () => {
     expect(findAgeFault('mle', tboot, tboot.evr, RUNNING)).toContain('1.10.5')
   })
 
+  it('of tboot is told by the newest installed one alone where its log names no version', () => {
+    const tboot = { name: 'tboot', evr: '1:1.10.4-1.fc37' }
+    expect(findAgeFault('mle', tboot, tboot.evr, { ...RUNNING, tboot: null })).toBeNull()
+    expect(findAgeFault('mle', tboot, '1:1.10.5-2.fc37', { ...RUNNING, tboot: null })).toContain('1.10.5-2')
+  })
+
   it('is no answer where something could not be read', () => {
     expect(findAgeFault('kernel', KERNEL, null, RUNNING)).toContain('could not be told')
     expect(findAgeFault('kernel', KERNEL, KERNEL.evr, { ...RUNNING, kernelRelease: null })).toContain(
