@@ -2,6 +2,7 @@ import { Failure } from '../core/failure.ts'
 import type { Reproduction } from '../core/initramfs/reproduction.ts'
 import type { BootFile } from '../core/launch/boot-entry.ts'
 import { listMeasuredFiles } from '../core/launch/boot-entry.ts'
+import { originalPath } from '../core/launch/efi-entry.ts'
 import type { Digests, LaunchLog } from '../core/launch/launch-log.ts'
 import { listNextModules } from '../core/launch/next-modules.ts'
 import type { Bank } from '../core/launch/pcr.ts'
@@ -275,7 +276,7 @@ async function observeOwners(
   )
   for (const path of new Set(paths)) {
     if (path === null) continue
-    const owner = await observeOwner(host, `/boot${path}`, trusted)
+    const owner = await observeOwner(host, `/boot${originalPath(path)}`, trusted)
     if (owner === null) continue
     const newest = (await observeNewest(host, owner.name))?.evr ?? null
     owners.set(path, { ...owner, newest })

@@ -77,6 +77,8 @@ export type ExplanationInput = {
   readonly previousBootTime?: string | null
   /** Xen's and the dom0 kernel's command lines are those of before the restart; null or missing: not known. */
   readonly areLinesSame?: boolean | null
+  /** Set while one register is traced: a kernel or initramfs in it changed too. */
+  readonly areModulesChanged?: boolean
 }
 
 export type ReasonCode =

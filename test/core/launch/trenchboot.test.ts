@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { BootEntry, BootFile } from '../../../src/core/launch/boot-entry.ts'
 import { listComponents } from '../../../src/core/launch/components.ts'
+import { resolveEfiEntry } from '../../../src/core/launch/efi-entry.ts'
 import { explainChange } from '../../../src/core/launch/explain.ts'
 import type { ExplanationInput, FileFact } from '../../../src/core/launch/explain-types.ts'
 import type { LaunchLog } from '../../../src/core/launch/launch-log.ts'
@@ -57,16 +58,52 @@ function entry(of: Launch): BootEntry {
     nounzip: false,
     order,
   })
-  const base = of.kind.endsWith('uefi') ? '/EFI/qubes/' : '/'
+  if (of.kind.endsWith('uefi')) return uefiEntry(of)
   const roles = ['kernel', 'initramfs', 'module'] as const
   return {
     ...entryOf({ ...DISK }),
     flavour: 'trenchboot',
-    launcher: file('xen', `${base}xen-4.17.4.gz`, of.xenOptions, 0),
+    launcher: file('xen', '/xen-4.17.4.gz', of.xenOptions, 0),
     modules: of.modules.map(({ name, options }, at) =>
-      file(roles[at] ?? 'module', `${base}${name}`, options, at + 1),
+      file(roles[at] ?? 'module', `/${name.replace(/^aem-/, '')}`, options, at + 1),
     ),
   }
+}
+
+const SECTION = 'vmlinuz-6.6'
+
+/** Through Xen's configuration, as TrenchBoot/qubes-antievilmaid 18a0a74, 19_linux_xen_trenchboot 303-314, writes it. */
+function uefiEntry(of: Launch): BootEntry {
+  const [kernel, ramdisk, ...more] = of.modules
+  const text = `    [${SECTION}]
+    options=${of.xenOptions}
+    kernel=${kernel?.name} ${kernel?.options}
+${ramdisk === undefined ? '' : `    ramdisk=${ramdisk.name}\n`}`
+  const resolved = resolveEfiEntry(
+    {
+      ...entryOf({ ...DISK }),
+      flavour: 'trenchboot',
+      form: 'uefi',
+      efi: {
+        xenPath: '/EFI/qubes/xen-4.17.4.efi',
+        configPath: '/EFI/qubes/xen-4.17.4.cfg',
+        section: SECTION,
+      },
+      launcher: null,
+      modules: [],
+    },
+    text,
+  )
+  const others = more.map(
+    ({ name, options }, at): BootFile => ({
+      role: 'module',
+      path: `/efi/EFI/qubes/${name}`,
+      commandLine: options,
+      nounzip: true,
+      order: at + 3,
+    }),
+  )
+  return { ...resolved, modules: [...resolved.modules, ...others] }
 }
 
 const DISK = {
