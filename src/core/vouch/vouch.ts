@@ -1,6 +1,7 @@
 import type { ModuleDifference, Reproduction } from '../initramfs/reproduction.ts'
 import type { ModuleRole } from '../launch/boot-entry.ts'
 import { compareWords, describeWordChange, isPlainLine, type LineProof } from './command-line.ts'
+import { isPrintingAlone } from './printing-words.ts'
 import {
   findAgeFault,
   findNameFault,
@@ -199,22 +200,6 @@ function vouchInitramfs(facts: VouchFacts): Half {
 function describeModules({ onlyInImage, onlyLoadedNow }: ModuleDifference): string {
   const words = [...onlyInImage.map((name) => `+ ${name}`), ...onlyLoadedNow.map((name) => `- ${name}`)]
   return words.length === 0 ? 'the same names in another order' : words.join(', ')
-}
-
-/**
- * Where Xen prints, and the two words that AEM's script puts into every entry of TrenchBoot (TrenchBoot/qubes-antievilmaid 18a0a74,
- * etc/grub.d/19_linux_xen_trenchboot, lines 147 and 305). They say nothing about what Xen protects.
- */
-const PRINTING: readonly string[] = ['console', 'vga', 'com1', 'com2', 'loglvl', 'guest_loglvl']
-const OF_SCRIPT: readonly string[] = ['no-real-mode', 'edd=off']
-
-function isPrintingAlone(before: string, now: string): boolean {
-  const { added, removed } = compareWords(before, now)
-  const words = [...added, ...removed]
-  const isPrinting = (word: string): boolean =>
-    OF_SCRIPT.includes(word) ||
-    (/^[a-z0-9_]+=[A-Za-z0-9,:/]*$/.test(word) && PRINTING.includes(word.split('=')[0]!))
-  return words.length > 0 && !now.split(' ').includes('--') && words.every(isPrinting)
 }
 
 /**
