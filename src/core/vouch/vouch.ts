@@ -82,6 +82,16 @@ export function vouchComponent(facts: VouchFacts): Vouched {
   }
 }
 
+/** The same for a register that holds command lines alone (TrenchBoot on UEFI, PCR 18): nothing is said of the image. */
+export function vouchCommandLine(facts: VouchFacts): Vouched {
+  if (facts.changed === false) {
+    const why = "this boot's launch log holds the same digest, of this command line"
+    return { vouchedBy: { rule: 'unchanged', why }, faults: [], questions: [], looks: [] }
+  }
+  const { rule, why, questions = [], looks = [] } = vouchLine(facts)
+  return { vouchedBy: { rule, why }, faults: rule === null ? [why] : [], questions, looks }
+}
+
 const STRENGTH: readonly (VouchRule | null)[] = [null, 'accepted', 'reproduced', 'packaged', 'unchanged']
 
 function weaker(a: VouchRule | null, b: VouchRule | null): VouchRule | null {
