@@ -24,6 +24,8 @@ export type UefiParts = {
   readonly esp?: Readonly<Record<string, string | null>>
   readonly configuration?: string
   readonly section?: string
+  /** Xen as it lay in memory, and its package: of this boot after an update of it. */
+  readonly isXenUpdated?: boolean
   /** What this boot was started with. */
   readonly boot?: { readonly xen?: string; readonly kernel?: string; readonly kernelName?: string }
 }
@@ -79,7 +81,7 @@ export function uefiLaunch(parts: UefiParts = {}): Launch {
   const { kind = 'amd-uefi', boot = {} } = parts
   return {
     kind,
-    xen: xenFile('4.17.4-3'),
+    xen: xenFile(parts.isXenUpdated ? '4.17.4-4' : '4.17.4-3'),
     xenOptions: boot.xen ?? XEN_LINE,
     loader: sklFile('SKL of the tests'),
     modules: [
@@ -134,7 +136,25 @@ export function uefiDom0(parts: UefiParts = {}): RecordedDom0 {
       { address: String(PLACE.address), sizeBytes: String(PLACE.sizeBytes) },
       { stdout: memory },
     )
-  const version = { xen: '2001:4.17.4-3.fc37', kernel: '1000:6.6.36-1.qubes.fc37' }
+  if (parts.isXenUpdated) {
+    const xenQuery = machine.commands.findIndex(
+      ({ argv }) => argv.at(-1) === 'xen-hypervisor' && argv[1] === '-q',
+    )
+    machine.commands.splice(xenQuery, 1)
+    machine.withPackage('xen-hypervisor', '2001:4.17.4-4.fc37', 1721200000)
+    machine.withFile('/proc/stat', 'cpu  1 2 3 4\nbtime 1721201000\n')
+    machine.withFile('/proc/sys/kernel/random/boot_id', '11111111-3b4a-4c5d-8e6f-0a1b2c3d4e5f\n')
+  }
+  // Written after the packages of the initramfs, and before this boot.
+  const stat = (sizeBytes: number) => ({ kind: 'file', sizeBytes, mtimeMs: 1721100000000, mode: 0o600 })
+  machine.extra.stats = {
+    [`/boot/initramfs-${RELEASE}.img`]: stat(INITRAMFS_BYTES.length),
+    '/boot/SKL.BIN': stat(launch.loader.length),
+  }
+  const version = {
+    xen: `2001:4.17.4-${parts.isXenUpdated ? 4 : 3}.fc37`,
+    kernel: '1000:6.6.36-1.qubes.fc37',
+  }
   owned(machine, 'xen-hypervisor', version.xen, {
     [`${ESP}/xen-4.17.4.efi`]: sha256(XEN_BYTES),
     '/boot/xen-4.17.4.gz': createHash('sha256')
