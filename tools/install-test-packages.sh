@@ -45,6 +45,7 @@ stage=(
   psmisc
   python3
   socat
+  sudo
   swtpm
   swtpm-tools
   systemd

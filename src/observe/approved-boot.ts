@@ -2,6 +2,7 @@ import { gunzipSync } from 'node:zlib'
 import { Failure } from '../core/failure.ts'
 import { calibrateLaunch } from '../core/launch/calibrate.ts'
 import { listComponents } from '../core/launch/components.ts'
+import { originalPath } from '../core/launch/efi-entry.ts'
 import type { LaunchLog } from '../core/launch/launch-log.ts'
 import type { MeasuredModule } from '../core/launch/match-module.ts'
 import { mleHashes } from '../core/launch/mle-hash.ts'
@@ -105,7 +106,7 @@ async function observeFiles(
     const image = images[path]
     if (image === undefined) continue
     const sha256 = image.storedDigests.sha256 ?? null
-    const owner = await observeOwner(host, `/boot${path}`, trusted)
+    const owner = await observeOwner(host, `/boot${originalPath(path)}`, trusted)
     const { sha1: loaded1, sha256: loaded256 } = image.digests
     const isMeasured =
       role === 'mle' ? isMleProven : proven.some((one) => one.role === role && one.path === path)

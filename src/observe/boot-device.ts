@@ -1,19 +1,14 @@
-import { parseKernelParameters } from '../core/aem/configuration.ts'
 import type { CheckedFile } from '../core/decide/boot-device.ts'
 import { decideImage } from '../core/decide/boot-device.ts'
-import { Failure } from '../core/failure.ts'
-import type { BootEntry, BootFile } from '../core/launch/boot-entry.ts'
-import { listAemEntries } from '../core/launch/grub-cfg.ts'
-import { parseXenSection } from '../core/launch/xen-cfg.ts'
-import type { PackageFile } from '../core/package/rpm.ts'
 import type { FileDigests, Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
-import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
+import { bootFileRole, listBootFiles } from './boot-files.ts'
+import { checkGrub } from './check-grub.ts'
 import { type AemDevice, openDevice } from './devices.ts'
-import { observeGrub } from './grub.ts'
+import { checkEfiFiles, digestEfiFiles } from './efi-files.ts'
 import { describeLeftOut, type HashBudget, makeHashBudget } from './hash-budget.ts'
-import { observeNewest, observePackageFiles } from './packages.ts'
-import { exists, readTextOrNull } from './read.ts'
+import { observeNewest } from './packages.ts'
+import { listWanted } from './wanted-files.ts'
 
 export type DeviceBootFile = {
   readonly path: string
@@ -56,9 +51,11 @@ export async function observeBootDevice(
       ...checkLeftOut(root, budget),
       ...(await checkPackaged(host, root, files, runningBuildId)),
       ...(await checkInitramfs(host, root, files)),
+      ...(await checkEfiFiles(host, root, device)),
       await checkGrub(host, root, device),
     ]
-    return { device, isOpen: true, checks, files: [...files, ...(await digestGrub(host, root))] }
+    const others = [...(await digestEfiFiles(host, root, device)), ...(await digestGrub(host, root))]
+    return { device, isOpen: true, checks, files: [...files, ...others] }
   } finally {
     await media.value.close()
   }
@@ -129,51 +126,6 @@ async function checkPackaged(
   })
 }
 
-type Wanted = {
-  readonly name: string
-  readonly role: 'tboot' | 'xen' | 'kernel'
-  readonly sha256: string | null
-  readonly isUnknown?: true
-}
-
-async function listWanted(host: Host): Promise<readonly Wanted[]> {
-  const wanted: Wanted[] = []
-  const xen = await observeNewest(host, 'xen-hypervisor')
-  if (xen) {
-    const name = xenImageName(xen.evr)
-    const files = await observePackageFiles(host, 'xen-hypervisor')
-    wanted.push({ name, role: 'xen', sha256: rpmDigest(files, xen.evr, `/boot/${name}`) })
-  }
-  for (const kernelPackage of ['kernel', 'kernel-latest']) {
-    const newest = await observeNewest(host, kernelPackage)
-    if (!newest) continue
-    const files = await observePackageFiles(host, kernelPackage)
-    wanted.push(...listPackaged(files, newest.evr, 'kernel', kernelPackage))
-  }
-  const tboot = await observeNewest(host, 'tboot')
-  if (tboot) {
-    const files = await observePackageFiles(host, 'tboot')
-    wanted.push(...listPackaged(files, tboot.evr, 'tboot', 'tboot'))
-  }
-  return wanted
-}
-
-function listPackaged(
-  files: readonly PackageFile[] | null,
-  evr: string,
-  role: 'kernel' | 'tboot',
-  packageName: string,
-): readonly Wanted[] {
-  const listed = (files ?? [])
-    .filter((file) => file.evr === evr && file.path.startsWith('/boot/'))
-    .map((file) => ({ name: file.path.slice('/boot/'.length), role, sha256: file.sha256 }))
-    .filter((file) => bootFileRole(file.name) === role)
-  // A package whose boot file cannot be told is not a package without one.
-  return listed.length > 0
-    ? listed
-    : [{ name: `(boot file of ${packageName})`, role, sha256: null, isUnknown: true }]
-}
-
 /** RPM keeps no digest of an initramfs: it must be there, and not older than the packages it is made from. */
 async function checkInitramfs(
   host: Host,
@@ -198,84 +150,4 @@ async function checkInitramfs(
     checks.push({ role: 'initramfs', path, state, sha256, expected: null, against })
   }
   return checks
-}
-
-/**
- * grub.cfg must have AEM entries of this device that load the installed Xen with each of the newest kernels, as GRUB would
- * read it.
- * @param beside a file that is to become grub.cfg
- */
-export async function checkGrub(
-  host: Host,
-  root: string,
-  device: AemDevice,
-  beside: string | null = null,
-): Promise<CheckedFile> {
-  const xen = await observeNewest(host, 'xen-hypervisor')
-  const config = await observeGrub(host, root, beside, device.uuid)
-  const path = beside ?? `${root}/grub2/grub.cfg`
-  const base = { role: 'grub.cfg', path, sha256: null, expected: null } as const
-  if (config === null) {
-    return {
-      ...base,
-      state: (await exists(host, path)) === false ? 'absent' : 'unknown',
-      against: 'AEM entry',
-    }
-  }
-  if (config instanceof Failure || xen === null)
-    return { ...base, state: 'unknown', against: 'installed Xen' }
-  const name = xenImageName(xen.evr)
-  const kernels = (await listWanted(host)).filter((file) => file.role === 'kernel' && !file.isUnknown)
-  const entries = await Promise.all(listAemEntries(config).map((entry) => readUefiModules(host, root, entry)))
-  const isLoading = (entry: BootEntry, file: string): boolean =>
-    [entry.launcher, ...entry.modules].some((one) => one?.path === `/${file}`)
-  const good = entries.filter(
-    (entry) =>
-      entry.problems.length === 0 &&
-      isLoading(entry, name) &&
-      entry.modules.some((file) => namesOnly(file.commandLine, device.uuid)),
-  )
-  const without = kernels.find((kernel) => !good.some((entry) => isLoading(entry, kernel.name)))
-  if (good.length > 0 && without === undefined)
-    return { ...base, state: 'current', against: `an AEM entry with ${name}` }
-  const problem = entries.find((entry) => entry.problems.length > 0)?.problems[0]
-  if (problem !== undefined) return { ...base, state: 'unknown', against: problem }
-  const lacking = good.length > 0 && without !== undefined ? `${name} and ${without.name}` : name
-  return { ...base, state: 'stale', against: `an AEM entry with ${lacking}` }
-}
-
-/**
- * The UEFI form of an entry with what Xen's configuration on the EFI system partition names, under the names that the files
- * have in /boot: AEM's script copies them there with `aem-` before (TrenchBoot/qubes-antievilmaid 18a0a74,
- * etc/grub.d/19_linux_xen_trenchboot). One whose configuration cannot be read names nothing.
- */
-async function readUefiModules(host: Host, root: string, entry: BootEntry): Promise<BootEntry> {
-  if (entry.form !== 'uefi' || entry.efi === null) return entry
-  const { xenPath, configPath, section } = entry.efi
-  const text = await readTextOrNull(host, `${root}/efi${configPath}`)
-  const found = text === null ? null : parseXenSection(text, section)
-  if (found === null || found.kernel === null) {
-    const problem = `${configPath} on the EFI system partition ${text === null ? 'could not be read' : `has no section ${section} with a kernel`}`
-    return { ...entry, problems: [...entry.problems, problem] }
-  }
-  const nameOf = (path: string): string => `/${path.slice(path.lastIndexOf('/') + 1)}`
-  const module = (role: 'xen' | 'kernel', path: string, commandLine: string, order: number): BootFile => ({
-    role,
-    path,
-    commandLine,
-    nounzip: false,
-    order,
-  })
-  const [kernel = '', ...options] = found.kernel.split(' ')
-  return {
-    ...entry,
-    launcher: module('xen', nameOf(xenPath).replace(/\.efi$/, '.gz'), found.options ?? '', 0),
-    modules: [module('kernel', nameOf(kernel).replace(/^\/aem-/, '/'), options.join(' '), 1)],
-  }
-}
-
-/** The command line names this device and no other one. */
-function namesOnly(commandLine: string, uuid: string | null): boolean {
-  const named = new Set(parseKernelParameters(commandLine, 'aem.uuid'))
-  return uuid !== null && named.size === 1 && named.has(uuid)
 }

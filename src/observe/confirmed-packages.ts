@@ -1,5 +1,6 @@
 import type { ConfirmedPackage } from '../core/decide/confirm-update.ts'
 import type { BootEntry } from '../core/launch/boot-entry.ts'
+import { originalPath } from '../core/launch/efi-entry.ts'
 import type { Host } from '../host/host.ts'
 import { observeOwningPackage } from './owner.ts'
 import { MEASURED_PACKAGES, observeIntegrity, observePackage, observeTrustedKeys } from './packages.ts'
@@ -54,7 +55,7 @@ export async function observeConfirmedPackages(
 async function observeLoaded(host: Host, entry: BootEntry | null): Promise<ReadonlyMap<string, string>> {
   const loaded = new Map<string, string>()
   for (const file of [entry?.launcher ?? null, ...(entry?.modules ?? [])]) {
-    const owner = file === null ? null : await observeOwningPackage(host, `/boot${file.path}`)
+    const owner = file === null ? null : await observeOwningPackage(host, `/boot${originalPath(file.path)}`)
     if (owner !== null) loaded.set(owner.name, owner.evr)
   }
   return loaded

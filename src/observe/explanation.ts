@@ -1,6 +1,7 @@
 import { describePackageFault, isVerifiedPackage } from '../core/decide/confirm-update.ts'
 import { listDowngrades, listUnwanted } from '../core/decide/downgrades.ts'
 import { type ChangeFacts, decideChange, type FileComparison } from '../core/decide/explain-change.ts'
+import { originalPath } from '../core/launch/efi-entry.ts'
 import { explainChange } from '../core/launch/explain.ts'
 import { adviceFor, DEVICE_OUT_ADVICE } from '../core/launch/explain-advice.ts'
 import type {
@@ -182,7 +183,7 @@ async function observeFiles(
   const reproduced = listReproducedImages(session.findings.predict)
   const files: FileFact[] = []
   for (const [path, image] of Object.entries(launch.images)) {
-    const owner = await observeOwner(host, `/boot${path}`, trusted)
+    const owner = await observeOwner(host, `/boot${originalPath(path)}`, trusted)
     const own = image.storedDigests.sha256
     const isChanged = session.expectation?.changedPackages.includes(owner?.name ?? '') === true
     const [bulletin] = isChanged ? (session.expectation?.bulletins ?? []) : []

@@ -1,4 +1,5 @@
 import type { Reproduction } from '../core/initramfs/reproduction.ts'
+import { originalPath } from '../core/launch/efi-entry.ts'
 import type { OpenLook } from '../core/vouch/vouched-by.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
@@ -19,7 +20,7 @@ export async function reproduceInitramfsOf(
   try {
     return await reproduceInitramfs(
       host,
-      { path: `${media.root}${path}`, name: path, kernelRelease, sha256 },
+      { path: `${media.root}${path}`, name: originalPath(path), kernelRelease, sha256 },
       onProgress,
     )
   } finally {

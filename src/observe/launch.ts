@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { Failure } from '../core/failure.ts'
 import type { BootEntry } from '../core/launch/boot-entry.ts'
 import { decideBootedEntry } from '../core/launch/booted-entry.ts'
-import { type GrubConfig, listAemEntries } from '../core/launch/grub-cfg.ts'
-import { decideNextEntry, type EntryChoice } from '../core/launch/grub-choose.ts'
+import type { GrubConfig } from '../core/launch/grub-cfg.ts'
+import { checkEntry, decideNextEntry, type EntryChoice } from '../core/launch/grub-choose.ts'
 import { digestImage, type ImageDigest } from '../core/launch/image-digest.ts'
 import type { LaunchLog } from '../core/launch/launch-log.ts'
 import type { Bank } from '../core/launch/pcr.ts'
@@ -11,6 +11,7 @@ import { NO_XEN, type XenFacts } from '../core/launch/predict-trenchboot.ts'
 import type { FileDigests, Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { type AemDevice, openDevice } from './devices.ts'
+import { observeAemEntries, observeEfiEntry } from './efi-entry.ts'
 import { observeGrub } from './grub.ts'
 import type { MachineFacts } from './machine.ts'
 import { observeSinit } from './sinit.ts'
@@ -108,7 +109,10 @@ export async function observeEntries(
   try {
     const config = await observeGrub(host, media.root, null, device?.uuid ?? null)
     if (config === null || config instanceof Failure) return { booted: null, next: null }
-    return { booted: chooseBooted(config, machine, log).entry, next: decideNextEntry(config).entry }
+    return {
+      booted: (await chooseBooted(host, media.root, config, machine, log)).entry,
+      next: (await chooseNext(host, media.root, config)).entry,
+    }
   } finally {
     await media.close()
   }
@@ -124,8 +128,8 @@ async function observeOpened(
   const config = await observeGrub(host, root, null, uuid)
   const failed = config instanceof Failure ? config.text.what : 'there is no grub.cfg on the device'
   const isRead = config !== null && !(config instanceof Failure)
-  const booted = isRead ? chooseBooted(config, machine, log) : { entry: null, why: failed }
-  const next = isRead ? decideNextEntry(config) : { entry: null, why: failed }
+  const booted = isRead ? await chooseBooted(host, root, config, machine, log) : { entry: null, why: failed }
+  const next = isRead ? await chooseNext(host, root, config) : { entry: null, why: failed }
   const entries = [booted.entry, next.entry].filter((entry) => entry !== null)
   const launcher = next.entry?.launcher ?? booted.entry?.launcher ?? null
   const images = await digestEntries(host, root, entries)
@@ -156,13 +160,21 @@ async function readSame(
   return createHash('sha256').update(bytes).digest('hex') === image.storedDigests.sha256 ? bytes : null
 }
 
-function chooseBooted(
+/** In the UEFI form the entry's files and command lines are those of Xen's configuration; what is odd there is the entry's. */
+async function chooseNext(host: Host, root: string, config: GrubConfig): Promise<EntryChoice> {
+  const choice = decideNextEntry(config)
+  return choice.entry === null ? choice : checkEntry(await observeEfiEntry(host, root, choice.entry))
+}
+
+async function chooseBooted(
+  host: Host,
+  root: string,
   config: GrubConfig,
   machine: MachineFacts,
   log: LaunchLog | Failure | null,
-): EntryChoice {
+): Promise<EntryChoice> {
   if (machine.kernelCommandLine === null) return { entry: null, why: '/proc/cmdline cannot be read' }
-  return decideBootedEntry(listAemEntries(config), {
+  return decideBootedEntry(await observeAemEntries(host, root, config), {
     kernelCommandLine: machine.kernelCommandLine,
     kernelRelease: machine.kernelRelease,
     xenVersion: machine.xen.version,

@@ -19,6 +19,8 @@ export async function isEntryRegenerated(
   { device, launch }: Pick<Place, 'device' | 'launch'>,
 ): Promise<boolean | null> {
   const { entry } = launch.next
+  // In its UEFI form AEM's script writes to the EFI system partition itself, whatever it is asked for.
+  if (entry?.form === 'uefi') return null
   const media = device === null ? null : valueOrNull(await openDevice(host, device))
   if (media === null || entry === null) return null
   try {

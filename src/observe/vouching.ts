@@ -2,9 +2,10 @@ import { Failure } from '../core/failure.ts'
 import type { Reproduction } from '../core/initramfs/reproduction.ts'
 import type { BootFile } from '../core/launch/boot-entry.ts'
 import { listMeasuredFiles } from '../core/launch/boot-entry.ts'
+import { originalPath } from '../core/launch/efi-entry.ts'
 import type { Digests, LaunchLog } from '../core/launch/launch-log.ts'
 import { listNextModules } from '../core/launch/next-modules.ts'
-import type { Bank } from '../core/launch/pcr.ts'
+import { type Bank, PCR } from '../core/launch/pcr.ts'
 import type { LaunchPrediction, PredictedComponent } from '../core/launch/prediction.ts'
 import { type BootLines, exchangeAemUuid, proveCommandLine } from '../core/vouch/command-line.ts'
 import { kernelReleaseOf } from '../core/vouch/roles.ts'
@@ -13,6 +14,7 @@ import {
   findContradictions,
   type Vouched,
   type VouchFacts,
+  vouchCommandLine,
   vouchComponent,
 } from '../core/vouch/vouch.ts'
 import type { Acceptance, OpenLook, OpenQuestion, VouchedBy } from '../core/vouch/vouched-by.ts'
@@ -108,7 +110,8 @@ export async function vouchPrediction(
   const pcrs = raw.pcrs.map((pcr) => {
     const components = pcr.components.map((component): VouchedComponent => {
       const owner = owners.get(component.path ?? '') ?? null
-      const found = vouchComponent(factsOf(component, owner, raw, place, evidence))
+      const facts = factsOf(component, owner, raw, place, evidence)
+      const found = isOfLines(place, pcr.index) ? vouchCommandLine(facts) : vouchComponent(facts)
       if (pcr.predicted !== null) take(found)
       const named = owner === null ? null : { name: owner.name, evr: owner.evr, signer: owner.signer }
       return { ...component, package: named, vouchedBy: found.vouchedBy }
@@ -153,6 +156,11 @@ function listUnaccounted(
     .map(({ index }) => `PCR ${index} would change, and nothing that is measured into it accounts for that`)
 }
 
+/** Under TrenchBoot PCR 18 holds no module: what is predicted of it are command lines. */
+function isOfLines({ log }: Place, index: number): boolean {
+  return !(log instanceof Failure) && log.kind === 'trenchboot' && index === PCR.launched
+}
+
 type Unpredicted = Pick<PredictedComponent, 'role' | 'path' | 'commandLine'> & {
   readonly changed: boolean | null
 }
@@ -161,11 +169,14 @@ type Unpredicted = Pick<PredictedComponent, 'role' | 'path' | 'commandLine'> & {
  * Files of the next boot's entry that no predicted register speaks of. Where the rules are known, this boot's log still says
  * of a module whether it changed.
  */
-function listUnpredicted(raw: LaunchPrediction, { launch, log }: Place): readonly Unpredicted[] {
+function listUnpredicted(raw: LaunchPrediction, place: Place): readonly Unpredicted[] {
+  const { launch, log } = place
   const { entry } = launch.next
   if (entry === null || entry.flavour === 'other') return []
   const covered = new Set(
-    raw.pcrs.flatMap((pcr) => (pcr.predicted === null ? [] : pcr.components.map(({ path }) => path))),
+    raw.pcrs.flatMap((pcr) =>
+      pcr.predicted === null || isOfLines(place, pcr.index) ? [] : pcr.components.map(({ path }) => path),
+    ),
   )
   const rule = raw.variant?.commandLine ?? null
   const modules = listNextModules(entry, launch.nextImages ?? launch.images, rule)
@@ -275,7 +286,7 @@ async function observeOwners(
   )
   for (const path of new Set(paths)) {
     if (path === null) continue
-    const owner = await observeOwner(host, `/boot${path}`, trusted)
+    const owner = await observeOwner(host, `/boot${originalPath(path)}`, trusted)
     if (owner === null) continue
     const newest = (await observeNewest(host, owner.name))?.evr ?? null
     owners.set(path, { ...owner, newest })

@@ -23,7 +23,8 @@ export async function observeXen(
   entry: BootEntry | null,
   images: Readonly<Record<string, ImageDigest>>,
 ): Promise<XenMle | null> {
-  if (entry?.flavour !== 'trenchboot' || entry.launcher === null) return null
+  // Xen's EFI program is measured as it lies in memory after it ran.
+  if (entry?.flavour !== 'trenchboot' || entry.form === 'uefi' || entry.launcher === null) return null
   const { path, nounzip } = entry.launcher
   const bytes = valueOrNull(await host.readFile(`${root}${path}`))
   if (bytes === null || images[path] === undefined) return null

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseXenSection } from '../../src/core/launch/xen-cfg.ts'
 import { makeRecordedHost } from '../../src/host/recorded.ts'
-import { checkGrub } from '../../src/observe/boot-device.ts'
+import { checkGrub } from '../../src/observe/check-grub.ts'
 import { findBootedDevice, observeDevices } from '../../src/observe/devices.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { aemDom0, INTERNAL_UUID, STICK_UUID } from '../support/recorded-machine.ts'
@@ -52,8 +52,8 @@ describe("the UEFI form of AEM's entry", () => {
 describe("a section of Xen's configuration", () => {
   it('is the first of its name, with the first value of a key', () => {
     const text = '#x\n[a]\nkernel=k1 one\n# kernel=no\nkernel=k2\r\n[b]\noptions=o\n[a]\nramdisk=r\n'
-    expect(parseXenSection(text, 'a')).toEqual({ options: null, kernel: 'k1 one', ramdisk: null })
-    expect(parseXenSection(text, 'b')).toEqual({ options: 'o', kernel: null, ramdisk: null })
+    expect(parseXenSection(text, 'a')).toMatchObject({ options: null, kernel: 'k1 one', ramdisk: null })
+    expect(parseXenSection(text, 'b')).toMatchObject({ options: 'o', kernel: null, ramdisk: null })
     expect(parseXenSection(text, 'c')).toBeNull()
   })
 })

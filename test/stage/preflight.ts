@@ -23,6 +23,7 @@ const PROGRAMS: Record<string, string> = {
   openssl: 'openssl',
   killall: 'psmisc',
   ss: 'iproute2',
+  sudo: 'sudo',
   unshare: 'util-linux',
 }
 

@@ -5,7 +5,10 @@ export type ModuleRole = 'mle' | 'xen' | 'kernel' | 'initramfs' | 'module'
 /** A file that GRUB loads, with the command line it hands over. */
 export type BootFile = {
   readonly role: ModuleRole
-  /** As GRUB names it, from the root of the boot device: `/xen-4.17.4.gz`. */
+  /**
+   * As GRUB names it, from the root of the boot device: `/xen-4.17.4.gz`. What Xen loads itself on UEFI is named as dom0 sees
+   * it below that root: `/efi/EFI/qubes/aem-vmlinuz-...` (efi-entry.ts).
+   */
   readonly path: string
   readonly commandLine: string
   /** `--nounzip`: loaded as stored. */
@@ -45,6 +48,8 @@ export type EfiFiles = {
   readonly configPath: string
   /** `vmlinuz-6.6.36-1.qubes.fc37.x86_64`. */
   readonly section: string
+  /** Xen finds the same values where no section is named to it; null or left out: its configuration was not read. */
+  readonly isFirst?: boolean | null
 }
 
 /**

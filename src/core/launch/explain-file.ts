@@ -1,5 +1,6 @@
 import { findNameFault, findPackageFault, kernelReleaseOf } from '../vouch/roles.ts'
 import type { ModuleRole } from './boot-entry.ts'
+import { originalPath } from './efi-entry.ts'
 import type { ExplanationInput, FileFact, MeasuredComponent, Reason, ReasonCode } from './explain-types.ts'
 import { launchDigests } from './match-module.ts'
 
@@ -106,7 +107,12 @@ export function checkPackage(file: FileFact, name: string, index: number, lastBo
   const owner = file.package
   if (owner === null)
     return [
-      blocking('no-package', index, `${name} belongs to no package`, `check: rpm -qf /boot${file.path}`),
+      blocking(
+        'no-package',
+        index,
+        `${name} belongs to no package`,
+        `check: rpm -qf /boot${originalPath(file.path)}`,
+      ),
     ]
   const label = `${owner.name} ${owner.evr}`
   const verify = `check: rpm -V ${owner.name}`

@@ -11,7 +11,7 @@ import {
   type Pair,
 } from './explain-file.ts'
 import type { Cause, ExplanationInput, FileFact, MeasuredComponent, Reason } from './explain-types.ts'
-import { bootInfoReason, checkEntered, checkXen } from './explain-xen.ts'
+import { bootInfoReason, checkEntered, checkXen, isFileNameAlone } from './explain-xen.ts'
 import { isReordered, pairComponents } from './pair-components.ts'
 import type { Bank } from './pcr.ts'
 
@@ -41,10 +41,17 @@ export function traceRegister(
     ...gone.map((one) => ({ before: one, now: null })),
   ]
   const changed = pairs.filter((pair) => pair.before?.digests[bank] !== pair.now?.digests[bank])
-  const traced = mergeTraced(changed.map((pair) => tracePair(input, pair, index, true)))
+  const traced = mergeTraced(
+    changed.map((pair) => tracePair({ ...input, areModulesChanged: hasModule(changed) }, pair, index, true)),
+  )
   const entered = checkEntered(changed, index)
   const order = isReordered(partners) ? [orderReason(pairs, index)] : []
   return { ...traced, reasons: [...order, ...entered, ...traced.reasons] }
+}
+
+/** A kernel or initramfs among what changed. */
+function hasModule(pairs: readonly Pair[]): boolean {
+  return pairs.some(({ now }) => now?.role === 'kernel' || now?.role === 'initramfs')
 }
 
 function mergeTraced(all: readonly Traced[]): Traced {
@@ -78,6 +85,7 @@ function tracePair(input: ExplanationInput, pair: Pair, index: number, hasList: 
       reasons: [blocking('module-removed', index, what, LOOK_AT_GRUB)],
     }
   }
+  if (now.role === 'command-line' && isFileNameAlone(input, now, before)) return { causes: [], reasons: [] }
   const special = checkSpecial(input, now, index)
   if (special !== null) return { causes: causeOf(input, pair, null), reasons: [special] }
   const file = findFile(input, now)

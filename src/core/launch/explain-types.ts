@@ -79,6 +79,8 @@ export type ExplanationInput = {
   readonly areLinesSame?: boolean | null
   /** PCR 13 of changed LUKS headers that a person called their own before the restart; null or missing: of none. */
   readonly acceptedLuks?: string | null
+  /** Set while one register is traced: a kernel or initramfs in it changed too. */
+  readonly areModulesChanged?: boolean
 }
 
 export type ReasonCode =

@@ -1,8 +1,10 @@
 import { Failure } from '../failure.ts'
+import { findNameFault, kernelReleaseOf } from '../vouch/roles.ts'
 import { blocking, checkPackage, checkPlace, describe, LOOK_AT_GRUB, type Pair } from './explain-file.ts'
 import type { ExplanationInput, FileFact, MeasuredComponent, Reason } from './explain-types.ts'
 import type { LaunchKind } from './launch-log.ts'
-import { PCR } from './pcr.ts'
+import { hashInBank, PCR } from './pcr.ts'
+import { uefiLine } from './predict-trenchboot.ts'
 import { isSame, listFittingVariants, type XenMle } from './xen-mle.ts'
 
 /*
@@ -31,8 +33,8 @@ export function checkXen(
       ),
     ]
   const against = [
-    ...checkPlace(input, 'xen', inBoot(file), index),
-    ...checkPackage(file, name, index, input.previousBootTime ?? null),
+    ...checkPlace(input, 'xen', file, index),
+    ...checkPackage(file, name, index, isMovedByModules(input) ? null : (input.previousBootTime ?? null)),
   ]
   if (against.length > 0) return against
   const launch = launchOf(input)
@@ -56,10 +58,34 @@ export function checkXen(
   ]
 }
 
-/** Xen's EFI program has the name of its image, on the EFI system partition (QubesOS/qubes-vmm-xen, xen.spec.in). */
-function inBoot(file: FileFact): FileFact {
-  const efi = /^\/EFI\/qubes(\/xen-[^/]+)\.(?:efi|gz)$/.exec(file.path)
-  return efi === null ? file : { ...file, path: `${efi[1]}.gz` }
+/**
+ * On UEFI Xen in memory holds the places and sizes of its modules (TrenchBoot's xen.efi of 2025: `mb_modules` of
+ * xen/arch/x86/efi/efi-boot.h is not cleared before the launch), so the same Xen measures otherwise beside another kernel.
+ */
+function isMovedByModules(input: ExplanationInput): boolean {
+  return launchOf(input)?.firmware === 'uefi' && input.areModulesChanged === true
+}
+
+/**
+ * On UEFI the name of a kernel or initramfs is measured with its options, and an update gives it another. That alone changed
+ * where this boot's entry gives what was measured, the file has the name of its role, and the command lines are those of before.
+ */
+export function isFileNameAlone(
+  input: ExplanationInput,
+  now: MeasuredComponent,
+  before: MeasuredComponent | null,
+): boolean {
+  const { booted, bank } = input
+  const file = booted?.modules.find(({ path }) => path === now.path) ?? null
+  const wasFile = before !== null && before.role === now.role && before.path !== booted?.launcher?.path
+  if (launchOf(input)?.firmware !== 'uefi' || file === null || !wasFile || input.areLinesSame !== true)
+    return false
+  if (file.role !== 'kernel' && (file.role !== 'initramfs' || file.commandLine !== '')) return false
+  const kernel = booted?.modules.find(({ role }) => role === 'kernel')?.path ?? null
+  return (
+    findNameFault(file.role, file.path, kernelReleaseOf(kernel)) === null &&
+    hashInBank(bank, Buffer.from(uefiLine(file), 'utf8')) === now.digests[bank]
+  )
 }
 
 function isMeasured(xen: XenMle, { role, digests }: MeasuredComponent, launch: LaunchKind | null): boolean {

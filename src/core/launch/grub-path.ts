@@ -49,6 +49,8 @@ function findFault(path: string): string | null {
   if (/[^\x20-\x7e]/.test(path)) return 'which holds a character that is not printable ASCII'
   const names = path.split('/').slice(1)
   if (names.some((one) => one === '.' || one === '..')) return 'which leads through "." or ".."'
+  // dom0 sees the EFI system partition there, GRUB what the boot device holds below its mount point.
+  if (names[0] === 'efi') return 'which dom0 cannot see: the EFI system partition is mounted over it'
   if (names.at(-1) === '') return 'which is a directory'
   const sizes = [path, ...names].map((text) => Buffer.byteLength(text))
   if (sizes[0]! > MAX_PATH_BYTES || Math.max(...sizes.slice(1)) > MAX_NAME_BYTES)

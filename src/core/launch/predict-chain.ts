@@ -41,7 +41,8 @@ type Links = PredictedLink[] | Refusal
 /** The extends of one register in the next boot, or why they cannot be known. */
 export function chainOf(context: PredictionContext, index: number, status: ReplayStatus): Links {
   if (context.log.kind === 'trenchboot' && index === PCR.launched) return chainOfData(context, status)
-  if (context.log.launch?.firmware === 'uefi' && index === PCR.drtm) return refuse('trenchboot-mle', UEFI_WHY)
+  const isUefi = context.log.launch?.firmware === 'uefi' || context.entry.form === 'uefi'
+  if (isUefi && index === PCR.drtm) return refuse('trenchboot-mle', UEFI_WHY)
   if (status === 'unknown')
     return refuse('pcrs-unreadable', `the TPM's value of PCR ${index} could not be read`)
   if (status === 'unfaithful') return refuse('log-unfaithful', `the log does not lead to PCR ${index}`)

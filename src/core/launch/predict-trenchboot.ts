@@ -107,6 +107,8 @@ export function predictData(
   booted: BootEntry | null,
   next: BootEntry,
 ): PredictedDatum[] | Refusal {
+  const other = findOtherForm(log, next)
+  if (other !== null) return other
   const data: PredictedDatum[] = []
   for (const { pcr, origin, digests } of log.events) {
     const logged = digests[bank]
@@ -118,8 +120,10 @@ export function predictData(
     else if (origin.kind !== 'command-line')
       return refuse('unknown-module', 'the log has an entry here that is of no known kind')
     else {
-      const [own, file] = [lineFile(booted, origin.moduleIndex), lineFile(next, origin.moduleIndex)]
-      if (own === null || lineDigest(own, bank) !== logged || file === null)
+      const file = lineFile(next, origin.moduleIndex)
+      // The line of the next boot itself may be the one that this boot measured.
+      const isOwn = (one: BootFile | null): boolean => one !== null && lineDigest(one, bank) === logged
+      if (file === null || !(isOwn(file) || isOwn(lineFile(booted, origin.moduleIndex))))
         return refuse(
           'trenchboot-command-line',
           `${origin.moduleIndex === null ? "Xen's command line" : `the command line of module ${origin.moduleIndex}`} could not be reproduced from the boot configuration of this boot`,
@@ -129,6 +133,27 @@ export function predictData(
     }
   }
   return data.length > 0 ? data : refuse('trenchboot-multiboot-info', MULTIBOOT_WHY)
+}
+
+/** What this boot measured tells nothing of a boot in another form, nor of lines that GRUB's version decides. */
+function findOtherForm({ launch }: LaunchLog, next: BootEntry): Refusal | null {
+  if (launch != null && launch.firmware !== next.form && next.form === 'uefi')
+    return refuse(
+      'trenchboot-command-line',
+      'this boot was started on BIOS, and the entry that boots next is one for UEFI',
+    )
+  if (next.form !== 'uefi') return null
+  if (next.efi?.isFirst === false)
+    return refuse(
+      'trenchboot-command-line',
+      `the entry names the section ${next.efi.section} of ${next.efi.configPath}, which is not the first one: whether Xen is told that name depends on GRUB's version`,
+    )
+  return next.launcher?.commandLine.includes(' -- ') === true
+    ? refuse(
+        'trenchboot-command-line',
+        'Xen\'s command line holds " -- ": what stands behind it goes to dom0\'s kernel and is not measured with it',
+      )
+    : null
 }
 
 function lineFile(entry: BootEntry | null, moduleIndex: number | null): BootFile | null {

@@ -1,4 +1,5 @@
 import type { ModuleRole } from '../launch/boot-entry.ts'
+import { roleName } from '../launch/efi-entry.ts'
 import { compareEvr, compareVersions, parseEvr } from '../package/evr.ts'
 
 /** An installed package that owns a file, as far as its name decides. */
@@ -29,7 +30,8 @@ export const ROLE_NAMES: Readonly<Record<ModuleRole, string>> = {
  * @returns null for any other name
  */
 export function kernelReleaseOf(path: string | null): string | null {
-  const found = /^\/(?:vmlinuz-([A-Za-z0-9+._~^-]+)|initramfs-([A-Za-z0-9+._~^-]+)\.img)$/.exec(path ?? '')
+  const name = roleName(path ?? '')
+  const found = /^\/(?:vmlinuz-([A-Za-z0-9+._~^-]+)|initramfs-([A-Za-z0-9+._~^-]+)\.img)$/.exec(name)
   return found?.[1] ?? found?.[2] ?? null
 }
 
@@ -48,7 +50,7 @@ export function findNameFault(role: ModuleRole, path: string, kernelRelease: str
   }
   const name = wanted[role]
   if (name === null) return `${path} is loaded in addition: nothing vouches for a further module`
-  if (!name.test(path)) return `${path} stands where ${ROLE_NAMES[role]} belongs`
+  if (!name.test(roleName(path))) return `${path} stands where ${ROLE_NAMES[role]} belongs`
   if (role !== 'initramfs' || kernelReleaseOf(path) === kernelRelease) return null
   return `${path} is not the initramfs of the kernel that the entry starts (${kernelRelease ?? 'unknown'})`
 }
@@ -60,12 +62,13 @@ export function findPackageFault(role: ModuleRole, path: string, owner: OwnerNam
   if (!names.test(owner.name))
     return `${path} stands where ${ROLE_NAMES[role]} belongs and comes from the package ${owner.name}`
   const { version, release } = parseEvr(owner.evr)
+  const file = roleName(path)
   const isNamed =
     role === 'kernel'
       ? // `uname -r` is version-release.arch
-        path.startsWith(`/vmlinuz-${version}-${release}.`)
+        file.startsWith(`/vmlinuz-${version}-${release}.`)
       : role === 'xen'
-        ? [`/xen-${version}.gz`, `/xen-${version}~debug.gz`, `/xen-${version}-debug.gz`].includes(path)
+        ? [`/xen-${version}.gz`, `/xen-${version}~debug.gz`, `/xen-${version}-debug.gz`].includes(file)
         : true
   return isNamed ? null : `${path} is not the file name that ${owner.name} ${owner.evr} has`
 }

@@ -1,6 +1,7 @@
 import type { ModuleDifference, Reproduction } from '../initramfs/reproduction.ts'
 import type { ModuleRole } from '../launch/boot-entry.ts'
 import { compareWords, describeWordChange, isPlainLine, type LineProof } from './command-line.ts'
+import { isPrintingAlone } from './printing-words.ts'
 import {
   findAgeFault,
   findNameFault,
@@ -79,6 +80,16 @@ export function vouchComponent(facts: VouchFacts): Vouched {
     questions: halves.flatMap(({ questions = [] }) => questions),
     looks: halves.flatMap(({ looks = [] }) => looks),
   }
+}
+
+/** The same for a register that holds command lines alone (TrenchBoot on UEFI, PCR 18): nothing is said of the image. */
+export function vouchCommandLine(facts: VouchFacts): Vouched {
+  if (facts.changed === false) {
+    const why = "this boot's launch log holds the same digest, of this command line"
+    return { vouchedBy: { rule: 'unchanged', why }, faults: [], questions: [], looks: [] }
+  }
+  const { rule, why, questions = [], looks = [] } = vouchLine(facts)
+  return { vouchedBy: { rule, why }, faults: rule === null ? [why] : [], questions, looks }
 }
 
 const STRENGTH: readonly (VouchRule | null)[] = [null, 'accepted', 'reproduced', 'packaged', 'unchanged']
@@ -211,7 +222,11 @@ export function findContradictions(facts: VouchFacts): readonly string[] {
   if (!isPlainLine(commandLine))
     faults.push(`the command line of ${path} holds a character that is not printable ASCII`)
   // A line that dom0 itself writes now is the user's own change: nothing is sealed to it.
-  else if (line.state === 'changed' && isRegenerated !== true)
+  else if (
+    line.state === 'changed' &&
+    isRegenerated !== true &&
+    !(role === 'xen' && isPrintingAlone(line.before, line.now))
+  )
     faults.push(
       `the command line of ${path} is not the one this boot used: ${describeWordChange(compareWords(line.before, line.now))}`,
     )

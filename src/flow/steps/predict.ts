@@ -1,4 +1,5 @@
 import type { Outcomes } from '../../core/decide/outcomes.ts'
+import { originalPath } from '../../core/launch/efi-entry.ts'
 import { isAemEntry } from '../../core/launch/grub-cfg.ts'
 import { describePrediction } from '../../messages/predict.ts'
 import { luksHeaderQuestion } from '../../messages/vouch.ts'
@@ -48,7 +49,10 @@ function decideStop(next: NextBoot, { found, reproductions }: VouchedBoot): Outc
   const { launch } = next.place
   if (launch.next.entry !== null && !isAemEntry(launch.next.entry)) return 'not-aem-entry'
   if (found.outcome === 'unvouched') {
-    const fresh = reproductions.find((one) => 'fresh' in one && one.fresh !== null)
+    // A copy on the EFI system partition is made by AEM's script from the one in /boot.
+    const fresh = reproductions.find(
+      (one) => 'fresh' in one && one.fresh !== null && one.image === originalPath(one.image),
+    )
     // The fresh image is offered where it would settle everything: nothing else is wrong.
     return fresh !== undefined && found.unvouched.length === 1 ? 'initramfs-differs' : 'unvouched'
   }

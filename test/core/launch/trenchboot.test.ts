@@ -1,10 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import type { BootEntry, BootFile } from '../../../src/core/launch/boot-entry.ts'
 import { listComponents } from '../../../src/core/launch/components.ts'
-import { explainChange } from '../../../src/core/launch/explain.ts'
-import type { ExplanationInput, FileFact } from '../../../src/core/launch/explain-types.ts'
-import type { LaunchLog } from '../../../src/core/launch/launch-log.ts'
+import type { FileFact } from '../../../src/core/launch/explain-types.ts'
 import { predictLaunch } from '../../../src/core/launch/predict.ts'
 import { replayLog } from '../../../src/core/launch/replay.ts'
 import { parseTcgLog } from '../../../src/core/launch/tcg-log.ts'
@@ -18,69 +15,25 @@ import {
   type Variant,
   xenFile,
 } from '../../support/trenchboot-launch.ts'
-import { entryOf, imageOf, SIGNED } from './launch-world.ts'
-import { ALGORITHMS, type Algorithm, registersOf, type WrittenEvent, writeAgileLog } from './tcg-writer.ts'
+import { imageOf } from './launch-world.ts'
+import { ALGORITHMS, registersOf, type WrittenEvent, writeAgileLog } from './tcg-writer.ts'
 
-const BOTH = ALGORITHMS.slice(0, 2)
-const BANKS: readonly [string, readonly Algorithm[]][] = [
-  ['sha1', ALGORITHMS.slice(0, 1)],
-  ['sha256', ALGORITHMS.slice(1, 2)],
-  ['sha1 and sha256', BOTH],
-]
-const OLD_XEN = xenFile('4.17.4-3')
-const NEW_XEN = xenFile('4.17.4-4', 0x6_0010, 0x626a00)
-const KERNEL_LINE = 'placeholder root=/dev/q ro aem.uuid=c5a8'
-
-function launch(kind: Kind, changes: Partial<Launch> = {}): Launch {
-  return {
-    kind,
-    xen: OLD_XEN,
-    xenOptions: 'placeholder console=none',
-    loader: sklFile('loader of the tests'),
-    modules: [
-      { name: 'aem-vmlinuz-6.6', options: KERNEL_LINE, bytes: 'kernel 6.6' },
-      { name: 'aem-initramfs-6.6.img', options: '', bytes: 'initramfs 6.6' },
-    ],
-    ...changes,
-  }
-}
-
-const parse = (events: readonly WrittenEvent[], algorithms: readonly Algorithm[] = BOTH): LaunchLog =>
-  parseTcgLog(writeAgileLog(events, algorithms))
-
-/** The entry as AEM writes it for BIOS, or the files that the UEFI form leads to. */
-function entry(of: Launch): BootEntry {
-  const file = (role: BootFile['role'], path: string, commandLine: string, order: number): BootFile => ({
-    role,
-    path,
-    commandLine,
-    nounzip: false,
-    order,
-  })
-  const base = of.kind.endsWith('uefi') ? '/EFI/qubes/' : '/'
-  const roles = ['kernel', 'initramfs', 'module'] as const
-  return {
-    ...entryOf({ ...DISK }),
-    flavour: 'trenchboot',
-    launcher: file('xen', `${base}xen-4.17.4.gz`, of.xenOptions, 0),
-    modules: of.modules.map(({ name, options }, at) =>
-      file(roles[at] ?? 'module', `${base}${name}`, options, at + 1),
-    ),
-  }
-}
-
-const DISK = {
-  xen: { path: '/xen-4.17.4.gz', content: '', commandLine: '' },
-  kernel: { path: '/k', content: '', commandLine: '' },
-  initramfs: { path: '/i', content: '', commandLine: '' },
-  tboot: '',
-  sinit: '',
-}
-
-const imagesOf = (of: Launch) =>
-  Object.fromEntries(entry(of).modules.map(({ path }, at) => [path, imageOf(of.modules[at]!.bytes)]))
-
-const mleOf = (of: Launch): XenMle => xenMle(of.xen, ['sha1', 'sha256'])
+import {
+  BANKS,
+  BOTH,
+  bios,
+  codes,
+  entry,
+  explain,
+  imagesOf,
+  KERNEL_LINE,
+  KERNEL_PACKAGE,
+  launch,
+  mleOf,
+  NEW_XEN,
+  parse,
+  XEN_PACKAGE,
+} from './trenchboot-world.ts'
 
 /** What is predicted for `next` by a machine that booted `booted`, whose Xen is still on the device or not. */
 function predict(
@@ -370,50 +323,6 @@ describe('a log of SHA-256 alone whose boot information is not what the TPM got'
     expect(uefi.find(({ index }) => index === 18)?.status).toBe('unfaithful')
   })
 })
-
-const XEN_PACKAGE = SIGNED
-const KERNEL_PACKAGE = { ...SIGNED, name: 'kernel-latest' }
-
-/** After a restart from `before` into `now`, with `disk` on the boot device. */
-function explain(
-  before: Launch,
-  now: Launch,
-  changes: Partial<ExplanationInput> & { disk?: Launch; events?: WrittenEvent[] } = {},
-) {
-  const { disk: device = now, events = eventsOf(now), ...rest } = changes
-  const booted = entry(device)
-  const files: FileFact[] = [booted.launcher!, ...booted.modules].map((file, at) => ({
-    path: file.path,
-    image: imageOf(at === 0 ? device.xen.toString('latin1') : device.modules[at - 1]!.bytes),
-    xen: at === 0 ? mleOf(device) : null,
-    package: at === 0 ? XEN_PACKAGE : at === 1 ? KERNEL_PACKAGE : null,
-    bulletin: null,
-  }))
-  return explainChange({
-    before: {
-      pcrs: registersOf(eventsOf(before), BOTH),
-      components: listComponents(parse(eventsOf(before)), entry(before)),
-    },
-    pcrsNow: registersOf(events, BOTH),
-    log: parse(events),
-    booted,
-    rule: null,
-    bank: 'sha256',
-    selected: [17, 18],
-    prediction: null,
-    files,
-    expectedPcrs: [17, 18],
-    alreadyResealed: false,
-    previousBootTime: '2024-07-16T07:00:00Z',
-    areLinesSame: true,
-    ...rest,
-  })
-}
-
-const codes = ({ reasons }: ReturnType<typeof explain>) =>
-  reasons.filter((one) => one.isBlocking).map(({ code }) => code)
-const same = 'the same boot information'
-const bios = (kind: Kind, changes: Partial<Launch> = {}) => launch(kind, { bootInfo: same, ...changes })
 
 describe('after an honest update of Xen', () => {
   it.each([
