@@ -311,7 +311,9 @@ function nextLines({ next, protection }: StatusAnswer): readonly Line[] {
   const said = protection.reasons.find((reason) => nextOfReason(reason).why === next.why)
   const text = said?.next ?? next.why
   if (next.command === null && protection.state !== 'protected')
-    return wrap(`next: ${text}`, 76).map((part, at) => line(at === 0 ? part : `      ${part}`, 'bold'))
+    return wrap(text, TEXT_WIDTH + 14).map((part, at) =>
+      line(`${at === 0 ? 'next: ' : '      '}${part}`, 'bold'),
+    )
   return [
     line(next.command === null ? 'next: nothing to run' : `next: ${next.command}`, 'bold'),
     ...wrap(text, 70).map((part) => line(`      ${part}`)),
