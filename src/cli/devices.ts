@@ -68,7 +68,7 @@ export async function runDeviceAct(
     })
   const device = name === null ? null : labelOf(toSuffix(name))
   if (!host.writable) throw makeFailure('machine-is-read-only', { path: stateDirOf(options) })
-  assertAnswerable(io, options, '')
+  assertAnswerable(io, options, '', act !== 'forward-seal')
   const store = makeDirectoryStore(host, stateDirOf(options))
   const open = await store.load()
   if (open !== null) throw makeFailure('session-open', { since: open.since, step: open.step })

@@ -46,9 +46,16 @@ export async function runRecord(io: Io, options: GlobalOptions, host: Host, out:
       line('left out, contents never written:'),
       ...summary.leftOut.map((path) => line(`  ${path}`, 'dim')),
       line('  serial numbers, labels and UUIDs of devices that are not AEM devices', 'dim'),
-      line(`next: aem-reseal --machine ${out} status; look through it before you give it away:`),
+      line(`next: ${lookCommand(io, out)}; look through it before you give it away:`),
       line('      it holds UUIDs, command lines, package versions and PCR values of this machine'),
     ])
   }
   return 0
+}
+
+/** The directory is root's, who alone can read it where sudo ran this. */
+function lookCommand(io: Io, out: string): string {
+  const sudo = io.environment.SUDO_UID === undefined ? '' : 'sudo '
+  const quoted = /^[\w./+:@-]+$/.test(out) ? out : `'${out.replaceAll("'", "'\\''")}'`
+  return `${sudo}aem-reseal --machine ${quoted} status`
 }

@@ -71,6 +71,25 @@ function withoutBindings(answer: StatusAnswer): StatusAnswer {
   return { ...answer, aem: { ...answer.aem, devices } }
 }
 
+describe('the next step after recording', () => {
+  const said = async (environment: Record<string, string>, name = 'out'): Promise<string> => {
+    let stdout = ''
+    const io = { stdout: (text: string) => void (stdout += text), environment, columns: 80 } as unknown as Io
+    const out = join(temporaryDirectory(), name)
+    await runRecord(io, { ...OPTIONS, json: false }, makeSimulatedHost(machineOf('clean-update')), out)
+    return stdout.replaceAll(out, 'OUT')
+  }
+
+  it("says sudo where sudo ran it: the directory is root's", async () => {
+    expect(await said({ SUDO_UID: '1000' })).toContain('next: sudo aem-reseal --machine OUT status;')
+    expect(await said({})).toContain('next: aem-reseal --machine OUT status;')
+  })
+
+  it('quotes a name that a shell would take apart', async () => {
+    expect(await said({}, "my machine's")).toContain(`next: aem-reseal --machine '`)
+  })
+})
+
 describe('a recorded machine', () => {
   it.each(['clean-update', 'stale-stick', 'two-devices', 'no-aem'])(
     'of the built-in machine %s answers status as the machine did',
