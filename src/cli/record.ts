@@ -5,7 +5,7 @@ import { makeFailure } from '../messages.ts'
 import { observeBaseline } from '../observe/baseline.ts'
 import { observeBulletins } from '../observe/bulletins.ts'
 import { observeConfirmedPackages } from '../observe/confirmed-packages.ts'
-import { observeProtection } from '../observe/protection-state.ts'
+import { observeLogOf, observeProtection } from '../observe/protection-state.ts'
 import { observeSealState } from '../observe/seal-state.ts'
 import { observeStatus } from '../observe/status.ts'
 import { observeVerification } from '../observe/verify.ts'
@@ -29,7 +29,16 @@ export async function runRecord(io: Io, options: GlobalOptions, host: Host, out:
       await store.loadVersions().catch(() => null)
       const seal = await observeSealState(recorder.host)
       const look = { state: 'absent' } as const
-      await observeProtection(recorder.host, { status, session: null, look, held: null, boot: null, seal })
+      const log = await observeLogOf(recorder.host, status)
+      await observeProtection(recorder.host, {
+        status,
+        session: null,
+        look,
+        held: null,
+        boot: null,
+        seal,
+        log,
+      })
       await observeConfirmedPackages(recorder.host, status.machine.bootTime)
       await observeBaseline(recorder.host, status.aem.selectedPcrs ?? [])
       await observeVerification(recorder.host, null)

@@ -18,7 +18,7 @@ import { explainSelection } from '../messages/selection.ts'
 import { describeBootCheck } from '../messages/since-approved.ts'
 import { trustedKeyLines } from '../messages/trusted-keys.ts'
 import { findBootedDevice } from '../observe/devices.ts'
-import { observeProtection, type ProtectionLook } from '../observe/protection-state.ts'
+import { observeLogOf, observeProtection, type ProtectionLook } from '../observe/protection-state.ts'
 import { observeSealOutcome } from '../observe/seal-outcome.ts'
 import { observeSealState } from '../observe/seal-state.ts'
 import { type BootCheck, observeBootCheck } from '../observe/since-approved.ts'
@@ -50,14 +50,18 @@ export async function answerStatus(
 ): Promise<{ readonly answer: StatusAnswer; readonly facts: StatusFacts; readonly look: LedgerLook }> {
   const session = await store.load()
   const look = await store.loadDevices()
-  const facts = await observeStatus(host, listForwardValues(session, look))
+  const [facts, seal] = await Promise.all([
+    observeStatus(host, listForwardValues(session, look)),
+    observeSealState(host),
+  ])
   const held = await observeHeld(host, session, await store.loadHeldNote())
-  const seal = await observeSealState(host)
+  const versions = await store.loadVersions()
   const isCompared = session === null && facts.machine.bootedWithAem === true
-  const boot = isCompared
-    ? await observeBootCheck(host, look, await store.loadVersions(), id, { ...facts, seal })
-    : null
-  const protection = await observeProtection(host, { status: facts, session, look, held, boot, seal })
+  const [boot, log] = await Promise.all([
+    isCompared ? observeBootCheck(host, look, versions, id, { ...facts, seal }) : null,
+    observeLogOf(host, facts),
+  ])
+  const protection = await observeProtection(host, { status: facts, session, look, held, boot, seal, log })
   return { answer: toStatusAnswer(facts, protection, session, held, look, boot), facts, look }
 }
 

@@ -7,6 +7,7 @@ import {
 } from '../core/decide/protection-state.ts'
 import { decideSealOutcome } from '../core/decide/seal-outcome.ts'
 import { Failure } from '../core/failure.ts'
+import type { LaunchLog } from '../core/launch/launch-log.ts'
 import { constantOf, groupConstants, PCR } from '../core/launch/pcr.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import { findLedgerDevice, type LedgerLook } from '../core/session/device-ledger.ts'
@@ -43,16 +44,24 @@ export type Seen = {
   readonly held: HeldNote | null
   readonly boot: BootCheck | null
   readonly seal: SealState
+  readonly log: LaunchLog | Failure | null
 }
 
-/** Looks at the rest that protection rests on: the launch log, and where PCR 17 shows no launch what else tells of one. */
+/** The launch log, where PCR 17 shows that there was a launch; else null, and nothing is asked. */
+export async function observeLogOf(host: Host, status: StatusFacts): Promise<LaunchLog | Failure | null> {
+  return isAemBoot(status) && status.measured === true ? observeLog(host) : null
+}
+
+function isAemBoot({ aem, machine }: StatusFacts): boolean {
+  return aem.installed === true && machine.bootedWithAem !== false
+}
+
+/** What protection rests on; where PCR 17 shows no launch, with what else tells of one. */
 export async function observeProtection(host: Host, seen: Seen): Promise<ProtectionLook> {
-  const { status, session, look, held, boot, seal } = seen
+  const { status, session, look, held, boot, seal, log } = seen
   const { machine, tpm, aem } = status
-  const isAemBoot = aem.installed === true && machine.bootedWithAem !== false
-  const isDoubtful = isAemBoot && status.measured !== true
+  const isDoubtful = isAemBoot(status) && status.measured !== true
   const traces = isDoubtful ? await observeLaunchTraces(host) : null
-  const log = isAemBoot && status.measured === true ? await observeLog(host) : null
   const values = tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {})
   const unreadPcrs = (aem.selectedPcrs ?? []).filter((index) => values[index] === undefined)
   const booted = findBootedStatus(status)
