@@ -45,7 +45,8 @@ export async function main(
   }
 }
 
-function makeProgram(
+/** The command line as commander knows it; a test parses with it what the program tells users to type. */
+export function makeProgram(
   argv: readonly string[],
   io: Io,
   running: Running,
@@ -84,7 +85,7 @@ function makeProgram(
           .filter((arg): arg is string => typeof arg === 'string')
         const options = toGlobalOptions(program.opts())
         if (need === 'machine' && options.machine === null && io.uid !== 0) {
-          setExit(await rerunAsRoot(io, usage, argv))
+          setExit(await rerunAsRoot(io, argv))
           return
         }
         setExit(await action(options, own, args))
@@ -97,7 +98,7 @@ function makeProgram(
     if (unknownCommand !== undefined)
       throw makeFailure('usage', { reason: `there is no command ${unknownCommand}` })
     const options = toGlobalOptions(program.opts())
-    if (options.machine === null && io.uid !== 0) setExit(await rerunAsRoot(io, 'status', argv))
+    if (options.machine === null && io.uid !== 0) setExit(await rerunAsRoot(io, argv))
     else setExit(await lookAtStatus(io, options, running))
   })
   return program
@@ -146,9 +147,7 @@ function addCommands(
     if (!(await hasAem(host))) return rehearseBuiltIn(io, options, null)
     // On a real dom0 the rehearsal reads the TPM and AEM's files: only root can.
     const mustBeRoot = options.machine === null && io.uid !== 0
-    return mustBeRoot
-      ? rerunAsRoot(io, 'rehearse', rehearseArguments(options))
-      : rehearseHere(io, options, host)
+    return mustBeRoot ? rerunAsRoot(io, rehearseArguments(options)) : rehearseHere(io, options, host)
   })
     .option('--scenario <name>', 'on the built-in machine, with this story')
     .option('--list', 'the scenarios')
@@ -183,7 +182,7 @@ function addCommands(
       if (act === undefined) return runGate(io, options, () => open(options))
       if (!isDropInAct(act))
         throw makeFailure('usage', { reason: `gate takes install, show or remove, not ${act}` })
-      if (options.machine === null && io.uid !== 0) return rerunAsRoot(io, `gate ${act}`, argv)
+      if (options.machine === null && io.uid !== 0) return rerunAsRoot(io, argv)
       return runDropIn(io, options, await open(options), act)
     },
   )
@@ -295,10 +294,10 @@ function rehearseArguments(options: GlobalOptions): readonly string[] {
   return ['rehearse', ...set.map(([flag]) => flag)]
 }
 
-async function rerunAsRoot(io: Io, usage: string, argv: readonly string[]): Promise<number> {
+async function rerunAsRoot(io: Io, argv: readonly string[]): Promise<number> {
   const result = await io.runAsRoot(argv)
   if ('exit' in result) return result.exit
-  throw makeFailure('sudo-failed', { command: usage, reason: result.failed })
+  throw makeFailure('sudo-failed', { command: ['aem-reseal', ...argv].join(' '), reason: result.failed })
 }
 
 function toGlobalOptions(raw: Record<string, unknown>): GlobalOptions {

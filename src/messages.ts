@@ -94,7 +94,7 @@ export const FAILURES = {
   },
   'drop-in-needs-person': {
     text: ({ act, how }) => ({
-      what: `\`gate ${act}\` changes how AEM seals at every boot, and is done only when a person says so`,
+      what: `\`aem-reseal gate ${act}\` changes how AEM seals at every boot, and is done only when a person says so`,
       why: '--yes answers no to drop-ins; nothing was changed',
       next: `run \`aem-reseal gate ${act}\` in a terminal without --yes, or by hand: ${how}`,
     }),
@@ -108,10 +108,12 @@ export const FAILURES = {
   },
   'question-needs-terminal': {
     exit: EXIT.usage,
-    text: ({ options }) => ({
+    text: ({ options, isRefusal }) => ({
       what: 'this command asks questions, and there is no terminal to ask on',
       why: 'the end of input is never taken for an answer',
-      next: `run it in a terminal, or with --yes${options ? `, or with ${options}` : ''}`,
+      next: isRefusal
+        ? 'run it in a terminal, without --json; --yes answers no to what it asks'
+        : `run it in a terminal, or with --yes${options ? `, or with ${options}` : ''}`,
     }),
   },
   usage: {
@@ -132,7 +134,7 @@ export const FAILURES = {
   },
   'sudo-failed': {
     text: ({ command, reason }) => ({
-      what: `\`aem-reseal ${command}\` needs root, and sudo did not give it: ${reason}`,
+      what: `\`${command}\` needs root, and sudo did not give it: ${reason}`,
       why: 'it reads the TPM, /var/lib/tpm and the journal',
       next: 'in dom0, run it as a user who may use sudo without a password, or in a root shell',
     }),

@@ -13,7 +13,7 @@ import { observeStatus } from '../observe/status.ts'
 import { toSuffix } from './device-name.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { runDeviceFlow } from './session.ts'
-import { renderDevices, toStatusAnswer } from './status.ts'
+import { renderDevices, toDeviceAnswers, toDeviceListAnswer } from './status.ts'
 import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
 
 export const DEVICE_ACTS = ['repair-slots', 'refresh', 'forward-seal'] as const
@@ -33,12 +33,10 @@ export async function runDevices(io: Io, options: GlobalOptions, host: Host): Pr
   const facts = await ui.progress('looking at the devices', () =>
     observeStatus(host, listForwardValues(session, look)),
   )
-  const { aem, deviceList } = toStatusAnswer(facts, session, null, look)
-  if (options.json) printJson(io, { devices: aem.devices, deviceList })
+  const devices = toDeviceAnswers(facts, look)
+  if (options.json) printJson(io, { devices, deviceList: toDeviceListAnswer(look) })
   else
-    ui.say(
-      renderDevices(aem.devices, describeLedger(look, `${directory}/devices.json`), facts.areDevicesKnown),
-    )
+    ui.say(renderDevices(devices, describeLedger(look, `${directory}/devices.json`), facts.areDevicesKnown))
   return EXIT.done
 }
 
@@ -70,7 +68,7 @@ export async function runDeviceAct(
     })
   const device = name === null ? null : labelOf(toSuffix(name))
   if (!host.writable) throw makeFailure('machine-is-read-only', { path: stateDirOf(options) })
-  assertAnswerable(io, options, '')
+  assertAnswerable(io, options, '', act !== 'forward-seal')
   const store = makeDirectoryStore(host, stateDirOf(options))
   const open = await store.load()
   if (open !== null) throw makeFailure('session-open', { since: open.since, step: open.step })

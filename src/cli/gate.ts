@@ -186,7 +186,7 @@ const QUESTIONS = {
 async function isConfirmed(io: Io, options: GlobalOptions, act: 'install' | 'remove'): Promise<boolean> {
   const { id, message, hint, how } = QUESTIONS[act]
   if (options.yes) throw makeFailure('drop-in-needs-person', { act, how })
-  assertAnswerable(io, options, '')
+  assertAnswerable(io, options, '', true)
   const answer = await makeUi(io, options).ask<'yes' | 'no'>({
     id,
     message,

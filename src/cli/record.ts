@@ -5,6 +5,7 @@ import { makeFailure } from '../messages.ts'
 import { observeBaseline } from '../observe/baseline.ts'
 import { observeBulletins } from '../observe/bulletins.ts'
 import { observeConfirmedPackages } from '../observe/confirmed-packages.ts'
+import { observeLogOf, observeProtection } from '../observe/protection-state.ts'
 import { observeSealState } from '../observe/seal-state.ts'
 import { observeStatus } from '../observe/status.ts'
 import { observeVerification } from '../observe/verify.ts'
@@ -26,7 +27,18 @@ export async function runRecord(io: Io, options: GlobalOptions, host: Host, out:
       const store = makeDirectoryStore(recorder.host, stateDirOf(options))
       await store.load().catch(() => null)
       await store.loadVersions().catch(() => null)
-      await observeSealState(recorder.host)
+      const seal = await observeSealState(recorder.host)
+      const look = { state: 'absent' } as const
+      const log = await observeLogOf(recorder.host, status)
+      await observeProtection(recorder.host, {
+        status,
+        session: null,
+        look,
+        held: null,
+        boot: null,
+        seal,
+        log,
+      })
       await observeConfirmedPackages(recorder.host, status.machine.bootTime)
       await observeBaseline(recorder.host, status.aem.selectedPcrs ?? [])
       await observeVerification(recorder.host, null)
@@ -43,9 +55,16 @@ export async function runRecord(io: Io, options: GlobalOptions, host: Host, out:
       line('left out, contents never written:'),
       ...summary.leftOut.map((path) => line(`  ${path}`, 'dim')),
       line('  serial numbers, labels and UUIDs of devices that are not AEM devices', 'dim'),
-      line(`next: aem-reseal --machine ${out} status; look through it before you give it away:`),
+      line(`next: ${lookCommand(io, out)}; look through it before you give it away:`),
       line('      it holds UUIDs, command lines, package versions and PCR values of this machine'),
     ])
   }
   return 0
+}
+
+/** The directory is root's, who alone can read it where sudo ran this. */
+function lookCommand(io: Io, out: string): string {
+  const sudo = io.environment.SUDO_UID === undefined ? '' : 'sudo '
+  const quoted = /^[\w./+:@-]+$/.test(out) ? out : `'${out.replaceAll("'", "'\\''")}'`
+  return `${sudo}aem-reseal --machine ${quoted} status`
 }

@@ -119,6 +119,7 @@ async function runRehearsal(
     simulateRestart,
   })
   if (options.json) printJson(io, result)
+  else ui.say([line(''), line('It was a rehearsal: no session is open, and nothing of it is kept.', 'dim')])
   return result.exit
 }
 

@@ -65,8 +65,17 @@ const deviceStatus = z.looseObject({
     .nullable(),
 })
 
+/** Added by this program: does AEM protect this boot and the next, and why not; the codes are those of the contract. */
+const protectionState = z.looseObject({
+  state: z.enum(['protected', 'not-protected', 'at-risk', 'unknown']),
+  reasons: z.array(
+    z.looseObject({ code: z.string().regex(/^[a-z-]+$/), what: z.string().min(1), next: z.string().min(1) }),
+  ),
+})
+
 export const statusSchema = z.looseObject({
   qubes: z.looseObject({ release: z.string().nullable() }),
+  protection: protectionState,
   aem: z.looseObject({
     installed: z.boolean().nullable(),
     version: z.string().nullable(),

@@ -6,48 +6,63 @@ import {
   isForwardSpent,
   listSharedRegisters,
 } from '../core/decide/device-work.ts'
-import { CLOSED, groupConstants } from '../core/launch/pcr.ts'
 import { listForwardValues } from '../core/seal/forward-record.ts'
 import { findSlotSharers } from '../core/seal/freshness.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import { findLedgerDevice, type LedgerLook } from '../core/session/device-ledger.ts'
 import type { HeldNote } from '../core/session/held-note.ts'
-import { makeDirectoryStore } from '../flow/store.ts'
+import { makeDirectoryStore, type SessionStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
 import { describeLedger, describeNeed, describeSealedFor, describeStranger } from '../messages/devices.ts'
-import { explainSelection, SELECTION_NEXT } from '../messages/selection.ts'
+import { explainSelection } from '../messages/selection.ts'
 import { describeBootCheck } from '../messages/since-approved.ts'
 import { trustedKeyLines } from '../messages/trusted-keys.ts'
 import { findBootedDevice } from '../observe/devices.ts'
+import { observeLogOf, observeProtection, type ProtectionLook } from '../observe/protection-state.ts'
 import { observeSealOutcome } from '../observe/seal-outcome.ts'
+import { observeSealState } from '../observe/seal-state.ts'
 import { type BootCheck, observeBootCheck } from '../observe/since-approved.ts'
 import { type DeviceStatus, observeStatus, type StatusFacts } from '../observe/status.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'
+import { nextOfReason, protectionLines, toProtectionAnswer } from './protection.ts'
+import { decideNext } from './status-next.ts'
 import { makeUi, printJson, stateDirOf } from './world.ts'
 
 /** `aem-reseal status`: one look, no change. */
 export async function runStatus(io: Io, options: GlobalOptions, host: Host): Promise<number> {
   const ui = makeUi(io, options)
   const directory = stateDirOf(options)
-  const store = makeDirectoryStore(host, directory)
-  const session = await store.load()
-  const look = await store.loadDevices()
-  const facts = await ui.progress('looking at the machine', () =>
-    observeStatus(host, listForwardValues(session, look)),
+  const { answer, facts, look } = await ui.progress('looking at the machine', () =>
+    answerStatus(host, makeDirectoryStore(host, directory), io.makeId()),
   )
-  const held = await observeHeld(host, session, await store.loadHeldNote())
-  const boot =
-    session !== null || facts.machine.bootedWithAem !== true
-      ? null
-      : await ui.progress('comparing this boot with the approved one', async () =>
-          observeBootCheck(host, look, await store.loadVersions(), io.makeId(), facts),
-        )
-  const answer = toStatusAnswer(facts, session, held, look, boot)
   if (options.json) printJson(io, answer)
   else ui.say(renderStatus(answer, facts, describeLedger(look, `${directory}/devices.json`)))
   return 0
+}
+
+/** Everything that `status` looks at, and its answer. @param id of a session that is kept nowhere */
+export async function answerStatus(
+  host: Host,
+  store: SessionStore,
+  id: string,
+): Promise<{ readonly answer: StatusAnswer; readonly facts: StatusFacts; readonly look: LedgerLook }> {
+  const session = await store.load()
+  const look = await store.loadDevices()
+  const [facts, seal] = await Promise.all([
+    observeStatus(host, listForwardValues(session, look)),
+    observeSealState(host),
+  ])
+  const held = await observeHeld(host, session, await store.loadHeldNote())
+  const versions = await store.loadVersions()
+  const isCompared = session === null && facts.machine.bootedWithAem === true
+  const [boot, log] = await Promise.all([
+    isCompared ? observeBootCheck(host, look, versions, id, { ...facts, seal }) : null,
+    observeLogOf(host, facts),
+  ])
+  const protection = await observeProtection(host, { status: facts, session, look, held, boot, seal, log })
+  return { answer: toStatusAnswer(facts, protection, session, held, look, boot), facts, look }
 }
 
 /** The gate's note, while it is true: of this boot, and AEM has not sealed since. */
@@ -66,14 +81,17 @@ export type StatusAnswer = ReturnType<typeof toStatusAnswer>
 /** The contract's JSON of `status`. */
 export function toStatusAnswer(
   facts: StatusFacts,
+  protectionLook: ProtectionLook,
   session: Session | null,
-  held: HeldNote | null = null,
-  look: LedgerLook = { state: 'absent' },
-  boot: BootCheck | null = null,
+  held: HeldNote | null,
+  look: LedgerLook,
+  boot: BootCheck | null,
 ) {
-  const { machine, tpm, aem, devices, installedXen } = facts
+  const { machine, tpm, aem, installedXen } = facts
+  const protection = toProtectionAnswer(protectionLook, facts, { session, held, boot })
   return {
     qubes: { release: machine.release },
+    protection,
     aem: {
       installed: aem.installed,
       version: aem.version,
@@ -83,8 +101,8 @@ export function toStatusAnswer(
       selection: toSelectionAnswer(aem.selection),
       badPcrs: facts.badPcrs,
       bootedWithAem: machine.bootedWithAem,
-      measured: facts.measured,
-      devices: devices.map((device) => toDeviceAnswer(device, facts, look)),
+      measured: protectionLook.measured,
+      devices: toDeviceAnswers(facts, look),
     },
     xen: {
       running: { version: machine.xen.version, buildId: machine.xen.buildId },
@@ -102,15 +120,11 @@ export function toStatusAnswer(
             protection: session.protection,
           },
     held: held === null ? null : { at: held.at, why: held.why },
-    deviceList: {
-      state: look.state,
-      detail: 'detail' in look ? look.detail : null,
-      approvedAt: look.state === 'read' ? (look.ledger.approved?.at ?? null) : null,
-    },
+    deviceList: toDeviceListAnswer(look),
     sinceApproved: boot,
     malformedTrustedKeys: facts.malformedTrustedKeys,
     trustedKeysUnread: facts.trustedKeysUnread,
-    next: decideNext(facts, session, held, look, boot),
+    next: decideNext(facts, protection, session, look),
   }
 }
 
@@ -120,6 +134,20 @@ function toSelectionAnswer(look: SelectionLook) {
     line: 'line' in look ? look.line : null,
     text: 'text' in look ? look.text : null,
     reason: 'reason' in look ? look.reason : null,
+  }
+}
+
+/** The contract's elements of `devices`. */
+export function toDeviceAnswers(facts: StatusFacts, look: LedgerLook) {
+  return facts.devices.map((device) => toDeviceAnswer(device, facts, look))
+}
+
+/** The contract's `deviceList`. */
+export function toDeviceListAnswer(look: LedgerLook) {
+  return {
+    state: look.state,
+    detail: 'detail' in look ? look.detail : null,
+    approvedAt: look.state === 'read' ? (look.ledger.approved?.at ?? null) : null,
   }
 }
 
@@ -162,103 +190,6 @@ function toDeviceAnswer(device: DeviceStatus, facts: StatusFacts, look: LedgerLo
         })
       : null,
   }
-}
-
-/** What to run next, and why. */
-export function decideNext(
-  facts: StatusFacts,
-  session: Session | null,
-  held: HeldNote | null = null,
-  look: LedgerLook = { state: 'absent' },
-  boot: BootCheck | null = null,
-): { command: string | null; why: string } {
-  if (session !== null) {
-    const isSameBoot = session.baseline?.bootId != null && session.baseline.bootId === facts.machine.bootId
-    return {
-      command: 'aem-reseal resume',
-      why: isSameBoot
-        ? `a session is open at the step ${session.step}; dom0 has not been restarted since`
-        : `a session is open at the step ${session.step}, and dom0 was restarted`,
-    }
-  }
-  if (held !== null) {
-    return {
-      command: null,
-      why: "AEM's automatic seal was held, and no session is open that could explain the change: decide by hand; `sudo anti-evil-maid-seal` seals",
-    }
-  }
-  if (facts.aem.installed === false) {
-    return {
-      command: 'aem-reseal rehearse',
-      why: 'Anti Evil Maid is not installed here; the rehearsal shows the job',
-    }
-  }
-  if (facts.aem.installed === null)
-    return { command: null, why: 'it could not be found out whether AEM is installed' }
-  if (facts.machine.bootedWithAem === false) {
-    return { command: null, why: 'this boot is not an AEM boot: restart and choose the AEM entry' }
-  }
-  const unfit = decideUnfit(facts)
-  if (unfit !== null) return { command: null, why: unfit }
-  if (boot?.state === 'unexplained')
-    return {
-      command: 'aem-reseal explain',
-      why: 'this boot is not the approved one, and signed packages do not account for it: do not restart, seal or update before you know why',
-    }
-  if (facts.pendingRestart)
-    return { command: 'aem-reseal start', why: 'another Xen is installed than the one that runs' }
-  const changed = facts.devices.find(
-    ({ otherFiles, label }) => listChangedFiles(otherFiles, look, label).length > 0,
-  )
-  if (changed !== undefined)
-    return {
-      command: null,
-      why: `a boot file on ${changed.label} was changed, as said above: find out by whom before you boot from it or bring it up to date`,
-    }
-  const [stale] = facts.devices.filter((device) => device.bootFiles === 'stale' && !device.isStranger)
-  if (stale !== undefined) {
-    return {
-      command: `aem-reseal devices refresh ${stale.label}`,
-      why: `${stale.label} carries other boot files than the installed packages`,
-    }
-  }
-  const [shared] = facts.devices.filter(({ label }) => findSlotSharers(label, facts.devices).length > 0)
-  // On TPM 2.0 no repair helps: the row of the device says what its slot means.
-  if (shared !== undefined && facts.tpm.version === '1.2') {
-    return {
-      command: 'aem-reseal devices repair-slots',
-      why: `${shared.label} and ${findSlotSharers(shared.label, facts.devices).join(', ')} have the same freshness slot`,
-    }
-  }
-  const left = facts.devices.filter(
-    (device) => !device.isStranger && decideDeviceWork(look, device)?.state === 'to-do',
-  )
-  if (left.length > 0) {
-    return {
-      command: null,
-      why: `still to do, as said above: ${left.map((device) => device.label).join(', ')}`,
-    }
-  }
-  if (facts.pendingRestart === null)
-    return { command: 'aem-reseal start', why: 'whether a restart is due is not known' }
-  return { command: null, why: 'nothing to do: the running Xen is the installed one' }
-}
-
-/** Why nothing that AEM seals in this boot protects anything, or can be told to. */
-function decideUnfit({ aem, tpm, measured, badPcrs }: StatusFacts): string | null {
-  if (measured === false && tpm.version !== 'none')
-    return 'PCR 17 holds a public constant: this boot was not measured, and nothing may be sealed to it; `aem-reseal start` says what to look at'
-  if (badPcrs.length > 0)
-    return `PCR ${badPcrs.join(', ')} is selected (SEAL) and was ${groupConstants(
-      tpm.pcrs[tpm.bank ?? 'sha256'] ?? {},
-      badPcrs,
-    )
-      .map(({ words }) => words)
-      .join(
-        ' or ',
-      )}: a seal to it protects nothing, and AEM may refuse it. \`aem-reseal start\` says what can be done`
-  const why = aem.selectedPcrs === null ? explainSelection(aem.selection) : null
-  return why === null ? null : `which PCRs AEM seals to is not known: ${why}. Next: ${SELECTION_NEXT}`
 }
 
 function deviceLines(device: DeviceAnswer): readonly string[] {
@@ -325,13 +256,10 @@ export function renderDevices(
   ]
 }
 
-function selectionRows({ aem }: StatusFacts): readonly Line[] {
-  const why = explainSelection(aem.selection)
-  if (why === null) return [row('sealed to PCRs', aem.selectedPcrs?.join(', ') ?? 'not known')]
-  const style = aem.installed === true ? 'warn' : undefined
-  return wrap(`not known: ${why}`, TEXT_WIDTH).map((text, at) =>
-    row(at === 0 ? 'sealed to PCRs' : '', text, style),
-  )
+function selectionRow({ aem }: StatusFacts): Line {
+  const isKnown = explainSelection(aem.selection) === null && aem.selectedPcrs !== null
+  if (isKnown) return row('sealed to PCRs', aem.selectedPcrs?.join(', ') ?? '')
+  return row('sealed to PCRs', 'not known', aem.installed === true ? 'warn' : undefined)
 }
 
 function bootLines(boot: BootCheck): readonly Line[] {
@@ -347,21 +275,18 @@ function renderStatus(
   facts: StatusFacts,
   ledgerProblem: string | null,
 ): readonly Line[] {
-  const { aem, xen, session, next } = answer
-  return [
+  const { aem, xen, session } = answer
+  const says = (code: string): boolean => answer.protection.reasons.some((reason) => reason.code === code)
+  const above = [
     row('Qubes OS', answer.qubes.release ?? 'not known'),
     row(
       'Anti Evil Maid',
       aem.installed ? `${aem.version ?? ''} (${aem.flavour ?? 'flavour not known'})` : word(aem.installed),
     ),
     row('TPM', aem.tpm ?? 'not known'),
-    ...selectionRows(facts),
+    selectionRow(facts),
     row('booted with AEM', word(aem.bootedWithAem), aem.bootedWithAem === false ? 'warn' : undefined),
     row('measured launch', word(aem.measured), aem.measured === false ? 'warn' : undefined),
-    ...groupConstants(facts.tpm.pcrs[facts.tpm.bank ?? 'sha256'] ?? {}, facts.badPcrs).map(
-      ({ words, pcrs }) =>
-        row(words === CLOSED ? 'failed launch' : words, `PCR ${pcrs.join(', ')}: protects nothing`, 'bad'),
-    ),
     ...renderDevices(aem.devices, ledgerProblem, facts.areDevicesKnown),
     row(
       'Xen running',
@@ -372,16 +297,29 @@ function renderStatus(
       `${xen.installed.evr ?? 'not known'}  build ${xen.installed.buildId?.slice(0, 16) ?? 'not known'}`,
     ),
     row('restart pending', word(xen.pendingRestart), xen.pendingRestart ? 'warn' : undefined),
-    ...(answer.held === null
+    ...(answer.held === null || says('seal-held')
       ? []
-      : wrap(`AEM's automatic seal was held: ${answer.held.why}`, 58).map((text, at) =>
+      : wrap(`AEM's automatic seal was held: ${answer.held.why}`, TEXT_WIDTH).map((text, at) =>
           row(at === 0 ? 'held' : '', text, 'warn'),
         )),
     ...trustedKeyLines(answer.malformedTrustedKeys, answer.trustedKeysUnread),
-    ...(answer.sinceApproved === null ? [] : bootLines(answer.sinceApproved)),
+    ...(answer.sinceApproved === null || says('boot-unexplained') ? [] : bootLines(answer.sinceApproved)),
     row('session', session ? `open since ${session.since}, step ${session.step}` : 'none'),
-    line(''),
-    line(next.command ? `next: ${next.command}` : 'next: nothing to run', 'bold'),
-    ...wrap(next.why, 70).map((text) => line(`      ${text}`)),
+  ]
+  const below = [line(''), ...nextLines(answer)]
+  return [...above, ...protectionLines(answer.protection, above.length + below.length), ...below]
+}
+
+/** A command in one line with what it does; else what to do by hand, or nothing where AEM protects. */
+function nextLines({ next, protection }: StatusAnswer): readonly Line[] {
+  const said = protection.reasons.find((reason) => nextOfReason(reason).why === next.why)
+  const text = said?.next ?? next.why
+  if (next.command === null && protection.state !== 'protected')
+    return wrap(text, TEXT_WIDTH + 14).map((part, at) =>
+      line(`${at === 0 ? 'next: ' : '      '}${part}`, 'bold'),
+    )
+  return [
+    line(next.command === null ? 'next: nothing to run' : `next: ${next.command}`, 'bold'),
+    ...wrap(text, 70).map((part) => line(`      ${part}`)),
   ]
 }

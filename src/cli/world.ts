@@ -68,10 +68,16 @@ export function canAsk(io: Io, options: GlobalOptions): boolean {
   return options.yes || isInteractive(io, options)
 }
 
-/** @throws Failure (exit 2) before anything runs, when questions would come up and nobody could answer */
-export function assertAnswerable(io: Io, options: GlobalOptions, missing: string): void {
+/**
+ * @param isRefusal --yes answers no to what this command asks: then it is not offered
+ * @throws Failure (exit 2) before anything runs, when questions would come up and nobody could answer
+ */
+export function assertAnswerable(io: Io, options: GlobalOptions, missing: string, isRefusal = false): void {
   if (canAsk(io, options)) return
-  throw makeFailure('question-needs-terminal', { options: missing })
+  throw makeFailure('question-needs-terminal', {
+    options: missing,
+    ...(isRefusal ? { isRefusal: 'yes' } : {}),
+  })
 }
 
 export function printJson(io: Io, value: unknown): void {

@@ -3,7 +3,7 @@ import { forwardRecordOf } from '../core/seal/forward-record.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import { renderMessage } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
-import type { AnyStep, AnyStepReport, StepContext, Steps } from './step.ts'
+import type { AnyStep, AnyStepReport, Message, StepContext, Steps } from './step.ts'
 import type { End, Flow, StepId, StepSpec, Target } from './types.ts'
 
 export type FlowResult = {
@@ -53,7 +53,8 @@ export async function runFlow(
     context.ui.say([line(''), line(spec.title, 'bold')])
     const step: AnyStep = steps[id]
     const report: AnyStepReport = await step({ ...context, session })
-    context.ui.say(renderMessage(report.message))
+    const isRehearsal = context.simulateRestart !== null
+    context.ui.say(renderMessage(isRehearsal ? asRehearsed(report.message) : report.message))
     done.push({ id, outcome: report.outcome, facts: report.facts })
     const findings = { ...session.findings, [id]: report.facts }
     session = recordStep(
@@ -74,6 +75,19 @@ export async function runFlow(
     id = target
   }
 }
+
+/** A rehearsal leaves no session: the commands that go on with one are for the real job. */
+function asRehearsed(message: Message): Message {
+  const { next, why } = message
+  const isForReal = /aem-reseal (?!rehearse)/.test(next) && !next.startsWith(IN_REALITY)
+  return {
+    ...message,
+    next: isForReal ? `${IN_REALITY}${next}` : next,
+    ...(why ? { why: why.replace('the session is kept', 'the session would be kept') } : {}),
+  }
+}
+
+const IN_REALITY = 'in reality: '
 
 function recordStep(session: Session, flow: Flow, step: StepId, outcome: string, now: Date): Session {
   const entry = { at: now.toISOString(), flow: flow.id, step, outcome }

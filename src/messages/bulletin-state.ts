@@ -99,7 +99,7 @@ export function unclearWords(missing: readonly MissingPackage[]): string {
 export const UNCLEAR_NEXT: Readonly<Record<Unclear, string>> = {
   'not-looked-up': 'run it in dom0, as root',
   'name-not-known':
-    'compare by hand: `aem-reseal bulletin show` names the package and its version, `rpm -q NAME` what is installed',
+    'compare by hand: `aem-reseal bulletin show ID` names the package and its version, `rpm -q NAME` what is installed',
   'series-not-listed': `install the newest kernels: \`${UPDATE_COMMANDS.stable}\`. A bulletin lists one version for each kernel series that Qubes shipped then, and the series of the installed one is not among them. If nothing newer is offered, Qubes gave that series up: let dom0 use the package \`kernel\` and the qubes \`kernel-qubes-vm\` instead`,
 }
 

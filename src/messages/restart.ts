@@ -133,9 +133,14 @@ export function describeRestartPlan(
   }
   return {
     tone: 'info',
-    what: answer === 'manual' ? 'you restart dom0 yourself' : `restart: ${answer}`,
+    what: answer === 'manual' ? 'you restart dom0 yourself' : `restart: ${planWords(answer)}`,
     next: 'the state is kept first',
   }
+}
+
+function planWords(answer: string): string {
+  if (answer === 'now') return 'now'
+  return answer.startsWith('+') ? `in ${Number(answer.slice(1))} minutes` : `at ${answer}`
 }
 
 const LEFT_BEHIND: Readonly<Record<NonNullable<Session['protection']>, string>> = {
@@ -144,10 +149,13 @@ const LEFT_BEHIND: Readonly<Record<NonNullable<Session['protection']>, string>> 
   plain: 'nothing was changed',
 }
 
-export function describeCheckpoint(session: Session): Message {
+/** @param isRehearsal then there is no session afterwards */
+export function describeCheckpoint(session: Session, isRehearsal = false): Message {
   return {
     tone: 'good',
-    what: `the state is kept (session ${session.id.slice(0, 8)}) and was read back`,
+    what: isRehearsal
+      ? 'the state would be kept in a session, and read back'
+      : `the state is kept (session ${session.id.slice(0, 8)}) and was read back`,
     next: 'after the restart and login: `aem-reseal resume`',
   }
 }
@@ -156,6 +164,7 @@ export function describeRestart(
   outcome: Outcomes['restart'],
   said: string | null,
   protection: Session['protection'] = null,
+  clock: { readonly clock: string; readonly isTomorrow: boolean } | null = null,
 ): Message {
   if (outcome === 'failed') {
     return {
@@ -165,9 +174,11 @@ export function describeRestart(
       next: 'restart dom0 by hand, choose the AEM entry, then run `aem-reseal resume`',
     }
   }
+  const when = clock === null ? '' : ` at ${clock.clock}${clock.isTomorrow ? ' tomorrow' : ''}`
+  const isLater = outcome === 'requested' && clock !== null
   return {
     tone: 'good',
-    what: outcome === 'requested' ? 'dom0 restarts' : 'everything is ready for the restart',
-    next: `${outcome === 'by-hand' ? 'restart dom0, ' : ''}choose the AEM entry in the GRUB menu, ${protection === 'forward-seal' ? 'log in only if your secret appeared' : 'log in'}, then run \`aem-reseal resume\``,
+    what: outcome === 'requested' ? `dom0 restarts${when}` : 'everything is ready for the restart',
+    next: `${isLater ? '`aem-reseal cancel` calls it off until then; else ' : ''}${outcome === 'by-hand' ? 'restart dom0, ' : ''}choose the AEM entry in the GRUB menu, ${protection === 'forward-seal' ? 'log in only if your secret appeared' : 'log in'}, then run \`aem-reseal resume\``,
   }
 }

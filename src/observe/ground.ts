@@ -8,7 +8,7 @@ import { type AemDevice, findBootedDevice, observeDevices } from './devices.ts'
 import { observeEntries } from './launch.ts'
 import { observeLog } from './launch-log.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
-import { observeSealState } from './seal-state.ts'
+import { observeSealState, type SealState } from './seal-state.ts'
 import { observeTpm, type TpmFacts } from './tpm.ts'
 
 export type ObservedGround = {
@@ -23,6 +23,7 @@ export type Looked = {
   readonly machine: MachineFacts
   readonly tpm: TpmFacts
   readonly devices: readonly AemDevice[]
+  readonly seal?: SealState
 }
 
 /** What AEM, the TPM and the list of devices say of this boot. */
@@ -35,7 +36,7 @@ export async function observeGround(
   const tpm = looked?.tpm ?? (await observeTpm(host))
   const devices = looked?.devices ?? (await observeDevices(host, machine))
   const device = findBootedDevice(devices, machine.aemUuid)
-  const { journal } = await observeSealState(host)
+  const { journal } = looked?.seal ?? (await observeSealState(host))
   return {
     facts: {
       bootId: machine.bootId,

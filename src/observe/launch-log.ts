@@ -34,9 +34,11 @@ type Kind = 'none' | 'launched' | 'unknown'
 export async function observeLog(host: Host): Promise<LaunchLog | Failure> {
   const [tboot, trenchboot] = [await observeTbootLog(host), await observeEventLog(host)]
   if ('log' in trenchboot) return trenchboot.log
-  const isDoubtful = 'log' in tboot && tboot.log.measured === false && trenchboot.kind !== 'none'
+  // Where Xen took over a launch, tboot's log is of an earlier boot: memory keeps it over a warm restart.
+  const isDoubtful =
+    'log' in tboot && (trenchboot.kind === 'launched' || isWithoutLaunch(tboot.log, trenchboot))
   if ('log' in tboot && !isDoubtful) return tboot.log
-  const words = 'log' in tboot ? NOT_LAUNCHED_BY_TBOOT : tboot
+  const words = 'log' in tboot ? (tboot.log.measured === false ? NOT_LAUNCHED_BY_TBOOT : EARLIER_LOG) : tboot
   const first = (await isTrenchBootFirst(host, words.kind, trenchboot.kind))
     ? [trenchboot, words]
     : [words, trenchboot]
@@ -56,6 +58,16 @@ const NOT_LAUNCHED_BY_TBOOT = {
   next: SEE_ENTRY,
   kind: 'none',
 } as const
+
+const EARLIER_LOG = {
+  why: 'what txt-stat prints is a log of tboot, which did not launch this boot',
+  next: SEE_ENTRY,
+  kind: 'none',
+} as const
+
+function isWithoutLaunch(log: LaunchLog, trenchboot: { readonly kind: Kind }): boolean {
+  return log.measured === false && trenchboot.kind !== 'none'
+}
 
 /** Whose failure is the reason: of what was at work, else of what is set up (each brings its own GRUB script). */
 async function isTrenchBootFirst(host: Host, tboot: Kind, trenchboot: Kind): Promise<boolean> {

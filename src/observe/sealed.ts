@@ -64,3 +64,17 @@ export function lookAtToken(copy: SealedCopy | null): DigestLook {
 export function isSealed(copy: SealedCopy | null): boolean | null {
   return copy === null ? null : copy.files.some((file) => file.name === TOKEN)
 }
+
+/** Are two copies the same files, as AEM's seal leaves them? null where a digest is missing, or nothing is sealed. */
+export function haveSameFiles(one: SealedCopy | null, other: SealedCopy | null): boolean | null {
+  if (one === null || other === null || one.files.length === 0 || other.files.length === 0) return null
+  const names = new Set([...one.files, ...other.files].map(({ name }) => name))
+  let areSame: boolean | null = true
+  for (const name of names) {
+    const [left, right] = [one, other].map(({ files }) => files.find((file) => file.name === name))
+    if (left === undefined || right === undefined) return false
+    if (left.sha256 === null || right.sha256 === null) areSame = null
+    else if (left.sha256 !== right.sha256) return false
+  }
+  return areSame
+}

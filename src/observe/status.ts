@@ -1,6 +1,7 @@
 import type { SelectionLook } from '../core/aem/seal-selection.ts'
 import type { ComparedFile } from '../core/decide/changed-files.ts'
 import type { Binding } from '../core/decide/device-work.ts'
+import type { BootedCopies, NextEntryLook } from '../core/decide/protection-state.ts'
 import type { InstalledPackage } from '../core/package/rpm.ts'
 import type { MalformedLine } from '../core/package/signers.ts'
 import type { ForwardValuesOf } from '../core/seal/forward-record.ts'
@@ -11,6 +12,7 @@ import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-fil
 import { type AemDevice, observeAllDevices, openDevice } from './devices.ts'
 import { type HashBudget, makeHashBudget } from './hash-budget.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
+import { observeNextEntry } from './next-entry.ts'
 import {
   explainUnreadTrustedKeys,
   observeNewest,
@@ -19,7 +21,7 @@ import {
   observeTrustedKeysFile,
 } from './packages.ts'
 import { exists } from './read.ts'
-import { isSealed, observeSealedCopy, observeTpmId, type SealedCopy } from './sealed.ts'
+import { haveSameFiles, isSealed, observeSealedCopy, observeTpmId, type SealedCopy } from './sealed.ts'
 import { observeSealSelection } from './selection.ts'
 import { isMeasured, listBadPcrs, observeTpm, type TpmFacts } from './tpm.ts'
 
@@ -41,7 +43,13 @@ export type DeviceStatus = AemDevice & {
   readonly binding: Binding
   /** SHA-256 of dom0's sealed token, which every seal renews. */
   readonly tokenSha256: string | null
+  /** What each copy of the sealed files is bound to, and whether they are the same files. */
+  readonly copies: DeviceCopies
+  /** The entry that GRUB boots next from it; null: not looked at. */
+  readonly nextEntry: NextEntryLook | null
 }
+
+export type DeviceCopies = Pick<BootedCopies, 'device' | 'dom0' | 'areSame'>
 
 export type InstalledXen = {
   readonly evr: string | null
@@ -168,35 +176,36 @@ async function observeDeviceFiles(
   expected: ExpectedBootFiles,
   bind: (copy: SealedCopy | null) => Promise<Binding>,
 ): Promise<Omit<DeviceStatus, keyof AemDevice>> {
+  const closed = { bootFiles: null, otherFiles: [], nextEntry: null } as const
   if (device.isStranger)
-    return { bootFiles: null, otherFiles: [], sealed: null, binding: null, tokenSha256: null }
+    return { ...closed, sealed: null, binding: null, tokenSha256: null, copies: UNSEEN_COPIES }
   const tpmId = await observeTpmId(host)
   const dom0Copy = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, device.label)
+  const dom0 = { sealed: isSealed(dom0Copy), binding: await bind(dom0Copy) }
   const tokenSha256 = dom0Copy?.files.find(({ name }) => name === 'secret.fre.sealed2')?.sha256 ?? null
   const media = await openDevice(host, device)
   if (media.state !== 'seen')
-    return {
-      bootFiles: null,
-      otherFiles: [],
-      sealed: isSealed(dom0Copy),
-      binding: await bind(dom0Copy),
-      tokenSha256,
-    }
+    return { ...closed, ...dom0, tokenSha256, copies: { device: null, dom0, areSame: null } }
   try {
     const { root } = media.value
     const copy = tpmId === null ? null : await observeSealedCopy(host, `${root}/aem`, tpmId, device.label)
+    const own = copy === null ? null : { sealed: isSealed(copy), binding: await bind(copy) }
     const bootFiles = await decideBootFiles(host, root, expected)
     return {
       bootFiles,
       otherFiles: bootFiles === 'stale' ? await listOtherFiles(host, root, expected) : [],
-      sealed: isSealed(copy) ?? isSealed(dom0Copy),
-      binding: await bind(copy ?? dom0Copy),
+      sealed: own?.sealed ?? dom0.sealed,
+      binding: own === null ? dom0.binding : own.binding,
       tokenSha256,
+      copies: { device: own, dom0, areSame: haveSameFiles(copy, dom0Copy) },
+      nextEntry: await observeNextEntry(host, root, device.uuid),
     }
   } finally {
     await media.value.close()
   }
 }
+
+const UNSEEN_COPIES: DeviceCopies = { device: null, dom0: { sealed: null, binding: null }, areSame: null }
 
 async function decideBootFiles(
   host: Host,

@@ -26,9 +26,10 @@ async function statusOf(machine: RecordedDom0): Promise<Status> {
 }
 
 describe('status --json', () => {
-  it('on TPM 2.0 with nothing to do', async () => {
+  it('on TPM 2.0, sealed for another boot', async () => {
     expect(await statusOf(aemDom0())).toEqual({
       qubes: { release: '4.2' },
+      protection: { state: 'at-risk', reasons: expect.any(Array) },
       aem: {
         installed: true,
         version: '4.2.0',
@@ -68,7 +69,7 @@ describe('status --json', () => {
       deviceList: { state: 'absent', detail: null, approvedAt: null },
       malformedTrustedKeys: null,
       trustedKeysUnread: null,
-      next: { command: null, why: expect.any(String) },
+      next: { command: 'aem-reseal verify', why: expect.any(String) },
     })
   })
 
@@ -263,7 +264,7 @@ describe('status --json', () => {
     })
     expect(status.next.why).toContain('line 2 of /etc/anti-evil-maid.conf')
     const text = (await runMain(['status', '--machine', machine.write()])).stdout
-    expect(text.replace(/\s+/g, ' ')).toContain('not known: line 2 of /etc/anti-evil-maid.conf')
+    expect(text.replace(/\s+/g, ' ')).toContain('is not known: line 2 of /etc/anti-evil-maid.conf')
     expect(text).not.toMatch(/nothing to do|not set up/)
   })
 

@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { forwardDevice, refreshDevice } from '../../flows/devices.ts'
-import { toStatusAnswer } from '../../src/cli/status.ts'
 import { decideDeviceWork } from '../../src/core/decide/device-work.ts'
 import { listForwardValues } from '../../src/core/seal/forward-record.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
@@ -21,6 +20,7 @@ import { observeVerification } from '../../src/observe/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
 import { machineOf, outcomesOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { statusAnswerOf } from '../support/status.ts'
 
 const INITRAMFS = `/initramfs-${KERNEL_RELEASE}.img`
 
@@ -143,9 +143,7 @@ describe('a device that was not booted from', () => {
     expect(said).toMatch(/at the next boot: one from aem before it would take its token out of the TPM/)
     const needsOf = async () => {
       const host = makeSimulatedHost(machine)
-      const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-      const facts = await observeStatus(host, () => null)
-      const { aem } = toStatusAnswer(facts, null, null, await store.loadDevices())
+      const { aem } = await statusAnswerOf(host)
       return aem.devices.find(({ label }) => label === 'aem.stick')?.work
     }
     expect(await needsOf()).toMatchObject({ needs: 'forward-boot' })
@@ -217,8 +215,7 @@ it('with a Xen that was never approved is named as changed before anything is ov
   const good = stick().files.get(`/${XEN_IMAGE}`)!
   stick().files.set(`/${XEN_IMAGE}`, { ...good, bytes: changeOneByte(good.bytes) })
   const host = makeSimulatedHost(machine)
-  const look = await makeDirectoryStore(host, DEFAULT_STATE_DIR).loadDevices()
-  const { aem, next } = toStatusAnswer(await observeStatus(host), null, null, look)
+  const { aem, next } = await statusAnswerOf(host)
   expect(aem.devices.find(({ label }) => label === 'aem.stick')?.changedFiles).toMatchObject([
     { path: `/${XEN_IMAGE}` },
   ])

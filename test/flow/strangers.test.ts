@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { makeMemoryStore } from '../../src/cli/rehearse.ts'
-import { renderDevices, toStatusAnswer } from '../../src/cli/status.ts'
+import { renderDevices, toDeviceAnswers } from '../../src/cli/status.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import type { Host } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
@@ -40,7 +40,7 @@ function withStick(label: string, change: Partial<Host> = {}) {
 async function look(host: Host) {
   const facts = await observeStatus(host)
   const verified = await observeVerification(host, null)
-  const { devices } = toStatusAnswer(facts, null).aem
+  const devices = toDeviceAnswers(facts, { state: 'absent' })
   return {
     devices,
     verified,

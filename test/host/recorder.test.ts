@@ -14,14 +14,14 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { GlobalOptions, Io } from '../../src/cli/io.ts'
 import { runRecord } from '../../src/cli/record.ts'
-import { type StatusAnswer, toStatusAnswer } from '../../src/cli/status.ts'
+import type { StatusAnswer } from '../../src/cli/status.ts'
 import type { Host } from '../../src/host/host.ts'
 import { makeRealHost } from '../../src/host/real.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
-import { observeStatus } from '../../src/observe/status.ts'
 import { aSession, machineOf } from '../support/built-in.ts'
 import { runMain } from '../support/io.ts'
+import { statusAnswerOf } from '../support/status.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const OPTIONS: GlobalOptions = {
@@ -71,6 +71,25 @@ function withoutBindings(answer: StatusAnswer): StatusAnswer {
   return { ...answer, aem: { ...answer.aem, devices } }
 }
 
+describe('the next step after recording', () => {
+  const said = async (environment: Record<string, string>, name = 'out'): Promise<string> => {
+    let stdout = ''
+    const io = { stdout: (text: string) => void (stdout += text), environment, columns: 80 } as unknown as Io
+    const out = join(temporaryDirectory(), name)
+    await runRecord(io, { ...OPTIONS, json: false }, makeSimulatedHost(machineOf('clean-update')), out)
+    return stdout.replaceAll(out, 'OUT')
+  }
+
+  it("says sudo where sudo ran it: the directory is root's", async () => {
+    expect(await said({ SUDO_UID: '1000' })).toContain('next: sudo aem-reseal --machine OUT status;')
+    expect(await said({})).toContain('next: aem-reseal --machine OUT status;')
+  })
+
+  it('quotes a name that a shell would take apart', async () => {
+    expect(await said({}, "my machine's")).toContain(`next: aem-reseal --machine '`)
+  })
+})
+
 describe('a recorded machine', () => {
   it.each(['clean-update', 'stale-stick', 'two-devices', 'no-aem'])(
     'of the built-in machine %s answers status as the machine did',
@@ -78,7 +97,7 @@ describe('a recorded machine', () => {
       const machine = machineOf(name)
       const { out, exit } = await record(makeSimulatedHost(machine))
       expect(exit).toBe(0)
-      const wanted = withoutBindings(toStatusAnswer(await observeStatus(makeSimulatedHost(machine)), null))
+      const wanted = withoutBindings(await statusAnswerOf(makeSimulatedHost(machine)))
       const replayed = await runMain(['status', '--json', '--machine', out])
       expect(replayed.exit).toBe(0)
       expect(replayed.json).toEqual(JSON.parse(JSON.stringify(wanted)))
@@ -114,7 +133,7 @@ describe('a recorded machine', () => {
   it('of this very computer answers status as it does', async () => {
     const state = temporaryDirectory()
     const host = makeRealHost({ stateDir: state, userDirectories: [] })
-    const wanted = toStatusAnswer(await observeStatus(host), null)
+    const wanted = await statusAnswerOf(host, state)
     const { out, exit } = await record(host)
     await host.close()
     expect(exit).toBe(0)

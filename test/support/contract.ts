@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import * as z from 'zod'
 
 /*
@@ -9,6 +10,17 @@ const hex = z.string().regex(/^[0-9a-f]+$/)
 const time = z.iso.datetime()
 const pcrIndex = z.number().int().min(0).max(23)
 
+/** The codes of `protection.reasons`, read from the table of docs/contract.md. */
+export const PROTECTION_CODES = readProtectionCodes()
+
+function readProtectionCodes(): [string, ...string[]] {
+  const text = readFileSync(new URL('../../docs/contract.md', import.meta.url), 'utf8')
+  const table = text.slice(text.indexOf('| `protection` code |'))
+  const rows = table.slice(0, table.indexOf('\n\n')).split('\n').slice(2)
+  const [first, ...others] = rows.map((row) => /^\| `([a-z-]+)` \|/.exec(row)?.[1] ?? '')
+  return [first ?? '', ...others]
+}
+
 /** Addition of docs/contract.md: this boot, held against the last approved one. */
 export const sinceApprovedShape = z.strictObject({
   label: z.string().regex(/^aem/),
@@ -19,8 +31,19 @@ export const sinceApprovedShape = z.strictObject({
   what: z.array(z.string().min(1)),
 })
 
+/** Addition of docs/contract.md: whether AEM protects, with the codes named there. */
+export const protectionShape = z
+  .strictObject({
+    state: z.enum(['protected', 'not-protected', 'at-risk', 'unknown']),
+    reasons: z.array(
+      z.strictObject({ code: z.enum(PROTECTION_CODES), what: z.string().min(1), next: z.string().min(1) }),
+    ),
+  })
+  .refine(({ state, reasons }) => (state === 'protected') === (reasons.length === 0))
+
 export const statusShape = z.strictObject({
   qubes: z.strictObject({ release: z.string().nullable() }),
+  protection: protectionShape,
   aem: z.strictObject({
     installed: z.boolean().nullable(),
     version: z.string().nullable(),

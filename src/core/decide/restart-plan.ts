@@ -4,6 +4,23 @@ export type RestartPlan =
   | { readonly kind: 'at'; readonly clockTime: string }
   | { readonly kind: 'manual' }
 
+/**
+ * When shutdown(8) restarts by that plan, as a clock of this dom0 shows it.
+ * @param now local time counts
+ * @returns null where no time is planned
+ */
+export function restartClock(plan: RestartPlan, now: Date): { clock: string; isTomorrow: boolean } | null {
+  if (plan.kind === 'minutes') {
+    const at = new Date(now.getTime() + Number(plan.minutes) * 60_000)
+    return { clock: clockOf(at), isTomorrow: at.getDate() !== now.getDate() }
+  }
+  return plan.kind === 'at' ? { clock: plan.clockTime, isTomorrow: plan.clockTime <= clockOf(now) } : null
+}
+
+function clockOf(time: Date): string {
+  return [time.getHours(), time.getMinutes()].map((part) => String(part).padStart(2, '0')).join(':')
+}
+
 /** At most a day: a restart planned further away is forgotten. */
 const MAX_MINUTES = 1440
 

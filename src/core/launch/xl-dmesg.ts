@@ -39,3 +39,8 @@ export function lastBootOf(text: string): string {
   const starts = [...text.matchAll(BANNER)]
   return text.slice(starts.at(-1)?.index ?? text.length)
 }
+
+/** Has Xen taken over a launch of TrenchBoot? Its own lines say so: `(XEN) SLAUNCH: reserving SLB (0x... - 0x...)`. */
+export function hasLaunchLine(text: string): boolean {
+  return /^(?:\[[^\]\n]*\] ?)?\(XEN\) (?:\[[^\]\n]*\] )?SLAUNCH: /m.test(text)
+}

@@ -1,5 +1,5 @@
 import { type CommandCall, command } from '../../commands.ts'
-import { parseRestartPlan, type RestartPlan } from '../../core/decide/restart-plan.ts'
+import { parseRestartPlan, type RestartPlan, restartClock } from '../../core/decide/restart-plan.ts'
 import { describeRestart } from '../../messages/restart.ts'
 import { line } from '../../ui/ui.ts'
 import type { Step } from '../step.ts'
@@ -23,7 +23,7 @@ export const restart: Step<'restart'> = async ({ host, ui, options, session }) =
   return {
     outcome,
     facts: { restart: session.restart, argv: call.argv },
-    message: describeRestart(outcome, said, session.protection),
+    message: describeRestart(outcome, said, session.protection, restartClock(plan, host.now())),
   }
 }
 

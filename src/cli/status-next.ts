@@ -1,0 +1,73 @@
+import { decideDeviceWork } from '../core/decide/device-work.ts'
+import type { ProtectionReason } from '../core/decide/protection-state.ts'
+import { findSlotSharers } from '../core/seal/freshness.ts'
+import type { Session } from '../core/session/checkpoint.ts'
+import type { LedgerLook } from '../core/session/device-ledger.ts'
+import type { StatusFacts } from '../observe/status.ts'
+import { nextOfReason, type ProtectionAnswer } from './protection.ts'
+
+/** What to run next, and why: what protects comes first, then what the devices need, then what could not be told. */
+export function decideNext(
+  facts: StatusFacts,
+  { state, reasons }: ProtectionAnswer,
+  session: Session | null,
+  look: LedgerLook,
+): { command: string | null; why: string } {
+  const open = session === null ? undefined : reasons.find(({ code }) => code === 'session-open')
+  const first = open ?? reasons.find(({ code }) => !isMinor(code))
+  if (first !== undefined) return nextOfReason(first)
+  const device = decideDeviceNext(facts, look)
+  if (device !== null) return device
+  const minor = reasons.find(({ code }) => isMinor(code))
+  if (minor !== undefined) return nextOfReason(minor)
+  return state === 'protected'
+    ? { command: null, why: 'nothing to do: the running Xen is the installed one' }
+    : { command: null, why: 'see why AEM may not protect' }
+}
+
+/** Reasons that wait until what the devices need is done: `verify` helps, or a look was not complete. */
+const MINOR: readonly ProtectionReason[] = [
+  'copy-missing',
+  'copy-differs',
+  'sealed-to-other',
+  'device-absent',
+  'device-unknown',
+  'seal-unknown',
+  'next-entry-unknown',
+  'restart-unknown',
+  'launch-log-unread',
+]
+
+function isMinor(code: ProtectionReason): boolean {
+  return MINOR.includes(code)
+}
+
+/** What the devices need that has nothing to do with this boot. */
+function decideDeviceNext(
+  facts: StatusFacts,
+  look: LedgerLook,
+): { command: string | null; why: string } | null {
+  const [stale] = facts.devices.filter((device) => device.bootFiles === 'stale' && !device.isStranger)
+  if (stale !== undefined) {
+    return {
+      command: `aem-reseal devices refresh ${stale.label}`,
+      why: `${stale.label} carries other boot files than the installed packages`,
+    }
+  }
+  const [shared] = facts.devices.filter(({ label }) => findSlotSharers(label, facts.devices).length > 0)
+  // On TPM 2.0 no repair helps: the row of the device says what its slot means.
+  if (shared !== undefined && facts.tpm.version === '1.2') {
+    return {
+      command: 'aem-reseal devices repair-slots',
+      why: `${shared.label} and ${findSlotSharers(shared.label, facts.devices).join(', ')} have the same freshness slot`,
+    }
+  }
+  const left = facts.devices.filter(
+    (device) => !device.isStranger && decideDeviceWork(look, device)?.state === 'to-do',
+  )
+  if (left.length === 0) return null
+  return {
+    command: null,
+    why: `still to do, as said above: ${left.map((device) => device.label).join(', ')}`,
+  }
+}
