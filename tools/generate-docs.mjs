@@ -10,10 +10,7 @@ const TOP = new URL('../', import.meta.url)
 const ENTRY = `
 export { renderCommandsDocument } from './src/render-commands.ts'
 export { describeFlow, mermaidOfFlow } from './src/flow/describe.ts'
-export { repairSlots } from './flows/devices.ts'
-export { postUpdate } from './flows/post-update.ts'
-export { resume } from './flows/resume.ts'
-export { rehearsal } from './flows/rehearsal.ts'
+export { FLOWS } from './flows/index.ts'
 export { OUTPUT_SCHEMAS, OUTPUT_TITLES } from './src/cli/schemas.ts'
 export { commandsSchema as recordedCommandsSchema, machineSchema } from './src/host/recorded-format.ts'
 export { sessionSchema } from './src/core/session/checkpoint.ts'
@@ -46,8 +43,8 @@ export async function generateDocuments() {
   ])
 }
 
-function renderFlows({ describeFlow, mermaidOfFlow, postUpdate, resume, repairSlots, rehearsal }) {
-  const sections = [postUpdate, resume, repairSlots, rehearsal].flatMap((flow) => [
+function renderFlows({ describeFlow, mermaidOfFlow, FLOWS }) {
+  const sections = FLOWS.flatMap((flow) => [
     `## ${flow.title}`,
     '',
     `Flow \`${flow.id}\`; \`aem-reseal plan ${flow.id}\` prints this.`,

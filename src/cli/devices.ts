@@ -1,10 +1,9 @@
-import { forwardDevice, refreshDevice, repairSlots } from '../../flows/devices.ts'
+import { DEVICE_FLOWS } from '../../flows/index.ts'
 import { labelOf } from '../core/aem/devices.ts'
 import { EXIT } from '../core/failure.ts'
 import { listForwardValues } from '../core/seal/forward-record.ts'
 import { startSession } from '../core/session/checkpoint.ts'
 import { makeDirectoryStore } from '../flow/store.ts'
-import type { Flow } from '../flow/types.ts'
 import type { Host } from '../host/host.ts'
 import { describeLedger } from '../messages/devices.ts'
 import { makeFailure } from '../messages.ts'
@@ -16,11 +15,11 @@ import { runDeviceFlow } from './session.ts'
 import { renderDevices, toDeviceAnswers, toDeviceListAnswer } from './status.ts'
 import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
 
-export const DEVICE_ACTS = ['repair-slots', 'refresh', 'forward-seal'] as const
-export type DeviceAct = (typeof DEVICE_ACTS)[number]
+export type DeviceAct = keyof typeof DEVICE_FLOWS
+export const DEVICE_ACTS = Object.keys(DEVICE_FLOWS) as readonly DeviceAct[]
 
 export function isDeviceAct(text: string): text is DeviceAct {
-  return DEVICE_ACTS.some((act) => act === text)
+  return Object.hasOwn(DEVICE_FLOWS, text)
 }
 
 /** `aem-reseal devices`: every AEM device with its state and what it needs. */
@@ -40,12 +39,6 @@ export async function runDevices(io: Io, options: GlobalOptions, host: Host): Pr
   return EXIT.done
 }
 
-const FLOW_OF_ACT: Readonly<Record<DeviceAct, Flow>> = {
-  'repair-slots': repairSlots,
-  refresh: refreshDevice,
-  'forward-seal': forwardDevice,
-}
-
 /**
  * `aem-reseal devices repair-slots`, `refresh`, `forward-seal`: a short flow of its own, with the same lock and checkpoint as a
  * session.
@@ -58,7 +51,7 @@ export async function runDeviceAct(
   act: DeviceAct,
   name: string | null,
 ): Promise<number> {
-  const flow = FLOW_OF_ACT[act]
+  const flow = DEVICE_FLOWS[act]
   if (act === 'repair-slots' && name !== null)
     throw makeFailure('usage', { reason: 'devices repair-slots takes no device: it looks at all of them' })
   if (act === 'forward-seal' && name === null)

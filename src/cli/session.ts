@@ -1,4 +1,4 @@
-import { forwardDevice, refreshDevice, repairSlots } from '../../flows/devices.ts'
+import { DEVICE_FLOWS } from '../../flows/index.ts'
 import { postUpdate } from '../../flows/post-update.ts'
 import { resume } from '../../flows/resume.ts'
 import { command } from '../commands.ts'
@@ -100,10 +100,10 @@ export async function runResume(io: Io, options: GlobalOptions, host: Host): Pro
   )
 }
 
-const DEVICE_FLOWS: readonly Flow[] = [repairSlots, refreshDevice, forwardDevice]
+const OF_DEVICES: readonly Flow[] = Object.values(DEVICE_FLOWS)
 
 function isDeviceFlow(flow: Flow): boolean {
-  return DEVICE_FLOWS.includes(flow)
+  return OF_DEVICES.includes(flow)
 }
 
 /**
@@ -133,7 +133,7 @@ export async function runDeviceFlow(
 
 /** Before the restart the post-update flow goes on at its step; after it, the resume flow looks at everything anew. */
 export function choosePlace(session: Session, bootId: string | null): { flow: Flow; from: StepId } {
-  const own = DEVICE_FLOWS.find(({ id }) => id === session.flow)
+  const own = OF_DEVICES.find(({ id }) => id === session.flow)
   if (own) return { flow: own, from: own.start }
   // Without a baseline nothing was recorded and nothing planned: the wizard begins anew.
   if (session.baseline === null && session.flow === 'post-update')
@@ -192,7 +192,7 @@ export async function runCancel(io: Io, options: GlobalOptions, host: Host): Pro
         ...(session.protection === 'hold'
           ? [line("AEM's automatic seal stays on hold; `aem-reseal gate remove` takes the drop-in away")]
           : []),
-        ...(DEVICE_FLOWS.some(({ id }) => id === session.flow)
+        ...(OF_DEVICES.some(({ id }) => id === session.flow)
           ? [line('next: `aem-reseal devices` says what each device needs')]
           : [
               line('next: the update is still installed and the change will come with the next restart;'),

@@ -1,23 +1,10 @@
-import { forwardDevice, refreshDevice, repairSlots } from '../../flows/devices.ts'
-import { postUpdate } from '../../flows/post-update.ts'
-import { rehearsal } from '../../flows/rehearsal.ts'
-import { resume } from '../../flows/resume.ts'
+import { FLOWS } from '../../flows/index.ts'
 import { describeFlow, mermaidOfFlow } from '../flow/describe.ts'
-import type { Flow } from '../flow/types.ts'
 import { makeFailure } from '../messages.ts'
 import { listCommandRows } from '../render-commands.ts'
 import { line } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { makeUi, printJson } from './world.ts'
-
-export const FLOWS: readonly Flow[] = [
-  postUpdate,
-  resume,
-  repairSlots,
-  refreshDevice,
-  forwardDevice,
-  rehearsal,
-]
 
 /** `aem-reseal commands`: every program that may ever run. */
 export function runCommands(io: Io, options: GlobalOptions): number {

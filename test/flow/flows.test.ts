@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { FLOW_IDS } from '../../src/core/session/checkpoint.ts'
 import { nextTarget } from '../../src/flow/runner.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import type { Flow, StepId, Target } from '../../src/flow/types.ts'
 import { edgesOf, FLOWS, nextStepsOf, reachableFrom, specOf, stepIdsOf } from '../support/flows.ts'
+import { readSources } from '../support/sources.ts'
 
 const ENDS = ['done', 'attention', 'waiting-for-restart', 'unexplained']
 
@@ -123,6 +126,16 @@ it('calls an outcome that no flow handles a defect, loudly', () => {
   for (const flow of FLOWS) {
     expect(() => nextTarget(flow, flow.start, 'never-heard-of')).toThrow(/unhandled/)
   }
+})
+
+it('lists every flow once: those of the files in flows/, those of a session, those of the documents', async () => {
+  const files = readSources('flows').filter(({ path }) => path !== 'flows/index.ts')
+  const modules = await Promise.all(files.map(({ path }) => import(`../../${path}`)))
+  const written = modules.flatMap((module) => Object.values(module) as Flow[]).filter(({ steps }) => steps)
+  expect(FLOWS.map(({ id }) => id).sort()).toEqual(written.map(({ id }) => id).sort())
+  expect(FLOWS.map(({ id }) => id).sort()).toEqual([...FLOW_IDS].sort())
+  const document = readFileSync('docs/flows.md', 'utf8')
+  for (const { id } of FLOWS) expect(document).toContain(`Flow \`${id}\``)
 })
 
 it('uses every step of the program in some flow', () => {

@@ -1,4 +1,4 @@
-import { FLOWS } from '../../src/cli/tables.ts'
+import { FLOWS } from '../../flows/index.ts'
 import type { Flow, StepId, StepSpec, Target } from '../../src/flow/types.ts'
 
 export { FLOWS }
