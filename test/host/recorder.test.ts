@@ -74,7 +74,10 @@ function withoutBindings(answer: StatusAnswer): StatusAnswer {
 describe('the next step after recording', () => {
   const said = async (environment: Record<string, string>, name = 'out'): Promise<string> => {
     let stdout = ''
-    const io = { stdout: (text: string) => void (stdout += text), environment, columns: 80 } as unknown as Io
+    const say = (text: string): void => {
+      stdout += text
+    }
+    const io = { stdout: say, environment, columns: 80 } as unknown as Io
     const out = join(temporaryDirectory(), name)
     await runRecord(io, { ...OPTIONS, json: false }, makeSimulatedHost(machineOf('clean-update')), out)
     return stdout.replaceAll(out, 'OUT')

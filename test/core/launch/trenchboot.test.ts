@@ -15,7 +15,7 @@ import {
   type Variant,
   xenFile,
 } from '../../support/trenchboot-launch.ts'
-import { imageOf } from './launch-world.ts'
+import { imageOf, SIGNED } from './launch-world.ts'
 import { ALGORITHMS, registersOf, type WrittenEvent, writeAgileLog } from './tcg-writer.ts'
 
 import {
