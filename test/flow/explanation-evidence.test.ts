@@ -195,6 +195,22 @@ describe('after the restart', () => {
     expect((await explained(other)).verdict).toBe('unexplained')
   })
 
+  it('a boot file that was there at the confirmation and is gone is named', async () => {
+    const machine = machineOf('clean-update')
+    bootFilesOf(machine).set('xen-4.17.2.gz', { bytes: Buffer.from('an older Xen'), mtimeMs: 0 })
+    const { session } = await started(machine)
+    for (const { files } of machine.devices) files.delete('/xen-4.17.2.gz')
+    restartMachine(machine)
+    const { verdict, reasons } = await explain(machine, session)
+    expect(verdict).toBe('unexplained')
+    expect(reasons).toContainEqual(
+      expect.objectContaining({
+        code: 'boot-file-unreadable',
+        what: expect.stringContaining('/boot/xen-4.17.2.gz'),
+      }),
+    )
+  })
+
   it('a register that cannot be read is told once, as that', async () => {
     const { machine, session } = await started()
     restartMachine(machine)
