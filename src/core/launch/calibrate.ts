@@ -41,6 +41,9 @@ export type CalibrationResult =
 export function calibrateLaunch(input: CalibrationInput): CalibrationResult {
   const { log } = input
   const failed = (refusal: Refusal): CalibrationResult => ({ calibration: null, refusal })
+  // The registers tell a launch that did not take place better than any log: txt-stat says TRUE on machines without TXT.
+  const launched = log === null || log instanceof Failure ? checkMeasured(null, input.pcrsNow) : null
+  if (launched !== null) return failed(launched)
   if (log === null) return failed(refuse('log-unreadable', 'there is no launch log of this boot'))
   if (log instanceof Failure)
     return failed(refuse('log-unreadable', log.text.what, log.text.next ?? undefined))
@@ -59,12 +62,12 @@ export function calibrateLaunch(input: CalibrationInput): CalibrationResult {
     : findRule(log, log.map, banks, input)
 }
 
-function checkMeasured(log: LaunchLog, pcrs: PcrBanks): Refusal | null {
+function checkMeasured(log: LaunchLog | null, pcrs: PcrBanks): Refusal | null {
   // A bank that the launch does not use reads all zeros; the others are those of a launch that failed.
   const failed = Object.values(pcrs)
     .map((bank) => constantOf(bank[PCR.drtm] ?? '00'))
     .some((constant) => constant === 'unlaunched' || constant === 'capped')
-  if (log.measured !== false && !failed) return null
+  if (log?.measured !== false && !failed) return null
   return refuse(
     'unmeasured',
     'this boot was not measured: the launch did not take place, and AEM protects nothing',

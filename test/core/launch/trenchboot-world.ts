@@ -130,20 +130,24 @@ export function filesOf(
 export function explain(
   before: Launch,
   now: Launch,
-  changes: Partial<ExplanationInput> & { disk?: Launch; events?: WrittenEvent[] } = {},
+  changes: Partial<ExplanationInput> & {
+    disk?: Launch
+    events?: WrittenEvent[]
+    algorithms?: readonly Algorithm[]
+  } = {},
 ) {
-  const { disk: device = now, events = eventsOf(now), ...rest } = changes
+  const { disk: device = now, events = eventsOf(now), algorithms = BOTH, ...rest } = changes
   const booted = entry(device)
   return explainChange({
     before: {
-      pcrs: registersOf(eventsOf(before), BOTH),
-      components: listComponents(parse(eventsOf(before)), entry(before)),
+      pcrs: registersOf(eventsOf(before), algorithms),
+      components: listComponents(parse(eventsOf(before), algorithms), entry(before)),
     },
-    pcrsNow: registersOf(events, BOTH),
-    log: parse(events),
+    pcrsNow: registersOf(events, algorithms),
+    log: parse(events, algorithms),
     booted,
     rule: null,
-    bank: 'sha256',
+    bank: algorithms.some(({ bank }) => bank === 'sha256') ? 'sha256' : 'sha1',
     selected: [17, 18],
     prediction: null,
     files: filesOf(device),
