@@ -209,8 +209,8 @@ describe('verify', () => {
   it('asks to plug in only what is not plugged in', async () => {
     const away = protectedDom0().withFile('/var/lib/anti-evil-maid/aem.stick/tpm-freshness-slot', '1\n')
     const { stdout } = await runMain(['verify', '--device', '.stick', '--machine', away.write()])
-    expect(joined(stdout)).toContain('plug aem.stick in and run `aem-reseal verify`')
+    expect(joined(stdout)).toContain('plug in aem.stick and run `aem-reseal verify`')
     const there = await runMain(['verify', '--machine', protectedDom0().write()])
-    expect(there.stdout).not.toMatch(/plug/)
+    expect(there.stdout).not.toMatch(/plug in/)
   })
 })

@@ -44,12 +44,13 @@ const WEIGHT = {
   'copy-differs': 'at-risk',
   'sealed-to-other': 'at-risk',
   'session-open': 'unknown',
+  // Before what a recorded machine never holds: this one has a cure of its own.
+  'launch-log-unread': 'unknown',
   'device-absent': 'unknown',
   'device-unknown': 'unknown',
   'seal-unknown': 'unknown',
   'next-entry-unknown': 'unknown',
   'restart-unknown': 'unknown',
-  'launch-log-unread': 'unknown',
 } as const satisfies Record<string, Exclude<ProtectionState, 'protected'>>
 
 export type ProtectionReason = keyof typeof WEIGHT
