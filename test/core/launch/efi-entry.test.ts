@@ -93,6 +93,7 @@ describe('where Xen prints', () => {
     ['console=com1 smt=off', 'console=none', false],
     ['console=com1', 'console=none -- init=/evil', false],
     ['console=com1', 'console=none --', false],
+    ['console=com1 -- quiet', 'console=none -- quiet', false],
     ['console=com1', 'console=com1', false],
     ['x', 'x console', false],
   ])('%j to %j: %s', (before, now, is) => {
