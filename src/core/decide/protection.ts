@@ -49,7 +49,9 @@ function forwardSeal({ isPredicted, refusal, tpm }: ProtectionFacts): Way {
 
 function hold({ isHoldInstalled, isUnitLoaded, program }: ProtectionFacts): Way {
   if (isHoldInstalled === true) return AVAILABLE
-  if (isUnitLoaded !== true) return { available: false, why: "systemd does not know AEM's seal unit" }
+  if (isUnitLoaded === null)
+    return { available: false, why: "systemd could not be asked for AEM's seal unit" }
+  if (!isUnitLoaded) return { available: false, why: "systemd does not know AEM's seal unit" }
   if (program.path === null) {
     return { available: false, why: program.why ?? 'there is no program that systemd could ask' }
   }

@@ -36,6 +36,11 @@ describe('not available', () => {
     return found.available ? null : found.why
   }
 
+  test('hold tells a unit that nobody asked for from one that is not there', () => {
+    expect(why({ isUnitLoaded: null }, 'hold')).toBe("systemd could not be asked for AEM's seal unit")
+    expect(why({ isUnitLoaded: false }, 'hold')).toBe("systemd does not know AEM's seal unit")
+  })
+
   test('forward seal says what was refused', () => {
     expect(why({ isPredicted: false, refusal: 'no log' }, 'forward-seal')).toContain('no log')
     expect(why({ tpm: null }, 'forward-seal')).toContain('TPM')
