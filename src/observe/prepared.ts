@@ -81,8 +81,9 @@ async function observeLook(
       : (devices.find(({ label }) => label === session.device) ?? null)
   const own = devices.filter(({ isStranger }) => !isStranger)
   const { version } = await observeTpm(host)
-  const [contents, packages, luks] = await Promise.all([
-    observeContents(host, device),
+  const tpmId = await observeTpmId(host)
+  const [{ own: onDevice, ...contents }, packages, luks] = await Promise.all([
+    observeContents(host, device, tpmId),
     listPackages(host),
     observeLuks(host, baseline),
   ])
@@ -94,16 +95,30 @@ async function observeLook(
       packages,
       selectedPcrs: await observeSelection(host),
       luks,
-      sealed: await listSealed(host, device, own),
+      sealed: tpmId === null ? null : await listSealed(host, tpmId, own, onDevice),
       sharers: label === null ? [] : listSharers(label, own, version),
     },
   }
 }
 
-type Contents = Pick<PreparedLook, 'deviceOut' | 'files' | 'entry' | 'grubConfig'>
+type Contents = Pick<PreparedLook, 'deviceOut' | 'files' | 'entry' | 'grubConfig'> & {
+  /** The sealed files that the device carries itself; null: they could not be listed. */
+  readonly own: readonly SealedDigest[] | null
+}
 
-async function observeContents(host: Host, device: AemDevice | null): Promise<Contents> {
-  const out = (deviceOut: string): Contents => ({ deviceOut, files: [], entry: null, grubConfig: null })
+/** All that is on the device, in one look: a stick is mounted for it. */
+async function observeContents(
+  host: Host,
+  device: AemDevice | null,
+  tpmId: string | null,
+): Promise<Contents> {
+  const out = (deviceOut: string): Contents => ({
+    deviceOut,
+    files: [],
+    entry: null,
+    grubConfig: null,
+    own: [],
+  })
   if (device === null) return out('what the AEM device of this boot carries: it is not plugged in')
   const media = await openDevice(host, device)
   if (media.state !== 'seen')
@@ -119,12 +134,15 @@ async function observeContents(host: Host, device: AemDevice | null): Promise<Co
     for (const name of names)
       files.push({ name: `/${name}`, sha256: (await budget.digest(`${root}/${name}`))?.sha256 ?? null })
     const config = await observeGrub(host, root, null, device.uuid)
+    const { label } = device
+    const copy = tpmId === null ? null : await observeSealedCopy(host, `${root}/aem`, tpmId, label)
     const entry = config === null || config instanceof Failure ? null : decideNextEntry(config).entry
     return {
       deviceOut: null,
       files,
       entry: entry === null ? null : digestEntry(entry),
       grubConfig: await digestGrubConfig(host, root),
+      own: copy?.files.map(({ name, sha256 }) => ({ label, copy: 'device', name, sha256 })) ?? null,
     }
   } finally {
     await media.value.close()
@@ -157,27 +175,19 @@ async function observeLuks(host: Host, { bank, selectedPcrs }: Baseline): Promis
   return 'value' in headers ? headers.value : null
 }
 
+/** dom0's copies of all devices, and the device's own. @returns null where one could not be read */
 async function listSealed(
   host: Host,
-  device: AemDevice | null,
+  tpmId: string,
   own: readonly AemDevice[],
+  onDevice: readonly SealedDigest[] | null,
 ): Promise<readonly SealedDigest[] | null> {
-  const tpmId = await observeTpmId(host)
-  if (tpmId === null) return null
-  const sealed: SealedDigest[] = []
+  if (onDevice === null) return null
+  const sealed: SealedDigest[] = [...onDevice]
   for (const { label } of own) {
     const copy = await observeSealedCopy(host, '/var/lib', tpmId, label)
     if (copy === null) return null
     sealed.push(...copy.files.map(({ name, sha256 }) => ({ label, copy: 'dom0' as const, name, sha256 })))
   }
-  const media = device === null ? null : valueOrNull(await openDevice(host, device))
-  if (device === null || media === null) return sealed
-  try {
-    const { label } = device
-    const copy = await observeSealedCopy(host, `${media.root}/aem`, tpmId, label)
-    for (const { name, sha256 } of copy?.files ?? []) sealed.push({ label, copy: 'device', name, sha256 })
-    return sealed
-  } finally {
-    await media.close()
-  }
+  return sealed
 }
