@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { parseKernelParameters } from '../core/aem/configuration.ts'
 import { listPredictedValues } from '../core/decide/approved-state.ts'
 import { listSharers } from '../core/decide/device-work.ts'
 import { comparePrepared, type PreparedLook, type Preparedness } from '../core/decide/preparedness.ts'
@@ -16,8 +17,8 @@ import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './
 import { observeGrub } from './grub.ts'
 import { makeHashBudget } from './hash-budget.ts'
 import { observeLuksPcr } from './luks-headers.ts'
-import { observeMachine } from './machine.ts'
 import { MEASURED_PACKAGES, observePackage } from './packages.ts'
+import { readTextOrNull } from './read.ts'
 import { observeSealedCopy, observeTpmId } from './sealed.ts'
 import { observeSelection } from './selection.ts'
 import { observeTpm } from './tpm.ts'
@@ -59,7 +60,8 @@ export async function observePrepared(host: Host, session: Session): Promise<Pre
 export async function observePreparedness(host: Host, session: Session | null): Promise<Preparedness | null> {
   const { prepared, baseline } = session ?? {}
   if (!session || !prepared || !baseline) return null
-  if ((await observeMachine(host)).bootId !== prepared.bootId) return null
+  const bootId = (await readTextOrNull(host, '/proc/sys/kernel/random/boot_id'))?.trim() ?? null
+  if (bootId !== prepared.bootId) return null
   return comparePrepared(prepared, (await observeLook(host, session, baseline)).look)
 }
 
@@ -73,11 +75,14 @@ async function observeLook(
   session: Pick<Session, 'device'>,
   baseline: Baseline,
 ): Promise<{ readonly label: string | null; readonly look: PreparedLook }> {
-  const machine = await observeMachine(host)
-  const devices = await observeDevices(host, machine)
+  // No more of the machine than is needed: `status` asks this each time.
+  const commandLine = (await readTextOrNull(host, '/proc/cmdline'))?.trim() ?? null
+  const named = new Set(commandLine === null ? [] : parseKernelParameters(commandLine, 'aem.uuid'))
+  const aemUuid = named.size === 1 ? ([...named][0] ?? null) : null
+  const devices = await observeDevices(host, { aemUuid })
   const device =
     session.device === null
-      ? findBootedDevice(devices, machine.aemUuid)
+      ? findBootedDevice(devices, aemUuid)
       : (devices.find(({ label }) => label === session.device) ?? null)
   const own = devices.filter(({ isStranger }) => !isStranger)
   const { version } = await observeTpm(host)
@@ -85,7 +90,7 @@ async function observeLook(
   const [{ own: onDevice, ...contents }, packages, luks] = await Promise.all([
     observeContents(host, device, tpmId),
     listPackages(host),
-    observeLuks(host, baseline),
+    observeLuks(host, baseline, commandLine),
   ])
   const label = device?.label ?? null
   return {
@@ -169,9 +174,13 @@ async function listPackages(host: Host): Promise<Prepared['packages'] | null> {
   return lists.flatMap((list) => (valueOrNull(list) ?? []).map(({ name, evr }) => ({ name, evr })))
 }
 
-async function observeLuks(host: Host, { bank, selectedPcrs }: Baseline): Promise<string | null> {
+async function observeLuks(
+  host: Host,
+  { bank, selectedPcrs }: Baseline,
+  commandLine: string | null,
+): Promise<string | null> {
   if (!selectedPcrs.includes(PCR.luksHeaders)) return null
-  const headers = await observeLuksPcr(host, (await observeMachine(host)).kernelCommandLine, bank)
+  const headers = await observeLuksPcr(host, commandLine, bank)
   return 'value' in headers ? headers.value : null
 }
 
