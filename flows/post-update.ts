@@ -122,7 +122,28 @@ export const postUpdate = {
       title: 'Keep the state across the restart',
       observes: 'the session file, read again after it was written',
       checkpoint: true,
-      on: { saved: 'restart' },
+      on: { saved: 'check-prepared' },
+    },
+    'check-prepared': {
+      title: 'Check that everything still fits',
+      observes:
+        'boot files, packages, SEAL, LUKS headers and sealed files, against those that were prepared for',
+      asks: 'It no longer fits. Take it back and begin anew?',
+      on: {
+        fits: 'restart',
+        'not-planned': 'plan-restart',
+        'not-compared': WAITING,
+        'forward-seal-outdated': ATTENTION,
+        'prediction-outdated': ATTENTION,
+        'begin-anew': 'take-back',
+      },
+    },
+    'take-back': {
+      title: 'Take back what was prepared',
+      observes: 'the sealed files, by their digests',
+      does: 'puts the old sealed files back, takes a scheduled restart back',
+      checkpoint: true,
+      on: { 'taken-back': 'detect-aem', failed: ATTENTION },
     },
     restart: {
       title: 'Restart dom0',

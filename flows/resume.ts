@@ -13,6 +13,7 @@ export const resume = {
       asks: 'The device of this boot is not plugged in. Is it now?',
       on: {
         expected: 'read-seal-outcome',
+        'forward-unfinished': 'clear-forward',
         'same-boot': WAITING,
         'not-aem-boot': ATTENTION,
         unmeasured: ATTENTION,
@@ -21,6 +22,13 @@ export const resume = {
         'device-absent': ATTENTION,
         unknown: ATTENTION,
       },
+    },
+    'clear-forward': {
+      title: 'Put away what a forward seal left half-written',
+      observes: 'the sealed files in dom0 and on the device, by their digests',
+      does: 'removes the new sealed files that never came into force',
+      checkpoint: true,
+      on: { cleared: 'read-seal-outcome', failed: 'read-seal-outcome' },
     },
     'read-seal-outcome': {
       title: 'Read what AEM did in this boot',

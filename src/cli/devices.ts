@@ -6,9 +6,13 @@ import { startSession } from '../core/session/checkpoint.ts'
 import { makeDirectoryStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
 import { describeLedger } from '../messages/devices.ts'
+import { CANCEL_AND_START, summarizePreparedness } from '../messages/prepared.ts'
 import { makeFailure } from '../messages.ts'
 import { observeMachine } from '../observe/machine.ts'
+import { observePreparedness } from '../observe/prepared.ts'
 import { observeStatus } from '../observe/status.ts'
+import { wrap } from '../ui/render-message.ts'
+import { line } from '../ui/ui.ts'
 import { toSuffix } from './device-name.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { runDeviceFlow } from './session.ts'
@@ -33,9 +37,20 @@ export async function runDevices(io: Io, options: GlobalOptions, host: Host): Pr
     observeStatus(host, listForwardValues(session, look)),
   )
   const devices = toDeviceAnswers(facts, look)
-  if (options.json) printJson(io, { devices, deviceList: toDeviceListAnswer(look) })
-  else
+  const prepared = await observePreparedness(host, session)
+  if (options.json)
+    printJson(io, {
+      devices,
+      deviceList: toDeviceListAnswer(look),
+      ...(prepared === null ? {} : { prepared }),
+    })
+  else {
     ui.say(renderDevices(devices, describeLedger(look, `${directory}/devices.json`), facts.areDevicesKnown))
+    const said = summarizePreparedness(prepared, session?.protection ?? null)
+    const next = prepared?.state === 'outdated' ? [`next: ${CANCEL_AND_START}; do not restart before`] : []
+    if (said !== null)
+      ui.say([said, ...next].flatMap((text) => wrap(text, 76).map((part) => line(part, 'warn'))))
+  }
   return EXIT.done
 }
 

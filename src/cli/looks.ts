@@ -4,6 +4,8 @@ import { listForwardValues } from '../core/seal/forward-record.ts'
 import { type Session, startSession } from '../core/session/checkpoint.ts'
 import type { LedgerLook } from '../core/session/device-ledger.ts'
 import { rememberVerification } from '../flow/remember-devices.ts'
+import { makeReproduce } from '../flow/reproduce-again.ts'
+import type { Message } from '../flow/step.ts'
 import { makeDirectoryStore, type SessionStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
 import { describeLedger } from '../messages/devices.ts'
@@ -11,7 +13,7 @@ import { describeExplanation, describeSinceApproved } from '../messages/explain.
 import { describeLook, describeVerifyLook } from '../messages/look.ts'
 import { describePrediction } from '../messages/predict.ts'
 import { describeBootCheck } from '../messages/since-approved.ts'
-import { observeExplanation } from '../observe/explanation.ts'
+import { type Explanation, observeExplanation } from '../observe/explanation.ts'
 import { observeMachine } from '../observe/machine.ts'
 import { observePrediction } from '../observe/prediction.ts'
 import { observeSelection } from '../observe/selection.ts'
@@ -46,12 +48,17 @@ export async function runExplain(io: Io, options: GlobalOptions, host: Host): Pr
     const id = io.makeId()
     const since = open === null ? await explainSinceApproved(host, devices, versions, id) : null
     const session = open ?? startSession({ id, now: host.now(), bootId: null, flow: 'resume' })
-    return since ?? { ...(await observeExplanation(host, session, versions)), since: null }
+    return (
+      since ?? {
+        ...(await observeExplanation(host, session, versions, { reproduce: makeReproduce(host, ui, false) })),
+        since: null,
+      }
+    )
   })
   const { since } = explanation
-  if (options.json) printJson(io, explanation)
+  if (options.json) printJson(io, toExplainAnswer(explanation))
   else if (since !== null) ui.say(renderMessage(describeSinceApproved(explanation, since)))
-  else ui.say(renderMessage(describeLook(describeExplanation(explanation), explanation.verdict)))
+  else ui.say(renderMessage(describeOpen(explanation, open)))
   const exits = {
     unchanged: EXIT.done,
     explained: EXIT.done,
@@ -59,7 +66,30 @@ export async function runExplain(io: Io, options: GlobalOptions, host: Host): Pr
     'no-baseline': EXIT.attention,
     unexplained: EXIT.unexplained,
   }
-  return exits[explanation.verdict]
+  // Before the restart nothing has booted that could be right or wrong; what does not fit any more wants to be seen to.
+  const isOutdated = explanation.prepared?.state === 'outdated' && explanation.verdict === 'unchanged'
+  return isOutdated ? EXIT.attention : exits[explanation.verdict]
+}
+
+/** The contract's JSON: what was only found out on the way is there only where it was. */
+function toExplainAnswer({
+  prepared,
+  reproductions,
+  accepted,
+  ...answer
+}: Explanation & { since: string | null }) {
+  return {
+    ...answer,
+    ...(prepared === null ? {} : { prepared }),
+    ...(reproductions.length === 0 ? {} : { reproductions, accepted }),
+  }
+}
+
+/** @param session the open one; null: there is none */
+function describeOpen(explanation: Explanation, session: Session | null): Message {
+  const message = describeExplanation(explanation, session?.protection ?? null)
+  const isUnbooted = explanation.reasons.some(({ code }) => code === 'not-restarted')
+  return isUnbooted ? message : describeLook(message, explanation.verdict)
 }
 
 /** `aem-reseal verify`: the sealed copies of every device, or of one. */

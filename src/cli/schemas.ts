@@ -4,6 +4,7 @@
  * added, none removed.
  */
 import { z } from 'zod'
+import { PREPARED_CODES } from '../core/decide/preparedness.ts'
 import { FLOW_IDS } from '../core/session/checkpoint.ts'
 
 const hex = z.string().regex(/^[0-9a-f]+$/)
@@ -23,6 +24,13 @@ export const errorSchema = z.looseObject({
     why: z.string().nullable(),
     next: z.string(),
   }),
+})
+
+/** Added by this program: until the restart, does what the next boot was prepared for still lie there. */
+const prepared = z.looseObject({
+  state: z.enum(['fits', 'outdated', 'not-compared']),
+  changes: z.array(z.looseObject({ code: z.enum(PREPARED_CODES), what: z.string() })),
+  notCompared: z.array(z.string()),
 })
 
 /** Added by this program: this boot, held against the last approved one of its device, while no session is open. */
@@ -105,6 +113,7 @@ export const statusSchema = z.looseObject({
       step: z.string(),
       since: time,
       protection: protection.nullable(),
+      prepared: prepared.optional(),
     })
     .nullable(),
   deviceList: z.looseObject({
@@ -173,6 +182,7 @@ export const explainSchema = z.looseObject({
   since: time.nullable().optional(),
   /** Added by this program: what stands against the change, empty where nothing does. */
   reasons: z.array(z.looseObject({ code: z.string(), what: z.string() })).optional(),
+  prepared: prepared.optional(),
   pcrs: z.array(
     z.looseObject({
       index: pcrIndex,

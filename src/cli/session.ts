@@ -7,7 +7,7 @@ import { EXIT } from '../core/failure.ts'
 import { forwardRecordOf } from '../core/seal/forward-record.ts'
 import { type Session, startSession } from '../core/session/checkpoint.ts'
 import { type FlowResult, runFlow } from '../flow/runner.ts'
-import { isForwardKept, restoreSession } from '../flow/seal/restore.ts'
+import { isForwardKept, removeBegun, restoreSession } from '../flow/seal/restore.ts'
 import type { GivenBulletin, RunOptions } from '../flow/step.ts'
 import { STEPS } from '../flow/steps.ts'
 import { makeDirectoryStore, type SessionStore } from '../flow/store.ts'
@@ -92,8 +92,8 @@ export async function runResume(io: Io, options: GlobalOptions, host: Host): Pro
   assertAnswerable(io, options, '')
   const { bootId } = await observeMachine(host)
   const { flow, from } = choosePlace(session, bootId)
-  const answers = { protect: session.protection, restart: session.restart }
-  const run = toRunOptions(answers, null, canAsk(io, options), options.yes)
+  // What was answered before is in the session; a wizard that begins anew asks again.
+  const run = toRunOptions({ protect: null, restart: null }, null, canAsk(io, options), options.yes)
   if (isDeviceFlow(flow)) return runDeviceFlow(io, options, host, store, flow, session, session)
   return runLocked(io, options, store, session, (ui) =>
     runFlow(flow, from, STEPS, { host, ui, store, options: run, session, simulateRestart: null }),
@@ -126,7 +126,11 @@ export async function runDeviceFlow(
     const result = await runFlow(flow, flow.start, STEPS, context)
     // A forward seal that could not be taken back is for `cancel`.
     const left = forwardRecordOf(await store.load())
-    if (result.exit === EXIT.done || left === null) await store.close()
+    if (result.exit === EXIT.done || left === null) {
+      // What an earlier run of it had begun, and this one did not come to.
+      if (known !== null && left === null) await removeBegun(host, known)
+      await store.close()
+    }
     return result
   })
 }
@@ -141,7 +145,8 @@ export function choosePlace(session: Session, bootId: string | null): { flow: Fl
   const isSameBoot = bootId !== null && session.baseline?.bootId === bootId
   const step = session.step as StepId
   const hasStep = Object.hasOwn(postUpdate.steps, step)
-  // A requested restart that did not come is asked for again by the step itself.
+  // A requested restart that did not come is asked for again by the step itself, if all is still as it was prepared for.
+  if (isSameBoot && session.prepared !== null) return { flow: postUpdate, from: 'check-prepared' }
   if (isSameBoot && hasStep && session.flow === 'post-update') return { flow: postUpdate, from: step }
   return { flow: resume, from: resume.start }
 }

@@ -6,6 +6,7 @@ import {
   isForwardSpent,
   listSharedRegisters,
 } from '../core/decide/device-work.ts'
+import type { Preparedness } from '../core/decide/preparedness.ts'
 import { listForwardValues } from '../core/seal/forward-record.ts'
 import { findSlotSharers } from '../core/seal/freshness.ts'
 import type { Session } from '../core/session/checkpoint.ts'
@@ -14,10 +15,12 @@ import type { HeldNote } from '../core/session/held-note.ts'
 import { makeDirectoryStore, type SessionStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
 import { describeLedger, describeNeed, describeSealedFor, describeStranger } from '../messages/devices.ts'
+import { CANCEL_AND_START, nameOutdated, summarizePreparedness } from '../messages/prepared.ts'
 import { explainSelection } from '../messages/selection.ts'
 import { describeBootCheck } from '../messages/since-approved.ts'
 import { trustedKeyLines } from '../messages/trusted-keys.ts'
 import { findBootedDevice } from '../observe/devices.ts'
+import { observePreparedness } from '../observe/prepared.ts'
 import { observeLogOf, observeProtection, type ProtectionLook } from '../observe/protection-state.ts'
 import { observeSealOutcome } from '../observe/seal-outcome.ts'
 import { observeSealState } from '../observe/seal-state.ts'
@@ -62,7 +65,8 @@ export async function answerStatus(
     observeLogOf(host, facts),
   ])
   const protection = await observeProtection(host, { status: facts, session, look, held, boot, seal, log })
-  return { answer: toStatusAnswer(facts, protection, session, held, look, boot), facts, look }
+  const prepared = await observePreparedness(host, session)
+  return { answer: toStatusAnswer(facts, protection, session, held, look, boot, prepared), facts, look }
 }
 
 /** The gate's note, while it is true: of this boot, and AEM has not sealed since. */
@@ -86,6 +90,7 @@ export function toStatusAnswer(
   held: HeldNote | null,
   look: LedgerLook,
   boot: BootCheck | null,
+  prepared: Preparedness | null = null,
 ) {
   const { machine, tpm, aem, installedXen } = facts
   const protection = toProtectionAnswer(protectionLook, facts, { session, held, boot })
@@ -118,13 +123,21 @@ export function toStatusAnswer(
             step: session.step,
             since: session.since,
             protection: session.protection,
+            // Only until the restart, and where something was prepared.
+            ...(prepared === null ? {} : { prepared }),
           },
     held: held === null ? null : { at: held.at, why: held.why },
     deviceList: toDeviceListAnswer(look),
     sinceApproved: boot,
     malformedTrustedKeys: facts.malformedTrustedKeys,
     trustedKeysUnread: facts.trustedKeysUnread,
-    next: decideNext(facts, protection, session, look),
+    next:
+      session !== null && prepared?.state === 'outdated'
+        ? {
+            command: 'aem-reseal cancel',
+            why: `${nameOutdated(session.protection)}: ${CANCEL_AND_START}. Do not restart before`,
+          }
+        : decideNext(facts, protection, session, look),
   }
 }
 
@@ -270,6 +283,14 @@ function bootLines(boot: BootCheck): readonly Line[] {
   )
 }
 
+/** What the next boot was prepared for, where it does not fit any more or is not known to. */
+function preparedRows({ session }: StatusAnswer): readonly Line[] {
+  const text = summarizePreparedness(session?.prepared ?? null, session?.protection ?? null)
+  if (text === null) return []
+  const style = session?.prepared?.state === 'outdated' ? 'bad' : 'warn'
+  return wrap(text, TEXT_WIDTH).map((part, at) => row(at === 0 ? 'next boot' : '', part, style))
+}
+
 function renderStatus(
   answer: StatusAnswer,
   facts: StatusFacts,
@@ -304,6 +325,7 @@ function renderStatus(
         )),
     ...trustedKeyLines(answer.malformedTrustedKeys, answer.trustedKeysUnread),
     ...(answer.sinceApproved === null || says('boot-unexplained') ? [] : bootLines(answer.sinceApproved)),
+    ...preparedRows(answer),
     row('session', session ? `open since ${session.since}, step ${session.step}` : 'none'),
   ]
   const below = [line(''), ...nextLines(answer)]

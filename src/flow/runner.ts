@@ -56,7 +56,7 @@ export async function runFlow(
     const isRehearsal = context.simulateRestart !== null
     context.ui.say(renderMessage(isRehearsal ? asRehearsed(report.message) : report.message))
     done.push({ id, outcome: report.outcome, facts: report.facts })
-    const findings = { ...session.findings, [id]: report.facts }
+    const findings = { ...(report.session?.findings ?? session.findings), [id]: report.facts }
     session = recordStep(
       { ...session, ...report.session, findings },
       flow,

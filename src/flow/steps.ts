@@ -4,10 +4,12 @@ import { checkBoot } from './steps/check-boot.ts'
 import { checkBootDevice } from './steps/check-boot-device.ts'
 import { checkDevice } from './steps/check-device.ts'
 import { checkGround } from './steps/check-ground.ts'
+import { checkPrepared } from './steps/check-prepared.ts'
 import { checkRefresh } from './steps/check-refresh.ts'
 import { checkSlots } from './steps/check-slots.ts'
 import { checkpoint } from './steps/checkpoint.ts'
 import { chooseProtection } from './steps/choose-protection.ts'
+import { clearForward } from './steps/clear-forward.ts'
 import { confirmSecret } from './steps/confirm-secret.ts'
 import { confirmUpdate } from './steps/confirm-update.ts'
 import { detectAem } from './steps/detect-aem.ts'
@@ -29,6 +31,7 @@ import { replaceInitramfs } from './steps/replace-initramfs.ts'
 import { reseal } from './steps/reseal.ts'
 import { restart } from './steps/restart.ts'
 import { simulateRestart } from './steps/simulate-restart.ts'
+import { takeBack } from './steps/take-back.ts'
 import { verify } from './steps/verify.ts'
 
 /** The program behind each step id of the flows. */
@@ -50,8 +53,11 @@ export const STEPS: Steps = {
   'install-hold': installHoldStep,
   'plan-restart': planRestart,
   checkpoint,
+  'check-prepared': checkPrepared,
+  'take-back': takeBack,
   restart,
   'check-boot': checkBoot,
+  'clear-forward': clearForward,
   'read-seal-outcome': readSealOutcome,
   explain,
   'check-slots': checkSlots,

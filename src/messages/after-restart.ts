@@ -1,13 +1,15 @@
 import type { BootFacts } from '../core/decide/check-boot.ts'
+import type { ForwardOutcome } from '../core/decide/forward-outcome.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { HeldNote } from '../core/session/held-note.ts'
 import type { Message } from '../flow/step.ts'
 import type { GateCheck } from '../flow/steps/gate-reseal.ts'
 import type { DeviceLeft } from '../flow/steps/next-device.ts'
+import type { ObservedForward } from '../observe/forward-outcome.ts'
 import type { SealState } from '../observe/seal-state.ts'
 import { wrap } from '../ui/render-message.ts'
-import { line } from '../ui/ui.ts'
+import { type Line, line } from '../ui/ui.ts'
 import { workLines } from './devices.ts'
 
 /** What the steps after the restart say. None of them vouches for the Xen that runs. */
@@ -29,6 +31,12 @@ const BOOT: { readonly [O in Outcomes['check-boot']]: (facts: BootFacts, version
     what: `a new AEM boot, with Xen ${version} of the installed build (${facts.runningBuildId?.slice(0, 12)}…)`,
     why: RUNS_ON_WHAT_IT_JUDGES,
     next: 'what AEM did in this boot is read',
+  }),
+  'forward-unfinished': (facts, version) => ({
+    tone: 'info',
+    what: `a new AEM boot, with Xen ${version} of the installed build (${facts.runningBuildId?.slice(0, 12)}…); the forward seal was not brought to its end before the restart`,
+    why: RUNS_ON_WHAT_IT_JUDGES,
+    next: 'what it left half-written is put away',
   }),
   'same-boot': () => ({
     tone: 'info',
@@ -79,10 +87,9 @@ export function describeSealOutcome(
   sealedInThisBoot: boolean | null,
   heldNote: HeldNote | null = null,
   session: Pick<Session, 'protection' | 'approved'> | null = null,
+  forward: ObservedForward = { outcome: 'none', later: [] },
 ): Message {
   const protection = session?.protection ?? null
-  const wasForward = protection === 'forward-seal' && session?.approved === null
-  const refused = state.journal?.unseal === 'mismatch'
   const unseal = UNSEAL[state.journal?.unseal ?? 'unknown']
   // What unsealed had not changed, and on hold the gate had asked.
   const isUnasked = outcome !== 'unsealed' && protection !== 'hold'
@@ -94,7 +101,7 @@ export function describeSealOutcome(
     ...SEAL[outcome](state),
     details: [
       line(unseal),
-      ...(refused && wasForward ? [line(FORWARD_REFUSED, 'bad')] : []),
+      ...forwardLines(forward, state.journal?.unseal === 'wrong-token'),
       line(sealedInThisBoot === null ? 'when AEM sealed is not known' : sealed),
       ...held,
     ],
@@ -113,8 +120,26 @@ export function describeSimulatedRestart(isRefused: boolean): Message {
   }
 }
 
-const FORWARD_REFUSED =
-  'it was sealed forward and should have appeared: the prediction was wrong, or what booted is not what was checked'
+/** What became of a forward seal, where the secret did not appear. Whether the change is yours is said by `explain` alone. */
+function forwardLines({ outcome, later }: ObservedForward, isOtherToken: boolean): readonly Line[] {
+  if (outcome === 'contradicted' && !isOtherToken) return [line(FORWARD_WORDS.contradicted(), 'bad')]
+  if (outcome === 'none' || outcome === 'shown' || outcome === 'unknown' || outcome === 'contradicted')
+    return []
+  return wrap(FORWARD_WORDS[outcome](later), 72).map((text) => line(text))
+}
+
+const FORWARD_WORDS = {
+  'not-made': () =>
+    'dom0 went off, or the step failed, before the forward seal was done: nothing was sealed for this boot, so no secret was to be expected',
+  cut: () =>
+    'dom0 went off while the forward seal was being switched: whether it was in force at this boot is not known, so a missing secret says nothing',
+  'not-in-force': () =>
+    "every register is as predicted; what lay sealed at this boot was not the forward seal any more: AEM's own seal, by hand or by its service, replaced it before the restart, or the sealed files are damaged",
+  overtaken: (later: readonly string[]) =>
+    `it was sealed forward for what lay there then; ${later.join(', ')} came after it, so the secret could not appear: every change is explained next`,
+  contradicted: () =>
+    'it was sealed forward and should have appeared: the prediction was wrong, or what booted is not what was checked',
+} as const
 
 const UNSEAL = {
   unsealed: 'at this boot the TPM released the secret (freshness token unsealed and valid)',
@@ -283,14 +308,31 @@ export function describeDevicesLeft(
 
 const NOT_LISTED = 'lsblk did not answer, or /var/lib/anti-evil-maid could not be read'
 
-/** @param isExpected is a boot without the secret what the update brings with it */
-export function describeSecret(outcome: Outcomes['confirm-secret'], isExpected = true): Message {
+/**
+ * @param isExpected is a boot without the secret what the update brings with it
+ * @param forward what became of a forward seal
+ */
+export function describeSecret(
+  outcome: Outcomes['confirm-secret'],
+  isExpected = true,
+  forward: ForwardOutcome = 'none',
+): Message {
+  const reason = outcome === 'next-boot' && isExpected ? NO_SECRET[forward] : undefined
+  if (reason !== undefined) return { ...SECRET[outcome], why: reason }
   if (outcome !== 'next-boot' || isExpected) return SECRET[outcome]
   return {
     ...SECRET[outcome],
     tone: 'attention',
     why: 'it was refused in this boot, though it had been sealed for this state: what was found stands above',
   }
+}
+
+/** Why it was refused, though a forward seal had been chosen. */
+const NO_SECRET: { readonly [F in ForwardOutcome]?: string } = {
+  'not-made': 'the forward seal was not done, so nothing was sealed for this boot',
+  cut: 'dom0 went off while the forward seal was being switched',
+  'not-in-force': 'what lay sealed at this boot was not the forward seal any more',
+  overtaken: 'packages came after the forward seal was made',
 }
 
 const SECRET: { readonly [O in Outcomes['confirm-secret']]: Message } = {

@@ -1,22 +1,31 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import { NOT_COMPUTABLE } from '../core/launch/explain-types.ts'
 import { renderPcrTable } from '../core/launch/render-pcr-table.ts'
+import type { Session } from '../core/session/checkpoint.ts'
 import type { Message } from '../flow/step.ts'
 import type { Explanation } from '../observe/explanation.ts'
 import { type Line, line } from '../ui/ui.ts'
 import { RUNS_ON_WHAT_IT_JUDGES } from './after-restart.ts'
+import { CANCEL_AND_START, explainOutdated, nameOutdated, preparedLines } from './prepared.ts'
 
 /** Messages stand four columns in. */
 const TABLE_COLUMNS = 76
 
 /** What an explanation says: the registers with their causes, then each finding. */
-export function describeExplanation(explanation: Explanation): Message {
+export function describeExplanation(
+  explanation: Explanation,
+  protection: Session['protection'] = null,
+): Message {
   // Without a baseline nothing was compared: a table, or the same again as a finding, would only say so again.
   if (explanation.verdict === 'no-baseline') return EXPLAIN['no-baseline'](explanation)
+  if (explanation.verdict === 'unchanged' && explanation.reasons.some(({ code }) => code === 'not-restarted'))
+    return describeUnbooted(explanation, protection)
   const blocking = explanation.reasons.filter((reason) => reason.isBlocking)
   const notes = explanation.reasons.filter((reason) => !reason.isBlocking)
+  const later = explanation.reasons.some(({ code }) => code === 'changed-after-start')
   return {
     ...EXPLAIN[explanation.verdict](explanation),
+    ...(later && explanation.verdict === 'explained' ? { what: EXPLAINED_LATER } : {}),
     details: [
       ...tableLines(explanation),
       ...blocking.map((reason) =>
@@ -26,6 +35,38 @@ export function describeExplanation(explanation: Explanation): Message {
       ),
       ...notes.map((reason) => line(`• ${reason.what}`, 'dim')),
     ],
+  }
+}
+
+const EXPLAINED_LATER =
+  'every change is consistent with the update that was confirmed and with signed packages that came after `start`'
+
+/** Before the restart: there is nothing to explain, only what was prepared and may not fit any more. */
+function describeUnbooted({ prepared, pcrs }: Explanation, protection: Session['protection']): Message {
+  const what = 'dom0 has not been restarted since `start`: nothing has booted yet that could be explained'
+  const table = tableLines({ pcrs })
+  if (prepared === null || prepared.state === 'fits')
+    return {
+      tone: 'info',
+      what,
+      why: prepared === null ? null : 'what the next boot was prepared for still lies there, unchanged',
+      next: 'restart dom0, choose the AEM entry in the GRUB menu, then run `aem-reseal resume`',
+      details: table,
+    }
+  const details = [...table, ...preparedLines(prepared)]
+  if (prepared.state === 'not-compared')
+    return {
+      tone: 'attention',
+      what: `${what}; and not everything that was prepared for could be compared`,
+      next: 'plug the device in and run this again',
+      details,
+    }
+  return {
+    tone: 'attention',
+    what: `${nameOutdated(protection)}: ${CANCEL_AND_START}`,
+    why: `${what}. ${explainOutdated(protection)}`,
+    next: `do not restart yet: ${CANCEL_AND_START}`,
+    details,
   }
 }
 
@@ -96,7 +137,7 @@ const RESEALED = {
     'whether AEM has sealed to this state already could not be found out: take it that it has, so your secret vouches for nothing until you change it from a trusted state',
 } as const
 
-function tableLines({ pcrs }: Explanation): readonly Line[] {
+function tableLines({ pcrs }: Pick<Explanation, 'pcrs'>): readonly Line[] {
   if (pcrs.length === 0) return []
   const rows = pcrs.map(({ index, bank, before, now, predicted, change, causes }) => ({
     index,

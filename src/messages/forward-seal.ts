@@ -2,6 +2,7 @@ import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { GateCheck } from '../core/decide/readiness.ts'
 import type { FailureText } from '../core/failure.ts'
 import type { ForwardRecord } from '../core/seal/forward-record.ts'
+import type { Cleared } from '../flow/seal/clear.ts'
 import type { RestoreResult } from '../flow/seal/restore.ts'
 import type { Message } from '../flow/step.ts'
 import { type Line, line } from '../ui/ui.ts'
@@ -102,4 +103,36 @@ export function describeRestored({ device, dom0 }: RestoreResult): string {
 /** One line for `cancel`, where the forward seal of another device was complete already. */
 export function describeForwardStays(label: string | null): string {
   return `${label} is sealed forward and stays so: its next boot must show your secret`
+}
+
+/** What a forward seal that dom0 did not come to the end of left behind, and what became of it. */
+export function describeClearedForward(
+  outcome: Outcomes['clear-forward'],
+  cleared: Cleared | null,
+  why: string | null = null,
+): Message {
+  const next = 'what AEM did in this boot is read'
+  if (outcome === 'failed')
+    return {
+      tone: 'attention',
+      what: 'half-written sealed files of the forward seal could not all be removed',
+      why,
+      next: `${next}; AEM's next seal removes those on the device`,
+    }
+  if (cleared?.isInForce)
+    return {
+      tone: 'info',
+      what: 'dom0 went off right after the forward seal was switched: it is complete on the device',
+      next,
+    }
+  const places = [cleared?.dom0 ? 'in dom0' : '', cleared?.device ? 'on the device' : ''].filter(Boolean)
+  return {
+    tone: 'info',
+    what:
+      places.length > 0
+        ? `the forward seal was not brought to its end before the restart: its half-written files were removed (${places.join(' and ')})`
+        : 'the forward seal was not brought to its end before the restart: it left nothing half-written',
+    why: 'nothing was sealed for this boot, so no secret was to be expected in it',
+    next,
+  }
 }

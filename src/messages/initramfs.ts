@@ -82,3 +82,25 @@ export function describeDifference({ path, change, origin, package: owner }: Dif
   const side = change === 'added' ? '' : 'in dom0: '
   return `${path}: ${CHANGES[change]}; ${side}${where}`
 }
+
+/** Why an initramfs is not vouched for by making it again, after the restart. */
+export function describeUnmade(one: Reproduction & { readonly image: string }): {
+  readonly what: string
+  readonly next: string
+} {
+  const { image } = one
+  if (one.state === 'impossible')
+    return { what: `${image} could not be made again: ${one.why}`, next: one.next }
+  if (one.state === 'odd-form')
+    return { what: `${image} is not of the form that dracut writes: ${one.form}`, next: 'do not reseal' }
+  if (one.state === 'same' || one.state === 'same-with-modules')
+    return {
+      what: `${image} is what dom0 makes with other kernel modules loaded, and nobody has accepted that`,
+      next: 'run `aem-reseal resume` in a terminal: it names the modules and asks',
+    }
+  const shown = one.differences.slice(0, 3).map(describeDifference).join('; ')
+  return {
+    what: `${image} is not what dom0 makes now: ${one.total} differences: ${shown}`,
+    next: 'do not reseal; look at what differs',
+  }
+}

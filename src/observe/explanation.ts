@@ -1,6 +1,8 @@
-import { describePackageFault, isVerifiedPackage } from '../core/decide/confirm-update.ts'
+import { describePackageFault, isVerifiedPackage, listMayChange } from '../core/decide/confirm-update.ts'
 import { listDowngrades, listUnwanted } from '../core/decide/downgrades.ts'
-import { type ChangeFacts, decideChange, type FileComparison } from '../core/decide/explain-change.ts'
+import { type ChangeFacts, decideChange } from '../core/decide/explain-change.ts'
+import type { Preparedness } from '../core/decide/preparedness.ts'
+import { isBehindLater, type LaterUpdate, nameUpdate } from '../core/decide/since-start.ts'
 import { originalPath } from '../core/launch/efi-entry.ts'
 import { explainChange } from '../core/launch/explain.ts'
 import { adviceFor, DEVICE_OUT_ADVICE } from '../core/launch/explain-advice.ts'
@@ -13,12 +15,13 @@ import type { CommandLineRule } from '../core/launch/module-digest.ts'
 import type { XenMle } from '../core/launch/xen-mle.ts'
 import type { Baseline, Session } from '../core/session/checkpoint.ts'
 import type { Versions } from '../core/session/versions.ts'
-import { listReproducedImages } from '../core/vouch/kept-facts.ts'
 import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
-import { observeBootDevice } from './boot-device.ts'
+import { describeUnmade } from '../messages/initramfs.ts'
+import { CANCEL_AND_START } from '../messages/prepared.ts'
+import { type BootDeviceFacts, observeBootDevice } from './boot-device.ts'
 import { areLinesSame, compareBootLines } from './boot-lines.ts'
-import { observeConfirmedPackages } from './confirmed-packages.ts'
+import { type ConfirmedPackages, observeConfirmedPackages } from './confirmed-packages.ts'
 import { type AemDevice, findBootedDevice, isBootedPresent, observeAllDevices } from './devices.ts'
 import { listBaselineVersions, listRecordedVersions } from './earlier-versions.ts'
 import { type BootDeviceLaunch, observeBootDeviceLaunch } from './launch.ts'
@@ -27,8 +30,18 @@ import { type MachineFacts, observeMachine } from './machine.ts'
 import { observeOwner } from './owner.ts'
 import { observeTrustedKeys } from './packages.ts'
 import { observePrediction } from './prediction.ts'
+import { nameOnDevice, observePreparedness } from './prepared.ts'
 import { observeSealOutcome } from './seal-outcome.ts'
-import { observeInstalledXen } from './status.ts'
+import {
+  compareFiles,
+  type KeptReproductions,
+  listVouchedImages,
+  NOTHING_KEPT,
+  observeLaterUpdates,
+  type Reproduce,
+  reproduceLater,
+} from './since-start.ts'
+import { observeFlavour, observeInstalledXen } from './status.ts'
 import { observeTpm } from './tpm.ts'
 import type { Prediction } from './vouching.ts'
 
@@ -47,20 +60,31 @@ export type Explanation = Omit<LaunchExplanation, 'reasons' | 'pcrs'> & {
     readonly next: string | null
     readonly isBlocking: boolean
   }[]
+  /** Before the restart: does what was prepared for still lie there; null after it, and where nothing was prepared. */
+  readonly prepared: Preparedness | null
+} & KeptReproductions
+
+export type ExplanationContext = {
+  /** SHA-256 of each known initramfs of the device, by path as GRUB names it (device-ledger.ts, knownFiles). */
+  readonly known?: ReadonlyMap<string, string>
+  /** Makes an initramfs again; null: that look is not taken here. */
+  readonly reproduce?: Reproduce | null
+  /** The session stands for the last approved boot: packages since then are the update itself. */
+  readonly isSinceApproved?: boolean
 }
 
 /**
  * What changed since the baseline (or since the accepted state), traced register by register, and held against the
  * boot files that were confirmed. Either kind of evidence can make the verdict `unexplained`.
  * @param versions the record of versions confirmed in earlier sessions
- * @param known SHA-256 of each known initramfs of the device, by path as GRUB names it (device-ledger.ts, knownFiles)
  */
 export async function observeExplanation(
   host: Host,
   session: Session,
   versions: Seen<Versions>,
-  known: ReadonlyMap<string, string> = new Map(),
+  context: ExplanationContext = {},
 ): Promise<Explanation> {
+  const { known = new Map<string, string>(), reproduce = null, isSinceApproved = false } = context
   const machine = await observeMachine(host)
   const { sealedInThisBoot } = await observeSealOutcome(host, session)
   const { baseline } = session
@@ -74,13 +98,23 @@ export async function observeExplanation(
       selected,
       alreadyResealed: sealedInThisBoot,
     })
-    return { ...explained, pcrs: numberBulletins(explained) }
+    return { ...explained, pcrs: numberBulletins(explained), prepared: null, ...NOTHING_KEPT }
   }
+  if (!isSinceApproved && machine.bootId !== null && baseline.bootId === machine.bootId)
+    return explainUnbooted(host, session, baseline, tpm.pcrs, sealedInThisBoot)
   const all = await observeAllDevices(host, machine)
   const device = findBootedDevice(all.devices, machine.aemUuid)
   const place = chooseBefore(session, baseline, machine)
   const log = await observeLog(host)
   const launch = await observeBootDeviceLaunch(host, device, machine, log)
+  const confirmed = await observeConfirmedPackages(host, machine.bootTime, launch.booted.entry)
+  const later = isSinceApproved ? [] : await observeLaterUpdates(host, baseline, confirmed)
+  const isKnown = (path: string, sha256: string, now: KeptReproductions): boolean =>
+    listVouchedImages(session, now).get(path) === sha256 || known.get(path) === sha256
+  const isMeasured = (path: string, sha256: string): boolean =>
+    isKnown(path, sha256, NOTHING_KEPT) || isRecorded(baseline, path, sha256)
+  const kept = await reproduceLater(launch, session, later, isMeasured, reproduce)
+  const isVouched = (path: string, sha256: string): boolean => isKnown(path, sha256, kept)
   const explained = explainChange({
     before: { pcrs: { [baseline.bank]: place.pcrs }, components: place.components },
     pcrsNow: tpm.pcrs,
@@ -90,19 +124,86 @@ export async function observeExplanation(
     bank: baseline.bank,
     selected: baseline.selectedPcrs,
     prediction: place.prediction,
-    files: await observeFiles(host, launch, session, known),
-    expectedPcrs: place.mayChange,
+    files: await observeFiles(host, launch, session, isVouched),
+    expectedPcrs: await extendMayChange(host, place, later),
     alreadyResealed: sealedInThisBoot,
     previousBootTime: place.previousBootTime,
     areLinesSame: areLinesSame(baseline, machine),
     acceptedLuks: place.acceptedLuks,
   })
-  const facts = await observeChange(host, { session, baseline, machine, explained, device, launch, versions })
-  const explanation = combine(explained, facts, session.expectation?.bulletinPcrs ?? [])
+  const facts = await observeChange(host, {
+    session,
+    baseline,
+    machine,
+    explained,
+    device,
+    launch,
+    versions,
+    packages: confirmed?.packages ?? [],
+    later,
+    isVouched,
+  })
+  const explanation = combine(explained, facts, {
+    bulletinPcrs: session.expectation?.bulletinPcrs ?? [],
+    later,
+    kept,
+  })
   const isDeviceOut = isBootedPresent(all, machine.aemUuid) === false
   return isDeviceOut && explanation.verdict === 'unexplained'
     ? { ...explanation, advice: [DEVICE_OUT_ADVICE, ...explanation.advice] }
     : explanation
+}
+
+/** Was the same initramfs there at `start`? Then this boot is judged as ever. */
+function isRecorded({ bootFiles }: Baseline, path: string, sha256: string): boolean {
+  return bootFiles.some((file) => nameOnDevice(file.path) === path && file.digests?.sha256 === sha256)
+}
+
+/** Packages that came after `start` may change what a package may change; once a state was accepted, nothing may. */
+async function extendMayChange(
+  host: Host,
+  place: Before,
+  later: readonly LaterUpdate[],
+): Promise<readonly number[]> {
+  if (later.length === 0 || place.isAccepted) return place.mayChange
+  return listMayChange(later, place.mayChange, await observeFlavour(host))
+}
+
+/** dom0 was not restarted: nothing has booted that could be explained. Only the registers are compared, with themselves. */
+async function explainUnbooted(
+  host: Host,
+  session: Session,
+  baseline: Baseline,
+  pcrsNow: ExplanationInput['pcrsNow'],
+  alreadyResealed: boolean | null,
+): Promise<Explanation> {
+  const explained = explainChange({
+    ...EMPTY,
+    before: { pcrs: { [baseline.bank]: toNumbers(baseline.pcrs[baseline.bank] ?? {}) }, components: null },
+    log: await observeLog(host),
+    pcrsNow,
+    bank: baseline.bank,
+    selected: baseline.selectedPcrs,
+    alreadyResealed,
+  })
+  const prepared = await observePreparedness(host, session)
+  const what = 'dom0 has not been restarted since `start`: nothing has booted yet that could be explained'
+  return {
+    ...explained,
+    pcrs: numberBulletins(explained),
+    reasons: [
+      ...explained.reasons,
+      { code: 'not-restarted', what, next: null, isBlocking: false },
+      ...(prepared?.changes ?? []).map((change) => ({
+        code: 'changed-before-restart',
+        what: change.what,
+        next: CANCEL_AND_START,
+        isBlocking: false,
+      })),
+    ],
+    prepared,
+    ...NOTHING_KEPT,
+  }
 }
 
 const EMPTY: Omit<ExplanationInput, 'pcrsNow' | 'bank' | 'selected' | 'alreadyResealed'> = {
@@ -122,6 +223,7 @@ type Before = {
   readonly mayChange: readonly number[]
   readonly previousBootTime: string | null
   readonly acceptedLuks: string | null
+  readonly isAccepted: boolean
 }
 
 /** Once a change was accepted, later boots are held against the accepted state and may change nothing. */
@@ -135,6 +237,7 @@ function chooseBefore(session: Session, baseline: Baseline, machine: MachineFact
       mayChange: [],
       previousBootTime: null,
       acceptedLuks: null,
+      isAccepted: true,
     }
   }
   return {
@@ -145,6 +248,7 @@ function chooseBefore(session: Session, baseline: Baseline, machine: MachineFact
     mayChange: session.expectation?.mayChange ?? [],
     previousBootTime: baseline.bootTime,
     acceptedLuks: acceptedLuksOf(session),
+    isAccepted: false,
   }
 }
 
@@ -177,10 +281,9 @@ async function observeFiles(
   host: Host,
   launch: BootDeviceLaunch,
   session: Session,
-  known: ReadonlyMap<string, string>,
+  isVouched: (path: string, sha256: string) => boolean,
 ): Promise<readonly FileFact[]> {
   const trusted = await observeTrustedKeys(host)
-  const reproduced = listReproducedImages(session.findings.predict)
   const files: FileFact[] = []
   for (const [path, image] of Object.entries(launch.images)) {
     const owner = await observeOwner(host, `/boot${originalPath(path)}`, trusted)
@@ -190,7 +293,7 @@ async function observeFiles(
     files.push({
       path,
       image,
-      reproduced: own !== undefined && (reproduced.get(path) === own || known.get(path) === own),
+      reproduced: own !== undefined && isVouched(path, own),
       xen: xenOf(launch, path),
       package:
         owner === null
@@ -223,6 +326,9 @@ type Evidence = {
   readonly device: AemDevice | null
   readonly launch: BootDeviceLaunch
   readonly versions: Seen<Versions>
+  readonly packages: ConfirmedPackages['packages']
+  readonly later: readonly LaterUpdate[]
+  readonly isVouched: (path: string, sha256: string) => boolean
 }
 
 /** After the restart it does not matter whether another file is an older one. */
@@ -235,19 +341,27 @@ const STATE_WORDS = {
 } as const
 
 async function observeChange(host: Host, evidence: Evidence): Promise<ChangeFacts> {
-  const { session, baseline, machine, explained, device, launch, versions } = evidence
+  const { session, baseline, machine, explained, device, versions, packages, later } = evidence
   const boot = await observeBootDevice(host, device, machine.xen.buildId)
-  const { entry } = launch.booted
-  const packages = (await observeConfirmedPackages(host, machine.bootTime, entry))?.packages ?? []
+  const names = [
+    ...new Set([...(session.expectation?.changedPackages ?? []), ...later.map(({ name }) => name)]),
+  ]
   const earlier = [...listRecordedVersions(valueOrNull(versions)), ...listBaselineVersions(baseline)]
   const { installedXen } = await observeInstalledXen(host)
   return {
     pcrs: explained.pcrs.map(({ index, before, now }) => ({ index, before, now })),
-    files: compareFiles(baseline, boot.files),
+    files: await compareFiles(host, baseline, boot.files, {
+      ...evidence,
+      isPredicted: explained.pcrs.every(({ now, predicted }) => now !== null && now === predicted),
+      kernelRelease: machine.kernelRelease,
+    }),
     deviceProblems: boot.checks
-      .filter((check) => check.state !== 'current')
+      .filter(
+        (check) =>
+          check.state !== 'current' && !isBehindLater(toRecorded(baseline, boot.files, check), later),
+      )
       .map(({ path, role, state, against }) => `${path} (${role}) ${STATE_WORDS[state]} (${against})`),
-    packages: (session.expectation?.changedPackages ?? []).map((name) => {
+    packages: names.map((name) => {
       const found = packages.find((item) => item.name === name)
       return {
         name,
@@ -259,48 +373,78 @@ async function observeChange(host: Host, evidence: Evidence): Promise<ChangeFact
     commandLines: compareBootLines(session, baseline, machine, device),
     // A recorded machine need not hold the record; on the machine itself one that cannot be read hides something.
     areVersionsUnreadable: versions.state === 'unknown' && host.kind !== 'recorded',
-    xen: { runningBuildId: machine.xen.buildId, installedBuildId: installedXen.buildId },
+    xen: {
+      runningBuildId: machine.xen.buildId,
+      installedBuildId: installedXen.buildId,
+      confirmedBuildId: later.some(({ component }) => component === 'xen')
+        ? (session.expectation?.xenBuildId ?? null)
+        : null,
+    },
   }
 }
 
-function compareFiles(
-  baseline: Baseline,
-  files: readonly { path: string; role: string; digests: { sha256: string } | null }[],
-): readonly FileComparison[] {
-  const paths = new Set([...baseline.bootFiles, ...files].map((file) => file.path))
-  return [...paths].map((path) => {
-    const before = baseline.bootFiles.find((file) => file.path === path)
-    const now = files.find((file) => file.path === path)
-    return {
-      role: before?.role ?? now?.role ?? 'file',
-      path,
-      before: before?.digests?.sha256 ?? null,
-      now: now?.digests?.sha256 ?? null,
-    }
-  })
+/** Is a checked file as it was when the update was confirmed? One that was not there then, and is not now, is. */
+function toRecorded(
+  { bootFiles }: Baseline,
+  files: BootDeviceFacts['files'],
+  { path, role }: BootDeviceFacts['checks'][number],
+): { role: string; isUnchanged: boolean } {
+  const digestIn = (list: Baseline['bootFiles'] | BootDeviceFacts['files']) =>
+    list.find((file) => nameOnDevice(file.path) === nameOnDevice(path))?.digests?.sha256
+  return { role, isUnchanged: digestIn(bootFiles) === digestIn(files) }
 }
 
 /** The worse of both verdicts, with every finding of both. */
 function combine(
   explained: LaunchExplanation,
   facts: ChangeFacts,
-  bulletinPcrs: readonly number[],
+  told: {
+    readonly bulletinPcrs: readonly number[]
+    readonly later: readonly LaterUpdate[]
+    readonly kept: KeptReproductions
+  },
 ): Explanation {
+  const { bulletinPcrs, later, kept } = told
   const byFiles = decideChange(facts)
-  const own = byFiles.reasons
-    // The launch explanation says the same of a register, with its cause.
-    .filter((reason) => reason.code !== 'pcr-unreadable')
-    .map((reason) => ({ ...reason, next: null, isBlocking: true }))
+  const own: Explanation['reasons'] = [
+    ...byFiles.reasons
+      // The launch explanation says the same of a register, with its cause.
+      .filter((reason) => reason.code !== 'pcr-unreadable')
+      .map((reason) => ({ ...reason, next: null, isBlocking: true })),
+    ...listUnmade(kept),
+  ]
   const verdict = explained.verdict === 'unexplained' || own.length > 0 ? 'unexplained' : explained.verdict
   const notes = verdict === 'explained' ? noteUnmoved(explained, bulletinPcrs) : []
-  const reasons = [...explained.reasons, ...own, ...notes]
+  const reasons = [...explained.reasons, ...own, ...noteLater(later, facts.files), ...notes]
   return {
     ...explained,
     pcrs: numberBulletins(explained),
     verdict,
     reasons,
     advice: adviceFor(verdict, explained.alreadyResealed, reasons),
+    prepared: null,
+    ...kept,
   }
+}
+
+/** An initramfs that dom0 does not make again is named as what it is: what is blocked by it is said of its register. */
+function listUnmade({ reproductions, accepted }: KeptReproductions) {
+  return reproductions.flatMap((one) => {
+    const isVouched = one.state === 'same' || accepted.some(({ path }) => path === one.image)
+    if (isVouched) return []
+    return [{ code: 'initramfs-not-made-again', ...describeUnmade(one), isBlocking: true }]
+  })
+}
+
+/** What came between `start` and this boot, or since, and what it accounts for. */
+function noteLater(later: readonly LaterUpdate[], files: ChangeFacts['files']): Explanation['reasons'] {
+  if (later.length === 0) return []
+  const changed = files.filter(({ accountedBy }) => accountedBy != null).map(({ path }) => path)
+  const what = [
+    `after \`start\` came ${later.map(nameUpdate).join(', ')}: what was confirmed and predicted was made before`,
+    ...(changed.length > 0 ? [`accounted for by it: ${changed.join(', ')}`] : []),
+  ].join('; ')
+  return [{ code: 'changed-after-start', what, next: null, isBlocking: false }]
 }
 
 /** Bulletins say 18 and 19 for every Xen update; by tboot's legacy map Xen alone moves only 18. */

@@ -55,7 +55,10 @@ export async function explainSinceApproved(
   if (since === null) return null
   const session = await makeSession(host, since.observed, since.known, id)
   return {
-    ...(await observeExplanation(host, session, versions, knownOf(look, since.label))),
+    ...(await observeExplanation(host, session, versions, {
+      known: knownOf(look, since.label),
+      isSinceApproved: true,
+    })),
     since: since.at,
   }
 }
@@ -157,7 +160,10 @@ export async function observeBootCheck(
   if (ground.why !== 'registers-differ') return { ...base, state: 'same', what: [] }
   const session = await makeSession(host, observed, since.known, id)
   const known = knownOf(look, since.label)
-  const { verdict, reasons } = await observeExplanation(host, session, versions, known)
+  const { verdict, reasons } = await observeExplanation(host, session, versions, {
+    known,
+    isSinceApproved: true,
+  })
   const blocking = reasons.filter(({ isBlocking }) => isBlocking).map(({ what }) => what)
   return { ...base, state: verdict === 'explained' ? 'explained' : 'unexplained', what: blocking }
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { makeMemoryStore } from '../../src/cli/rehearse.ts'
 import { recordVersions } from '../../src/core/session/versions.ts'
 import { confirmUpdate } from '../../src/flow/steps/confirm-update.ts'
+import type { Host } from '../../src/host/host.ts'
 import { seen, unknown } from '../../src/host/host.ts'
 import { copyBootFiles, installXen } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
@@ -101,10 +102,16 @@ describe('after the restart', () => {
     ).toBe(false)
   })
 
+  /** What an earlier boot had recorded of the machine as it is. */
+  async function recorded(host: Host) {
+    const baseline = await observeBaseline(host, [13, 17, 18, 19])
+    return aSession({ baseline: baseline && { ...baseline, bootId: 'the boot before' } })
+  }
+
   it('is named with both versions', async () => {
     const machine = machineOf('clean-update')
     const host = makeSimulatedHost(machine)
-    const session = aSession({ baseline: await observeBaseline(host, [13, 17, 18, 19]) })
+    const session = await recorded(host)
     downgrade(machine)
     const { verdict, reasons } = await observeExplanation(host, session, { state: 'absent' })
     expect(verdict).toBe('unexplained')
@@ -116,7 +123,7 @@ describe('after the restart', () => {
   it('is found by the record of earlier sessions alone', async () => {
     const machine = machineOf('clean-update')
     const host = makeSimulatedHost(machine)
-    const session = aSession({ baseline: await observeBaseline(host, [13, 17, 18, 19]) })
+    const session = await recorded(host)
     const { reasons } = await observeExplanation(host, session, seen(CONFIRMED))
     expect(reasons.map(({ code }) => code)).toContain('package-downgraded')
     const clean = await observeExplanation(host, session, { state: 'absent' })

@@ -173,7 +173,7 @@ describe('after the restart', () => {
     expect(advice).not.toContain(DEVICE_OUT_ADVICE)
     expect(reasons).toContainEqual(
       expect.objectContaining({
-        code: 'boot-file-unreadable',
+        code: 'boot-file-changed',
         what: expect.stringContaining('/boot/xen-4.17.9.gz'),
       }),
     )

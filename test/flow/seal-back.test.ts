@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { makeMemoryStore } from '../../src/cli/rehearse.ts'
 import { Failure } from '../../src/core/failure.ts'
 import type { Session } from '../../src/core/session/checkpoint.ts'
+import { clearUnfinished } from '../../src/flow/seal/clear.ts'
 import type { ForwardPlan } from '../../src/flow/seal/forward-plan.ts'
 import { restoreSession } from '../../src/flow/seal/restore.ts'
 import { sealForward, takeBack } from '../../src/flow/seal/seal-forward.ts'
@@ -200,5 +201,67 @@ describe('`cancel` after a forward seal that ended before anything was switched'
 
   it('touches nothing where the session was not there yet', async () => {
     expect(await begun('predict')).toHaveLength(1)
+  })
+})
+
+describe('what a forward seal left that did not come to its end', () => {
+  /** The machine as power left it at the nth exchange. */
+  async function cutAt(nth: number) {
+    const all = await begin({
+      change: (own) => {
+        let exchanges = 0
+        const run: Host['run'] = async (call, input) => {
+          if (call.id === 'exchange-directories' && ++exchanges === nth) throw new Error('no power')
+          return own.run(call, input)
+        }
+        return { run }
+      },
+    })
+    await expect(sealForward(all.context, all.plan)).rejects.toThrow('no power')
+    return { ...all, session: (await all.store.load())! }
+  }
+
+  const clear = (machine: SimMachine, session: Session) =>
+    clearUnfinished(makeSimulatedHost(machine), session)
+
+  it('nothing was switched: the new files are removed in both homes', async () => {
+    const { machine, session, before } = await cutAt(1)
+    expect(aside(machine).dom0).not.toEqual([])
+    expect(aside(machine).device).not.toEqual([])
+    expect(await clear(machine, session)).toEqual({ dom0: true, device: true, isInForce: false })
+    expect(live(machine)).toEqual(before)
+    expect(aside(machine)).toEqual({ dom0: [], device: [] })
+  })
+
+  it('dom0 alone was switched: it is made to be as the device again', async () => {
+    const { machine, session, before } = await cutAt(2)
+    expect(live(machine).dom0).not.toEqual(before.dom0)
+    await clear(machine, session)
+    expect(live(machine)).toEqual(before)
+    expect(aside(machine)).toEqual({ dom0: [], device: [] })
+  })
+
+  it('both were switched: it is in force, and `cancel` still finds the old files', async () => {
+    const { machine, session, after, before } = await sealed()
+    expect(await clear(machine, session)).toEqual({ dom0: false, device: false, isInForce: true })
+    expect(live(machine)).toEqual(after)
+    expect(aside(machine)).toEqual(before)
+  })
+
+  it('no record was written yet: what lies beside is removed all the same', async () => {
+    const { machine, session, before } = await cutAt(1)
+    const unrecorded = { ...session, findings: {} }
+    await clear(machine, unrecorded)
+    expect(live(machine)).toEqual(before)
+    expect(aside(machine)).toEqual({ dom0: [], device: [] })
+  })
+
+  it('the device is not plugged in: dom0 stays as it is where a switch had begun', async () => {
+    const { machine, session } = await cutAt(2)
+    const dom0 = live(machine).dom0
+    stickOf(machine).isPresent = false
+    expect(await clear(machine, session)).toEqual({ dom0: false, device: false, isInForce: false })
+    expect(live(machine).dom0).toEqual(dom0)
+    expect(aside(machine).dom0).not.toEqual([])
   })
 })

@@ -41,6 +41,26 @@ export const protectionShape = z
   })
   .refine(({ state, reasons }) => (state === 'protected') === (reasons.length === 0))
 
+/** Addition of docs/contract.md: until the restart, whether what was prepared still fits. */
+export const preparedShape = z.strictObject({
+  state: z.enum(['fits', 'outdated', 'not-compared']),
+  changes: z.array(
+    z.strictObject({
+      code: z.enum([
+        'boot-file',
+        'boot-entry',
+        'package',
+        'selection',
+        'luks-header',
+        'sealed-files',
+        'freshness-slot',
+      ]),
+      what: z.string().min(1),
+    }),
+  ),
+  notCompared: z.array(z.string().min(1)),
+})
+
 export const statusShape = z.strictObject({
   qubes: z.strictObject({ release: z.string().nullable() }),
   protection: protectionShape,
@@ -102,6 +122,7 @@ export const statusShape = z.strictObject({
       step: z.string(),
       since: time,
       protection: z.enum(['forward-seal', 'hold', 'plain']).nullable(),
+      prepared: preparedShape.optional(),
     })
     .nullable(),
   /** An addition: the gate held AEM's automatic seal in this boot. */

@@ -62,6 +62,10 @@ export type Story = {
   /** After the first and after every later boot, before anybody logs in. */
   readonly afterBoot?: (machine: SimMachine, boot: number) => void
   readonly whileOff?: (machine: SimMachine, boot: number) => void
+  /** Before the first restart, once `start` has come to its end; then `resume` is run before the restart too. */
+  readonly beforeRestart?: (machine: SimMachine) => void
+  /** The program does not die alone: power goes with it. */
+  readonly cutsPower?: true
 }
 
 export type End = {
@@ -73,6 +77,8 @@ export type End = {
   readonly reports: readonly string[]
   readonly killPoints: readonly KillPoint[]
   readonly boots: number
+  /** All that was printed, in one line. */
+  readonly said: string
 }
 
 const MAX_RUNS = 12
@@ -85,7 +91,9 @@ export async function liveThrough(story: Story, at: number | null): Promise<End>
   const machine = story.make()
   const trap: Trap = { at, passed: [], isDead: false }
   const exits: number[] = []
+  const said: string[] = []
   let boots = 0
+  let isWaiting = story.beforeRestart !== undefined
   const restart = (): void => {
     story.whileOff?.(machine, boots)
     restartMachine(machine)
@@ -95,13 +103,19 @@ export async function liveThrough(story: Story, at: number | null): Promise<End>
   for (let runs = 0; runs < MAX_RUNS; runs++) {
     // A new process: a new host, a new store, no memory of the last one.
     const host = trapHost(makeSimulatedHost(machine), trap)
-    const exit = await runOnce(host, story, listReports(machine).length > 0).catch((error: unknown) => {
+    const exit = await runOnce(host, story, listReports(machine).length > 0, said).catch((error: unknown) => {
       if (!(error instanceof Killed)) throw error
       trap.isDead = false
       return 'killed' as const
     })
     if (exit !== 'killed') exits.push(exit)
-    if (exit === 'killed' ? machine.restartRequested !== null : exit === 3) restart()
+    if (exit === 3 && isWaiting) {
+      isWaiting = false
+      story.beforeRestart?.(machine)
+      continue
+    }
+    if (exit === 'killed' && story.cutsPower) restart()
+    else if (exit === 'killed' ? machine.restartRequested !== null : exit === 3) restart()
     else if (exit !== 'killed') break
   }
   const reports = listReports(machine)
@@ -114,11 +128,17 @@ export async function liveThrough(story: Story, at: number | null): Promise<End>
     reports,
     killPoints: trap.passed,
     boots,
+    said: said.join(' ').replaceAll(/\s+/g, ' '),
   }
 }
 
 /** `resume` where there is a session, else `start`; nothing where the report says that all is done. */
-async function runOnce(host: Host, { restart, protect, answers }: Story, isDone: boolean): Promise<number> {
+async function runOnce(
+  host: Host,
+  { restart, protect, answers }: Story,
+  isDone: boolean,
+  said: string[],
+): Promise<number> {
   const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
   const open = await store.load()
   if (open === null && isDone) return 0
@@ -126,9 +146,10 @@ async function runOnce(host: Host, { restart, protect, answers }: Story, isDone:
   const place = open ? choosePlace(open, bootId) : { flow: postUpdate, from: postUpdate.start }
   const session = open ?? startSession({ id: SESSION_ID, now: host.now(), bootId, flow: 'post-update' })
   const lock = await store.lock()
+  const ui = makeScriptedUi({ '*': 'yes', ...answers })
   const result = await runFlow(place.flow, place.from, STEPS, {
     host,
-    ui: makeScriptedUi({ '*': 'yes', ...answers }),
+    ui: { ...ui, say: (lines) => void said.push(...lines.map(({ text }) => text)) },
     store,
     options: { ...RUN_OPTIONS, protect, restart },
     session,

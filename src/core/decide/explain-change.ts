@@ -14,6 +14,12 @@ export type FileComparison = {
   readonly before: string | null
   /** SHA-256 of what is there after the restart. */
   readonly now: string | null
+  /** It was not there when the update was confirmed. */
+  readonly isNew?: boolean
+  /** It is not there any more. */
+  readonly isGone?: boolean
+  /** Signed packages that came after `start` and account for it, in words; null: none does. */
+  readonly accountedBy?: string | null
 }
 
 export type ChangeFacts = {
@@ -34,7 +40,12 @@ export type ChangeFacts = {
   readonly areVersionsUnreadable?: boolean
   /** Command lines of this boot that are not the expected ones, in words, whatever the registers say. */
   readonly commandLines?: readonly string[]
-  readonly xen: { readonly runningBuildId: string | null; readonly installedBuildId: string | null }
+  readonly xen: {
+    readonly runningBuildId: string | null
+    readonly installedBuildId: string | null
+    /** Of the confirmed Xen, where a later package has taken its place on the disk. */
+    readonly confirmedBuildId?: string | null
+  }
 }
 
 export type ChangeReason = {
@@ -97,6 +108,21 @@ export function decideChange(facts: ChangeFacts | null): ChangeVerdict {
 
 function listFileReasons(files: readonly FileComparison[]): readonly ChangeReason[] {
   return files.flatMap((file) => {
+    if (file.accountedBy != null) return []
+    if (file.isNew && file.now !== null)
+      return [
+        reason(
+          'boot-file-changed',
+          `${file.path} (${file.role}) came after the update was confirmed, and no signed package since accounts for it`,
+        ),
+      ]
+    if (file.isGone && file.before !== null)
+      return [
+        reason(
+          'boot-file-changed',
+          `${file.path} (${file.role}) is not there any more, and no package says why`,
+        ),
+      ]
     if (file.before === null || file.now === null) {
       return [reason('boot-file-unreadable', `${file.path} could not be compared with what was confirmed`)]
     }
@@ -104,7 +130,7 @@ function listFileReasons(files: readonly FileComparison[]): readonly ChangeReaso
     return [
       reason(
         'boot-file-changed',
-        `${file.path} (${file.role}) is not the file that was confirmed before the restart`,
+        `${file.path} (${file.role}) is not the file that was confirmed before the restart, and no signed package since accounts for it`,
       ),
     ]
   })
@@ -112,7 +138,8 @@ function listFileReasons(files: readonly FileComparison[]): readonly ChangeReaso
 
 function listCauseReasons(facts: ChangeFacts): readonly ChangeReason[] {
   const { xen, packages } = facts
-  const isInstalledXen = xen.runningBuildId !== null && xen.runningBuildId === xen.installedBuildId
+  const isInstalledXen =
+    xen.runningBuildId !== null && [xen.installedBuildId, xen.confirmedBuildId].includes(xen.runningBuildId)
   return [
     ...packages
       .filter((item) => item.isVerified !== true)

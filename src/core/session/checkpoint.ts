@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { MEASURED_ROLES } from '../launch/explain-types.ts'
 import { keptFindingsSchema, keptPredictionSchema } from './kept-answers.ts'
+import { preparedSchema } from './prepared.ts'
 import { type FileProblem, parseVersionedFile } from './versioned-file.ts'
 
 /** Raised with every change that an older program could misread. */
@@ -115,6 +116,8 @@ export const sessionSchema = z.object({
   expectation: expectation.nullable(),
   /** The contract's `predict` answer, kept as it was given. */
   prediction: keptPredictionSchema,
+  /** What the next boot was prepared for; null: the protecting step is not done, or an older program did it. */
+  prepared: preparedSchema.nullable().default(null),
   /** The state that was accepted after an explained change. */
   approved: z
     .object({
@@ -170,6 +173,7 @@ export function startSession(begin: {
     baseline: null,
     expectation: null,
     prediction: null,
+    prepared: null,
     approved: null,
     resealed: null,
     findings: {},

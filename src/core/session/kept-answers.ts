@@ -42,7 +42,7 @@ export const keptPredictionSchema: z.ZodType<unknown> = z
   .nullable()
 
 const explanation = z.looseObject({
-  verdict: z.enum(['unchanged', 'explained', 'unexplained', 'no-baseline']),
+  verdict: z.enum(['unchanged', 'explained', 'not-computable', 'unexplained', 'no-baseline']),
   pcrs: z.array(z.looseObject({ index: z.number().int(), bank: z.string() })),
   reasons: z.array(z.looseObject({ code: z.string(), what: z.string() })),
 })

@@ -1,12 +1,12 @@
+import { isForwardUnfinished } from '../../core/decide/forward-outcome.ts'
 import { type ForwardRecord, forwardRecordOf, isSameSet } from '../../core/seal/forward-record.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'
 import { makeFailure } from '../../messages.ts'
 import { observeDevices } from '../../observe/devices.ts'
 import { observeMachine } from '../../observe/machine.ts'
-import { observeTpmId } from '../../observe/sealed.ts'
-import { observeTarget } from '../../observe/target.ts'
 import { observeTpm } from '../../observe/tpm.ts'
+import { clearUnfinished } from './clear.ts'
 import { exchangePlace, type Place, placeOf, readDigests } from './places.ts'
 
 /**
@@ -111,12 +111,9 @@ export function isForwardKept({ device, step }: Pick<Session, 'device' | 'step'>
   return device !== null && step === 'keep-forward'
 }
 
-/** New files that lie beside the old ones in dom0 after a seal that ended before anything was switched. */
-async function removeBegun(host: Host, session: Session): Promise<void> {
-  if (session.step !== 'forward-seal') return
-  const label = (await observeTarget(host, session))?.label ?? session.device
-  const tpmId = await observeTpmId(host)
-  if (label !== null && tpmId !== null) await host.removeFile(placeOf('dom0', '/var/lib', tpmId, label).aside)
+/** New files that lie beside the old ones after a seal that ended before anything was switched. */
+export async function removeBegun(host: Host, session: Session): Promise<void> {
+  if (session.step === 'forward-seal' || isForwardUnfinished(session)) await clearUnfinished(host, session)
 }
 
 /**

@@ -1,7 +1,12 @@
 import { decideBoot } from '../../core/decide/check-boot.ts'
+import { isForwardUnfinished } from '../../core/decide/forward-outcome.ts'
 import { selectsLaunch } from '../../core/launch/pcr.ts'
+import type { Session } from '../../core/session/checkpoint.ts'
+import type { Host } from '../../host/host.ts'
 import { describeBoot } from '../../messages/after-restart.ts'
+import { listLaterPackages } from '../../observe/later-packages.ts'
 import { observeMachine } from '../../observe/machine.ts'
+import { observeInstalledXen } from '../../observe/status.ts'
 import { isMeasured, observeTpm } from '../../observe/tpm.ts'
 import { askForBootedDevice } from '../plugged-in.ts'
 import type { Step } from '../step.ts'
@@ -18,18 +23,33 @@ export const checkBoot: Step<'check-boot'> = async (context) => {
     measured: isMeasured(await observeTpm(host)),
     isLaunchSealed: session.baseline === null || selectsLaunch(session.baseline.selectedPcrs),
     runningBuildId: machine.xen.buildId,
-    expectedBuildId: session.expectation?.xenBuildId ?? null,
+    expectedBuildId: await observeExpectedBuildId(host, session, machine.xen.buildId),
     deviceUuid: machine.aemUuid,
     expectedDeviceUuid: session.expectation?.deviceUuid ?? null,
   }
   const decided = decideBoot(facts)
   // Without the device nothing that it carries can be compared, which would read as an unexplained change.
   const isDeviceOut = decided === 'expected' && (await askForBootedDevice(context, WHY)).present === false
-  const outcome = isDeviceOut ? 'device-absent' : decided
+  const isUnfinished = decided === 'expected' && isForwardUnfinished(session)
+  const outcome = isDeviceOut ? 'device-absent' : isUnfinished ? 'forward-unfinished' : decided
   return {
     outcome,
     facts,
     message: describeBoot(outcome, facts, machine.xen.version),
     session: { flow: 'resume', bootId: machine.bootId },
   }
+}
+
+/** The confirmed Xen, or one that a package brought after it: whether that one is as it should be is explained next. */
+async function observeExpectedBuildId(
+  host: Host,
+  { baseline, expectation }: Session,
+  running: string | null,
+): Promise<string | null> {
+  const confirmed = expectation?.xenBuildId ?? null
+  if (running === confirmed || baseline === null) return confirmed
+  const later = await listLaterPackages(host, baseline)
+  if (!later.some(({ component }) => component === 'xen')) return confirmed
+  const { buildId } = (await observeInstalledXen(host)).installedXen
+  return buildId === running ? buildId : confirmed
 }

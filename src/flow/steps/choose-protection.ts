@@ -8,21 +8,31 @@ import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'
 import { describeProtection, explainWays, protectionQuestion } from '../../messages/protection.ts'
 import { observeHold } from '../../observe/hold.ts'
+import { observePrepared } from '../../observe/prepared.ts'
 import { observeTpm } from '../../observe/tpm.ts'
 import type { Step } from '../step.ts'
 
 /** Explains the three ways and asks for one; --protect answers it, --yes takes the best that installs no drop-in. */
 export const chooseProtection: Step<'choose-protection'> = async ({ host, ui, options, session }) => {
   const choice = await observeProtection(host, session)
-  if (options.protect === null) ui.say(explainWays(choice))
-  const wanted = options.protect ?? (await ui.ask<Protection>(protectionQuestion(choice)))
+  const given = options.protect ?? session.protection
+  if (given === null) ui.say(explainWays(choice))
+  const wanted = given ?? (await ui.ask<Protection>(protectionQuestion(choice)))
   const way = refuseDropIn(choice, wanted, options.yes === true)
   const outcome = way.available ? wanted : 'not-available'
   return {
     outcome,
     facts: { wanted, recommended: choice.recommended, ways: choice.ways },
     message: describeProtection(outcome, wanted, way),
-    ...(way.available ? { session: { protection: wanted } } : {}),
+    ...(way.available
+      ? {
+          session: {
+            protection: wanted,
+            // The plain way has no step of its own that protects.
+            prepared: wanted === 'plain' ? await observePrepared(host, session) : null,
+          },
+        }
+      : {}),
   }
 }
 

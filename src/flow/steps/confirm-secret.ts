@@ -1,4 +1,7 @@
+import { isRefusalExpected } from '../../core/decide/forward-outcome.ts'
+import { forwardRecordOf } from '../../core/seal/forward-record.ts'
 import { describeSecret } from '../../messages/after-restart.ts'
+import { observeForwardOutcome } from '../../observe/forward-outcome.ts'
 import { observeMachine } from '../../observe/machine.ts'
 import { observeSealState } from '../../observe/seal-state.ts'
 import type { Step } from '../step.ts'
@@ -10,18 +13,25 @@ export const confirmSecret: Step<'confirm-secret'> = async ({ host, ui, session 
   const unseal = journal?.unseal ?? null
   const isFirstBoot =
     session.approved !== null && session.approved.bootId === (await observeMachine(host)).bootId
+  const forward = (await observeForwardOutcome(host, session)).outcome
+  // By what was done: only what was switched can have been in force.
+  const mayShow = forwardRecordOf(session) !== null
   if (isFirstBoot && explanationOf(session).verdict !== 'unchanged') {
     // Registers that changed cannot release what was sealed before: somebody else shows a secret here.
-    const isImpossible = unseal === 'unsealed' && session.protection !== 'forward-seal'
+    const isImpossible = unseal === 'unsealed' && !mayShow
     const outcome = isImpossible ? 'not-shown' : 'next-boot'
-    if (isImpossible || session.protection !== 'forward-seal') {
-      return { outcome, facts: { unseal, answer: null, isImpossible }, message: describeSecret(outcome) }
+    if (isImpossible || !mayShow) {
+      return {
+        outcome,
+        facts: { unseal, answer: null, isImpossible, forward },
+        message: describeSecret(outcome, true, forward),
+      }
     }
   }
+  const isExpected = isFirstBoot && isRefusalExpected(forward)
   if (unseal === 'mismatch' || unseal === 'wrong-token') {
-    const isExpected = isFirstBoot && session.protection !== 'forward-seal' && unseal === 'mismatch'
-    const message = describeSecret('next-boot', isExpected)
-    return { outcome: 'next-boot', facts: { unseal, answer: null }, message }
+    const message = describeSecret('next-boot', isExpected && unseal === 'mismatch', forward)
+    return { outcome: 'next-boot', facts: { unseal, answer: null, forward }, message }
   }
   const answer = await ui.ask<'yes' | 'no'>({
     id: 'secret-shown',
@@ -34,6 +44,7 @@ export const confirmSecret: Step<'confirm-secret'> = async ({ host, ui, session 
     // Without a person, the journal's word is all there is; without that word there is no answer.
     withYes: unseal === 'unsealed' ? 'yes' : 'no',
   })
-  const outcome = answer === 'yes' ? 'shown' : 'not-shown'
-  return { outcome, facts: { unseal, answer }, message: describeSecret(outcome) }
+  const wasCut = isFirstBoot && unseal === null && forward !== 'none' && isExpected
+  const outcome = answer === 'yes' ? 'shown' : wasCut ? 'next-boot' : 'not-shown'
+  return { outcome, facts: { unseal, answer, forward }, message: describeSecret(outcome, true, forward) }
 }

@@ -1,12 +1,13 @@
 import type { Session } from '../../core/session/checkpoint.ts'
 import { describeExplanation } from '../../messages/explain.ts'
 import { type Explanation, observeExplanation } from '../../observe/explanation.ts'
+import { makeReproduce } from '../reproduce-again.ts'
 import type { Step } from '../step.ts'
 
 export const explain: Step<'explain'> = async ({ host, ui, session, store }) => {
   const versions = await store.loadVersions()
   const explanation = await ui.progress('comparing registers, launch log, boot files and packages', () =>
-    observeExplanation(host, session, versions),
+    observeExplanation(host, session, versions, { reproduce: makeReproduce(host, ui, true) }),
   )
   return { outcome: explanation.verdict, facts: explanation, message: describeExplanation(explanation) }
 }

@@ -3,6 +3,7 @@ import { Failure } from '../../core/failure.ts'
 import { type ForwardRecord, forwardRecordOf } from '../../core/seal/forward-record.ts'
 import { describeForwardFailure, describeForwardSeal } from '../../messages/forward-seal.ts'
 import { makeFailure } from '../../messages.ts'
+import { observePrepared } from '../../observe/prepared.ts'
 import { observeForwardReadiness } from '../seal/forward-plan.ts'
 import { observeMountPoint, restoreForwardSeal } from '../seal/restore.ts'
 import { sealForward, takeBack } from '../seal/seal-forward.ts'
@@ -12,7 +13,12 @@ import type { Step } from '../step.ts'
 export const forwardSeal: Step<'forward-seal'> = async (context) => {
   const { host, ui, options, session, store } = context
   if (options.dryRun)
-    return { outcome: 'sealed', facts: { dryRun: true }, message: describeForwardSeal('rehearsed', null) }
+    return {
+      outcome: 'sealed',
+      facts: { dryRun: true },
+      message: describeForwardSeal('rehearsed', null),
+      session: { prepared: await observePrepared(host, session) },
+    }
   const before = forwardRecordOf(session)
   // A run that ended half-way: first everything as it was, then anew.
   if (before !== null)
@@ -28,6 +34,7 @@ export const forwardSeal: Step<'forward-seal'> = async (context) => {
       outcome: 'sealed',
       facts: { record },
       message: describeForwardSeal('sealed', record, session.device),
+      session: { prepared: await observePrepared(host, session) },
     }
   } catch (error) {
     if (!(error instanceof Failure)) throw error

@@ -1,28 +1,31 @@
 import { command } from '../../commands.ts'
+import type { Session } from '../../core/session/checkpoint.ts'
+import type { Host } from '../../host/host.ts'
 import { describeHoldInstalled } from '../../messages/hold.ts'
 import { isHeld, observeHold } from '../../observe/hold.ts'
+import { observePrepared } from '../../observe/prepared.ts'
 import { HOLD_DROP_IN } from '../../paths.ts'
 import { line } from '../../ui/ui.ts'
 import { type HoldChange, installHold } from '../install-hold.ts'
 import type { Step } from '../step.ts'
 
 /** The user chose hold; the drop-in is written only where systemd does not ask the gate yet, and never by --yes. */
-export const installHoldStep: Step<'install-hold'> = async ({ host, ui, options }) => {
+export const installHoldStep: Step<'install-hold'> = async ({ host, ui, options, session }) => {
   const facts = await observeHold(host)
   const isThere = isHeld(facts)
   if (options.dryRun && !isThere && facts.program.path !== null) {
     const { argv } = command('gate-asked', { program: facts.program.path })
     ui.say([line(`  would write ${HOLD_DROP_IN} (ExecCondition=${argv.join(' ')})`, 'dim')])
-    return report({ changed: true, program: facts.program.path, why: null }, true)
+    return report({ changed: true, program: facts.program.path, why: null }, true, host, session)
   }
   if (options.yes && !isThere) {
     const why = '--yes installs no drop-in; `aem-reseal gate install` in a terminal does'
-    return report({ changed: false, program: facts.program.path, why }, false)
+    return report({ changed: false, program: facts.program.path, why }, false, host, session)
   }
-  return report(await installHold(host, facts), false)
+  return report(await installHold(host, facts), false, host, session)
 }
 
-function report(change: HoldChange, dryRun: boolean) {
+async function report(change: HoldChange, dryRun: boolean, host: Host, session: Session) {
   const outcome = change.why === null ? 'installed' : 'failed'
   return {
     outcome,
@@ -34,5 +37,6 @@ function report(change: HoldChange, dryRun: boolean) {
       dryRun,
     },
     message: describeHoldInstalled(change),
+    ...(change.why === null ? { session: { prepared: await observePrepared(host, session) } } : {}),
   } as const
 }

@@ -12,6 +12,7 @@ export const planRestart: Step<'plan-restart'> = async ({ host, ui, options, ses
   ui.say(restartWarning(qubes, session))
   const answer =
     options.restart ??
+    session.restart ??
     (await ui.ask<Answer>({
       id: 'restart',
       message: 'When is dom0 restarted?',

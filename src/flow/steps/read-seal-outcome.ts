@@ -1,12 +1,15 @@
 import { describeSealOutcome } from '../../messages/after-restart.ts'
+import { observeForwardOutcome } from '../../observe/forward-outcome.ts'
 import { observeSealOutcome } from '../../observe/seal-outcome.ts'
 import type { Step } from '../step.ts'
 
 export const readSealOutcome: Step<'read-seal-outcome'> = async ({ host, session, store }) => {
   const observed = await observeSealOutcome(host, session, await store.loadHeldNote())
+  const forward = await observeForwardOutcome(host, session)
   return {
     outcome: observed.outcome,
     facts: {
+      forward: forward.outcome,
       unseal: observed.state.journal?.unseal ?? null,
       sealedInThisBoot: observed.sealedInThisBoot,
       sealedFiles: observed.state.journal?.sealedFiles ?? null,
@@ -23,6 +26,7 @@ export const readSealOutcome: Step<'read-seal-outcome'> = async ({ host, session
       observed.sealedInThisBoot,
       observed.heldNote,
       session,
+      forward,
     ),
   }
 }

@@ -1,0 +1,34 @@
+import type { Host } from '../host/host.ts'
+import { vouchQuestion } from '../messages/vouch.ts'
+import { findBootedDevice, observeDevices } from '../observe/devices.ts'
+import { disposeFresh } from '../observe/initramfs.ts'
+import { reproduceInitramfsOf } from '../observe/initramfs-of-device.ts'
+import { observeMachine } from '../observe/machine.ts'
+import type { Reproduce } from '../observe/since-start.ts'
+import { line, type Ui } from '../ui/ui.ts'
+
+/**
+ * Makes the initramfs of this boot again, after the restart.
+ * @param asks ask a person where only its kernel modules differ; --yes never accepts them
+ */
+export function makeReproduce(
+  host: Host,
+  ui: Pick<Ui, 'ask' | 'progress' | 'say'>,
+  asks: boolean,
+): Reproduce {
+  return async (look) => {
+    const machine = await observeMachine(host)
+    const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
+    const result = await ui.progress(`making ${look.path} again, to compare it (up to a minute)`, () =>
+      reproduceInitramfsOf(host, { device }, look),
+    )
+    // What dom0 makes instead is offered by the next `start`, not here.
+    await disposeFresh(host, result)
+    if (result.state !== 'same-with-modules' || !asks) return { result, isAccepted: false }
+    const { path, sha256 } = look
+    // Off the line that says what is being done.
+    ui.say([line('')])
+    const answer = await ui.ask(vouchQuestion({ kind: 'modules', path, sha256, ...result.modules }))
+    return { result, isAccepted: answer === 'yes' }
+  }
+}

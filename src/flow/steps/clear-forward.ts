@@ -1,0 +1,25 @@
+import { Failure } from '../../core/failure.ts'
+import { describeClearedForward } from '../../messages/forward-seal.ts'
+import { clearUnfinished } from '../seal/clear.ts'
+import type { Step } from '../step.ts'
+
+/** Power went while a forward seal was made: what is half-written is removed, and nothing that is in force is touched. */
+export const clearForward: Step<'clear-forward'> = async ({ host, options, session }) => {
+  if (options.dryRun)
+    return { outcome: 'cleared', facts: {}, message: describeClearedForward('cleared', null) }
+  try {
+    const cleared = await clearUnfinished(host, session)
+    return {
+      outcome: 'cleared',
+      facts: { ...cleared },
+      message: describeClearedForward('cleared', cleared),
+    }
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    return {
+      outcome: 'failed',
+      facts: { what: error.text.what },
+      message: describeClearedForward('failed', null, error.text.what),
+    }
+  }
+}
