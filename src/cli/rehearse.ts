@@ -119,7 +119,8 @@ async function runRehearsal(
     simulateRestart,
   })
   if (options.json) printJson(io, result)
-  else ui.say([line(''), line('It was a rehearsal: no session is open, and nothing of it is kept.', 'dim')])
+  // In one paragraph with the last step, whose next step stays in sight.
+  else ui.say([line('  It was a rehearsal: no session is open, and nothing of it is kept.', 'dim')])
   return result.exit
 }
 
