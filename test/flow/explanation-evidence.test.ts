@@ -205,7 +205,7 @@ describe('after the restart', () => {
     expect(verdict).toBe('unexplained')
     expect(reasons).toContainEqual(
       expect.objectContaining({
-        code: 'boot-file-unreadable',
+        code: 'boot-file-changed',
         what: expect.stringContaining('/boot/xen-4.17.2.gz'),
       }),
     )
