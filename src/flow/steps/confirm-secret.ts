@@ -30,7 +30,9 @@ export const confirmSecret: Step<'confirm-secret'> = async ({ host, ui, session 
   }
   const isExpected = isFirstBoot && isRefusalExpected(forward)
   if (unseal === 'mismatch' || unseal === 'wrong-token') {
-    const message = describeSecret('next-boot', isExpected && unseal === 'mismatch', forward)
+    // AEM's own seal before the restart takes the token too: seen on TPM 1.2, where the device kept the forward seal.
+    const isTold = isExpected && (unseal === 'mismatch' || forward === 'not-in-force')
+    const message = describeSecret('next-boot', isTold, forward)
     return { outcome: 'next-boot', facts: { unseal, answer: null, forward }, message }
   }
   const answer = await ui.ask<'yes' | 'no'>({
