@@ -1,6 +1,8 @@
 import type { ConfirmedPackage } from '../core/decide/confirm-update.ts'
 import type { BootEntry } from '../core/launch/boot-entry.ts'
 import { originalPath } from '../core/launch/efi-entry.ts'
+import type { InstalledPackage } from '../core/package/rpm.ts'
+import type { Signer } from '../core/package/signers.ts'
 import type { Host } from '../host/host.ts'
 import { observeOwningPackage } from './owner.ts'
 import { MEASURED_PACKAGES, observeIntegrity, observePackage, observeTrustedKeys } from './packages.ts'
@@ -34,21 +36,44 @@ export async function observeConfirmedPackages(
     }
     const newest = installed.value.find((item) => loaded.get(name) === item.evr) ?? installed.value.at(-1)
     if (!newest) continue
-    const integrity = await observeIntegrity(host, newest, trusted)
-    confirmed.push({
-      name,
-      component,
-      evr: newest.evr,
-      isLoaded: loaded.get(name) === newest.evr,
-      installedAt: newest.installedAt,
-      changedSinceBoot: bootTime === null ? null : newest.installedAt > bootTime,
-      signer: integrity.signer?.name ?? null,
-      signature: integrity.signature,
-      keyId: newest.signatureKeyId,
-      changedFiles: integrity.changedFiles?.map((file) => file.path) ?? null,
-    })
+    const isLoaded = loaded.get(name) === newest.evr
+    confirmed.push(await confirm(host, newest, component, trusted, { isLoaded, bootTime }))
   }
   return unasked.length < MEASURED_PACKAGES.length ? { packages: confirmed, unasked } : null
+}
+
+/** One installed version of a measured package, whichever the entry loads; null: rpm does not name it. */
+export async function observeConfirmedVersion(
+  host: Host,
+  { name, evr, component }: Pick<ConfirmedPackage, 'name' | 'evr' | 'component'>,
+): Promise<ConfirmedPackage | null> {
+  const installed = await observePackage(host, name)
+  const found = installed.state === 'seen' ? installed.value.find((item) => item.evr === evr) : undefined
+  if (found === undefined) return null
+  const trusted = await observeTrustedKeys(host)
+  return confirm(host, found, component, trusted, { isLoaded: false, bootTime: null })
+}
+
+async function confirm(
+  host: Host,
+  installed: InstalledPackage,
+  component: ConfirmedPackage['component'],
+  trusted: readonly Signer[],
+  { isLoaded, bootTime }: { readonly isLoaded: boolean; readonly bootTime: string | null },
+): Promise<ConfirmedPackage> {
+  const integrity = await observeIntegrity(host, installed, trusted)
+  return {
+    name: installed.name,
+    component,
+    evr: installed.evr,
+    isLoaded,
+    installedAt: installed.installedAt,
+    changedSinceBoot: bootTime === null ? null : installed.installedAt > bootTime,
+    signer: integrity.signer?.name ?? null,
+    signature: integrity.signature,
+    keyId: installed.signatureKeyId,
+    changedFiles: integrity.changedFiles?.map((file) => file.path) ?? null,
+  }
 }
 
 /** EVR by name of the packages whose files an entry loads. */

@@ -8,7 +8,7 @@ import { kernelReleaseOf } from '../core/vouch/roles.ts'
 import type { OpenLook } from '../core/vouch/vouched-by.ts'
 import type { Host } from '../host/host.ts'
 import type { DeviceBootFile } from './boot-device.ts'
-import type { ConfirmedPackages } from './confirmed-packages.ts'
+import { type ConfirmedPackages, observeConfirmedVersion } from './confirmed-packages.ts'
 import { listLaterPackages } from './later-packages.ts'
 import type { BootDeviceLaunch } from './launch.ts'
 import { observeOwner } from './owner.ts'
@@ -20,20 +20,27 @@ export type Reproduce = (
   look: Extract<OpenLook, { kind: 'initramfs' }>,
 ) => Promise<{ readonly result: Reproduction; readonly isAccepted: boolean }>
 
-/** Packages that came after `start`, each with what its signature and files are worth now. */
+/**
+ * Packages that came after `start`, each with what its signature and files are worth now. Of several kernels the confirmed one
+ * is that of this boot, so another version is asked about by itself.
+ */
 export async function observeLaterUpdates(
   host: Host,
   baseline: Baseline,
   confirmed: ConfirmedPackages | null,
 ): Promise<readonly LaterUpdate[]> {
-  return (await listLaterPackages(host, baseline)).map((one) => {
-    const found = confirmed?.packages.find(({ name, evr }) => name === one.name && evr === one.evr)
-    return {
+  const updates: LaterUpdate[] = []
+  for (const one of await listLaterPackages(host, baseline)) {
+    const found =
+      confirmed?.packages.find(({ name, evr }) => name === one.name && evr === one.evr) ??
+      (await observeConfirmedVersion(host, one))
+    updates.push({
       ...one,
-      isVerified: found === undefined ? false : isVerifiedPackage(found),
-      fault: found === undefined ? 'could not be checked' : describePackageFault(found),
-    }
-  })
+      isVerified: found !== null && isVerifiedPackage(found),
+      fault: found === null ? 'could not be checked' : describePackageFault(found),
+    })
+  }
+  return updates
 }
 
 /** What came of making the initramfs of this boot again, kept in the form of the step `predict`. */

@@ -107,6 +107,19 @@ const CHANGES: readonly Change[] = [
 ]
 
 describe('before the restart, sealed forward', () => {
+  it('a second kernel: `cancel`, then `start` seals forward to both updates, and the first boot shows the secret', async () => {
+    const machine = await prepared()
+    secondKernel(machine)
+    expect((await typeCancel(makeSimulatedHost(machine))).exit).toBe(0)
+    const started = await typeStart(makeSimulatedHost(machine), 'forward-seal')
+    expect(started.exit, started.said).toBe(3)
+    expect(started.said).toContain('sealed to the predicted registers')
+    restartMachine(machine)
+    expect(isSecretShown(machine)).toBe(true)
+    const resumed = await typeResume(makeSimulatedHost(machine))
+    expect(resumed.exit, resumed.said).toBe(0)
+  })
+
   it('all is as it was prepared for: nothing is said, and `resume` waits', async () => {
     const machine = await prepared()
     const { found, next } = await status(machine)

@@ -53,7 +53,7 @@ export function keyPublic(
 export function grubConfig(): string {
   return makeGrubConfiguration({
     xenName: 'xen-4.17.4.gz',
-    kernelRelease: RELEASE,
+    kernelReleases: [RELEASE],
     aemUuid: INTERNAL_UUID,
     luksUuid: LUKS_UUID,
     xenOptions: null,

@@ -152,13 +152,13 @@ export function copyBootFiles(machine: SimMachine, device: SimDevice): void {
   if (!device.files.has('/grub2/grubenv')) put('grub2/grubenv', Buffer.from(makeGrubEnvironment()))
 }
 
-/** grub.cfg of a device, as Qubes's scripts make it with the device at /boot: with the newest kernel that lies there. */
+/** grub.cfg of a device, as Qubes's scripts make it with the device at /boot: with each kernel that lies there. */
 export function grubConfigOf({ dom0 }: SimMachine, device: SimDevice): string {
   const kernels = [...device.files.keys()].flatMap((path) => /^\/vmlinuz-(.+)$/.exec(path)?.[1] ?? [])
-  const newest = kernels.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1)
+  kernels.sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
   return makeGrubConfiguration({
     xenName: XEN_IMAGE,
-    kernelRelease: newest ?? KERNEL_RELEASE,
+    kernelReleases: kernels.length > 0 ? kernels : [KERNEL_RELEASE],
     xenOptions: readXenOptions(Buffer.from(dom0.get('/etc/default/grub')?.bytes ?? []).toString()),
     aemUuid: device.uuid,
     luksUuid: LUKS_UUID,

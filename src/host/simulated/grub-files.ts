@@ -1,6 +1,7 @@
 type Entry = {
   readonly xenName: string
-  readonly kernelRelease: string
+  /** The newest first. */
+  readonly kernelReleases: readonly string[]
   readonly aemUuid: string
   readonly luksUuid: string
   /** GRUB_CMDLINE_XEN_DEFAULT; null: as Qubes's installer sets it. */
@@ -13,7 +14,8 @@ export const XEN_OPTIONS = 'console=none dom0_mem=min:1024M dom0_mem=max:4096M u
 /**
  * grub.cfg in the form that grub2-mkconfig of a Qubes dom0 gives it: header, users and custom files as QubesOS/qubes-grub2
  * 2.06-7 writes them (00_header with patch 0045, 01_users of patch 0033, 08_fallback_counting, 10_reset_boot_success,
- * 41_custom), AEM's entry as qubes-antievilmaid 4.2.0 does (etc/grub.d/19_linux_xen_tboot), then Xen's own.
+ * 41_custom), AEM's entries as qubes-antievilmaid 4.2.0 does (etc/grub.d/19_linux_xen_tboot), then Xen's own: the newest
+ * kernel by itself, then each of them in a submenu (lines 220 to 298; 20_linux_xen has the same loop).
  */
 export function makeGrubConfiguration(entry: Entry): string {
   return [...header(), ...aemEntry(entry), ...plainEntry(entry), ...custom()].join('\n')
@@ -122,29 +124,21 @@ const PLATFORM = [
   '        fi',
 ]
 
-function linux({ kernelRelease, luksUuid }: Entry): string {
-  return `/vmlinuz-${kernelRelease} placeholder root=/dev/mapper/qubes_dom0-root ro rd.luks.uuid=luks-${luksUuid} rhgb quiet`
+function linux({ luksUuid }: Entry, kernel: string): string {
+  return `/vmlinuz-${kernel} placeholder root=/dev/mapper/qubes_dom0-root ro rd.luks.uuid=luks-${luksUuid} rhgb quiet`
 }
 
+type Body = (entry: Entry, kernel: string) => string[]
+
 function aemEntry(entry: Entry): string[] {
-  const { xenName, kernelRelease, aemUuid, luksUuid, xenOptions } = entry
   return [
     '### BEGIN /etc/grub.d/19_linux_xen_tboot ###',
     'if [ -d /aem/ ]; then',
-    `menuentry 'AEM Qubes, with Xen hypervisor' ${CLASSES} $menuentry_id_option 'xen-gnulinux-simple-${luksUuid}' {`,
-    ...access(entry),
-    "\techo\t'Loading tboot ...'",
-    '\tmultiboot\t/tboot.gz placeholder logging=memory,serial',
-    "\techo\t'Loading Xen ...'",
-    ...PLATFORM,
-    `\tmodule\t/${xenName} placeholder ${xenOptions ?? XEN_OPTIONS} \${xen_rm_opts}`,
-    "\techo\t'Loading Linux ...'",
-    `\tmodule\t${linux(entry)} aem.uuid=${aemUuid} rd.luks.key=/tmp/aem-keyfile rd.luks.crypttab=no`,
-    "\techo\t'Loading initial ramdisk ...'",
-    `\tmodule\t/initramfs-${kernelRelease}.img`,
-    "\techo\t'Loading SINIT module ...'",
-    '\tmodule\t/SINIT.BIN',
-    '}',
+    ...withSubmenus(
+      entry,
+      { name: 'AEM Qubes', one: 'AEM Qubes boot', advanced: 'with AEM boot for' },
+      tbootBody,
+    ),
     '',
     'fi',
     '### END /etc/grub.d/19_linux_xen_tboot ###',
@@ -152,19 +146,67 @@ function aemEntry(entry: Entry): string[] {
   ]
 }
 
+function tbootBody(entry: Entry, kernel: string): string[] {
+  const { xenName, aemUuid, xenOptions } = entry
+  return [
+    ...access(entry),
+    "\techo\t'Loading tboot ...'",
+    '\tmultiboot\t/tboot.gz placeholder logging=memory,serial',
+    "\techo\t'Loading Xen ...'",
+    ...PLATFORM,
+    `\tmodule\t/${xenName} placeholder ${xenOptions ?? XEN_OPTIONS} \${xen_rm_opts}`,
+    "\techo\t'Loading Linux ...'",
+    `\tmodule\t${linux(entry, kernel)} aem.uuid=${aemUuid} rd.luks.key=/tmp/aem-keyfile rd.luks.crypttab=no`,
+    "\techo\t'Loading initial ramdisk ...'",
+    `\tmodule\t/initramfs-${kernel}.img`,
+    "\techo\t'Loading SINIT module ...'",
+    '\tmodule\t/SINIT.BIN',
+    '}',
+  ]
+}
+
 function plainEntry(entry: Entry): string[] {
-  const { xenName, kernelRelease, luksUuid, xenOptions } = entry
   return [
     '### BEGIN /etc/grub.d/20_linux_xen ###',
-    `menuentry 'Qubes, with Xen hypervisor' ${CLASSES} $menuentry_id_option 'xen-gnulinux-simple-${luksUuid}' {`,
+    ...withSubmenus(entry, { name: 'Qubes', one: 'Qubes', advanced: 'for' }, plainBody),
+    '### END /etc/grub.d/20_linux_xen ###',
+    '',
+  ]
+}
+
+function plainBody(entry: Entry, kernel: string): string[] {
+  const { xenName, xenOptions } = entry
+  return [
     ...access(entry),
     ...PLATFORM,
     `\tmultiboot2\t/${xenName} placeholder ${xenOptions ?? XEN_OPTIONS} \${xen_rm_opts}`,
-    `\tmodule2\t${linux(entry)}`,
-    `\tmodule2\t--nounzip   /initramfs-${kernelRelease}.img`,
+    `\tmodule2\t${linux(entry, kernel)}`,
+    `\tmodule2\t--nounzip   /initramfs-${kernel}.img`,
     '}',
-    '### END /etc/grub.d/20_linux_xen ###',
-    '',
+  ]
+}
+
+type Titles = { readonly name: string; readonly one: string; readonly advanced: string }
+
+function withSubmenus(entry: Entry, { name, one, advanced }: Titles, body: Body): string[] {
+  const { kernelReleases, luksUuid, xenName } = entry
+  const xen = xenName.replace(/^xen-|\.gz$/g, '')
+  const head = (title: string, id: string): string =>
+    `menuentry '${title}' ${CLASSES} $menuentry_id_option '${id}-${luksUuid}' {`
+  const indented = (lines: readonly string[]): string[] => lines.map((text) => `\t\t${text}`)
+  return [
+    head(`${name}, with Xen hypervisor`, 'xen-gnulinux-simple'),
+    ...body(entry, kernelReleases[0] ?? ''),
+    `submenu 'Advanced options ${advanced} Qubes (with Xen hypervisor)' $menuentry_id_option 'gnulinux-advanced-${luksUuid}' {`,
+    `\tsubmenu 'Xen hypervisor, version ${xen}' $menuentry_id_option 'xen-hypervisor-${xen}-${luksUuid}' {`,
+    ...kernelReleases.flatMap((kernel) =>
+      indented([
+        head(`${one}, with Xen ${xen} and Linux ${kernel}`, `xen-gnulinux-${kernel}-advanced`),
+        ...body(entry, kernel),
+      ]),
+    ),
+    '\t}',
+    '}',
   ]
 }
 
