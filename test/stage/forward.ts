@@ -86,6 +86,8 @@ export async function changeSession(stage: Stage, prediction: unknown): Promise<
     step: 'gate-forward-seal',
     protection: 'forward-seal',
     restart: null,
+    // The protecting step is still to come: nothing was prepared yet.
+    prepared: null,
     prediction,
   }
   await writeFile(stage.pathOf(SESSION), JSON.stringify(changed))
