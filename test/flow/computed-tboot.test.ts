@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { replayValues } from '../../src/core/launch/replay.ts'
 import { parseTbootLog } from '../../src/core/launch/tboot-log.ts'
+import { ABSENT, type Host } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine } from '../../src/host/simulated/model.ts'
-import { observeNextBoot } from '../../src/observe/prediction.ts'
+import { observeNextBoot, observePrediction } from '../../src/observe/prediction.ts'
 import { tbootWith } from '../core/launch/tboot-image.ts'
 import { machineOf } from '../support/built-in.ts'
 
@@ -49,6 +50,24 @@ describe('PCR 17 of another tboot', () => {
       reason: expect.stringContaining('asks SINIT for other capabilities'),
       isMleComputed: true,
     })
+  })
+
+  it('cannot be told from the running one where the start of this boot is not known, which is no change', async () => {
+    const machine = machineOf('clean-update')
+    const real = makeSimulatedHost(machine)
+    const host: Host = {
+      ...real,
+      readFile: async (path) => (path === '/proc/stat' ? ABSENT : real.readFile(path)),
+    }
+    const { raw } = await observeNextBoot(host, [17, 18, 19])
+    expect(raw.pcrs.find(({ index }) => index === 17)).toMatchObject({
+      predicted: null,
+      reason: expect.stringContaining('could not be told'),
+    })
+    // The policy of PCR 18 may be tboot's own; PCR 19 is predicted all the same.
+    const { outcome, prediction } = await observePrediction(host, [17, 18, 19])
+    expect(prediction.pcrs.map(({ predicted }) => predicted !== null)).toEqual([false, false, true])
+    expect(outcome).toBe('partial')
   })
 
   it('is refused where its hash cannot be computed', async () => {

@@ -259,6 +259,33 @@ describe('after the restart', () => {
     )
   })
 
+  it('an initramfs that nothing made again explains no change of its register', async () => {
+    const { machine, session } = await started()
+    append(machine, INITRAMFS)
+    restartMachine(machine)
+    const { pcrs, reasons } = await explain(machine, { ...session, prediction: null })
+    expect(pcrs.find(({ index }) => index === 19)?.change).toBe('unexpected')
+    expect(reasons).toContainEqual(
+      expect.objectContaining({ code: 'no-package', what: expect.stringContaining(INITRAMFS) }),
+    )
+  })
+
+  it.each([
+    ['linux-firmware', 'linux-firmware'],
+    ['xen-hypervisor', 'xen-hypervisor'],
+  ])('the package %s of an unknown signer is named, and no other', async (name, named) => {
+    const { machine, session } = await started()
+    machine.packages = machine.packages.map((item) =>
+      item.name === name ? { ...item, keyId: 'feedfacefeedface' } : item,
+    )
+    restartMachine(machine)
+    const expectation = { ...session.expectation!, changedPackages: ['xen-hypervisor', 'linux-firmware'] }
+    const { reasons } = await explain(machine, { ...session, expectation })
+    const unverified = reasons.filter(({ code }) => code === 'package-not-verified')
+    expect(unverified.map(({ what }) => what.split(' ')[0])).toEqual([named])
+    expect(unverified[0]?.what).toContain('feedfacefeedface')
+  })
+
   it('a command line that is other is named, though every register is as before', async () => {
     const { machine, session } = await started()
     restartMachine(machine)

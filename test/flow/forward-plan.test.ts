@@ -24,6 +24,8 @@ type Story = {
   /** Paths of the stick that are links, as the tree from its root names them. */
   readonly link?: string
   readonly prediction?: Session['prediction']
+  /** Where dom0's /var/lib/tpm leads. */
+  readonly tpmLink?: string
   /** The registers of a TPM 1.2, as the kernel prints them (Linux 6.1, drivers/char/tpm/tpm-sysfs.c, pcrs_show). */
   readonly pcrs?: string
 }
@@ -43,6 +45,8 @@ async function look(story: Story) {
       if (path === VERSION && story.version) return seen(Buffer.from(`${story.version}\n`))
       return own.readFile(path)
     },
+    readLink: async (path) =>
+      path === '/var/lib/tpm' && story.tpmLink ? seen(story.tpmLink) : own.readLink(path),
     async statFile(path) {
       const found = await own.statFile(path)
       return story.link !== undefined && path.endsWith(story.link) && found.state === 'seen'
@@ -169,10 +173,9 @@ describe('on TPM 1.2', () => {
       cached: null,
       says: { ...TPM12_SAYS, 'tcsd-start': { exit: 1 } },
     })
-    expect(check('srk-password')).toMatchObject({
-      ok: false,
-      detail: expect.stringContaining('tcsd could not be started'),
-    })
+    const untold = { detail: expect.stringContaining('tcsd could not be started') }
+    expect(check('srk-password')).toMatchObject({ ok: false, ...untold })
+    expect(check('freshness')).toMatchObject({ ok: null, ...untold })
     expect(calls).not.toContain('tpm12-unseal-z')
   })
 
@@ -242,6 +245,18 @@ describe('the homes of the sealed files', () => {
   )
 })
 
+it('the homes on a device that is out could not be looked at, which is not "never sealed"', async () => {
+  const { check } = await look({
+    change({ devices }) {
+      for (const device of devices) device.isPresent = false
+    },
+  })
+  expect(check('device-sealed')).toMatchObject({
+    ok: null,
+    detail: 'the sealed files could not be looked at',
+  })
+})
+
 describe('what a forward seal is made from', () => {
   /** What `predict` says on the built-in machine with an honest update. */
   async function predicted(change: (machine: SimMachine) => void = () => {}) {
@@ -256,6 +271,11 @@ describe('what a forward seal is made from', () => {
     const values = prediction.pcrs.map(({ index, predicted }) => [index, predicted])
     expect(plan).toMatchObject({ values: Object.fromEntries(values), tpmVersion: '2.0', bank: 'sha256' })
     expect([check('prediction')?.ok, check('kernel')?.ok]).toEqual([true, true])
+  })
+
+  it('is nothing where nobody knows which TPM it is', async () => {
+    const { plan, check } = await look({ prediction: await predicted(), tpmLink: 'tpms/evil' })
+    expect([plan, check('prediction')?.ok]).toEqual([null, true])
   })
 
   it('is nothing without a prediction', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { command } from '../../src/commands.ts'
 import type { Host } from '../../src/host/host.ts'
 import { ABSENT, seen, unknown } from '../../src/host/host.ts'
 import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
@@ -62,6 +63,21 @@ describe('the owner of a boot file', () => {
     const xen = machine.packages.find(({ name }) => name === 'xen-hypervisor')!
     machine.packages.push({ ...xen, evr: '2001:4.17.4-9.fc37' })
     expect(await ownerOf(machine, path)).toBeNull()
+  })
+
+  it('has the digest of its own version, though another installed one lists the same file', async () => {
+    const machine = updated()
+    const host = makeSimulatedHost(machine)
+    const xen = machine.packages.find(({ name }) => name === 'xen-hypervisor')!
+    const owner = (await host.run(command('rpm-owner', { path }))) as { value: { stdout: string } }
+    const files = new Map([[path, 'b'.repeat(64)]])
+    machine.packages = [{ ...xen, evr: '2001:4.17.4-9.fc37', files }, ...machine.packages]
+    const found = await observeOwner(
+      answering(machine, 'rpm-owner', { exit: 0, stdout: owner.value.stdout }),
+      path,
+      [],
+    )
+    expect(found).toMatchObject({ evr: xen.evr, sha256: xen.files.get(path) })
   })
 
   it('is nobody where its package has no digest of it', async () => {

@@ -11,6 +11,7 @@ import { changeOneByte, makeXenImage } from '../../src/host/simulated/boot-image
 import {
   INTERNAL,
   installInitramfsInput,
+  installKernel,
   installXen,
   NEW_XEN,
   STICK,
@@ -169,6 +170,20 @@ describe('a stale stick that dom0 boots from', () => {
       /only 1 MiB free on aem\.stick/,
     ],
     [
+      'has a link for grub2',
+      () => undefined,
+      (host) => ({
+        ...host,
+        async statFile(path) {
+          const found = await host.statFile(path)
+          return /^\/(?!boot).*\/grub2$/.test(path) && found.state === 'seen'
+            ? seen({ ...found.value, kind: 'link' as const })
+            : found
+        },
+      }),
+      /grub2 on it is no directory/,
+    ],
+    [
       'is not plugged in',
       (own) => {
         stickOf(own).isPresent = false
@@ -324,6 +339,39 @@ it('a stick gets the configuration of the kernel too, which AEM looks at', async
   const { result } = await refresh(machine)
   expect(outcomesOf(result)).toEqual(['check-refresh: refresh', 'refresh-device: refreshed'])
   expect(Buffer.from(stickOf(machine).files.get(`/${name}`)!.bytes)).toEqual(bytes)
+})
+
+it.each([
+  ['ro,relatime', false],
+  ['rw,relatime', true],
+])("dom0's own /boot that is mounted %s is written to: %s", async (options, ok) => {
+  const real = makeSimulatedHost(machineOf('two-devices'))
+  const mounts = Buffer.from(`/dev/nvme0n1p1 /boot ext4 ${options} 0 0\n`)
+  const host: Host = {
+    ...real,
+    readFile: async (path) => (path === '/proc/mounts' ? seen(mounts) : real.readFile(path)),
+  }
+  const devices = await observeDevices(host, await observeMachine(host))
+  const device = devices.find(({ mountPoint }) => mountPoint === '/boot')!
+  const { checks } = await observeRefresh(host, device, { state: 'absent' })
+  expect(checks.find(({ id }) => id === 'device-writable')).toMatchObject({
+    ok,
+    detail: expect.stringContaining(ok ? 'can be written' : 'is mounted read-only'),
+  })
+})
+
+it('a stick with the initramfs of an older kernel keeps that one and gets that of the new', async () => {
+  const machine = machineOf('two-devices')
+  installKernel(machine, '6.9.4-1.qubes.fc37.x86_64')
+  const host = makeSimulatedHost(machine)
+  const devices = await observeDevices(host, await observeMachine(host))
+  const device = devices.find(({ label }) => label === 'aem.stick')!
+  const bytes = stickOf(machine).files.get(INITRAMFS)!.bytes
+  const known = { name: INITRAMFS.slice(1), sha256: sha256(bytes) }
+  const empty = emptyDeviceLedger('2024-07-17T09:00:00.000Z')
+  const own = { ...findLedgerDevice(empty, 'aem.stick'), uuid: STICK.uuid, knownFiles: [known] }
+  const { plan } = await observeRefresh(host, device, { state: 'read', ledger: { ...empty, devices: [own] } })
+  expect(plan.initramfs).toEqual([{ kernel: '6.9.4-1.qubes.fc37.x86_64', why: 'there is none' }])
 })
 
 it.each([

@@ -17,7 +17,7 @@ import { bootFilesOf, KERNEL_RELEASE, type SimMachine, sha256 } from '../../src/
 import { observeDevices } from '../../src/observe/devices.ts'
 import { disposeFresh, reproduceInitramfs } from '../../src/observe/initramfs.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
-import { imageWith, withBootConfig } from '../core/initramfs/image-writer.ts'
+import { entry, imageWith, withBootConfig } from '../core/initramfs/image-writer.ts'
 
 const FILE = `initramfs-${KERNEL_RELEASE}.img`
 const dom0 = (): SimMachine => buildMachine([INTERNAL], INTERNAL)
@@ -164,6 +164,10 @@ describe('other modules were loaded when it was made', () => {
     const { result, calls } = await reproduce(machine)
     expect(result).toMatchObject({ state: 'different', total: 1 })
     expect(dracutCalls(calls)).toHaveLength(2)
+    // The second image is of no use any more; the first may be put in place.
+    expect(workFiles(machine).filter((path) => path.endsWith('.img'))).toEqual([
+      'fresh' in result && result.fresh?.path,
+    ])
   })
 
   it('nor for a module that dom0 does not have: dracut is not asked again', async () => {
@@ -382,6 +386,23 @@ describe('what dracut makes of trouble', () => {
     )
     expect(result).toMatchObject({ state: 'impossible', code: 'own-result-odd' })
   })
+
+  // dracut 059, modules.d/99squash/module-setup.sh: squash-root.img; dracut-ng, modules.d/95squash-squashfs: squashfs-root.img.
+  it.each(['squash-root.img', 'squashfs-root.img'])(
+    'an image of its own with %s is not compared',
+    async (name) => {
+      const { result } = await reproduce(
+        dom0(),
+        {},
+        writes(() => imageWith(entry(name, 'made at another time'))),
+      )
+      expect(result).toMatchObject({
+        state: 'impossible',
+        code: 'not-reproducible',
+        why: expect.stringContaining('squash'),
+      })
+    },
+  )
 
   it.each([
     ['reproducible="no"', 'reproducible="no"\n', /reproducible="no"/],

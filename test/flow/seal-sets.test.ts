@@ -155,8 +155,18 @@ describe('a forward set on TPM 2.0 of which no key was made', () => {
       const machine = machineOf('two-devices')
       const own = makeSimulatedHost(machine)
       const removed: string[] = []
+      const works: string[] = []
       const host: Host = {
         ...own,
+        async makeWorkDirectory() {
+          const work = await own.makeWorkDirectory()
+          works.push(work.root)
+          const close = async () => {
+            works.splice(works.indexOf(work.root), 1)
+            await work.close()
+          }
+          return { root: work.root, close }
+        },
         async run(call, input) {
           if (call.id === 'tpm2-create') return answer
           return call.id === 'tpm2-load' ? seen({ exit: 0, stdout: '', stderr: '' }) : own.run(call, input)
@@ -181,6 +191,7 @@ describe('a forward set on TPM 2.0 of which no key was made', () => {
       expect(text.what).toContain(what)
       expect(text.verbatim ?? undefined).toBe(said)
       expect(removed.some((path) => path.endsWith('/srk'))).toBe(true)
+      expect(works).toEqual([])
     },
   )
 })

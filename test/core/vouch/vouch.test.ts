@@ -60,6 +60,9 @@ describe('what did not change', () => {
   it('is vouched for by the launch log, whatever else is known', () => {
     const facts = updatedXen({ changed: false, owner: null, line: { state: 'unproven', why: 'x' } })
     expect(vouchComponent(facts)).toMatchObject({ vouchedBy: { rule: 'unchanged' }, faults: [] })
+    expect(whyOf(facts)).toBe(
+      "this boot's launch log holds the same digest, of these bytes and this command line",
+    )
   })
 
   it('needs its command line shown too where no digest covers it', () => {
@@ -209,6 +212,13 @@ describe('an initramfs', () => {
     expect(vouched.vouchedBy.rule).toBeNull()
     expect(vouched.faults.join()).toContain(words)
     expect(vouched.looks).toEqual([])
+  })
+
+  it('that could not be made again is told with the way on, where there is one', () => {
+    const whyNot = (next: string) =>
+      whyOf(newInitramfs({ state: 'impossible', code: 'unreadable', why: 'no device', next, fresh: null }))
+    expect(whyNot('plug it in')).toMatch(/: it could not be made again: no device; plug it in$/)
+    expect(whyNot('')).toMatch(/: it could not be made again: no device$/)
   })
 
   it('of another kernel is refused, though dom0 makes the same', () => {
