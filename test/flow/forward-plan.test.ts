@@ -230,6 +230,15 @@ describe('the token of a forward seal', () => {
   })
 })
 
+it('the token of which no slot can be read is not called lost', async () => {
+  const { check } = await look({ version: '1', cached: 'srk\n', says: TPM12_SAYS })
+  expect(check('freshness')).toEqual({
+    id: 'freshness',
+    ok: null,
+    detail: 'the freshness token or its slots could not be read',
+  })
+})
+
 describe('the homes of the sealed files', () => {
   it('are directories that were sealed before', async () => {
     const { check } = await look({})
