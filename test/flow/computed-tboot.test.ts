@@ -4,7 +4,7 @@ import { parseTbootLog } from '../../src/core/launch/tboot-log.ts'
 import { ABSENT, type Host } from '../../src/host/host.ts'
 import { INTERNAL, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
-import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
+import { bootFilesOf, KERNEL_RELEASE, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
 import { observeNextBoot, observePrediction } from '../../src/observe/prediction.ts'
 import { tbootWith } from '../core/launch/tboot-image.ts'
 import { machineOf } from '../support/built-in.ts'
@@ -78,6 +78,25 @@ describe('PCR 17 of another tboot', () => {
       isMleComputed: false,
     })
   })
+})
+
+it('a second tboot of the same package is not the one of this boot', async () => {
+  const machine = machineOf('clean-update')
+  withCapabilitiesEvent(machine)
+  const bytes = Buffer.from('an older tboot')
+  bootFilesOf(machine).set('tboot-old.gz', { bytes, mtimeMs: 0 })
+  machine.packages = machine.packages.map((item) =>
+    item.name === 'tboot'
+      ? { ...item, files: new Map([...item.files, ['/boot/tboot-old.gz', sha256(bytes)]]) }
+      : item,
+  )
+  const file = bootFilesOf(machine).get('grub2/grub.cfg')!
+  const text = Buffer.from(file.bytes).toString('latin1')
+  const evil = text.replaceAll('multiboot\t/tboot.gz', 'multiboot\t/tboot-old.gz')
+  expect(evil).not.toBe(text)
+  bootFilesOf(machine).set('grub2/grub.cfg', { ...file, bytes: Buffer.from(evil, 'latin1') })
+  const { raw } = await observeNextBoot(makeSimulatedHost(machine), [17, 18, 19])
+  expect(raw.pcrs.find(({ index }) => index === 17)).toMatchObject({ predicted: null, code: 'tboot-changed' })
 })
 
 it('a Xen that carries an MLE header too, as that of TrenchBoot does, is hashed as no tboot', async () => {

@@ -24,6 +24,7 @@ type Story = {
   /** Paths of the stick that are links, as the tree from its root names them. */
   readonly link?: string
   readonly prediction?: Session['prediction']
+  readonly freeBytes?: number
   /** Where dom0's /var/lib/tpm leads. */
   readonly tpmLink?: string
   /** The registers of a TPM 1.2, as the kernel prints them (Linux 6.1, drivers/char/tpm/tpm-sysfs.c, pcrs_show). */
@@ -45,6 +46,7 @@ async function look(story: Story) {
       if (path === VERSION && story.version) return seen(Buffer.from(`${story.version}\n`))
       return own.readFile(path)
     },
+    freeBytes: async (path) => (story.freeBytes === undefined ? own.freeBytes(path) : seen(story.freeBytes)),
     readLink: async (path) =>
       path === '/var/lib/tpm' && story.tpmLink ? seen(story.tpmLink) : own.readLink(path),
     async statFile(path) {
@@ -252,6 +254,11 @@ describe('the homes of the sealed files', () => {
       expect([check('device-sealed')?.ok, check('dom0-sealed')?.ok]).toEqual([false, true])
     },
   )
+})
+
+it('a full dom0 has no room for the new files', async () => {
+  expect((await look({})).check('dom0-space')).toMatchObject({ ok: true })
+  expect((await look({ freeBytes: 1024 })).check('dom0-space')).toMatchObject({ ok: false })
 })
 
 it('the homes on a device that is out could not be looked at, which is not "never sealed"', async () => {

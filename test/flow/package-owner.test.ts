@@ -58,6 +58,14 @@ describe('the owner of a boot file', () => {
     })
   })
 
+  it('is not of a known signer where the signature is bad, though it names a known key', async () => {
+    const machine = updated()
+    const { keyId } = machine.packages.find(({ name }) => name === 'xen-hypervisor')!
+    const stdout = `Header V4 RSA/SHA256 Signature, key ID ${keyId.slice(-8)}: BAD\n`
+    const owner = await observeOwner(answering(machine, 'rpm-signature', { exit: 0, stdout }), path, [])
+    expect(owner).toMatchObject({ signer: expect.any(String), signerKnown: false })
+  })
+
   it('is nobody where several installed packages own the file', async () => {
     const machine = updated()
     const xen = machine.packages.find(({ name }) => name === 'xen-hypervisor')!

@@ -341,6 +341,26 @@ it('a stick gets the configuration of the kernel too, which AEM looks at', async
   expect(Buffer.from(stickOf(machine).files.get(`/${name}`)!.bytes)).toEqual(bytes)
 })
 
+it('a look at what a stick lacks leaves it closed', async () => {
+  const real = makeSimulatedHost(machineOf('stale-stick'))
+  let open = 0
+  const host: Host = {
+    ...real,
+    async openMedia(wanted) {
+      const media = await real.openMedia(wanted)
+      if (media.state !== 'seen') return media
+      open += 1
+      const close = async (): Promise<void> => {
+        open -= 1
+      }
+      return seen({ root: media.value.root, close })
+    },
+  }
+  const devices = await observeDevices(host, await observeMachine(host))
+  await observeRefresh(host, devices.find(({ label }) => label === 'aem.stick')!, { state: 'absent' })
+  expect(open).toBe(0)
+})
+
 it.each([
   ['ro,relatime', false],
   ['rw,relatime', true],
@@ -371,7 +391,14 @@ it('a stick with the initramfs of an older kernel keeps that one and gets that o
   const empty = emptyDeviceLedger('2024-07-17T09:00:00.000Z')
   const own = { ...findLedgerDevice(empty, 'aem.stick'), uuid: STICK.uuid, knownFiles: [known] }
   const { plan } = await observeRefresh(host, device, { state: 'read', ledger: { ...empty, devices: [own] } })
-  expect(plan.initramfs).toEqual([{ kernel: '6.9.4-1.qubes.fc37.x86_64', why: 'there is none' }])
+  const made = { kernel: '6.9.4-1.qubes.fc37.x86_64', why: 'there is none' }
+  expect(plan.initramfs).toEqual([made])
+  // Without its own the older kernel does not boot.
+  stickOf(machine).files.delete(INITRAMFS)
+  const without = await observeRefresh(host, device, { state: 'read', ledger: { ...empty, devices: [own] } })
+  const older = { kernel: KERNEL_RELEASE, why: 'there is none' }
+  expect(without.plan.initramfs).toHaveLength(2)
+  expect(without.plan.initramfs).toEqual(expect.arrayContaining([made, older]))
 })
 
 it.each([

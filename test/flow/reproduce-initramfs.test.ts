@@ -221,6 +221,7 @@ describe('a difference', () => {
     const { result } = await reproduce(machine)
     if (result.state !== 'different') throw new Error(result.state)
     expect(result.differences[0]?.origin).toBe('unknown')
+    expect(result.differences.map(({ path, change }) => `${change} ${path}`)).toContain('added usr/bin/gawk')
     expect(result.differences.length).toBeLessThanOrEqual(20)
     expect(result.total).toBeGreaterThanOrEqual(result.differences.length)
   })

@@ -4,9 +4,9 @@ import { Failure } from '../../src/core/failure.ts'
 import type { Session } from '../../src/core/session/checkpoint.ts'
 import { clearUnfinished } from '../../src/flow/seal/clear.ts'
 import type { ForwardPlan } from '../../src/flow/seal/forward-plan.ts'
-import { restoreSession } from '../../src/flow/seal/restore.ts'
+import { isForwardKept, restoreSession } from '../../src/flow/seal/restore.ts'
 import { sealForward, takeBack } from '../../src/flow/seal/seal-forward.ts'
-import { type Host, seen } from '../../src/host/host.ts'
+import { type Host, seen, unknown } from '../../src/host/host.ts'
 import { STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { SELECTED_PCRS, type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
@@ -96,6 +96,24 @@ describe('a forward seal that failed on the way', () => {
     expect(await takeBack(context, plan)).toBeNull()
     expect(live(machine)).toEqual(before)
     expect(aside(machine)).toEqual({ dom0: [], device: [] })
+  })
+
+  it.each([
+    ["dom0's", (path: string) => path.startsWith('/var/lib/')],
+    ["the device's", (path: string) => !path.startsWith('/var/lib/')],
+  ])('and could not read %s old files, which it would have to put back, changes nothing', async (_, isIn) => {
+    const change = (own: Host): Partial<Host> => ({
+      listDirectory: async (path) =>
+        isIn(path) && path.endsWith(`/tpms/${TPM_ID}/${LABEL}`)
+          ? unknown('I/O error')
+          : own.listDirectory(path),
+    })
+    const { machine, context, plan, store, before } = await begin({ change })
+    const error = await sealForward(context, plan).catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(Failure)
+    expect((error as Failure).text.what).toContain('the present sealed files could not be read')
+    expect([live(machine), aside(machine)]).toEqual([before, { dom0: [], device: [] }])
+    expect(await store.load()).toBeNull()
   })
 
   it('before its record was written leaves the files as they were, and nothing beside them', async () => {
@@ -264,4 +282,10 @@ describe('what a forward seal left that did not come to its end', () => {
     expect(live(machine).dom0).toEqual(dom0)
     expect(aside(machine).dom0).not.toEqual([])
   })
+})
+
+it('only the seal of another device outlives its session, once it is kept', () => {
+  expect(isForwardKept({ device: LABEL, step: 'keep-forward' })).toBe(true)
+  expect(isForwardKept({ device: null, step: 'keep-forward' })).toBe(false)
+  expect(isForwardKept({ device: LABEL, step: 'forward-seal' })).toBe(false)
 })

@@ -67,7 +67,7 @@ function makeBlob(pcrs: readonly number[], values: Readonly<Record<number, strin
 }
 
 /** A dom0 with TPM 1.2 that keeps the token alone, and a tpm_sealdata that binds to what the story says. */
-function tpm12Host(story: { password: string; bind?: Readonly<Record<number, string>> }) {
+function tpm12Host(story: { password: string; bind?: Readonly<Record<number, string>>; isLost?: boolean }) {
   const files = new Map<string, string>([[PASSWORD, story.password]])
   const calls: { id: string; input: string | null }[] = []
   const relayed: unknown[] = []
@@ -91,7 +91,7 @@ function tpm12Host(story: { password: string; bind?: Readonly<Record<number, str
     },
     async run(call, input) {
       calls.push({ id: call.id, input: input ? Buffer.from(input).toString() : null })
-      files.set(call.params.blob ?? '', makeBlob(PLAN.selected, story.bind ?? VALUES))
+      if (!story.isLost) files.set(call.params.blob ?? '', makeBlob(PLAN.selected, story.bind ?? VALUES))
       return seen({ exit: 0, stdout: '', stderr: '' })
     },
   })
@@ -123,6 +123,13 @@ describe('a forward set on TPM 1.2', () => {
     const { host, works } = tpm12Host({ password: '', bind: { ...VALUES, 17: '00'.repeat(20) } })
     const { what } = await failureOf(makeForwardSet(host, PLAN))
     expect(what).toContain('secret.fre was bound to other registers than the predicted ones')
+    expect(works).toEqual(['open', 'closed'])
+  })
+
+  it('is refused where tpm_sealdata left nothing that can be read', async () => {
+    const { host, works } = tpm12Host({ password: '', isLost: true })
+    const { what } = await failureOf(makeForwardSet(host, PLAN))
+    expect(what).toContain('secret.fre.sealed2 could not be read')
     expect(works).toEqual(['open', 'closed'])
   })
 

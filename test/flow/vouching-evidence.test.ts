@@ -137,6 +137,30 @@ async function lookAt(machine: SimMachine) {
   return { next, entry, log, vouch, withModules }
 }
 
+describe('what was selected to be sealed to', () => {
+  it('is complete without the register of LUKS headers where that one was not selected', async () => {
+    const { outcome, prediction } = await observePrediction(makeSimulatedHost(updated()), [17, 18, 19])
+    expect(outcome).toBe('complete')
+    expect(prediction.pcrs.map(({ index }) => index)).toEqual([17, 18, 19])
+  })
+})
+
+it('an initramfs that was not read is none that this program remembers', async () => {
+  const { vouch, next } = await lookAt(updated())
+  const { [`/${INITRAMFS}`]: _unread, ...images } = next.place.launch.images
+  const pcrs = next.raw.pcrs.map((pcr) => ({
+    ...pcr,
+    components: pcr.components.map((one) => (one.role === 'initramfs' ? { ...one, changed: true } : one)),
+  }))
+  for (const known of [null, new Map<string, string>()]) {
+    const place = { ...next.place, known, launch: { ...next.place.launch, images } }
+    const { outcome, prediction } = await vouch({ raw: { ...next.raw, pcrs }, place })
+    const found = prediction.pcrs.flatMap(({ components }) => components)
+    expect(found.find(({ role }) => role === 'initramfs')?.vouchedBy.rule).toBeNull()
+    expect(outcome).toBe('unvouched')
+  }
+})
+
 describe('a register moves only for what was looked at', () => {
   it('a module that is left out is named, where a register is predicted', async () => {
     const { entry, vouch, withModules, next } = await lookAt(updated())
@@ -266,6 +290,11 @@ describe('a changed image whose command line nothing else shows', () => {
     expect((await vouch([await digestsOf(Buffer.from('another Xen'))])).outcome).toBe('unvouched')
     const own = await digestsOf(machine.booted!.xen!.image)
     expect((await vouch([own])).unvouched).toEqual([])
+    // It lies on the device still.
+    const { launch } = next.place
+    const kept = { ...launch.images[`/${XEN_IMAGE}`]!, digests: own }
+    const beside = { ...place, launch: { ...launch, images: { ...launch.images, '/xen-4.17.3.gz': kept } } }
+    expect((await vouch([], beside)).unvouched).toEqual([])
     // A log of another line.
     const modules = log.modules.map((one, index) =>
       index === at ? { ...one, digests: { sha256: '00'.repeat(32) } } : one,

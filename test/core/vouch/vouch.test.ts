@@ -146,6 +146,22 @@ describe('a command line', () => {
     expect(ruleOf({ ...asked, isRegenerated: false, accepted: [yes] })).toBeNull()
   })
 
+  it('that was accepted is the weaker half, whatever vouches for the image', () => {
+    const line = 'placeholder init=/x'
+    const path = `/initramfs-${RELEASE}.img`
+    const facts = newInitramfs(
+      { state: 'same', words: '-f', sha256: FILE },
+      {
+        commandLine: line,
+        line: { state: 'changed', before: '', now: line },
+        isRegenerated: true,
+        accepted: [{ kind: 'command-line', path, line }],
+      },
+    )
+    expect(ruleOf(facts)).toBe('accepted')
+    expect(ruleOf({ ...facts, line: { state: 'proven', by: 'launch log' } })).toBe('reproduced')
+  })
+
   it('that could not be shown is its own answer, never "changed"', () => {
     const facts = updatedXen({ line: { state: 'unproven', why: 'xl info could not be read' } })
     expect(ruleOf(facts)).toBeNull()
@@ -237,6 +253,19 @@ describe('a file that no predicted register speaks of', () => {
     expect(
       findContradictions(updatedXen({ changed: null, owner: null, line: { state: 'unproven', why: 'x' } })),
     ).toEqual([])
+  })
+
+  it('may have another word of Xen about printing, but none for the kernel', () => {
+    const contradictionsOf = (before: string, now: string) =>
+      findContradictions(
+        updatedXen({ changed: null, commandLine: now, line: { state: 'changed', before, now } }),
+      )
+    expect(contradictionsOf('smt=off', 'smt=off console=none')).toEqual([])
+    expect(contradictionsOf('smt=off -- quiet', 'smt=off -- quiet console=none')).toEqual([
+      expect.stringContaining('+ console=none'),
+    ])
+    // The same words in another order.
+    expect(contradictionsOf('smt=off a=1', 'a=1 smt=off')).toHaveLength(1)
   })
 
   it.each<[string, Partial<VouchFacts>]>([
