@@ -25,6 +25,7 @@ type Story = {
   readonly link?: string
   readonly prediction?: Session['prediction']
   readonly freeBytes?: number
+  readonly files?: Readonly<Record<string, string>>
   /** Where dom0's /var/lib/tpm leads. */
   readonly tpmLink?: string
   /** The registers of a TPM 1.2, as the kernel prints them (Linux 6.1, drivers/char/tpm/tpm-sysfs.c, pcrs_show). */
@@ -43,6 +44,8 @@ async function look(story: Story) {
       if (path === PASSWORD && story.cached !== undefined)
         return story.cached === null ? ABSENT : seen(Buffer.from(story.cached))
       if (path === '/sys/class/tpm/tpm0/pcrs' && story.pcrs) return seen(Buffer.from(story.pcrs))
+      const text = story.files?.[path]
+      if (text !== undefined) return seen(Buffer.from(text))
       if (path === VERSION && story.version) return seen(Buffer.from(`${story.version}\n`))
       return own.readFile(path)
     },
@@ -254,6 +257,13 @@ describe('the homes of the sealed files', () => {
       expect([check('device-sealed')?.ok, check('dom0-sealed')?.ok]).toEqual([false, true])
     },
   )
+})
+
+it('the label of the device this boot came from is the one that its initrd saw', async () => {
+  const labelled = async (suffix: string) =>
+    (await look({ files: { '/run/anti-evil-maid/suffix': suffix } })).check('device-label')
+  expect(await labelled('\n')).toMatchObject({ ok: true })
+  expect(await labelled('.other\n')).toMatchObject({ ok: false, detail: expect.stringContaining('e2label') })
 })
 
 it('a full dom0 has no room for the new files', async () => {

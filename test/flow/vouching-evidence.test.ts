@@ -3,9 +3,11 @@ import { Failure } from '../../src/core/failure.ts'
 import { digestImage } from '../../src/core/launch/image-digest.ts'
 import type { Digests, LaunchLog } from '../../src/core/launch/launch-log.ts'
 import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
-import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
+import { STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
+import { observeDevices } from '../../src/observe/devices.ts'
+import { observeMachine } from '../../src/observe/machine.ts'
 import {
   type NextBoot,
   observeNextBoot,
@@ -142,6 +144,54 @@ describe('what was selected to be sealed to', () => {
     const { outcome, prediction } = await observePrediction(makeSimulatedHost(updated()), [17, 18, 19])
     expect(outcome).toBe('complete')
     expect(prediction.pcrs.map(({ index }) => index)).toEqual([17, 18, 19])
+  })
+})
+
+it('a tboot that is computed to be the one of this boot need not be the one of its package', async () => {
+  const { vouch, next } = await lookAt(updated())
+  const image = next.place.launch.images['/tboot.gz']!
+  const own = { ...image, storedDigests: { ...image.storedDigests, sha256: 'f'.repeat(64) } }
+  const launch = { ...next.place.launch, images: { ...next.place.launch.images, '/tboot.gz': own } }
+  const place = { ...next.place, launch, isMleComputed: true }
+  const components = next.raw.pcrs.flatMap((pcr) => pcr.components)
+  expect(components.find(({ role }) => role === 'mle')).toMatchObject({ changed: false })
+  expect(await vouch({ place })).toMatchObject({ outcome: 'complete', unvouched: [] })
+  expect((await vouch({ place: { ...place, isMleComputed: false } })).unvouched.join()).toContain(
+    '/tboot.gz is not the file of tboot',
+  )
+})
+
+describe('a next boot from another device', () => {
+  async function launchOf(change: (stick: SimMachine['devices'][0], machine: SimMachine) => void) {
+    const machine = machineOf('two-devices')
+    change(machine.devices.find(({ uuid }) => uuid === STICK.uuid)!, machine)
+    const host = makeSimulatedHost(machine)
+    const devices = await observeDevices(host, await observeMachine(host))
+    const device = devices.find(({ label }) => label === 'aem.stick')!
+    return (await observeNextBoot(host, SELECTED, { device, known: new Map() })).place.launch
+  }
+
+  it('has the grub.cfg of that device', async () => {
+    expect(await launchOf(() => undefined)).toMatchObject({ isGrubRead: true, sinitUnchanged: true })
+    expect(await launchOf(({ files }) => void files.delete('/grub2/grub.cfg'))).toMatchObject({
+      isGrubRead: false,
+      next: { entry: null },
+    })
+  })
+
+  it('has the SINIT of this boot only where that is the same here, there and since', async () => {
+    expect(await launchOf(({ files }) => void files.delete('/SINIT.BIN'))).toMatchObject({
+      sinitUnchanged: null,
+    })
+    const other = (at: number) => ({ bytes: Buffer.from('another SINIT'), mtimeMs: at })
+    expect(
+      await launchOf(({ files }, { nowMs }) => void files.set('/SINIT.BIN', other(nowMs))),
+    ).toMatchObject({ sinitUnchanged: false })
+    // Both carry the same new one: it is not the one that this boot measured.
+    const both = await launchOf((_, machine) => {
+      for (const { files } of machine.devices) files.set('/SINIT.BIN', other(machine.nowMs))
+    })
+    expect(both.sinitUnchanged).not.toBe(true)
   })
 })
 
