@@ -77,6 +77,9 @@ describe('the device of an honest update', () => {
     )
     expect(files.every(({ digests }) => digests !== null)).toBe(true)
     expect(checks.find(({ role }) => role === 'initramfs')?.against).toBe('its date')
+    // Each is told with the digest of its own file.
+    for (const { path, sha256 } of checks.filter(({ role }) => role !== 'grub.cfg'))
+      expect([path, sha256]).toEqual([path, files.find((file) => file.path === path)?.digests?.sha256])
   })
 
   it('is not opened where it is not there, and nothing is said of it', async () => {

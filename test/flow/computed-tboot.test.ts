@@ -80,6 +80,24 @@ describe('PCR 17 of another tboot', () => {
   })
 })
 
+it('a tboot that was installed since this boot began is not shown to be the one of this boot', async () => {
+  const predicted = async (change: (machine: SimMachine) => void) => {
+    const machine = machineOf('clean-update')
+    withCapabilitiesEvent(machine)
+    change(machine)
+    const { raw } = await observeNextBoot(makeSimulatedHost(machine), [17, 18, 19])
+    return raw.pcrs.find(({ index }) => index === 17)
+  }
+  expect((await predicted(() => undefined))?.predicted).toMatch(/^[0-9a-f]{64}$/)
+  const since = await predicted((machine) => {
+    const installedAtMs = machine.nowMs + 1000
+    machine.packages = machine.packages.map((item) =>
+      item.name === 'tboot' ? { ...item, installedAtMs } : item,
+    )
+  })
+  expect(since).toMatchObject({ predicted: null, code: 'tboot-changed' })
+})
+
 it('a second tboot of the same package is not the one of this boot', async () => {
   const machine = machineOf('clean-update')
   withCapabilitiesEvent(machine)

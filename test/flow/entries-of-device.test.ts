@@ -4,7 +4,7 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine } from '../../src/host/simulated/model.ts'
 import { findBootedDevice, observeDevices } from '../../src/observe/devices.ts'
 import { observeChangedLines } from '../../src/observe/entry-lines.ts'
-import { observeEntries } from '../../src/observe/launch.ts'
+import { observeBootDeviceLaunch, observeEntries } from '../../src/observe/launch.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observeNextBoot } from '../../src/observe/prediction.ts'
 import { isEntryRegenerated } from '../../src/observe/regenerated-entry.ts'
@@ -42,6 +42,23 @@ describe('a device without an entry of AEM', () => {
     const host = makeSimulatedHost(machineOf('clean-update'))
     const { facts } = await deviceOf(host)
     expect(await observeEntries(host, null, facts)).toEqual({ booted: null, next: null })
+  })
+})
+
+describe('the files of the next boot', () => {
+  const whyOf = async (host: Host, isThere: boolean) => {
+    const { facts } = await deviceOf(host)
+    const listed = (await observeDevices(host, facts))[0]!
+    const device = isThere ? { ...listed, present: false } : null
+    const { booted, next, images } = await observeBootDeviceLaunch(host, device, facts, null)
+    expect([booted.entry, next.entry, images]).toEqual([null, null, {}])
+    return next.why
+  }
+
+  it('are not known of a device that is out, or cannot be opened', async () => {
+    const host = makeSimulatedHost(machineOf('clean-update'))
+    expect(await whyOf(host, false)).toContain('is not plugged in')
+    expect(await whyOf(host, true)).toContain('cannot be read')
   })
 })
 

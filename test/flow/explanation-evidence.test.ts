@@ -211,6 +211,14 @@ describe('after the restart', () => {
     )
   })
 
+  it('a boot file that is not the installed one is called not current', async () => {
+    const { machine, session } = await started()
+    append(machine, 'tboot.gz')
+    restartMachine(machine)
+    const { reasons } = await explain(machine, session)
+    expect(reasons.map(({ what }) => what).join()).toMatch(/tboot\.gz \(tboot\) is not current/)
+  })
+
   it('a register that cannot be read is told once, as that', async () => {
     const { machine, session } = await started()
     restartMachine(machine)

@@ -6,7 +6,7 @@ import { runFlow } from '../../src/flow/runner.ts'
 import type { RunOptions } from '../../src/flow/step.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import { makeDirectoryStore } from '../../src/flow/store.ts'
-import { type Host, seen } from '../../src/host/host.ts'
+import { type Host, seen, unknown } from '../../src/host/host.ts'
 import { changeOneByte, makeXenImage } from '../../src/host/simulated/boot-images.ts'
 import {
   INTERNAL,
@@ -191,6 +191,12 @@ describe('a stale stick that dom0 boots from', () => {
       (host) => host,
       /plug it in/,
     ],
+    [
+      'cannot be opened',
+      () => undefined,
+      (host) => ({ ...host, openMedia: async () => unknown('not a file system') }),
+      /its file system could not be opened/,
+    ],
   ])('is not written to where it %s', async (_what, change, wrap, why) => {
     change(machine)
     const before = filesOf(machine)
@@ -341,6 +347,31 @@ it('a stick gets the configuration of the kernel too, which AEM looks at', async
   expect(Buffer.from(stickOf(machine).files.get(`/${name}`)!.bytes)).toEqual(bytes)
 })
 
+it('a stick whose file system cannot be opened is blocked by that', async () => {
+  const real = makeSimulatedHost(machineOf('two-devices'))
+  const host: Host = { ...real, openMedia: async () => unknown('not a file system') }
+  const devices = await observeDevices(host, await observeMachine(host))
+  const device = devices.find(({ label }) => label === 'aem.stick')!
+  const { checks } = await observeRefresh(host, device, { state: 'absent' })
+  expect(checks.find(({ id }) => id === 'device-open')).toMatchObject({ ok: false })
+})
+
+it('a stick gets no file but those that are booted', async () => {
+  const machine = machineOf('two-devices')
+  const other = `/boot/${XEN_IMAGE}.sig`
+  machine.packages = machine.packages.map((item) =>
+    item.name === 'xen-hypervisor'
+      ? { ...item, files: new Map([...item.files, [other, 'a'.repeat(64)]]) }
+      : item,
+  )
+  const host = makeSimulatedHost(machine)
+  const devices = await observeDevices(host, await observeMachine(host))
+  const { plan } = await observeRefresh(host, devices.find(({ label }) => label === 'aem.stick')!, {
+    state: 'absent',
+  })
+  expect(plan.copies.map(({ name }) => name)).not.toContain(`${XEN_IMAGE}.sig`)
+})
+
 it('a look at what a stick lacks leaves it closed', async () => {
   const real = makeSimulatedHost(machineOf('stale-stick'))
   let open = 0
@@ -373,7 +404,8 @@ it.each([
   }
   const devices = await observeDevices(host, await observeMachine(host))
   const device = devices.find(({ mountPoint }) => mountPoint === '/boot')!
-  const { checks } = await observeRefresh(host, device, { state: 'absent' })
+  const { checks, isBooted } = await observeRefresh(host, device, { state: 'absent' })
+  expect(isBooted).toBe(true)
   expect(checks.find(({ id }) => id === 'device-writable')).toMatchObject({
     ok,
     detail: expect.stringContaining(ok ? 'can be written' : 'is mounted read-only'),

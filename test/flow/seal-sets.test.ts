@@ -67,7 +67,12 @@ function makeBlob(pcrs: readonly number[], values: Readonly<Record<number, strin
 }
 
 /** A dom0 with TPM 1.2 that keeps the token alone, and a tpm_sealdata that binds to what the story says. */
-function tpm12Host(story: { password: string; bind?: Readonly<Record<number, string>>; isLost?: boolean }) {
+function tpm12Host(story: {
+  password: string
+  bind?: Readonly<Record<number, string>>
+  isLost?: boolean
+  answer?: Awaited<ReturnType<Host['run']>>
+}) {
   const files = new Map<string, string>([[PASSWORD, story.password]])
   const calls: { id: string; input: string | null }[] = []
   const relayed: unknown[] = []
@@ -92,7 +97,7 @@ function tpm12Host(story: { password: string; bind?: Readonly<Record<number, str
     async run(call, input) {
       calls.push({ id: call.id, input: input ? Buffer.from(input).toString() : null })
       if (!story.isLost) files.set(call.params.blob ?? '', makeBlob(PLAN.selected, story.bind ?? VALUES))
-      return seen({ exit: 0, stdout: '', stderr: '' })
+      return story.answer ?? seen({ exit: 0, stdout: '', stderr: '' })
     },
   })
   return { host, calls, relayed, works }
@@ -123,6 +128,16 @@ describe('a forward set on TPM 1.2', () => {
     const { host, works } = tpm12Host({ password: '', bind: { ...VALUES, 17: '00'.repeat(20) } })
     const { what } = await failureOf(makeForwardSet(host, PLAN))
     expect(what).toContain('secret.fre was bound to other registers than the predicted ones')
+    expect(works).toEqual(['open', 'closed'])
+  })
+
+  it.each([
+    ['exit 1', seen({ exit: 1, stdout: '', stderr: '' })],
+    ['it could not be run', ABSENT],
+  ] as const)('is refused where tpm_sealdata fails: %s', async (said, answer) => {
+    const { host, works } = tpm12Host({ password: '', answer })
+    const { what } = await failureOf(makeForwardSet(host, PLAN))
+    expect(what).toContain(`tpm_sealdata did not seal secret.fre: ${said}`)
     expect(works).toEqual(['open', 'closed'])
   })
 

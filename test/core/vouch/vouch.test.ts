@@ -204,6 +204,7 @@ describe('an initramfs', () => {
     const yes = { kind: 'modules', path: `/initramfs-${RELEASE}.img`, sha256: FILE } as const
     expect(ruleOf(newInitramfs(withModules, { accepted: [yes] }))).toBe('accepted')
     expect(ruleOf(newInitramfs(withModules, { accepted: [{ ...yes, sha256: OTHER }] }))).toBeNull()
+    expect(ruleOf(newInitramfs(withModules, { accepted: [{ ...yes, path: '/other.img' }] }))).toBeNull()
   })
 
   it.each<[string, Reproduction, string]>([
