@@ -45,7 +45,7 @@ const DRACUT: Readonly<Record<DracutCall, CommandId & `reproduce-initramfs-${str
  * Makes an initramfs again and compares it byte for byte: the one proof that there is of an image that no package has a digest
  * of. The image itself gives hints alone: the words dracut was called with and the names of kernel modules.
  *
- * A `fresh` file stays until the host is closed.
+ * A `fresh` file stays until the host is closed or `disposeFresh` is called.
  * @param onProgress told what is being done; the whole takes 7 to 70 s
  */
 export async function reproduceInitramfs(
@@ -79,6 +79,11 @@ export async function reproduceInitramfs(
     const keeps = result !== null && 'fresh' in result && result.fresh !== null
     if (!keeps) await work.close()
   }
+}
+
+/** Removes the file of a reproduction that nobody wants any more. */
+export async function disposeFresh(host: Host, reproduction: Reproduction): Promise<void> {
+  if ('fresh' in reproduction && reproduction.fresh !== null) await host.removeFile(reproduction.fresh.path)
 }
 
 type Work = {

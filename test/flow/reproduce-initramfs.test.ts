@@ -15,7 +15,7 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { LOADED_MODULES } from '../../src/host/simulated/initramfs.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
 import { observeDevices } from '../../src/observe/devices.ts'
-import { reproduceInitramfs } from '../../src/observe/initramfs.ts'
+import { disposeFresh, reproduceInitramfs } from '../../src/observe/initramfs.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { entry, imageWith, withBootConfig } from '../core/initramfs/image-writer.ts'
 
@@ -200,6 +200,10 @@ describe('a difference', () => {
     const { path, sha256: digest } = result.fresh
     const look = await host.digestFile(path)
     expect(look.state === 'seen' ? look.value.sha256 : null).toBe(digest)
+    await disposeFresh(host, result)
+    expect(await host.digestFile(path)).toEqual({ state: 'absent' })
+    // Nothing to remove where there is none.
+    await disposeFresh(host, { ...result, fresh: null })
   })
 
   it('can be put in place, and then there is none', async () => {

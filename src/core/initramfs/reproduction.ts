@@ -18,7 +18,7 @@ export type Difference = {
   readonly package: string | null
 }
 
-/** An image that was made now, as a file; there until the host is closed. */
+/** An image that was made now, as a file; there until the host is closed or `disposeFresh` was called. */
 export type FreshImage = { readonly path: string; readonly sha256: string }
 
 /** Kernel modules by name, sorted: in the checked image alone, and in what dracut takes today alone. */
