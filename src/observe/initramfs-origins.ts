@@ -1,4 +1,3 @@
-import { isAbsolutePath } from '../commands.ts'
 import { EARLY_PREFIX, type RawDifference } from '../core/initramfs/compare-images.ts'
 import { guessOrigin, sortDifferences } from '../core/initramfs/origin.ts'
 import { type Difference, MAX_DIFFERENCES } from '../core/initramfs/reproduction.ts'
@@ -37,7 +36,7 @@ async function observePackaged(
 ): Promise<string | null> {
   const entry = fresh ?? checked
   const inDom0 = `/${path}`
-  if (path.startsWith(EARLY_PREFIX) || entry?.kind !== 'file' || !isAbsolutePath(inDom0)) return null
+  if (path.startsWith(EARLY_PREFIX) || entry?.kind !== 'file') return null
   const owner = await observeOwningPackage(host, inDom0)
   if (owner === null) return null
   if (!files.has(owner.name)) files.set(owner.name, await observePackageFiles(host, owner.name))

@@ -53,7 +53,7 @@ function withGrub(edit: (text: string) => string): SimMachine {
 
 /** In the AEM entries alone. */
 const inAemEntries = (text: string, from: RegExp, to: string) =>
-  text.replace(/menuentry 'AEM [\s\S]*?\n\}/g, (entry) => entry.replace(from, to))
+  text.replace(/menuentry 'AEM [\s\S]*?\n\t*\}/g, (entry) => entry.replace(from, to))
 
 describe('the device of an honest update', () => {
   it('is current, file by file', async () => {
@@ -77,6 +77,9 @@ describe('the device of an honest update', () => {
     )
     expect(files.every(({ digests }) => digests !== null)).toBe(true)
     expect(checks.find(({ role }) => role === 'initramfs')?.against).toBe('its date')
+    // Each is told with the digest of its own file.
+    for (const { path, sha256 } of checks.filter(({ role }) => role !== 'grub.cfg'))
+      expect([path, sha256]).toEqual([path, files.find((file) => file.path === path)?.digests?.sha256])
   })
 
   it('is not opened where it is not there, and nothing is said of it', async () => {
@@ -114,7 +117,7 @@ describe('grub.cfg has an entry of this device that loads what is installed, or 
   })
 
   it('one with a problem is not known, and the problem is named', async () => {
-    const machine = withGrub((text) => inAemEntries(text, /\n\}$/, '\n\twrite_dword 0 0\n}'))
+    const machine = withGrub((text) => inAemEntries(text, /\n\t*\}$/, '\n\twrite_dword 0 0\n}'))
     const { state, against } = await checkOf('grub.cfg', machine)
     expect(state).toBe('unknown')
     expect(against).toContain('write_dword')

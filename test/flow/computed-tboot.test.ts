@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { replayValues } from '../../src/core/launch/replay.ts'
 import { parseTbootLog } from '../../src/core/launch/tboot-log.ts'
+import { ABSENT, type Host } from '../../src/host/host.ts'
+import { INTERNAL, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
-import { bootFilesOf, type SimMachine } from '../../src/host/simulated/model.ts'
-import { observeNextBoot } from '../../src/observe/prediction.ts'
+import { bootFilesOf, KERNEL_RELEASE, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
+import { observeNextBoot, observePrediction } from '../../src/observe/prediction.ts'
 import { tbootWith } from '../core/launch/tboot-image.ts'
 import { machineOf } from '../support/built-in.ts'
 
@@ -51,10 +53,92 @@ describe('PCR 17 of another tboot', () => {
     })
   })
 
+  it('cannot be told from the running one where the start of this boot is not known, which is no change', async () => {
+    const machine = machineOf('clean-update')
+    const real = makeSimulatedHost(machine)
+    const host: Host = {
+      ...real,
+      readFile: async (path) => (path === '/proc/stat' ? ABSENT : real.readFile(path)),
+    }
+    const { raw } = await observeNextBoot(host, [17, 18, 19])
+    for (const index of [17, 18])
+      expect(raw.pcrs.find((pcr) => pcr.index === index)).toMatchObject({
+        predicted: null,
+        reason: expect.stringContaining('could not be told'),
+      })
+    // The policy of PCR 18 may be tboot's own; PCR 19 is predicted all the same.
+    const { outcome, prediction } = await observePrediction(host, [17, 18, 19])
+    expect(prediction.pcrs.map(({ predicted }) => predicted !== null)).toEqual([false, false, true])
+    expect(outcome).toBe('partial')
+  })
+
   it('is refused where its hash cannot be computed', async () => {
     expect(await predict17(Buffer.from('another tboot'))).toMatchObject({
       predicted: null,
       isMleComputed: false,
     })
   })
+})
+
+it('a tboot that was installed since this boot began is not shown to be the one of this boot', async () => {
+  const predicted = async (change: (machine: SimMachine) => void) => {
+    const machine = machineOf('clean-update')
+    withCapabilitiesEvent(machine)
+    change(machine)
+    const { raw } = await observeNextBoot(makeSimulatedHost(machine), [17, 18, 19])
+    return raw.pcrs.find(({ index }) => index === 17)
+  }
+  expect((await predicted(() => undefined))?.predicted).toMatch(/^[0-9a-f]{64}$/)
+  const since = await predicted((machine) => {
+    const installedAtMs = machine.nowMs + 1000
+    machine.packages = machine.packages.map((item) =>
+      item.name === 'tboot' ? { ...item, installedAtMs } : item,
+    )
+  })
+  expect(since).toMatchObject({ predicted: null, code: 'tboot-changed' })
+})
+
+it('a second tboot of the same package is not the one of this boot', async () => {
+  const machine = machineOf('clean-update')
+  withCapabilitiesEvent(machine)
+  const bytes = Buffer.from('an older tboot')
+  bootFilesOf(machine).set('tboot-old.gz', { bytes, mtimeMs: 0 })
+  machine.packages = machine.packages.map((item) =>
+    item.name === 'tboot'
+      ? { ...item, files: new Map([...item.files, ['/boot/tboot-old.gz', sha256(bytes)]]) }
+      : item,
+  )
+  const file = bootFilesOf(machine).get('grub2/grub.cfg')!
+  const text = Buffer.from(file.bytes).toString('latin1')
+  const evil = text.replaceAll('multiboot\t/tboot.gz', 'multiboot\t/tboot-old.gz')
+  expect(evil).not.toBe(text)
+  bootFilesOf(machine).set('grub2/grub.cfg', { ...file, bytes: Buffer.from(evil, 'latin1') })
+  const { raw } = await observeNextBoot(makeSimulatedHost(machine), [17, 18, 19])
+  expect(raw.pcrs.find(({ index }) => index === 17)).toMatchObject({ predicted: null, code: 'tboot-changed' })
+})
+
+it('a Xen that carries an MLE header too, as that of TrenchBoot does, is hashed as no tboot', async () => {
+  const machine = machineOf('clean-update')
+  const put = (name: string, bytes: Uint8Array): void =>
+    void bootFilesOf(machine).set(name, { bytes, mtimeMs: machine.nowMs })
+  put(XEN_IMAGE, tbootWith(ASKED))
+  const isComputed = async (): Promise<boolean> =>
+    (await observeNextBoot(makeSimulatedHost(machine), [17, 18])).place.isMleComputed
+  put('tboot.gz', tbootWith(ASKED))
+  expect(await isComputed()).toBe(true)
+  // As TrenchBoot's 19_linux_xen_trenchboot writes it for BIOS (TrenchBoot/qubes-antievilmaid 18a0a74).
+  const entry = `menuentry 'AEM Qubes, with Xen hypervisor' --id aem {
+	slaunch
+	search --no-floppy --fs-uuid --set=root ${INTERNAL.uuid}
+	multiboot2	/${XEN_IMAGE} placeholder console=none
+	module2	/vmlinuz-${KERNEL_RELEASE} placeholder ro aem.uuid=${INTERNAL.uuid}
+	module2	/initramfs-${KERNEL_RELEASE}.img
+	slaunch_module	/SINIT.BIN
+}
+`
+  put('grub2/grub.cfg', Buffer.from(entry))
+  const { place } = await observeNextBoot(makeSimulatedHost(machine), [17, 18])
+  expect(place.launch.next.entry).toMatchObject({ flavour: 'trenchboot' })
+  expect(place.launch.tboot).not.toBeNull()
+  expect(place.isMleComputed).toBe(false)
 })

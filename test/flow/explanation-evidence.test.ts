@@ -8,7 +8,7 @@ import { runFlow } from '../../src/flow/runner.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import { makeDirectoryStore } from '../../src/flow/store.ts'
 import { ABSENT, type Host, type Seen, unknown } from '../../src/host/host.ts'
-import { installXen } from '../../src/host/simulated/build.ts'
+import { installInitramfsInput, installXen } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
@@ -211,6 +211,14 @@ describe('after the restart', () => {
     )
   })
 
+  it('a boot file that is not the installed one is called not current', async () => {
+    const { machine, session } = await started()
+    append(machine, 'tboot.gz')
+    restartMachine(machine)
+    const { reasons } = await explain(machine, session)
+    expect(reasons.map(({ what }) => what).join()).toMatch(/tboot\.gz \(tboot\) is not current/)
+  })
+
   it('a register that cannot be read is told once, as that', async () => {
     const { machine, session } = await started()
     restartMachine(machine)
@@ -257,6 +265,64 @@ describe('after the restart', () => {
         what: expect.stringMatching(/xen-4\.17\.4\.gz: xen-hypervisor .*feedfacefeedface/),
       }),
     )
+  })
+
+  it('an initramfs that nothing made again explains no change of its register', async () => {
+    const { machine, session } = await started()
+    append(machine, INITRAMFS)
+    restartMachine(machine)
+    const { pcrs, reasons } = await explain(machine, { ...session, prediction: null })
+    expect(pcrs.find(({ index }) => index === 19)?.change).toBe('unexpected')
+    expect(reasons).toContainEqual(
+      expect.objectContaining({ code: 'no-package', what: expect.stringContaining(INITRAMFS) }),
+    )
+  })
+
+  it('an initramfs that dom0 made again before it explains the change of its register', async () => {
+    const machine = machineOf('clean-update')
+    installInitramfsInput(machine, 'microcode_ctl', '2:2.1-58.qubes1.fc37')
+    const { session } = await started(machine)
+    expect(session.findings.predict).toMatchObject({ reproductions: [{ state: 'same' }] })
+    restartMachine(machine)
+    const changeOf = async (own: Session) =>
+      (await explain(machine, own)).pcrs.find(({ index }) => index === 19)?.change
+    // Without a prediction the file alone is asked.
+    const asked = { ...session, prediction: null }
+    expect(await changeOf(asked)).toBe('expected')
+    expect(await changeOf({ ...asked, findings: {} })).toBe('unexpected')
+  })
+
+  it.each([
+    [true, 'expected'],
+    [false, 'unexpected'],
+  ])('LUKS headers that a person called the own: %s', async (luksHeaderAccepted, change) => {
+    const { machine, session } = await started()
+    machine.luksHeader = Buffer.from('a key slot more')
+    restartMachine(machine)
+    const predict = {
+      ...(session.findings.predict as object),
+      luksHeaderAccepted,
+      luksHeaderValue: machine.pcrs.sha256![13],
+    }
+    const expectation = { ...session.expectation!, mayChange: [13, 18, 19] }
+    const { pcrs } = await explain(machine, { ...session, expectation, findings: { predict } })
+    expect(pcrs.find(({ index }) => index === 13)?.change).toBe(change)
+  })
+
+  it.each([
+    ['linux-firmware', 'linux-firmware'],
+    ['xen-hypervisor', 'xen-hypervisor'],
+  ])('the package %s of an unknown signer is named, and no other', async (name, named) => {
+    const { machine, session } = await started()
+    machine.packages = machine.packages.map((item) =>
+      item.name === name ? { ...item, keyId: 'feedfacefeedface' } : item,
+    )
+    restartMachine(machine)
+    const expectation = { ...session.expectation!, changedPackages: ['xen-hypervisor', 'linux-firmware'] }
+    const { reasons } = await explain(machine, { ...session, expectation })
+    const unverified = reasons.filter(({ code }) => code === 'package-not-verified')
+    expect(unverified.map(({ what }) => what.split(' ')[0])).toEqual([named])
+    expect(unverified[0]?.what).toContain('feedfacefeedface')
   })
 
   it('a command line that is other is named, though every register is as before', async () => {

@@ -24,6 +24,10 @@ type Story = {
   /** Paths of the stick that are links, as the tree from its root names them. */
   readonly link?: string
   readonly prediction?: Session['prediction']
+  readonly freeBytes?: number
+  readonly files?: Readonly<Record<string, string>>
+  /** Where dom0's /var/lib/tpm leads. */
+  readonly tpmLink?: string
   /** The registers of a TPM 1.2, as the kernel prints them (Linux 6.1, drivers/char/tpm/tpm-sysfs.c, pcrs_show). */
   readonly pcrs?: string
 }
@@ -40,9 +44,14 @@ async function look(story: Story) {
       if (path === PASSWORD && story.cached !== undefined)
         return story.cached === null ? ABSENT : seen(Buffer.from(story.cached))
       if (path === '/sys/class/tpm/tpm0/pcrs' && story.pcrs) return seen(Buffer.from(story.pcrs))
+      const text = story.files?.[path]
+      if (text !== undefined) return seen(Buffer.from(text))
       if (path === VERSION && story.version) return seen(Buffer.from(`${story.version}\n`))
       return own.readFile(path)
     },
+    freeBytes: async (path) => (story.freeBytes === undefined ? own.freeBytes(path) : seen(story.freeBytes)),
+    readLink: async (path) =>
+      path === '/var/lib/tpm' && story.tpmLink ? seen(story.tpmLink) : own.readLink(path),
     async statFile(path) {
       const found = await own.statFile(path)
       return story.link !== undefined && path.endsWith(story.link) && found.state === 'seen'
@@ -169,10 +178,9 @@ describe('on TPM 1.2', () => {
       cached: null,
       says: { ...TPM12_SAYS, 'tcsd-start': { exit: 1 } },
     })
-    expect(check('srk-password')).toMatchObject({
-      ok: false,
-      detail: expect.stringContaining('tcsd could not be started'),
-    })
+    const untold = { detail: expect.stringContaining('tcsd could not be started') }
+    expect(check('srk-password')).toMatchObject({ ok: false, ...untold })
+    expect(check('freshness')).toMatchObject({ ok: null, ...untold })
     expect(calls).not.toContain('tpm12-unseal-z')
   })
 
@@ -227,6 +235,15 @@ describe('the token of a forward seal', () => {
   })
 })
 
+it('the token of which no slot can be read is not called lost', async () => {
+  const { check } = await look({ version: '1', cached: 'srk\n', says: TPM12_SAYS })
+  expect(check('freshness')).toEqual({
+    id: 'freshness',
+    ok: null,
+    detail: 'the freshness token or its slots could not be read',
+  })
+})
+
 describe('the homes of the sealed files', () => {
   it('are directories that were sealed before', async () => {
     const { check } = await look({})
@@ -240,6 +257,30 @@ describe('the homes of the sealed files', () => {
       expect([check('device-sealed')?.ok, check('dom0-sealed')?.ok]).toEqual([false, true])
     },
   )
+})
+
+it('the label of the device this boot came from is the one that its initrd saw', async () => {
+  const labelled = async (suffix: string) =>
+    (await look({ files: { '/run/anti-evil-maid/suffix': suffix } })).check('device-label')
+  expect(await labelled('\n')).toMatchObject({ ok: true })
+  expect(await labelled('.other\n')).toMatchObject({ ok: false, detail: expect.stringContaining('e2label') })
+})
+
+it('a full dom0 has no room for the new files', async () => {
+  expect((await look({})).check('dom0-space')).toMatchObject({ ok: true })
+  expect((await look({ freeBytes: 1024 })).check('dom0-space')).toMatchObject({ ok: false })
+})
+
+it('the homes on a device that is out could not be looked at, which is not "never sealed"', async () => {
+  const { check } = await look({
+    change({ devices }) {
+      for (const device of devices) device.isPresent = false
+    },
+  })
+  expect(check('device-sealed')).toMatchObject({
+    ok: null,
+    detail: 'the sealed files could not be looked at',
+  })
 })
 
 describe('what a forward seal is made from', () => {
@@ -256,6 +297,11 @@ describe('what a forward seal is made from', () => {
     const values = prediction.pcrs.map(({ index, predicted }) => [index, predicted])
     expect(plan).toMatchObject({ values: Object.fromEntries(values), tpmVersion: '2.0', bank: 'sha256' })
     expect([check('prediction')?.ok, check('kernel')?.ok]).toEqual([true, true])
+  })
+
+  it('is nothing where nobody knows which TPM it is', async () => {
+    const { plan, check } = await look({ prediction: await predicted(), tpmLink: 'tpms/evil' })
+    expect([plan, check('prediction')?.ok]).toEqual([null, true])
   })
 
   it('is nothing without a prediction', async () => {

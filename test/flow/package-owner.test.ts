@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { command } from '../../src/commands.ts'
 import type { Host } from '../../src/host/host.ts'
 import { ABSENT, seen, unknown } from '../../src/host/host.ts'
 import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
@@ -57,11 +58,34 @@ describe('the owner of a boot file', () => {
     })
   })
 
+  it('is not of a known signer where the signature is bad, though it names a known key', async () => {
+    const machine = updated()
+    const { keyId } = machine.packages.find(({ name }) => name === 'xen-hypervisor')!
+    const stdout = `Header V4 RSA/SHA256 Signature, key ID ${keyId.slice(-8)}: BAD\n`
+    const owner = await observeOwner(answering(machine, 'rpm-signature', { exit: 0, stdout }), path, [])
+    expect(owner).toMatchObject({ signer: expect.any(String), signerKnown: false })
+  })
+
   it('is nobody where several installed packages own the file', async () => {
     const machine = updated()
     const xen = machine.packages.find(({ name }) => name === 'xen-hypervisor')!
     machine.packages.push({ ...xen, evr: '2001:4.17.4-9.fc37' })
     expect(await ownerOf(machine, path)).toBeNull()
+  })
+
+  it('has the digest of its own version, though another installed one lists the same file', async () => {
+    const machine = updated()
+    const host = makeSimulatedHost(machine)
+    const xen = machine.packages.find(({ name }) => name === 'xen-hypervisor')!
+    const owner = (await host.run(command('rpm-owner', { path }))) as { value: { stdout: string } }
+    const files = new Map([[path, 'b'.repeat(64)]])
+    machine.packages = [{ ...xen, evr: '2001:4.17.4-9.fc37', files }, ...machine.packages]
+    const found = await observeOwner(
+      answering(machine, 'rpm-owner', { exit: 0, stdout: owner.value.stdout }),
+      path,
+      [],
+    )
+    expect(found).toMatchObject({ evr: xen.evr, sha256: xen.files.get(path) })
   })
 
   it('is nobody where its package has no digest of it', async () => {

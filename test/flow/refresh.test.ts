@@ -6,11 +6,12 @@ import { runFlow } from '../../src/flow/runner.ts'
 import type { RunOptions } from '../../src/flow/step.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import { makeDirectoryStore } from '../../src/flow/store.ts'
-import { type Host, seen } from '../../src/host/host.ts'
+import { type Host, seen, unknown } from '../../src/host/host.ts'
 import { changeOneByte, makeXenImage } from '../../src/host/simulated/boot-images.ts'
 import {
   INTERNAL,
   installInitramfsInput,
+  installKernel,
   installXen,
   NEW_XEN,
   STICK,
@@ -169,12 +170,32 @@ describe('a stale stick that dom0 boots from', () => {
       /only 1 MiB free on aem\.stick/,
     ],
     [
+      'has a link for grub2',
+      () => undefined,
+      (host) => ({
+        ...host,
+        async statFile(path) {
+          const found = await host.statFile(path)
+          return /^\/(?!boot).*\/grub2$/.test(path) && found.state === 'seen'
+            ? seen({ ...found.value, kind: 'link' as const })
+            : found
+        },
+      }),
+      /grub2 on it is no directory/,
+    ],
+    [
       'is not plugged in',
       (own) => {
         stickOf(own).isPresent = false
       },
       (host) => host,
       /plug it in/,
+    ],
+    [
+      'cannot be opened',
+      () => undefined,
+      (host) => ({ ...host, openMedia: async () => unknown('not a file system') }),
+      /its file system could not be opened/,
     ],
   ])('is not written to where it %s', async (_what, change, wrap, why) => {
     change(machine)
@@ -324,6 +345,92 @@ it('a stick gets the configuration of the kernel too, which AEM looks at', async
   const { result } = await refresh(machine)
   expect(outcomesOf(result)).toEqual(['check-refresh: refresh', 'refresh-device: refreshed'])
   expect(Buffer.from(stickOf(machine).files.get(`/${name}`)!.bytes)).toEqual(bytes)
+})
+
+it('a stick whose file system cannot be opened is blocked by that', async () => {
+  const real = makeSimulatedHost(machineOf('two-devices'))
+  const host: Host = { ...real, openMedia: async () => unknown('not a file system') }
+  const devices = await observeDevices(host, await observeMachine(host))
+  const device = devices.find(({ label }) => label === 'aem.stick')!
+  const { checks } = await observeRefresh(host, device, { state: 'absent' })
+  expect(checks.find(({ id }) => id === 'device-open')).toMatchObject({ ok: false })
+})
+
+it('a stick gets no file but those that are booted', async () => {
+  const machine = machineOf('two-devices')
+  const other = `/boot/${XEN_IMAGE}.sig`
+  machine.packages = machine.packages.map((item) =>
+    item.name === 'xen-hypervisor'
+      ? { ...item, files: new Map([...item.files, [other, 'a'.repeat(64)]]) }
+      : item,
+  )
+  const host = makeSimulatedHost(machine)
+  const devices = await observeDevices(host, await observeMachine(host))
+  const { plan } = await observeRefresh(host, devices.find(({ label }) => label === 'aem.stick')!, {
+    state: 'absent',
+  })
+  expect(plan.copies.map(({ name }) => name)).not.toContain(`${XEN_IMAGE}.sig`)
+})
+
+it('a look at what a stick lacks leaves it closed', async () => {
+  const real = makeSimulatedHost(machineOf('stale-stick'))
+  let open = 0
+  const host: Host = {
+    ...real,
+    async openMedia(wanted) {
+      const media = await real.openMedia(wanted)
+      if (media.state !== 'seen') return media
+      open += 1
+      const close = async (): Promise<void> => {
+        open -= 1
+      }
+      return seen({ root: media.value.root, close })
+    },
+  }
+  const devices = await observeDevices(host, await observeMachine(host))
+  await observeRefresh(host, devices.find(({ label }) => label === 'aem.stick')!, { state: 'absent' })
+  expect(open).toBe(0)
+})
+
+it.each([
+  ['ro,relatime', false],
+  ['rw,relatime', true],
+])("dom0's own /boot that is mounted %s is written to: %s", async (options, ok) => {
+  const real = makeSimulatedHost(machineOf('two-devices'))
+  const mounts = Buffer.from(`/dev/nvme0n1p1 /boot ext4 ${options} 0 0\n`)
+  const host: Host = {
+    ...real,
+    readFile: async (path) => (path === '/proc/mounts' ? seen(mounts) : real.readFile(path)),
+  }
+  const devices = await observeDevices(host, await observeMachine(host))
+  const device = devices.find(({ mountPoint }) => mountPoint === '/boot')!
+  const { checks, isBooted } = await observeRefresh(host, device, { state: 'absent' })
+  expect(isBooted).toBe(true)
+  expect(checks.find(({ id }) => id === 'device-writable')).toMatchObject({
+    ok,
+    detail: expect.stringContaining(ok ? 'can be written' : 'is mounted read-only'),
+  })
+})
+
+it('a stick with the initramfs of an older kernel keeps that one and gets that of the new', async () => {
+  const machine = machineOf('two-devices')
+  installKernel(machine, '6.9.4-1.qubes.fc37.x86_64')
+  const host = makeSimulatedHost(machine)
+  const devices = await observeDevices(host, await observeMachine(host))
+  const device = devices.find(({ label }) => label === 'aem.stick')!
+  const bytes = stickOf(machine).files.get(INITRAMFS)!.bytes
+  const known = { name: INITRAMFS.slice(1), sha256: sha256(bytes) }
+  const empty = emptyDeviceLedger('2024-07-17T09:00:00.000Z')
+  const own = { ...findLedgerDevice(empty, 'aem.stick'), uuid: STICK.uuid, knownFiles: [known] }
+  const { plan } = await observeRefresh(host, device, { state: 'read', ledger: { ...empty, devices: [own] } })
+  const made = { kernel: '6.9.4-1.qubes.fc37.x86_64', why: 'there is none' }
+  expect(plan.initramfs).toEqual([made])
+  // Without its own the older kernel does not boot.
+  stickOf(machine).files.delete(INITRAMFS)
+  const without = await observeRefresh(host, device, { state: 'read', ledger: { ...empty, devices: [own] } })
+  const older = { kernel: KERNEL_RELEASE, why: 'there is none' }
+  expect(without.plan.initramfs).toHaveLength(2)
+  expect(without.plan.initramfs).toEqual(expect.arrayContaining([made, older]))
 })
 
 it.each([

@@ -17,7 +17,7 @@ import { bootFilesOf, KERNEL_RELEASE, type SimMachine, sha256 } from '../../src/
 import { observeDevices } from '../../src/observe/devices.ts'
 import { disposeFresh, reproduceInitramfs } from '../../src/observe/initramfs.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
-import { imageWith, withBootConfig } from '../core/initramfs/image-writer.ts'
+import { entry, imageWith, withBootConfig } from '../core/initramfs/image-writer.ts'
 
 const FILE = `initramfs-${KERNEL_RELEASE}.img`
 const dom0 = (): SimMachine => buildMachine([INTERNAL], INTERNAL)
@@ -116,6 +116,11 @@ describe('the same bytes', () => {
   })
 })
 
+it('room that cannot be read is not called too little', async () => {
+  const { result } = await reproduce(dom0(), {}, () => ({ freeBytes: async () => unknown('I/O error') }))
+  expect(result.state).toBe('same')
+})
+
 describe('other modules were loaded when it was made', () => {
   it('is the same with its own modules, named both ways', async () => {
     const machine = dom0()
@@ -164,6 +169,10 @@ describe('other modules were loaded when it was made', () => {
     const { result, calls } = await reproduce(machine)
     expect(result).toMatchObject({ state: 'different', total: 1 })
     expect(dracutCalls(calls)).toHaveLength(2)
+    // The second image is of no use any more; the first may be put in place.
+    expect(workFiles(machine).filter((path) => path.endsWith('.img'))).toEqual([
+      'fresh' in result && result.fresh?.path,
+    ])
   })
 
   it('nor for a module that dom0 does not have: dracut is not asked again', async () => {
@@ -193,6 +202,8 @@ describe('a difference', () => {
     expect(look.state === 'seen' ? look.value.sha256 : null).toBe(digest)
     await disposeFresh(host, result)
     expect(await host.digestFile(path)).toEqual({ state: 'absent' })
+    // Nothing to remove where there is none.
+    await disposeFresh(host, { ...result, fresh: null })
   })
 
   it('can be put in place, and then there is none', async () => {
@@ -217,6 +228,7 @@ describe('a difference', () => {
     const { result } = await reproduce(machine)
     if (result.state !== 'different') throw new Error(result.state)
     expect(result.differences[0]?.origin).toBe('unknown')
+    expect(result.differences.map(({ path, change }) => `${change} ${path}`)).toContain('added usr/bin/gawk')
     expect(result.differences.length).toBeLessThanOrEqual(20)
     expect(result.total).toBeGreaterThanOrEqual(result.differences.length)
   })
@@ -382,6 +394,23 @@ describe('what dracut makes of trouble', () => {
     )
     expect(result).toMatchObject({ state: 'impossible', code: 'own-result-odd' })
   })
+
+  // dracut 059, modules.d/99squash/module-setup.sh: squash-root.img; dracut-ng, modules.d/95squash-squashfs: squashfs-root.img.
+  it.each(['squash-root.img', 'squashfs-root.img'])(
+    'an image of its own with %s is not compared',
+    async (name) => {
+      const { result } = await reproduce(
+        dom0(),
+        {},
+        writes(() => imageWith(entry(name, 'made at another time'))),
+      )
+      expect(result).toMatchObject({
+        state: 'impossible',
+        code: 'not-reproducible',
+        why: expect.stringContaining('squash'),
+      })
+    },
+  )
 
   it.each([
     ['reproducible="no"', 'reproducible="no"\n', /reproducible="no"/],

@@ -4,9 +4,9 @@ import { Failure } from '../../src/core/failure.ts'
 import type { Session } from '../../src/core/session/checkpoint.ts'
 import { clearUnfinished } from '../../src/flow/seal/clear.ts'
 import type { ForwardPlan } from '../../src/flow/seal/forward-plan.ts'
-import { restoreSession } from '../../src/flow/seal/restore.ts'
+import { isForwardKept, restoreSession } from '../../src/flow/seal/restore.ts'
 import { sealForward, takeBack } from '../../src/flow/seal/seal-forward.ts'
-import { type Host, seen } from '../../src/host/host.ts'
+import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
 import { STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { SELECTED_PCRS, type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
@@ -98,6 +98,24 @@ describe('a forward seal that failed on the way', () => {
     expect(aside(machine)).toEqual({ dom0: [], device: [] })
   })
 
+  it.each([
+    ["dom0's", (path: string) => path.startsWith('/var/lib/')],
+    ["the device's", (path: string) => !path.startsWith('/var/lib/')],
+  ])('and could not read %s old files, which it would have to put back, changes nothing', async (_, isIn) => {
+    const change = (own: Host): Partial<Host> => ({
+      listDirectory: async (path) =>
+        isIn(path) && path.endsWith(`/tpms/${TPM_ID}/${LABEL}`)
+          ? unknown('I/O error')
+          : own.listDirectory(path),
+    })
+    const { machine, context, plan, store, before } = await begin({ change })
+    const error = await sealForward(context, plan).catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(Failure)
+    expect((error as Failure).text.what).toContain('the present sealed files could not be read')
+    expect([live(machine), aside(machine)]).toEqual([before, { dom0: [], device: [] }])
+    expect(await store.load()).toBeNull()
+  })
+
   it('before its record was written leaves the files as they were, and nothing beside them', async () => {
     const change = (own: Host): Partial<Host> => ({
       run: async (call, input) =>
@@ -150,7 +168,7 @@ describe('`cancel` after a forward seal', () => {
     const path = `/aem/tpms/${TPM_ID}/aem-reseal_${LABEL}/key.pub`
     const old = stickOf(machine).files.get(path)!
     stickOf(machine).files.set(path, { ...old, bytes: Buffer.from('somebody else wrote this') })
-    await expect(cancel(machine, session)).rejects.toThrow('the old sealed files are not beside the new ones')
+    await expect(cancel(machine, session)).rejects.toThrow('the old ones are not beside the new ones')
     expect(live(machine).device).toEqual(after.device)
     expect(aside(machine).device).not.toEqual([])
   })
@@ -264,4 +282,37 @@ describe('what a forward seal left that did not come to its end', () => {
     expect(live(machine).dom0).toEqual(dom0)
     expect(aside(machine).dom0).not.toEqual([])
   })
+})
+
+describe('sealed files in dom0 that are not there to be compared', () => {
+  const cancelWith = async (answer: Awaited<ReturnType<Host['listDirectory']>>) => {
+    const { machine, session, before } = await sealed()
+    const own = makeSimulatedHost(machine)
+    const isLive = (path: string): boolean => path === `/var/lib/tpms/${TPM_ID}/${LABEL}`
+    const host: Host = {
+      ...own,
+      listDirectory: async (path) => (isLive(path) ? answer : own.listDirectory(path)),
+    }
+    const result = await restoreSession(host, session).catch((reason: unknown) => reason)
+    return { result, machine, before }
+  }
+
+  it('and cannot be read: the old ones stay beside them, and the session stays open', async () => {
+    const { result, machine, before } = await cancelWith(unknown('I/O error'))
+    expect(result).toBeInstanceOf(Failure)
+    expect((result as Failure).text.code).toBe('forward-restore-failed')
+    expect(aside(machine).dom0).toEqual(before.dom0)
+  })
+
+  it('and are gone: AEM seals anew, and nothing is put back', async () => {
+    const { result, machine } = await cancelWith(ABSENT)
+    expect(result).toMatchObject({ dom0: 'superseded' })
+    expect(aside(machine).dom0).toEqual([])
+  })
+})
+
+it('only the seal of another device outlives its session, once it is kept', () => {
+  expect(isForwardKept({ device: LABEL, step: 'keep-forward' })).toBe(true)
+  expect(isForwardKept({ device: null, step: 'keep-forward' })).toBe(false)
+  expect(isForwardKept({ device: LABEL, step: 'forward-seal' })).toBe(false)
 })

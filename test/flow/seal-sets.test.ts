@@ -67,7 +67,12 @@ function makeBlob(pcrs: readonly number[], values: Readonly<Record<number, strin
 }
 
 /** A dom0 with TPM 1.2 that keeps the token alone, and a tpm_sealdata that binds to what the story says. */
-function tpm12Host(story: { password: string; bind?: Readonly<Record<number, string>> }) {
+function tpm12Host(story: {
+  password: string
+  bind?: Readonly<Record<number, string>>
+  isLost?: boolean
+  answer?: Awaited<ReturnType<Host['run']>>
+}) {
   const files = new Map<string, string>([[PASSWORD, story.password]])
   const calls: { id: string; input: string | null }[] = []
   const relayed: unknown[] = []
@@ -91,8 +96,8 @@ function tpm12Host(story: { password: string; bind?: Readonly<Record<number, str
     },
     async run(call, input) {
       calls.push({ id: call.id, input: input ? Buffer.from(input).toString() : null })
-      files.set(call.params.blob ?? '', makeBlob(PLAN.selected, story.bind ?? VALUES))
-      return seen({ exit: 0, stdout: '', stderr: '' })
+      if (!story.isLost) files.set(call.params.blob ?? '', makeBlob(PLAN.selected, story.bind ?? VALUES))
+      return story.answer ?? seen({ exit: 0, stdout: '', stderr: '' })
     },
   })
   return { host, calls, relayed, works }
@@ -126,6 +131,23 @@ describe('a forward set on TPM 1.2', () => {
     expect(works).toEqual(['open', 'closed'])
   })
 
+  it.each([
+    ['exit 1', seen({ exit: 1, stdout: '', stderr: '' })],
+    ['it could not be run', ABSENT],
+  ] as const)('is refused where tpm_sealdata fails: %s', async (said, answer) => {
+    const { host, works } = tpm12Host({ password: '', answer })
+    const { what } = await failureOf(makeForwardSet(host, PLAN))
+    expect(what).toContain(`tpm_sealdata did not seal secret.fre: ${said}`)
+    expect(works).toEqual(['open', 'closed'])
+  })
+
+  it('is refused where tpm_sealdata left nothing that can be read', async () => {
+    const { host, works } = tpm12Host({ password: '', isLost: true })
+    const { what } = await failureOf(makeForwardSet(host, PLAN))
+    expect(what).toContain('secret.fre.sealed2 could not be read')
+    expect(works).toEqual(['open', 'closed'])
+  })
+
   it('is not begun where a selected register has no predicted value', async () => {
     const { host, relayed, works } = tpm12Host({ password: '' })
     const { what } = await failureOf(makeForwardSet(host, { ...PLAN, selected: [13, 17, 18, 19] }))
@@ -155,8 +177,18 @@ describe('a forward set on TPM 2.0 of which no key was made', () => {
       const machine = machineOf('two-devices')
       const own = makeSimulatedHost(machine)
       const removed: string[] = []
+      const works: string[] = []
       const host: Host = {
         ...own,
+        async makeWorkDirectory() {
+          const work = await own.makeWorkDirectory()
+          works.push(work.root)
+          const close = async () => {
+            works.splice(works.indexOf(work.root), 1)
+            await work.close()
+          }
+          return { root: work.root, close }
+        },
         async run(call, input) {
           if (call.id === 'tpm2-create') return answer
           return call.id === 'tpm2-load' ? seen({ exit: 0, stdout: '', stderr: '' }) : own.run(call, input)
@@ -181,6 +213,7 @@ describe('a forward set on TPM 2.0 of which no key was made', () => {
       expect(text.what).toContain(what)
       expect(text.verbatim ?? undefined).toBe(said)
       expect(removed.some((path) => path.endsWith('/srk'))).toBe(true)
+      expect(works).toEqual([])
     },
   )
 })

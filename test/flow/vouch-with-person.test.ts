@@ -76,6 +76,31 @@ describe('an honest update', () => {
     expect([found.outcome, asked]).toEqual(['complete', []])
     expect(reproductions).toMatchObject([{ image: `/${INITRAMFS}`, state: 'same' }])
   })
+
+  it('leaves no device open behind the looks', async () => {
+    const machine = withOtherModules()
+    const real = makeSimulatedHost(machine)
+    const open: string[] = []
+    const host: Host = {
+      ...real,
+      openMedia: async (device) => {
+        const media = await real.openMedia(device)
+        if (media.state !== 'seen') return media
+        open.push(device.uuid)
+        const close = async () => {
+          open.splice(open.indexOf(device.uuid), 1)
+          await media.value.close()
+        }
+        return seen({ ...media.value, close })
+      },
+    }
+    const next = await observeNextBoot(host, [13, 17, 18, 19])
+    const { reproductions } = await vouchWithPerson(host, makeScriptedUi({ 'accept-modules': 'no' }), next, {
+      state: 'absent',
+    })
+    expect(reproductions).toMatchObject([{ state: 'same-with-modules' }])
+    expect(open).toEqual([])
+  })
 })
 
 describe('a command line that is another than this boot used', () => {

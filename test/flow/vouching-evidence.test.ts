@@ -3,9 +3,11 @@ import { Failure } from '../../src/core/failure.ts'
 import { digestImage } from '../../src/core/launch/image-digest.ts'
 import type { Digests, LaunchLog } from '../../src/core/launch/launch-log.ts'
 import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
-import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
+import { STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
+import { observeDevices } from '../../src/observe/devices.ts'
+import { observeMachine } from '../../src/observe/machine.ts'
 import {
   type NextBoot,
   observeNextBoot,
@@ -137,6 +139,78 @@ async function lookAt(machine: SimMachine) {
   return { next, entry, log, vouch, withModules }
 }
 
+describe('what was selected to be sealed to', () => {
+  it('is complete without the register of LUKS headers where that one was not selected', async () => {
+    const { outcome, prediction } = await observePrediction(makeSimulatedHost(updated()), [17, 18, 19])
+    expect(outcome).toBe('complete')
+    expect(prediction.pcrs.map(({ index }) => index)).toEqual([17, 18, 19])
+  })
+})
+
+it('a tboot that is computed to be the one of this boot need not be the one of its package', async () => {
+  const { vouch, next } = await lookAt(updated())
+  const image = next.place.launch.images['/tboot.gz']!
+  const own = { ...image, storedDigests: { ...image.storedDigests, sha256: 'f'.repeat(64) } }
+  const launch = { ...next.place.launch, images: { ...next.place.launch.images, '/tboot.gz': own } }
+  const place = { ...next.place, launch, isMleComputed: true }
+  const components = next.raw.pcrs.flatMap((pcr) => pcr.components)
+  expect(components.find(({ role }) => role === 'mle')).toMatchObject({ changed: false })
+  expect(await vouch({ place })).toMatchObject({ outcome: 'complete', unvouched: [] })
+  expect((await vouch({ place: { ...place, isMleComputed: false } })).unvouched.join()).toContain(
+    '/tboot.gz is not the file of tboot',
+  )
+})
+
+describe('a next boot from another device', () => {
+  async function launchOf(change: (stick: SimMachine['devices'][0], machine: SimMachine) => void) {
+    const machine = machineOf('two-devices')
+    change(machine.devices.find(({ uuid }) => uuid === STICK.uuid)!, machine)
+    const host = makeSimulatedHost(machine)
+    const devices = await observeDevices(host, await observeMachine(host))
+    const device = devices.find(({ label }) => label === 'aem.stick')!
+    return (await observeNextBoot(host, SELECTED, { device, known: new Map() })).place.launch
+  }
+
+  it('has the grub.cfg of that device', async () => {
+    expect(await launchOf(() => undefined)).toMatchObject({ isGrubRead: true, sinitUnchanged: true })
+    expect(await launchOf(({ files }) => void files.delete('/grub2/grub.cfg'))).toMatchObject({
+      isGrubRead: false,
+      next: { entry: null },
+    })
+  })
+
+  it('has the SINIT of this boot only where that is the same here, there and since', async () => {
+    expect(await launchOf(({ files }) => void files.delete('/SINIT.BIN'))).toMatchObject({
+      sinitUnchanged: null,
+    })
+    const other = (at: number) => ({ bytes: Buffer.from('another SINIT'), mtimeMs: at })
+    expect(
+      await launchOf(({ files }, { nowMs }) => void files.set('/SINIT.BIN', other(nowMs))),
+    ).toMatchObject({ sinitUnchanged: false })
+    // Both carry the same new one: it is not the one that this boot measured.
+    const both = await launchOf((_, machine) => {
+      for (const { files } of machine.devices) files.set('/SINIT.BIN', other(machine.nowMs))
+    })
+    expect(both.sinitUnchanged).not.toBe(true)
+  })
+})
+
+it('an initramfs that was not read is none that this program remembers', async () => {
+  const { vouch, next } = await lookAt(updated())
+  const { [`/${INITRAMFS}`]: _unread, ...images } = next.place.launch.images
+  const pcrs = next.raw.pcrs.map((pcr) => ({
+    ...pcr,
+    components: pcr.components.map((one) => (one.role === 'initramfs' ? { ...one, changed: true } : one)),
+  }))
+  for (const known of [null, new Map<string, string>()]) {
+    const place = { ...next.place, known, launch: { ...next.place.launch, images } }
+    const { outcome, prediction } = await vouch({ raw: { ...next.raw, pcrs }, place })
+    const found = prediction.pcrs.flatMap(({ components }) => components)
+    expect(found.find(({ role }) => role === 'initramfs')?.vouchedBy.rule).toBeNull()
+    expect(outcome).toBe('unvouched')
+  }
+})
+
 describe('a register moves only for what was looked at', () => {
   it('a module that is left out is named, where a register is predicted', async () => {
     const { entry, vouch, withModules, next } = await lookAt(updated())
@@ -266,6 +340,11 @@ describe('a changed image whose command line nothing else shows', () => {
     expect((await vouch([await digestsOf(Buffer.from('another Xen'))])).outcome).toBe('unvouched')
     const own = await digestsOf(machine.booted!.xen!.image)
     expect((await vouch([own])).unvouched).toEqual([])
+    // It lies on the device still.
+    const { launch } = next.place
+    const kept = { ...launch.images[`/${XEN_IMAGE}`]!, digests: own }
+    const beside = { ...place, launch: { ...launch, images: { ...launch.images, '/xen-4.17.3.gz': kept } } }
+    expect((await vouch([], beside)).unvouched).toEqual([])
     // A log of another line.
     const modules = log.modules.map((one, index) =>
       index === at ? { ...one, digests: { sha256: '00'.repeat(32) } } : one,

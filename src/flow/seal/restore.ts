@@ -14,7 +14,7 @@ import { exchangePlace, type Place, placeOf, readDigests } from './places.ts'
  * - was-old: they never left
  * - superseded: AEM sealed since, or the predicted state runs: nothing to go back to
  * - absent: the device is not plugged in
- * - stuck: the forward files are in place and the old ones are not there
+ * - stuck: the forward files are in place and the old ones are not there, or it cannot be read which files are
  */
 export type Restored = 'restored' | 'was-old' | 'superseded' | 'absent' | 'stuck'
 
@@ -60,6 +60,8 @@ async function restorePlace(
   keep: boolean,
 ): Promise<Restored> {
   const previous = record.previous[place.name]
+  // What cannot be read may be the forward files: the old ones stay beside them.
+  if ((await host.listDirectory(place.live)).state === 'unknown') return 'stuck'
   const live = await readDigests(host, place.live)
   const isForward = isSameSet(live, record.next)
   if (isForward && !keep) {
@@ -102,7 +104,9 @@ export async function restoreSession(host: Host, session: Session): Promise<Rest
     throw makeFailure('forward-restore-failed', { what })
   }
   if (result.device === 'stuck' || result.dom0 === 'stuck')
-    throw makeFailure('forward-restore-failed', { what: 'the old sealed files are not beside the new ones' })
+    throw makeFailure('forward-restore-failed', {
+      what: 'the sealed files cannot be read, or the old ones are not beside the new ones',
+    })
   return result
 }
 

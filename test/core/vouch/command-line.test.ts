@@ -65,6 +65,27 @@ describe('a command line of this boot', () => {
     expect(proof).toEqual({ state: 'proven', by: 'launch log' })
   })
 
+  it('is proven by a launch log that lacks one of the banks of this TPM', () => {
+    const line = `${XEN} -- panic=10`
+    const image = { sha1: 'a'.repeat(40), sha256: sha256('the old Xen') }
+    const asked = (banks: LineQuestion['banks']) =>
+      ask('xen', line, { logged: measured(line, 'the old Xen'), images: [image], banks })
+    expect(asked(['sha1', 'sha256'])).toEqual({ state: 'proven', by: 'launch log' })
+    expect(asked(['sha1']).state).toBe('changed')
+  })
+
+  it('is not proven by a log that fits in one of two banks', () => {
+    const image = { sha1: 'a'.repeat(40), sha256: sha256('the old Xen') }
+    const line = `${XEN} iommu=no`
+    const logged = measured(line, 'the old Xen')
+    const proof = ask('xen', line, {
+      logged: { ...logged, digests: { ...logged.digests, sha1: 'b'.repeat(40) } },
+      images: [image],
+      banks: ['sha1', 'sha256'],
+    })
+    expect(proof.state).toBe('changed')
+  })
+
   it('is not proven by a log of another line or another image', () => {
     const images = [{ sha256: sha256('the old Xen') }]
     const line = `${XEN} iommu=no`

@@ -60,6 +60,9 @@ describe('what did not change', () => {
   it('is vouched for by the launch log, whatever else is known', () => {
     const facts = updatedXen({ changed: false, owner: null, line: { state: 'unproven', why: 'x' } })
     expect(vouchComponent(facts)).toMatchObject({ vouchedBy: { rule: 'unchanged' }, faults: [] })
+    expect(whyOf(facts)).toBe(
+      "this boot's launch log holds the same digest, of these bytes and this command line",
+    )
   })
 
   it('needs its command line shown too where no digest covers it', () => {
@@ -143,6 +146,22 @@ describe('a command line', () => {
     expect(ruleOf({ ...asked, isRegenerated: false, accepted: [yes] })).toBeNull()
   })
 
+  it('that was accepted is the weaker half, whatever vouches for the image', () => {
+    const line = 'placeholder init=/x'
+    const path = `/initramfs-${RELEASE}.img`
+    const facts = newInitramfs(
+      { state: 'same', words: '-f', sha256: FILE },
+      {
+        commandLine: line,
+        line: { state: 'changed', before: '', now: line },
+        isRegenerated: true,
+        accepted: [{ kind: 'command-line', path, line }],
+      },
+    )
+    expect(ruleOf(facts)).toBe('accepted')
+    expect(ruleOf({ ...facts, line: { state: 'proven', by: 'launch log' } })).toBe('reproduced')
+  })
+
   it('that could not be shown is its own answer, never "changed"', () => {
     const facts = updatedXen({ line: { state: 'unproven', why: 'xl info could not be read' } })
     expect(ruleOf(facts)).toBeNull()
@@ -185,6 +204,7 @@ describe('an initramfs', () => {
     const yes = { kind: 'modules', path: `/initramfs-${RELEASE}.img`, sha256: FILE } as const
     expect(ruleOf(newInitramfs(withModules, { accepted: [yes] }))).toBe('accepted')
     expect(ruleOf(newInitramfs(withModules, { accepted: [{ ...yes, sha256: OTHER }] }))).toBeNull()
+    expect(ruleOf(newInitramfs(withModules, { accepted: [{ ...yes, path: '/other.img' }] }))).toBeNull()
   })
 
   it.each<[string, Reproduction, string]>([
@@ -211,6 +231,13 @@ describe('an initramfs', () => {
     expect(vouched.looks).toEqual([])
   })
 
+  it('that could not be made again is told with the way on, where there is one', () => {
+    const whyNot = (next: string) =>
+      whyOf(newInitramfs({ state: 'impossible', code: 'unreadable', why: 'no device', next, fresh: null }))
+    expect(whyNot('plug it in')).toMatch(/: it could not be made again: no device; plug it in$/)
+    expect(whyNot('')).toMatch(/: it could not be made again: no device$/)
+  })
+
   it('of another kernel is refused, though dom0 makes the same', () => {
     const facts = newInitramfs(same, { path: '/initramfs-6.1.43-1.qubes.fc37.x86_64.img' })
     expect(ruleOf(facts)).toBeNull()
@@ -227,6 +254,19 @@ describe('a file that no predicted register speaks of', () => {
     expect(
       findContradictions(updatedXen({ changed: null, owner: null, line: { state: 'unproven', why: 'x' } })),
     ).toEqual([])
+  })
+
+  it('may have another word of Xen about printing, but none for the kernel', () => {
+    const contradictionsOf = (before: string, now: string) =>
+      findContradictions(
+        updatedXen({ changed: null, commandLine: now, line: { state: 'changed', before, now } }),
+      )
+    expect(contradictionsOf('smt=off', 'smt=off console=none')).toEqual([])
+    expect(contradictionsOf('smt=off -- quiet', 'smt=off -- quiet console=none')).toEqual([
+      expect.stringContaining('+ console=none'),
+    ])
+    // The same words in another order.
+    expect(contradictionsOf('smt=off a=1', 'a=1 smt=off')).toHaveLength(1)
   })
 
   it.each<[string, Partial<VouchFacts>]>([
