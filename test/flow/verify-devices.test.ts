@@ -16,6 +16,7 @@ import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
+import { type, typeJson } from '../support/at-terminal.ts'
 import { machineOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
 import { verifyShape } from '../support/contract.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
@@ -71,42 +72,13 @@ async function bothApproved(): Promise<void> {
   await remember(false)
 }
 
-const OPTIONS: GlobalOptions = {
-  json: false,
-  machine: null,
-  stateDir: null,
-  yes: false,
-  color: false,
-  ascii: true,
-  verbose: false,
-}
-
 async function verify(device: string | null = null) {
-  const one = async (json: boolean) => {
-    let out = ''
-    const io: Io = {
-      stdout: (text) => {
-        out += text
-      },
-      stderr: () => undefined,
-      stdinIsTerminal: false,
-      stdoutIsTerminal: false,
-      columns: 80,
-      environment: {},
-      uid: 0,
-      askTerminal: () => Promise.reject(new Error('nothing is asked')),
-      runAsRoot: () => Promise.reject(new Error('no root is needed')),
-      makeId: () => SESSION_ID,
-    }
-    const exit = await runVerify(io, { ...OPTIONS, json }, makeSimulatedHost(machine), device)
-    return { exit, out }
-  }
-  const text = await one(false)
-  const json = await one(true)
-  const devices = verifyShape.parse(JSON.parse(json.out))
+  const run = (io: Io, options: GlobalOptions) => runVerify(io, options, makeSimulatedHost(machine), device)
+  const { exit, said } = await type(run)
+  const devices = verifyShape.parse((await typeJson(run)).answer)
   const check = (label: string, id: string) =>
     devices.find((found) => found.device === label)?.checks.find((found) => found.id === id)
-  return { exit: text.exit, said: text.out.replaceAll(/\s+/g, ' '), devices, check }
+  return { exit, said, devices, check }
 }
 
 describe('verify, of a device that this boot did not come from', () => {

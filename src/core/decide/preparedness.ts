@@ -122,6 +122,9 @@ function compareSealed(before: Prepared, { sealed, deviceOut, sharers }: Prepare
   if (sealed === null) return { notCompared: ["AEM's sealed files: they could not be read"] }
   const { label } = before
   const changes: PreparedChange[] = []
+  const unread = [...before.sealed, ...sealed].filter(
+    (one) => one.sha256 === null && [label, ...sharers].includes(one.label),
+  )
   for (const copy of ['dom0', 'device'] as const) {
     if (copy === 'device' && deviceOut !== null) continue
     if (isSealedSame(before.sealed, sealed, label, copy)) continue
@@ -133,22 +136,29 @@ function compareSealed(before: Prepared, { sealed, deviceOut, sharers }: Prepare
       changes.push(
         change('freshness-slot', `AEM sealed for ${other} since, which took the freshness slot of ${label}`),
       )
-  return { changes }
+  return {
+    changes,
+    notCompared: unread.map((one) => `AEM's sealed file ${one.name} of ${one.label}: it could not be read`),
+  }
 }
 
+/** What could not be read in either is left out: it is neither the same nor another. */
 function isSealedSame(
   before: readonly SealedDigest[],
   now: readonly SealedDigest[],
   label: string | null,
   copy: SealedDigest['copy'],
 ): boolean {
-  const of = (list: readonly SealedDigest[]): string =>
+  const own = [before, now].map((list) => list.filter((one) => one.label === label && one.copy === copy))
+  const unread = own.flat().flatMap(({ name, sha256 }) => (sha256 === null ? [name] : []))
+  const [was, is] = own.map((list) =>
     list
-      .filter((one) => one.label === label && one.copy === copy)
+      .filter(({ name }) => !unread.includes(name))
       .map(({ name, sha256 }) => `${name} ${sha256}`)
       .sort()
-      .join()
-  return of(before) === of(now)
+      .join(),
+  )
+  return was === is
 }
 
 function change(code: PreparedChange['code'], what: string): PreparedChange {

@@ -149,6 +149,20 @@ export function parseSession(
   return 'value' in parsed ? { session: parsed.value } : parsed
 }
 
+/** Nothing is answered, recorded or prepared yet: a session at its beginning, and one that is taken back to it. */
+export const NOTHING_BEGUN = {
+  protection: null,
+  restart: null,
+  baseline: null,
+  expectation: null,
+  prediction: null,
+  prepared: null,
+  approved: null,
+  resealed: null,
+  findings: {},
+  devicesLeft: null,
+} as const satisfies Partial<Session>
+
 /** A session that has just begun. @param id a UUID made by the caller */
 export function startSession(begin: {
   id: string
@@ -168,16 +182,7 @@ export function startSession(begin: {
     device: begin.device ?? null,
     step: 'detect-aem',
     bootId: begin.bootId,
-    protection: null,
-    restart: null,
-    baseline: null,
-    expectation: null,
-    prediction: null,
-    prepared: null,
-    approved: null,
-    resealed: null,
-    findings: {},
-    devicesLeft: null,
+    ...NOTHING_BEGUN,
     history: [],
   }
 }

@@ -1,24 +1,9 @@
 import { command } from '../../commands.ts'
 import { Failure } from '../../core/failure.ts'
-import type { Session } from '../../core/session/checkpoint.ts'
+import { NOTHING_BEGUN } from '../../core/session/checkpoint.ts'
 import { describeTakeBack } from '../../messages/prepared.ts'
 import { restoreSession } from '../seal/restore.ts'
 import type { Step } from '../step.ts'
-
-/** What `cancel` and a new `start` leave of a session: its identity. */
-const BEGUN_ANEW = {
-  flow: 'post-update',
-  protection: null,
-  restart: null,
-  baseline: null,
-  expectation: null,
-  prediction: null,
-  prepared: null,
-  approved: null,
-  resealed: null,
-  devicesLeft: null,
-  findings: {},
-} as const satisfies Partial<Session>
 
 /** Does what `cancel` does, so that the wizard can begin anew. Ended half-way it is done again. */
 export const takeBack: Step<'take-back'> = async ({ host, session }) => {
@@ -30,7 +15,7 @@ export const takeBack: Step<'take-back'> = async ({ host, session }) => {
       outcome: 'taken-back',
       facts: { restartCancelled: isScheduled, forwardSeal: restored?.device ?? null },
       message: describeTakeBack('taken-back', restored, null),
-      session: { ...BEGUN_ANEW },
+      session: { flow: 'post-update', ...NOTHING_BEGUN },
     }
   } catch (error) {
     if (!(error instanceof Failure)) throw error

@@ -116,6 +116,18 @@ describe('what was prepared', () => {
     expect(found.notCompared).toHaveLength(1)
   })
 
+  it('a sealed file that cannot be read is neither the same nor another, then and now', () => {
+    const unread = SEALED.map((one) => ({ ...one, sha256: null }))
+    for (const found of [
+      compare({ sealed: unread }),
+      compare({ sealed: unread }, { sealed: unread }),
+      compare({}, { sealed: unread }),
+    ]) {
+      expect(found).toMatchObject({ state: 'not-compared', changes: [] })
+      expect(found.notCompared.join()).toContain("AEM's sealed file secret.fre.sealed2 of aem")
+    }
+  })
+
   it('what differs counts before what cannot be read', () => {
     expect(compare({ luks: null, entry: 'ef' }).state).toBe('outdated')
   })
