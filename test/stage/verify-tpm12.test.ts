@@ -77,7 +77,8 @@ describe('verify on TPM 1.2', () => {
       selection: null,
       policy: null,
       'unseal-txt': null,
-      freshness: null,
+      // Whatever lies on it: dom0 says that it uses the slot where the token of this device lies.
+      freshness: false,
       pcr13: true,
     })
     expect(detailOf(devices, 'media-current', 'aem.stick')).toContain('not plugged in')
@@ -138,7 +139,7 @@ describe('verify on TPM 1.2', () => {
 
   test('another PCR selection', async () => {
     await dom0(stage, "cp /etc/anti-evil-maid.conf /run/kept; sed -i 's/--pcr 19//' /etc/anti-evil-maid.conf")
-    expect(checksOf((await look()).devices)).toEqual({ ...GOOD, selection: false, policy: false })
+    expect(checksOf((await look()).devices)).toEqual({ ...GOOD, selection: false })
     await dom0(stage, 'cp /run/kept/anti-evil-maid.conf /etc')
   })
 
