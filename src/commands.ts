@@ -9,6 +9,8 @@ import { RPM_FILES_FORMAT, RPM_QUERY_FORMAT } from './core/package/rpm-format.ts
  */
 
 const rpmName = z.string().regex(RPM_NAME)
+/** Names with a comma between them, which no name has. */
+const rpmNames = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9+._-]{0,99}(,[A-Za-z0-9][A-Za-z0-9+._-]{0,99})*$/)
 const absolutePath = z.string().regex(/^\/[^\0\n]{0,1023}$/)
 const uuid = z.string().regex(/^[0-9A-Fa-f-]{4,36}$/)
 const unit = z.string().regex(/^[A-Za-z0-9@._-]{1,100}\.(service|target)$/)
@@ -32,6 +34,8 @@ type Row = {
   readonly maxOutputBytes: number
   /** A parameter that is a comma list: its argument and the option before it stand there once for each item. */
   readonly repeat?: string
+  /** A parameter that is a comma list: an argument for each item. */
+  readonly list?: string
   /** What it finds in its environment beyond PATH, LC_ALL, HOME and TZ; `{name}` stands for a parameter. */
   readonly environment?: Readonly<Record<string, string>>
   /** Where its files must have modes that all may read: this program's own umask is 077. Octal, e.g. 0o022. */
@@ -120,13 +124,14 @@ export const COMMANDS = {
   },
   'rpm-query': {
     program: '/usr/bin/rpm',
-    args: ['-q', '--qf', RPM_QUERY_FORMAT, '{name}'],
-    params: z.object({ name: rpmName }),
+    args: ['-q', '--qf', RPM_QUERY_FORMAT, '{names}'],
+    params: z.object({ names: rpmNames }),
+    list: 'names',
     asRoot: false,
     effect: 'read',
     timeoutMs: 30 * SECOND,
     maxOutputBytes: 256 * KIB,
-    why: 'which versions of a measured package are installed, since when, with whose signature',
+    why: 'which versions of the measured packages are installed, since when, with whose signature',
     source: 'rpm(8) --queryformat; one line each: name, epoch:version-release, arch, install time, signature',
     sample:
       'xen-hypervisor\\t2001:4.17.4-4.fc37\\tx86_64\\t1721174400\\tRSA/SHA256, Tue Jul 16 12:00:00 2024, Key ID e022e58f8e34d89f\\n   (rpm 4.18)',
@@ -1062,6 +1067,7 @@ export function isUuid(text: string): boolean {
 }
 
 function fillArgument(row: Row, arg: string, at: number, params: Record<string, string>): readonly string[] {
+  if (row.list !== undefined && arg === `{${row.list}}`) return (params[row.list] ?? '').split(',')
   if (row.repeat === undefined || arg !== `{${row.repeat}}`) return [fillTemplate(arg, params)]
   const [first = '', ...others] = (params[row.repeat] ?? '').split(',')
   return [first, ...others.flatMap((item) => [row.args[at - 1] ?? '', item])]

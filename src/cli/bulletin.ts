@@ -14,6 +14,7 @@ import { unlistedKeyLines } from '../messages/unlisted-keys.ts'
 import { makeFailure } from '../messages.ts'
 import { keyDirectoriesOf, observeBulletinFile } from '../observe/bulletin-file.ts'
 import { observeBulletins } from '../observe/bulletins.ts'
+import { type Dom0, observeDom0 } from '../observe/dom0.ts'
 import { observeMsiExposure } from '../observe/exposure.ts'
 import { makeSignatureChecker } from '../observe/signature-checker.ts'
 import { observeUnlistedKeys } from '../observe/unlisted-keys.ts'
@@ -131,8 +132,9 @@ export async function runBulletinShow(
 
 /** `aem-reseal bulletin list`: every bulletin for this release, newest first. */
 export async function runBulletinList(io: Io, options: GlobalOptions, host: Host): Promise<number> {
+  const dom0 = observeDom0(host)
   const ui = makeUi(io, options)
-  const list = await ui.progress('looking up packages', () => observeBulletins(host, CATALOGUE))
+  const list = await ui.progress('looking up packages', () => observeBulletins(dom0, CATALOGUE))
   if (list === null) throw makeFailure('release-unknown')
   if (options.json) printJson(io, list)
   else ui.say(listLines(list))
@@ -147,11 +149,12 @@ export async function runBulletinCheck(
   given: string | null,
   keys: readonly string[],
 ): Promise<number> {
+  const dom0 = observeDom0(host)
   assertKeysHaveFile(given, keys)
   const ui = makeUi(io, options)
   const found = given === null ? null : await findGiven(options, given, keys)
-  const answer = await ui.progress('looking up packages', () => checkBulletins(host, found))
-  const unlisted = await ui.progress('looking at signatures', () => observeUnlistedKeys(host))
+  const answer = await ui.progress('looking up packages', () => checkBulletins(dom0, found))
+  const unlisted = await ui.progress('looking at signatures', () => observeUnlistedKeys(dom0))
   if (options.json) {
     const { list, check, exposure, lowered } = answer
     const signatures = found?.signatures ?? []
@@ -178,13 +181,14 @@ export async function runBulletinCheck(
  * @param found null: all
  * @throws Failure for a bulletin that does not verify, and where the release is not known
  */
-export async function checkBulletins(host: Host, found: FoundBulletin | null): Promise<CheckAnswer> {
+export async function checkBulletins(dom0: Dom0, found: FoundBulletin | null): Promise<CheckAnswer> {
+  const { host } = dom0
   if (found?.approval === 'refused')
     throw makeFailure('bulletin-not-verified', { id: String(found.bulletin.id) })
   const isFile = found !== null && found.signatures !== null
   const catalogue = isFile ? addToCatalogue(CATALOGUE, found.bulletin) : CATALOGUE
   const evidence = isFile ? evidenceOf(CATALOGUE, found.bulletin, found.approval) : CATALOGUE.bulletins
-  const list = await observeBulletins(host, catalogue, evidence)
+  const list = await observeBulletins(dom0, catalogue, evidence)
   if (list === null) throw makeFailure('release-unknown')
   const asked = found === null ? list : onlyOf(list, found.bulletin.id)
   const catalogued = isFile ? CATALOGUE.bulletins.find(({ id }) => id === found.bulletin.id) : undefined

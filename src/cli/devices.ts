@@ -8,7 +8,7 @@ import type { Host } from '../host/host.ts'
 import { describeLedger } from '../messages/devices.ts'
 import { CANCEL_AND_START, summarizePreparedness } from '../messages/prepared.ts'
 import { makeFailure } from '../messages.ts'
-import { observeMachine } from '../observe/machine.ts'
+import { observeDom0 } from '../observe/dom0.ts'
 import { observePreparedness } from '../observe/prepared.ts'
 import { observeStatus } from '../observe/status.ts'
 import { wrap } from '../ui/render-message.ts'
@@ -28,16 +28,17 @@ export function isDeviceAct(text: string): text is DeviceAct {
 
 /** `aem-reseal devices`: every AEM device with its state and what it needs. */
 export async function runDevices(io: Io, options: GlobalOptions, host: Host): Promise<number> {
+  const dom0 = observeDom0(host)
   const ui = makeUi(io, options)
   const directory = stateDirOf(options)
   const store = makeDirectoryStore(host, directory)
   const look = await store.loadDevices()
   const session = await store.load()
   const facts = await ui.progress('looking at the devices', () =>
-    observeStatus(host, listForwardValues(session, look)),
+    observeStatus(dom0, listForwardValues(session, look)),
   )
   const devices = toDeviceAnswers(facts, look)
-  const prepared = await observePreparedness(host, session)
+  const prepared = await observePreparedness(dom0, session)
   if (options.json)
     printJson(io, {
       devices,
@@ -66,6 +67,7 @@ export async function runDeviceAct(
   act: DeviceAct,
   name: string | null,
 ): Promise<number> {
+  const dom0 = observeDom0(host)
   const flow = DEVICE_FLOWS[act]
   if (act === 'repair-slots' && name !== null)
     throw makeFailure('usage', { reason: 'devices repair-slots takes no device: it looks at all of them' })
@@ -80,7 +82,7 @@ export async function runDeviceAct(
   const store = makeDirectoryStore(host, stateDirOf(options))
   const open = await store.load()
   if (open !== null) throw makeFailure('session-open', { since: open.since, step: open.step })
-  const { bootId } = await observeMachine(host)
+  const { bootId } = await dom0.machine()
   const session = startSession({ id: io.makeId(), now: host.now(), bootId, flow: flow.id, device })
-  return runDeviceFlow(io, options, host, store, flow, session, null)
+  return runDeviceFlow(io, options, dom0, store, flow, session, null)
 }

@@ -15,6 +15,7 @@ import {
   gateLine,
 } from '../messages/hold.ts'
 import { makeFailure } from '../messages.ts'
+import { observeDom0 } from '../observe/dom0.ts'
 import { type GateAnswer, observeGate } from '../observe/gate.ts'
 import { isHeld, observeHold } from '../observe/hold.ts'
 import { HOLD_DROP_IN } from '../paths.ts'
@@ -43,7 +44,7 @@ export async function runGate(io: Io, options: GlobalOptions, open: () => Promis
   const asked = await withinLimit(async () => {
     if (options.machine === null && io.uid !== 0) return noBecause('not-root')
     host = await open()
-    const answer: GateAnswer = await observeGate(host, () =>
+    const answer: GateAnswer = await observeGate(observeDom0(host), () =>
       makeDirectoryStore(host as Host, stateDirOf(options)).load(),
     )
     return { decision: answer, bootId: answer.bootId, detail: null }

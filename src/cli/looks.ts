@@ -13,10 +13,9 @@ import { describeExplanation, describeSinceApproved } from '../messages/explain.
 import { describeLook, describeVerifyLook } from '../messages/look.ts'
 import { describePrediction } from '../messages/predict.ts'
 import { describeBootCheck } from '../messages/since-approved.ts'
+import { type Dom0, observeDom0 } from '../observe/dom0.ts'
 import { type Explanation, observeExplanation } from '../observe/explanation.ts'
-import { observeMachine } from '../observe/machine.ts'
 import { observePrediction } from '../observe/prediction.ts'
-import { observeSelection } from '../observe/selection.ts'
 import { type BootCheck, explainSinceApproved, observeBootCheck } from '../observe/since-approved.ts'
 import { type DeviceVerification, observeVerification } from '../observe/verify.ts'
 import { renderMessage, wrap } from '../ui/render-message.ts'
@@ -27,10 +26,11 @@ import { makeUi, printJson, stateDirOf } from './world.ts'
 
 /** `aem-reseal predict`: the launch registers of the next boot. */
 export async function runPredict(io: Io, options: GlobalOptions, host: Host): Promise<number> {
+  const dom0 = observeDom0(host)
   const ui = makeUi(io, options)
-  const selected = await observeSelection(host)
+  const selected = await dom0.selectedPcrs()
   const { prediction, outcome, unvouched } = await ui.progress('hashing what the next boot measures', () =>
-    observePrediction(host, selected ?? [PCR.drtm, PCR.launched, PCR.modules]),
+    observePrediction(dom0, selected ?? [PCR.drtm, PCR.launched, PCR.modules]),
   )
   if (options.json) printJson(io, { ...prediction, unvouched })
   else ui.say(renderMessage(describeLook(describePrediction(outcome, prediction, unvouched), outcome)))
@@ -39,6 +39,7 @@ export async function runPredict(io: Io, options: GlobalOptions, host: Host): Pr
 
 /** `aem-reseal explain`: what changed since the baseline of the open session, or since the last approved boot. */
 export async function runExplain(io: Io, options: GlobalOptions, host: Host): Promise<number> {
+  const dom0 = observeDom0(host)
   const ui = makeUi(io, options)
   const store = makeDirectoryStore(host, stateDirOf(options))
   const open = await store.load()
@@ -46,11 +47,11 @@ export async function runExplain(io: Io, options: GlobalOptions, host: Host): Pr
   const devices = await store.loadDevices()
   const explanation = await ui.progress('comparing PCRs, boot files and packages', async () => {
     const id = io.makeId()
-    const since = open === null ? await explainSinceApproved(host, devices, versions, id) : null
+    const since = open === null ? await explainSinceApproved(dom0, devices, versions, id) : null
     const session = open ?? startSession({ id, now: host.now(), bootId: null, flow: 'resume' })
     return (
       since ?? {
-        ...(await observeExplanation(host, session, versions, { reproduce: makeReproduce(host, ui, false) })),
+        ...(await observeExplanation(dom0, session, versions, { reproduce: makeReproduce(dom0, ui, false) })),
         since: null,
       }
     )
@@ -99,6 +100,7 @@ export async function runVerify(
   host: Host,
   device: string | null,
 ): Promise<number> {
+  const dom0 = observeDom0(host)
   const suffix = device === null ? null : toSuffix(device)
   const ui = makeUi(io, options)
   const store = makeDirectoryStore(host, stateDirOf(options))
@@ -106,10 +108,10 @@ export async function runVerify(
   const devices = await store.loadDevices()
   const forward = listForwardValues(session, devices)
   const results = await ui.progress('checking the sealed copies', () =>
-    observeVerification(host, suffix, { forward, look: devices }),
+    observeVerification(dom0, suffix, { forward, look: devices }),
   )
-  const boot = await observeOwnBoot(io, host, store, session, devices)
-  const unkept = host.writable ? await remember(host, options, results) : null
+  const boot = await observeOwnBoot(io, dom0, store, session, devices)
+  const unkept = host.writable ? await remember(dom0, options, results) : null
   const isGood = results.length > 0 && results.every((result) => result.ok === true)
   const isBad = results.some((result) => result.ok === false)
   const told = results.map((result) =>
@@ -122,7 +124,7 @@ export async function runVerify(
     ui.say(renderMessage(describeVerifyLook(outcome, results, session !== null)))
     if (said !== null && said.text !== null)
       ui.say(wrap(said.text, 76).map((text) => line(`  ${text}`, said.isBad ? 'bad' : 'warn')))
-    if (session !== null && isRejected(session, (await observeMachine(host)).bootId))
+    if (session !== null && isRejected(session, (await dom0.machine()).bootId))
       ui.say(wrap(NOT_ACCEPTED, 76).map((text) => line(`  ${text}`, 'bad')))
     if (unkept !== null) ui.say(wrap(unkept, 76).map((text) => line(`  ${text}`, 'warn')))
   }
@@ -141,13 +143,13 @@ function isRejected({ findings, approved }: Session, bootId: string | null): boo
 /** This boot, held against the approved one; an open session has its own `explain` for that. */
 async function observeOwnBoot(
   io: Io,
-  host: Host,
+  dom0: Dom0,
   store: SessionStore,
   session: Session | null,
   devices: LedgerLook,
 ): Promise<BootCheck | null> {
   if (session !== null) return null
-  return observeBootCheck(host, devices, await store.loadVersions(), io.makeId())
+  return observeBootCheck(dom0, devices, await store.loadVersions(), io.makeId())
 }
 
 /**
@@ -156,16 +158,17 @@ async function observeOwnBoot(
  * @returns why nothing could be kept; null where it was
  */
 async function remember(
-  host: Host,
+  dom0: Dom0,
   options: GlobalOptions,
   results: readonly DeviceVerification[],
 ): Promise<string | null> {
+  const { host } = dom0
   const directory = stateDirOf(options)
   const store = makeDirectoryStore(host, directory)
   try {
     const lock = await store.lock()
     try {
-      const look = await rememberVerification(host, store, results, null)
+      const look = await rememberVerification(dom0, store, results, null)
       return describeLedger(look, `${directory}/devices.json`)
     } finally {
       await lock.release()

@@ -5,6 +5,7 @@ import { makeFailure } from '../messages.ts'
 import { observeBaseline } from '../observe/baseline.ts'
 import { observeBulletins } from '../observe/bulletins.ts'
 import { observeConfirmedPackages } from '../observe/confirmed-packages.ts'
+import { observeDom0 } from '../observe/dom0.ts'
 import { observeLogOf, observeProtection } from '../observe/protection-state.ts'
 import { observeSealState } from '../observe/seal-state.ts'
 import { observeStatus } from '../observe/status.ts'
@@ -20,10 +21,11 @@ export async function runRecord(io: Io, options: GlobalOptions, host: Host, out:
   const { makeRecorder } = await import('../host/recorder.ts')
   const ui = makeUi(io, options)
   const recorder = await makeRecorder(host, out)
+  const dom0 = observeDom0(recorder.host)
   const work = ui.progress(
     'reading everything that status, verify, explain and bulletin list read',
     async () => {
-      const status = await observeStatus(recorder.host)
+      const status = await observeStatus(dom0)
       const store = makeDirectoryStore(recorder.host, stateDirOf(options))
       await store.load().catch(() => null)
       await store.loadVersions().catch(() => null)
@@ -39,11 +41,11 @@ export async function runRecord(io: Io, options: GlobalOptions, host: Host, out:
         seal,
         log,
       })
-      await observeConfirmedPackages(recorder.host, status.machine.bootTime)
-      await observeBaseline(recorder.host, status.aem.selectedPcrs ?? [])
-      await observeVerification(recorder.host, null)
+      await observeConfirmedPackages(dom0, status.machine.bootTime)
+      await observeBaseline(dom0, status.aem.selectedPcrs ?? [])
+      await observeVerification(dom0, null)
       // Packages only: which qube has which device (the exposure check) is nobody else's business.
-      await observeBulletins(recorder.host, CATALOGUE)
+      await observeBulletins(dom0, CATALOGUE)
       return recorder.write()
     },
   )

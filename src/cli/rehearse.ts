@@ -14,8 +14,8 @@ import { bootMachine, isSealAsked, startSeal } from '../host/simulated/power.ts'
 import { SCENARIOS, type Scenario } from '../host/simulated/scenarios.ts'
 import { explainGate } from '../messages/hold.ts'
 import { makeFailure } from '../messages.ts'
+import { type Dom0, observeDom0 } from '../observe/dom0.ts'
 import { observeGate } from '../observe/gate.ts'
-import { observeMachine } from '../observe/machine.ts'
 import { observeStatus } from '../observe/status.ts'
 import { line, type Ui } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'
@@ -52,7 +52,7 @@ export async function rehearseBuiltIn(io: Io, options: GlobalOptions, name: stri
   const machine = scenario.make()
   let boots = 0
   const store = makeMemoryStore(ui)
-  const askGate = (): Promise<boolean> => answerGate(host, store)
+  const askGate = (): Promise<boolean> => answerGate(observeDom0(host), store)
   const host = makeSimulatedHost(machine, askGate)
   const simulateRestart = async (): Promise<void> => {
     if (boots === 0) scenario.whileOff(machine)
@@ -65,6 +65,7 @@ export async function rehearseBuiltIn(io: Io, options: GlobalOptions, name: stri
 
 /** `aem-reseal rehearse` in a dom0 with AEM: reads are real, each write is shown and not done. */
 export async function rehearseHere(io: Io, options: GlobalOptions, host: Host): Promise<number> {
+  const _dom0 = observeDom0(host)
   assertAnswerable(io, options, '')
   const ui = makeUi(io, options)
   ui.say([
@@ -88,7 +89,8 @@ export async function rehearseHere(io: Io, options: GlobalOptions, host: Host): 
 
 /** Does this dom0 have AEM, so that a rehearsal means something here? */
 export async function hasAem(host: Host): Promise<boolean> {
-  return (await observeStatus(host)).aem.installed === true
+  const dom0 = observeDom0(host)
+  return (await observeStatus(dom0)).aem.installed === true
 }
 
 async function runRehearsal(
@@ -100,7 +102,8 @@ async function runRehearsal(
   simulateRestart: () => Promise<void>,
   dryRun: boolean,
 ): Promise<number> {
-  const { bootId } = await observeMachine(host)
+  const dom0 = observeDom0(host)
+  const { bootId } = await dom0.machine()
   const session = startSession({ id: io.makeId(), now: host.now(), bootId, flow: 'rehearsal' })
   const run: RunOptions = {
     bulletin: null,
@@ -125,8 +128,9 @@ async function runRehearsal(
 }
 
 /** The gate of the built-in machine: the same decision, with the rehearsal's session. */
-async function answerGate(host: Host, store: SessionStore): Promise<boolean> {
-  const { bootId, ...decision } = await observeGate(host, () => store.load())
+async function answerGate(dom0: Dom0, store: SessionStore): Promise<boolean> {
+  const { host } = dom0
+  const { bootId, ...decision } = await observeGate(dom0, () => store.load())
   if (decision.mayRun) return true
   const { reason, pcrs } = decision
   const held = { at: host.now().toISOString(), bootId, reason, pcrs: [...pcrs], why: explainGate(decision) }

@@ -15,7 +15,7 @@ import type { Flow, StepId } from '../flow/types.ts'
 import type { Host } from '../host/host.ts'
 import { describeForwardStays, describeRestored } from '../messages/forward-seal.ts'
 import { makeFailure } from '../messages.ts'
-import { observeMachine } from '../observe/machine.ts'
+import { type Dom0, observeDom0 } from '../observe/dom0.ts'
 import { line, type Ui } from '../ui/ui.ts'
 import { assertKeysHaveFile, findGiven } from './bulletin.ts'
 import type { GlobalOptions, Io } from './io.ts'
@@ -53,6 +53,7 @@ export async function runStart(
   host: Host,
   start: StartOptions,
 ): Promise<number> {
+  const dom0 = observeDom0(host)
   assertKeysHaveFile(start.bulletin, start.keys)
   const checked = toRunOptions(start, null, false)
   if (checked.protect === null || checked.restart === null)
@@ -66,7 +67,7 @@ export async function runStart(
     canAsk(io, options),
     options.yes,
   )
-  const { bootId } = await observeMachine(host)
+  const { bootId } = await dom0.machine()
   const session = startSession({ id: io.makeId(), now: host.now(), bootId, flow: 'post-update' })
   return runLocked(io, options, store, null, (ui) =>
     runFlow(postUpdate, postUpdate.start, STEPS, {
@@ -82,19 +83,20 @@ export async function runStart(
 
 /** `aem-reseal resume`: goes on from the checkpoint, before or after the restart. */
 export async function runResume(io: Io, options: GlobalOptions, host: Host): Promise<number> {
+  const dom0 = observeDom0(host)
   const store = makeDirectoryStore(host, stateDirOf(options))
   const session = await store.load()
   if (session === null) {
     const note = await store.loadHeldNote()
-    const isOfNow = note !== null && note.bootId === (await observeMachine(host)).bootId
+    const isOfNow = note !== null && note.bootId === (await dom0.machine()).bootId
     throw isOfNow ? makeFailure('held-without-session', { why: note.why }) : makeFailure('no-session')
   }
   assertAnswerable(io, options, '')
-  const { bootId } = await observeMachine(host)
+  const { bootId } = await dom0.machine()
   const { flow, from } = choosePlace(session, bootId)
   // What was answered before is in the session; a wizard that begins anew asks again.
   const run = toRunOptions({ protect: null, restart: null }, null, canAsk(io, options), options.yes)
-  if (isDeviceFlow(flow)) return runDeviceFlow(io, options, host, store, flow, session, session)
+  if (isDeviceFlow(flow)) return runDeviceFlow(io, options, dom0, store, flow, session, session)
   return runLocked(io, options, store, session, (ui) =>
     runFlow(flow, from, STEPS, { host, ui, store, options: run, session, simulateRestart: null }),
   )
@@ -113,12 +115,13 @@ function isDeviceFlow(flow: Flow): boolean {
 export async function runDeviceFlow(
   io: Io,
   options: GlobalOptions,
-  host: Host,
+  dom0: Dom0,
   store: SessionStore,
   flow: Flow,
   session: Session,
   known: Session | null,
 ): Promise<number> {
+  const { host } = dom0
   const answers = { protect: null, restart: null }
   const run = toRunOptions(answers, null, canAsk(io, options), options.yes)
   return runLocked(io, options, store, known, async (ui) => {
@@ -128,7 +131,7 @@ export async function runDeviceFlow(
     const left = forwardRecordOf(await store.load())
     if (result.exit === EXIT.done || left === null) {
       // What an earlier run of it had begun, and this one did not come to.
-      if (known !== null && left === null) await removeBegun(host, known)
+      if (known !== null && left === null) await removeBegun(dom0, known)
       await store.close()
     }
     return result
@@ -174,6 +177,7 @@ async function runLocked(
 
 /** `aem-reseal cancel`: takes back a scheduled restart and closes the session. */
 export async function runCancel(io: Io, options: GlobalOptions, host: Host): Promise<number> {
+  const dom0 = observeDom0(host)
   const store = makeDirectoryStore(host, stateDirOf(options))
   const session = await store.load()
   if (session === null) throw makeFailure('nothing-to-cancel')
@@ -181,7 +185,7 @@ export async function runCancel(io: Io, options: GlobalOptions, host: Host): Pro
   try {
     const isScheduled = session.restart !== null && session.restart !== 'manual'
     if (isScheduled) await host.run(command('restart-cancel', {}))
-    const restored = await restoreSession(host, session)
+    const restored = await restoreSession(dom0, session)
     await store.close()
     const forwardSeal = restored?.device ?? null
     if (options.json) printJson(io, { cancelled: session.id, restartCancelled: isScheduled, forwardSeal })

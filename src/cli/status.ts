@@ -20,6 +20,7 @@ import { explainSelection } from '../messages/selection.ts'
 import { describeBootCheck } from '../messages/since-approved.ts'
 import { trustedKeyLines } from '../messages/trusted-keys.ts'
 import { findBootedDevice } from '../observe/devices.ts'
+import { type Dom0, observeDom0 } from '../observe/dom0.ts'
 import { observePreparedness } from '../observe/prepared.ts'
 import { observeLogOf, observeProtection, type ProtectionLook } from '../observe/protection-state.ts'
 import { observeSealOutcome } from '../observe/seal-outcome.ts'
@@ -35,10 +36,11 @@ import { makeUi, printJson, stateDirOf } from './world.ts'
 
 /** `aem-reseal status`: one look, no change. */
 export async function runStatus(io: Io, options: GlobalOptions, host: Host): Promise<number> {
+  const dom0 = observeDom0(host)
   const ui = makeUi(io, options)
   const directory = stateDirOf(options)
   const { answer, facts, look } = await ui.progress('looking at the machine', () =>
-    answerStatus(host, makeDirectoryStore(host, directory), io.makeId()),
+    answerStatus(dom0, makeDirectoryStore(host, directory), io.makeId()),
   )
   if (options.json) printJson(io, answer)
   else ui.say(renderStatus(answer, facts, describeLedger(look, `${directory}/devices.json`)))
@@ -47,36 +49,37 @@ export async function runStatus(io: Io, options: GlobalOptions, host: Host): Pro
 
 /** Everything that `status` looks at, and its answer. @param id of a session that is kept nowhere */
 export async function answerStatus(
-  host: Host,
+  dom0: Dom0,
   store: SessionStore,
   id: string,
 ): Promise<{ readonly answer: StatusAnswer; readonly facts: StatusFacts; readonly look: LedgerLook }> {
+  const { host } = dom0
   const session = await store.load()
   const look = await store.loadDevices()
   const [facts, seal] = await Promise.all([
-    observeStatus(host, listForwardValues(session, look)),
+    observeStatus(dom0, listForwardValues(session, look)),
     observeSealState(host),
   ])
-  const held = await observeHeld(host, session, await store.loadHeldNote())
+  const held = await observeHeld(dom0, session, await store.loadHeldNote())
   const versions = await store.loadVersions()
   const isCompared = session === null && facts.machine.bootedWithAem === true
   const [boot, log] = await Promise.all([
-    isCompared ? observeBootCheck(host, look, versions, id, { ...facts, seal }) : null,
+    isCompared ? observeBootCheck(dom0, look, versions, id, { ...facts, seal }) : null,
     observeLogOf(host, facts),
   ])
   const protection = await observeProtection(host, { status: facts, session, look, held, boot, seal, log })
-  const prepared = await observePreparedness(host, session)
+  const prepared = await observePreparedness(dom0, session)
   return { answer: toStatusAnswer(facts, protection, session, held, look, boot, prepared), facts, look }
 }
 
 /** The gate's note, while it is true: of this boot, and AEM has not sealed since. */
 async function observeHeld(
-  host: Host,
+  dom0: Dom0,
   session: Session | null,
   note: HeldNote | null,
 ): Promise<HeldNote | null> {
   if (note === null) return null
-  const { heldNote, outcome } = await observeSealOutcome(host, session, note)
+  const { heldNote, outcome } = await observeSealOutcome(dom0, session, note)
   return outcome === 'held' ? heldNote : null
 }
 

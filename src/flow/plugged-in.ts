@@ -1,5 +1,4 @@
 import { type AemDevice, findBootedDevice, isBootedPresent, observeAllDevices } from '../observe/devices.ts'
-import { observeMachine } from '../observe/machine.ts'
 import type { StepContext } from './step.ts'
 
 export type PluggedIn = {
@@ -15,12 +14,13 @@ export type PluggedIn = {
  * can be asked. @param why what it is wanted for, a sentence
  */
 export async function askForBootedDevice(
-  { host, ui, options }: Pick<StepContext, 'host' | 'ui' | 'options'>,
+  { dom0, host, ui, options }: Pick<StepContext, 'dom0' | 'host' | 'ui' | 'options'>,
   why: string,
 ): Promise<PluggedIn> {
-  const machine = await observeMachine(host)
+  const machine = await dom0.machine()
   const { aemUuid } = machine
   for (;;) {
+    // Looked at again each time: it is plugged in while the question stands.
     const found = await observeAllDevices(host, machine)
     const device = findBootedDevice(found.devices, aemUuid)
     const present = isBootedPresent(found, aemUuid)

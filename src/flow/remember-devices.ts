@@ -18,14 +18,13 @@ import { decideGround, type GroundFacts } from '../core/vouch/ground.ts'
 import type { Host } from '../host/host.ts'
 import { type BootContents, observeBootContents } from '../observe/approved-boot.ts'
 import { observeBootedState, observePackageNames } from '../observe/booted-state.ts'
-import { AEM_DIR, type AemDevice, findBootedDevice, observeDevices } from '../observe/devices.ts'
+import { AEM_DIR, type AemDevice, findBootedDevice } from '../observe/devices.ts'
+import type { Dom0 } from '../observe/dom0.ts'
 import { type KnownFile, observeMeasuredInitramfs } from '../observe/known-files.ts'
-import { type MachineFacts, observeMachine } from '../observe/machine.ts'
 import { observeSealState } from '../observe/seal-state.ts'
-import { observeSealedCopy, observeTpmId } from '../observe/sealed.ts'
-import { observeSelection } from '../observe/selection.ts'
+import { observeSealedCopy } from '../observe/sealed.ts'
 import { observeFlavour } from '../observe/status.ts'
-import { observeTpm, type TpmFacts } from '../observe/tpm.ts'
+import type { TpmFacts } from '../observe/tpm.ts'
 import type { DeviceVerification } from '../observe/verify.ts'
 import type { SessionStore } from './store.ts'
 
@@ -36,17 +35,18 @@ import type { SessionStore } from './store.ts'
  * @returns the ledger as it is now, or why it could not be kept
  */
 export async function rememberVerification(
-  host: Host,
+  dom0: Dom0,
   store: SessionStore,
   results: readonly DeviceVerification[],
   approved: Session['approved'],
 ): Promise<LedgerLook> {
-  const machine = await observeMachine(host)
-  const devices = await observeOwnDevices(host, machine)
+  const { host } = dom0
+  const machine = await dom0.machine()
+  const devices = await observeOwnDevices(dom0)
   const booted = findBootedDevice(devices, machine.aemUuid)
   const at = host.now().toISOString()
-  const selected = (await observeSelection(host)) ?? []
-  const tpm = await observeTpm(host)
+  const selected = (await dom0.selectedPcrs()) ?? []
+  const tpm = await dom0.tpm()
   const now = tpm.bank === null ? {} : pick(tpm.pcrs[tpm.bank] ?? {}, selected)
   const isVerified = results.some(({ device, ok }) => device === booted?.label && ok === true)
   const verified: VerifiedState | null =
@@ -55,8 +55,8 @@ export async function rememberVerification(
           at,
           bootId: machine.bootId,
           registers: now,
-          ...(await observeBootedState(host, booted, machine)),
-          tokenSha256: await observeTokenDigest(host, booted.label),
+          ...(await observeBootedState(dom0, booted, machine)),
+          tokenSha256: await observeTokenDigest(dom0, booted.label),
         }
       : null
   const { journal } = await observeSealState(host)
@@ -71,7 +71,7 @@ export async function rememberVerification(
       unseal,
       look: await store.loadDevices(),
     })
-  const measured = isVouched ? await observeMeasuredInitramfs(host, selected) : []
+  const measured = isVouched ? await observeMeasuredInitramfs(dom0, selected) : []
   const state: ApprovedState | null = approved && {
     at: approved.at,
     bootId: approved.bootId,
@@ -79,11 +79,11 @@ export async function rememberVerification(
     bank: bankOf(tpm),
     registers: pick(approved.pcrs, selected),
     shared: [...listSharedRegisters(selected, await observeFlavour(host))],
-    packages: (await observePackageNames(host))?.slice() ?? null,
+    packages: (await observePackageNames(dom0))?.slice() ?? null,
     ...(approved.proof === undefined ? {} : { proof: approved.proof }),
   }
   const contents =
-    booted === null || verified === null ? null : await observeBootContents(host, booted, machine, tpm)
+    booted === null || verified === null ? null : await observeBootContents(dom0, booted, machine, tpm)
   const boot = {
     at,
     bootId: machine.bootId,
@@ -151,12 +151,13 @@ function wasStateVouched(approved: Session['approved'], facts: GroundFacts): boo
 
 /** Takes what is known of a verification back: its next seal goes elsewhere. */
 export async function forgetVerification(
-  host: Host,
+  dom0: Dom0,
   store: SessionStore,
   changed: readonly string[],
 ): Promise<LedgerLook> {
+  const { host } = dom0
   const at = host.now().toISOString()
-  const devices = await observeOwnDevices(host, await observeMachine(host))
+  const devices = await observeOwnDevices(dom0)
   const labels = await listLabels(host, devices)
   return store.updateDevices((kept) => {
     const without = changed.reduce(
@@ -168,8 +169,8 @@ export async function forgetVerification(
 }
 
 /** A stick of somebody else is never something left to do. */
-async function observeOwnDevices(host: Host, machine: MachineFacts): Promise<readonly AemDevice[]> {
-  return (await observeDevices(host, machine)).filter(({ isStranger }) => !isStranger)
+async function observeOwnDevices(dom0: Dom0): Promise<readonly AemDevice[]> {
+  return (await dom0.devices()).devices.filter(({ isStranger }) => !isStranger)
 }
 
 /** All AEM devices, once each; null where dom0's own list could not be read, so that none is forgotten by mistake. */
@@ -188,8 +189,9 @@ function pick(values: Readonly<Record<number, string>>, indices: readonly number
   )
 }
 
-async function observeTokenDigest(host: Host, label: string): Promise<string | null> {
-  const tpmId = await observeTpmId(host)
+async function observeTokenDigest(dom0: Dom0, label: string): Promise<string | null> {
+  const { host } = dom0
+  const tpmId = await dom0.tpmId()
   const copy = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, label)
   return copy?.files.find(({ name }) => name === 'secret.fre.sealed2')?.sha256 ?? null
 }
@@ -221,15 +223,16 @@ export async function rememberMade(
 
 /** Keeps that a device was sealed forward for its own next boot, and to which registers. */
 export async function rememberForward(
-  host: Host,
+  dom0: Dom0,
   store: SessionStore,
   record: ForwardRecord,
 ): Promise<LedgerLook> {
+  const { host } = dom0
   const at = host.now().toISOString()
-  const bank = bankOf(await observeTpm(host))
+  const bank = bankOf(await dom0.tpm())
   const tokens: Record<string, string> = {}
-  for (const { label } of await observeOwnDevices(host, await observeMachine(host))) {
-    const token = await observeTokenDigest(host, label)
+  for (const { label } of await observeOwnDevices(dom0)) {
+    const token = await observeTokenDigest(dom0, label)
     if (token !== null) tokens[label] = token
   }
   return store.updateDevices((kept) => {

@@ -1,9 +1,7 @@
-import type { Host } from '../host/host.ts'
 import { vouchQuestion } from '../messages/vouch.ts'
-import { findBootedDevice, observeDevices } from '../observe/devices.ts'
+import type { Dom0 } from '../observe/dom0.ts'
 import { disposeFresh } from '../observe/initramfs.ts'
 import { reproduceInitramfsOf } from '../observe/initramfs-of-device.ts'
-import { observeMachine } from '../observe/machine.ts'
 import type { Reproduce } from '../observe/since-start.ts'
 import { line, type Ui } from '../ui/ui.ts'
 
@@ -12,15 +10,15 @@ import { line, type Ui } from '../ui/ui.ts'
  * @param asks ask a person where only its kernel modules differ; --yes never accepts them
  */
 export function makeReproduce(
-  host: Host,
+  dom0: Dom0,
   ui: Pick<Ui, 'ask' | 'progress' | 'say'>,
   asks: boolean,
 ): Reproduce {
+  const { host } = dom0
   return async (look) => {
-    const machine = await observeMachine(host)
-    const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
+    const device = await dom0.booted()
     const result = await ui.progress(`making ${look.path} again, to compare it (up to a minute)`, () =>
-      reproduceInitramfsOf(host, { device }, look),
+      reproduceInitramfsOf(dom0, { device }, look),
     )
     // What dom0 makes instead is offered by the next `start`, not here.
     await disposeFresh(host, result)

@@ -1,6 +1,7 @@
 import { EXIT, type ExitCode } from '../core/failure.ts'
 import { forwardRecordOf } from '../core/seal/forward-record.ts'
 import type { Session } from '../core/session/checkpoint.ts'
+import { observeDom0 } from '../observe/dom0.ts'
 import { renderMessage } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
 import type { AnyStep, AnyStepReport, Message, StepContext, Steps } from './step.ts'
@@ -36,7 +37,7 @@ export async function runFlow(
   flow: Flow,
   from: StepId,
   steps: Steps,
-  context: StepContext,
+  context: Omit<StepContext, 'dom0'>,
 ): Promise<FlowResult> {
   let session: Session = context.session
   let id: StepId = from
@@ -52,7 +53,7 @@ export async function runFlow(
     }
     context.ui.say([line(''), line(spec.title, 'bold')])
     const step: AnyStep = steps[id]
-    const report: AnyStepReport = await step({ ...context, session })
+    const report: AnyStepReport = await step({ ...context, dom0: observeDom0(context.host), session })
     const isRehearsal = context.simulateRestart !== null
     context.ui.say(renderMessage(isRehearsal ? asRehearsed(report.message) : report.message))
     done.push({ id, outcome: report.outcome, facts: report.facts })
@@ -95,7 +96,7 @@ function recordStep(session: Session, flow: Flow, step: StepId, outcome: string,
 }
 
 /** An open session keeps its step; a finished one is already closed by the step `finish`. */
-async function saveAtEnd(context: StepContext, session: Session, step: StepId): Promise<void> {
+async function saveAtEnd(context: Pick<StepContext, 'store'>, session: Session, step: StepId): Promise<void> {
   if (step === 'finish') return
   await context.store.save(session)
 }

@@ -1,6 +1,7 @@
 import type { Bulletin } from '../core/bulletin/bulletin.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { Host } from '../host/host.ts'
+import type { Dom0 } from '../observe/dom0.ts'
 import type { Line, Ui } from '../ui/ui.ts'
 import type { SessionStore } from './store.ts'
 import type { Outcomes, StepId } from './types.ts'
@@ -27,6 +28,8 @@ export type RunOptions = {
 
 export type StepContext = {
   readonly host: Host
+  /** The look of this step; whoever changed the machine takes another (observe/dom0.ts). */
+  readonly dom0: Dom0
   readonly ui: Ui
   readonly store: SessionStore
   readonly options: RunOptions

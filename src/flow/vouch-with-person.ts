@@ -2,8 +2,8 @@ import type { Reproduction } from '../core/initramfs/reproduction.ts'
 import { listApprovedImages } from '../core/session/approved-boot.ts'
 import type { LedgerLook } from '../core/session/device-ledger.ts'
 import type { Acceptance, OpenLook, OpenQuestion } from '../core/vouch/vouched-by.ts'
-import type { Host } from '../host/host.ts'
 import { vouchQuestion } from '../messages/vouch.ts'
+import type { Dom0 } from '../observe/dom0.ts'
 import { reproduceInitramfsOf } from '../observe/initramfs-of-device.ts'
 import { type NextBoot, type ObservedPrediction, vouchNextBoot } from '../observe/prediction.ts'
 import { isEntryRegenerated } from '../observe/regenerated-entry.ts'
@@ -23,19 +23,19 @@ export type VouchedBoot = {
  * person is asked only where their yes would settle everything.
  */
 export async function vouchWithPerson(
-  host: Host,
+  dom0: Dom0,
   ui: Pick<Ui, 'ask' | 'progress'>,
   next: NextBoot,
   look: LedgerLook,
 ): Promise<VouchedBoot> {
   let evidence: VouchEvidence = { ...NO_EVIDENCE, remembered: listRemembered(look) }
-  let found = await vouchNextBoot(host, next, evidence)
-  for (const look of found.looks) evidence = await takeLook(host, ui, next, look, evidence)
-  if (found.looks.length > 0) found = await vouchNextBoot(host, next, evidence)
+  let found = await vouchNextBoot(dom0, next, evidence)
+  for (const look of found.looks) evidence = await takeLook(dom0, ui, next, look, evidence)
+  if (found.looks.length > 0) found = await vouchNextBoot(dom0, next, evidence)
   const reproductions = [...evidence.reproductions].map(([image, result]) => ({ ...result, image }))
   const all = found.questions.map(toAcceptance)
   if (all.length === 0) return { found, reproductions, accepted: [] }
-  const settled = await vouchNextBoot(host, next, { ...evidence, accepted: all })
+  const settled = await vouchNextBoot(dom0, next, { ...evidence, accepted: all })
   if (settled.unvouched.length > 0) return { found, reproductions, accepted: [] }
   for (const question of found.questions)
     if ((await ui.ask(vouchQuestion(question))) === 'no') return { found, reproductions, accepted: [] }
@@ -52,12 +52,13 @@ export function listRemembered(look: LedgerLook): VouchEvidence['remembered'] {
 }
 
 async function takeLook(
-  host: Host,
+  dom0: Dom0,
   ui: Pick<Ui, 'progress'>,
   next: NextBoot,
   look: OpenLook,
   evidence: VouchEvidence,
 ): Promise<VouchEvidence> {
+  const { host } = dom0
   if (look.kind === 'grub-config') {
     const isRegenerated = await ui.progress("asking dom0's own grub2-mkconfig what it writes", () =>
       isEntryRegenerated(host, next.place),
@@ -65,7 +66,7 @@ async function takeLook(
     return { ...evidence, isRegenerated }
   }
   const result = await ui.progress(`making ${look.path} again, to compare it (up to a minute)`, () =>
-    reproduceInitramfsOf(host, next.place, look),
+    reproduceInitramfsOf(dom0, next.place, look),
   )
   return { ...evidence, reproductions: new Map([...evidence.reproductions, [look.path, result]]) }
 }

@@ -8,15 +8,17 @@ import type { MeasuredModule } from '../core/launch/match-module.ts'
 import { mleHashes } from '../core/launch/mle-hash.ts'
 import type { ApprovedBoot, ApprovedFile } from '../core/session/approved-boot.ts'
 import { doesLogLead } from '../core/vouch/ground-differences.ts'
-import { type Host, valueOrNull } from '../host/host.ts'
+import { valueOrNull } from '../host/host.ts'
 import { readSealedPolicy } from './binding.ts'
 import type { AemDevice } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import { type BootDeviceLaunch, LAUNCH_BANKS, observeBootDeviceLaunch } from './launch.ts'
 import { observeLog } from './launch-log.ts'
 import type { MachineFacts } from './machine.ts'
 import { observeOwner } from './owner.ts'
-import { MEASURED_PACKAGES, observePackage, observeTrustedKeys } from './packages.ts'
-import { observeSealedCopy, observeTpmId } from './sealed.ts'
+import { observeTrustedKeys } from './packages.ts'
+import { MEASURED_PACKAGES } from './rpm-database.ts'
+import { observeSealedCopy } from './sealed.ts'
 import type { TpmFacts } from './tpm.ts'
 
 /** Largest unpacked tboot image that is looked into; real ones have some hundred KiB. */
@@ -26,11 +28,12 @@ export type BootContents = Pick<ApprovedBoot, 'policy' | 'commandLines' | 'files
 
 /** What this boot ran, as far as it proves it itself: kept when it is approved. @param device the one it came from */
 export async function observeBootContents(
-  host: Host,
+  dom0: Dom0,
   device: AemDevice,
   machine: MachineFacts,
   tpm: TpmFacts,
 ): Promise<BootContents> {
+  const { host } = dom0
   const log = await observeLog(host)
   const launch = await observeBootDeviceLaunch(host, device, machine, log)
   const modules = listProven(log, launch, tpm)
@@ -40,14 +43,14 @@ export async function observeBootContents(
   const bank = tpm.bank ?? 'sha256'
   const isLed = !(log instanceof Failure) && doesLogLead(log, bank, tpm.pcrs[bank] ?? {})
   return {
-    policy: await observePolicy(host, device.label, tpm),
+    policy: await observePolicy(dom0, device.label, tpm),
     commandLines: {
       mle,
       xen: lineOf('xen') ?? machine.xen.commandLine,
       kernel: lineOf('kernel') ?? machine.kernelCommandLine,
     },
-    files: await observeFiles(host, launch, modules, mle !== null),
-    packages: await observeBootPackages(host, machine.bootTime),
+    files: await observeFiles(dom0, launch, modules, mle !== null),
+    packages: await observeBootPackages(dom0, machine.bootTime),
     components: isLed
       ? listComponents(log, launch.booted.entry).map((one) => ({ ...one, digests: { ...one.digests } }))
       : null,
@@ -88,14 +91,14 @@ function findMleLine(log: LaunchLog | Failure, { booted, tboot }: BootDeviceLaun
 }
 
 async function observeFiles(
-  host: Host,
+  dom0: Dom0,
   { booted, images }: BootDeviceLaunch,
   proven: readonly MeasuredModule[],
   isMleProven: boolean,
 ): Promise<ApprovedFile[]> {
   const { entry } = booted
   if (entry === null) return []
-  const trusted = await observeTrustedKeys(host)
+  const trusted = await observeTrustedKeys(dom0)
   const launcher = entry.launcher === null ? [] : [entry.launcher]
   const all = [
     ...[...launcher, ...entry.modules].map(({ role, path }) => ({ role, path })),
@@ -106,7 +109,7 @@ async function observeFiles(
     const image = images[path]
     if (image === undefined) continue
     const sha256 = image.storedDigests.sha256 ?? null
-    const owner = await observeOwner(host, `/boot${originalPath(path)}`, trusted)
+    const owner = await observeOwner(dom0, `/boot${originalPath(path)}`, trusted)
     const { sha1: loaded1, sha256: loaded256 } = image.digests
     const isMeasured =
       role === 'mle' ? isMleProven : proven.some((one) => one.role === role && one.path === path)
@@ -128,18 +131,19 @@ async function observeFiles(
   return files
 }
 
-async function observePolicy(host: Host, label: string, tpm: TpmFacts): Promise<string | null> {
-  const tpmId = await observeTpmId(host)
+async function observePolicy(dom0: Dom0, label: string, tpm: TpmFacts): Promise<string | null> {
+  const { host } = dom0
+  const tpmId = await dom0.tpmId()
   const copy = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, label)
   return copy === null ? null : readSealedPolicy(host, copy, tpm.version)
 }
 
 /** All versions of each measured package that were there when the boot began: what came since, it did not measure. */
-async function observeBootPackages(host: Host, bootTime: string | null): Promise<ApprovedBoot['packages']> {
+async function observeBootPackages(dom0: Dom0, bootTime: string | null): Promise<ApprovedBoot['packages']> {
   if (bootTime === null) return null
   const packages: { name: string; evr: string }[] = []
   for (const { name } of MEASURED_PACKAGES) {
-    const installed = valueOrNull(await observePackage(host, name))
+    const installed = valueOrNull(await dom0.rpm.packages(name))
     if (installed === null) return null
     for (const { evr, installedAt } of installed) if (installedAt <= bootTime) packages.push({ name, evr })
   }

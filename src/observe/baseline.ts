@@ -6,24 +6,25 @@ import type { Baseline } from '../core/session/checkpoint.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { observeBootDevice } from './boot-device.ts'
-import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './devices.ts'
+import { type AemDevice, findBootedDevice, openDevice } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import { observeBootDeviceLaunch } from './launch.ts'
 import { observeLaunchLog, observeLog } from './launch-log.ts'
-import { type MachineFacts, observeMachine } from './machine.ts'
-import { MEASURED_PACKAGES, observePackage } from './packages.ts'
-import { observeSealedCopy, observeTpmId } from './sealed.ts'
-import { observeTpm } from './tpm.ts'
+import type { MachineFacts } from './machine.ts'
+import { MEASURED_PACKAGES } from './rpm-database.ts'
+import { observeSealedCopy } from './sealed.ts'
 
 /** Everything that tells this boot from another one. @returns null when the selected registers cannot be read, or the boot files are not (or no longer) current */
-export async function observeBaseline(host: Host, selectedPcrs: readonly number[]): Promise<Baseline | null> {
-  const machine = await observeMachine(host)
-  const tpm = await observeTpm(host)
+export async function observeBaseline(dom0: Dom0, selectedPcrs: readonly number[]): Promise<Baseline | null> {
+  const { host } = dom0
+  const machine = await dom0.machine()
+  const tpm = await dom0.tpm()
   if (tpm.bank !== 'sha1' && tpm.bank !== 'sha256') return null
   const values = tpm.pcrs[tpm.bank] ?? {}
   if (selectedPcrs.length === 0 || selectedPcrs.some((index) => values[index] === undefined)) return null
-  const devices = await observeDevices(host, machine)
+  const { devices } = await dom0.devices()
   const device = findBootedDevice(devices, machine.aemUuid)
-  const boot = await observeBootDevice(host, device, machine.xen.buildId)
+  const boot = await observeBootDevice(dom0, device, machine.xen.buildId)
   // The digests that are kept must be of the very files that were found current.
   if (decideBootDevice({ present: device?.present ?? null, isOpen: boot.isOpen }, boot.checks) !== 'current')
     return null
@@ -39,8 +40,8 @@ export async function observeBaseline(host: Host, selectedPcrs: readonly number[
     xenCommandLine: machine.xen.commandLine,
     runningXen: { version: machine.xen.version, buildId: machine.xen.buildId },
     bootFiles: boot.files.map(({ path, role, digests }) => ({ path, role, digests })),
-    packages: await observeMeasuredPackages(host),
-    sealedFiles: await observeSealedFiles(host, devices),
+    packages: await observeMeasuredPackages(dom0),
+    sealedFiles: await observeSealedFiles(dom0, devices),
     launchLog: await observeLaunchLog(host),
     components: await observeComponents(host, device, machine),
   }
@@ -57,16 +58,17 @@ async function observeComponents(
   return listComponents(log, booted.entry).map((item) => ({ ...item, digests: { ...item.digests } }))
 }
 
-async function observeMeasuredPackages(host: Host): Promise<Baseline['packages']> {
-  const lists = await Promise.all(MEASURED_PACKAGES.map(({ name }) => observePackage(host, name)))
+async function observeMeasuredPackages(dom0: Dom0): Promise<Baseline['packages']> {
+  const lists = await Promise.all(MEASURED_PACKAGES.map(({ name }) => dom0.rpm.packages(name)))
   return lists.flatMap((list) => (valueOrNull(list) ?? []).map((item) => ({ ...item })))
 }
 
 async function observeSealedFiles(
-  host: Host,
+  dom0: Dom0,
   devices: readonly AemDevice[],
 ): Promise<Baseline['sealedFiles']> {
-  const tpmId = await observeTpmId(host)
+  const { host } = dom0
+  const tpmId = await dom0.tpmId()
   if (tpmId === null) return []
   const sealed: Baseline['sealedFiles'] = []
   for (const device of devices) {

@@ -5,6 +5,7 @@ import { valueOrNull } from '../host/host.ts'
 import { bootFileRole, listBootFiles } from './boot-files.ts'
 import { checkGrub } from './check-grub.ts'
 import { type AemDevice, openDevice } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import { checkEfiFiles, digestEfiFiles } from './efi-files.ts'
 import { describeLeftOut, type HashBudget, makeHashBudget } from './hash-budget.ts'
 import { observeNewest } from './packages.ts'
@@ -35,10 +36,11 @@ const INITRAMFS_INPUTS = [
 
 /** The boot files of a device, each held against the RPM database. */
 export async function observeBootDevice(
-  host: Host,
+  dom0: Dom0,
   device: AemDevice | null,
   runningBuildId: string | null,
 ): Promise<BootDeviceFacts> {
+  const { host } = dom0
   const closed = { device, isOpen: false, checks: [], files: [] }
   if (device === null) return closed
   const media = await openDevice(host, device)
@@ -46,13 +48,13 @@ export async function observeBootDevice(
   try {
     const { root } = media.value
     const budget = makeHashBudget(host)
-    const files = await digestBootFiles(host, root, budget)
+    const files = await digestBootFiles(dom0, root, budget)
     const checks = [
       ...checkLeftOut(root, budget),
-      ...(await checkPackaged(host, root, files, runningBuildId)),
-      ...(await checkInitramfs(host, root, files)),
-      ...(await checkEfiFiles(host, root, device)),
-      await checkGrub(host, root, device),
+      ...(await checkPackaged(dom0, root, files, runningBuildId)),
+      ...(await checkInitramfs(dom0, root, files)),
+      ...(await checkEfiFiles(dom0, root, device)),
+      await checkGrub(dom0, root, device),
     ]
     const others = [...(await digestEfiFiles(host, root, device)), ...(await digestGrub(host, root))]
     return { device, isOpen: true, checks, files: [...files, ...others] }
@@ -63,12 +65,13 @@ export async function observeBootDevice(
 
 /** Those of the installed packages come first: a device that carries too much must not hide what is wrong with them. */
 async function digestBootFiles(
-  host: Host,
+  dom0: Dom0,
   root: string,
   budget: HashBudget,
 ): Promise<readonly DeviceBootFile[]> {
+  const { host } = dom0
   const files: DeviceBootFile[] = []
-  const wanted = await listWanted(host)
+  const wanted = await listWanted(dom0)
   const isWanted = (name: string): boolean =>
     wanted.some((one) => one.name === name || initramfsOf(one.name) === name)
   const names = (await listBootFiles(host, root)) ?? []
@@ -107,12 +110,12 @@ async function digestGrub(host: Host, root: string): Promise<readonly DeviceBoot
 
 /** Xen, the kernels that dom0 boots, and tboot: RPM knows their digests. */
 async function checkPackaged(
-  host: Host,
+  dom0: Dom0,
   root: string,
   files: readonly DeviceBootFile[],
   runningBuildId: string | null,
 ): Promise<readonly CheckedFile[]> {
-  const wanted = await listWanted(host)
+  const wanted = await listWanted(dom0)
   return wanted.map(({ name, role, sha256, isUnknown }): CheckedFile => {
     const path = `${root}/${name}`
     const there = files.find((file) => file.path === path)
@@ -128,12 +131,13 @@ async function checkPackaged(
 
 /** RPM keeps no digest of an initramfs: it must be there, and not older than the packages it is made from. */
 async function checkInitramfs(
-  host: Host,
+  dom0: Dom0,
   root: string,
   files: readonly DeviceBootFile[],
 ): Promise<readonly CheckedFile[]> {
-  const kernels = (await listWanted(host)).filter((file) => file.role === 'kernel' && !file.isUnknown)
-  const installs = (await Promise.all(INITRAMFS_INPUTS.map((name) => observeNewest(host, name)))).flatMap(
+  const { host } = dom0
+  const kernels = (await listWanted(dom0)).filter((file) => file.role === 'kernel' && !file.isUnknown)
+  const installs = (await Promise.all(INITRAMFS_INPUTS.map((name) => observeNewest(dom0, name)))).flatMap(
     (item) => (item ? [{ name: item.name, at: Date.parse(item.installedAt) }] : []),
   )
   const checks: CheckedFile[] = []

@@ -1,10 +1,11 @@
 import { decideBootDevice } from '../core/decide/boot-device.ts'
-import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { type BootDeviceFacts, observeBootDevice } from './boot-device.ts'
 import { type AemDevice, openDevice } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import type { MachineFacts } from './machine.ts'
-import { MEASURED_PACKAGES, observeNewest } from './packages.ts'
+import { observeNewest } from './packages.ts'
+import { MEASURED_PACKAGES } from './rpm-database.ts'
 
 export type BootedState = { readonly isCurrent: boolean | null; readonly why: string | null }
 
@@ -14,17 +15,17 @@ export type BootedState = { readonly isCurrent: boolean | null; readonly why: st
  * otherwise the next boot measures something else than this one did.
  */
 export async function observeBootedState(
-  host: Host,
+  dom0: Dom0,
   device: AemDevice,
   machine: MachineFacts,
 ): Promise<BootedState> {
-  const facts = await observeBootDevice(host, device, machine.xen.buildId)
+  const facts = await observeBootDevice(dom0, device, machine.xen.buildId)
   const state = decideBootDevice({ present: device.present, isOpen: facts.isOpen }, facts.checks)
   if (state === 'unknown' || state === 'absent')
     return { isCurrent: null, why: `its boot files could not all be checked (${state})` }
   if (state !== 'current') return { isCurrent: false, why: `its boot files are ${state}` }
   const { bootTime, kernelRelease } = machine
-  const newest = await observeNewestChange(host, device, facts)
+  const newest = await observeNewestChange(dom0, device, facts)
   if (bootTime === null || kernelRelease === null || newest === null)
     return { isCurrent: null, why: 'whether a boot file changed since this boot could not be found out' }
   if (newest.at > Date.parse(bootTime))
@@ -43,10 +44,11 @@ type Change = { readonly what: string; readonly at: number }
 
 /** The last change of a boot file or a measured package; null where one of them could not be told. */
 async function observeNewestChange(
-  host: Host,
+  dom0: Dom0,
   device: AemDevice,
   facts: BootDeviceFacts,
 ): Promise<Change | null> {
+  const { host } = dom0
   const changes: Change[] = []
   const media = valueOrNull(await openDevice(host, device))
   if (media === null) return null
@@ -60,17 +62,17 @@ async function observeNewestChange(
     await media.close()
   }
   for (const { name } of MEASURED_PACKAGES) {
-    const installed = await observeNewest(host, name)
+    const installed = await observeNewest(dom0, name)
     if (installed) changes.push({ what: `the package ${name}`, at: Date.parse(installed.installedAt) })
   }
   return changes.reduce<Change | null>((last, one) => (last === null || one.at > last.at ? one : last), null)
 }
 
 /** `name evr` of the newest of each measured package that is installed; null where none could be listed. */
-export async function observePackageNames(host: Host): Promise<readonly string[] | null> {
+export async function observePackageNames(dom0: Dom0): Promise<readonly string[] | null> {
   const names: string[] = []
   for (const { name } of MEASURED_PACKAGES) {
-    const installed = await observeNewest(host, name)
+    const installed = await observeNewest(dom0, name)
     if (installed) names.push(`${installed.name} ${installed.evr}`)
   }
   return names.length > 0 ? names : null

@@ -8,10 +8,9 @@ import {
 } from '../core/bulletin/decide-bulletins.ts'
 import { demandsFor, type InstalledPackage, mainRelease } from '../core/bulletin/demand.ts'
 import { rpmNamesOf } from '../core/bulletin/rpm-names.ts'
-import type { Host, Seen } from '../host/host.ts'
+import type { Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
-import { observeMachine } from './machine.ts'
-import { observePackage } from './packages.ts'
+import type { Dom0 } from './dom0.ts'
 import { observeInstalledXen } from './status.ts'
 
 type Lookups = ReadonlyMap<string, Seen<readonly InstalledPackage[]>>
@@ -21,24 +20,24 @@ type Lookups = ReadonlyMap<string, Seen<readonly InstalledPackage[]>>
  * @param evidence those that may vouch for a version that an earlier one does not list (decideBulletin)
  */
 export async function observeBulletins(
-  host: Host,
+  dom0: Dom0,
   catalogue: Catalogue,
   evidence: readonly Bulletin[] = catalogue.bulletins,
 ): Promise<BulletinList | null> {
-  const facts = await observeDom0(host)
+  const facts = await observeFacts(dom0)
   if (facts === null) return null
   const release = mainRelease(facts.release)
   const relevant = catalogue.bulletins.filter((bulletin) => demandsFor(bulletin, release) !== null)
-  const lookups = await lookUp(host, relevant, release)
+  const lookups = await lookUp(dom0, relevant, release)
   const known = { ...facts, ...knownOf(lookups) }
   const states = relevant.flatMap((bulletin) => decideBulletin(bulletin, known, evidence) ?? [])
   return makeBulletinList(catalogue, release, states)
 }
 
-async function observeDom0(host: Host): Promise<Omit<Dom0Facts, 'installed'> | null> {
-  const machine = await observeMachine(host)
+async function observeFacts(dom0: Dom0): Promise<Omit<Dom0Facts, 'installed'> | null> {
+  const machine = await dom0.machine()
   if (machine.release === null) return null
-  const { installedXen } = await observeInstalledXen(host)
+  const { installedXen } = await observeInstalledXen(dom0)
   const { version, buildId } = machine.xen
   return {
     release: machine.release,
@@ -50,15 +49,16 @@ async function observeDom0(host: Host): Promise<Omit<Dom0Facts, 'installed'> | n
   }
 }
 
-async function lookUp(host: Host, bulletins: readonly Bulletin[], release: string): Promise<Lookups> {
+async function lookUp(dom0: Dom0, bulletins: readonly Bulletin[], release: string): Promise<Lookups> {
   const names = new Set(
     bulletins.flatMap((bulletin) =>
       (demandsFor(bulletin, release) ?? []).flatMap((item) => rpmNamesOf(item.name)),
     ),
   )
+  dom0.rpm.askFor([...names])
   const lookups = new Map<string, Seen<readonly InstalledPackage[]>>()
   for (const name of names) {
-    const found = await observePackage(host, name)
+    const found = await dom0.rpm.packages(name)
     const packages = (valueOrNull(found) ?? []).map(({ evr, installedAt }) => ({
       name,
       evr,

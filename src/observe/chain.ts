@@ -3,20 +3,18 @@ import { Failure } from '../core/failure.ts'
 import { type ChainRow, listChainRows } from '../core/launch/chain.ts'
 import { listComponents } from '../core/launch/components.ts'
 import type { Session } from '../core/session/checkpoint.ts'
-import type { Host } from '../host/host.ts'
-import { findBootedDevice, observeDevices } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import { observeEntries } from './launch.ts'
 import { observeLog } from './launch-log.ts'
-import { observeMachine } from './machine.ts'
-import { observeTpm } from './tpm.ts'
 
 /** What this boot extended, register by register, held against the session's record; null without a readable launch log. */
-export async function observeChain(host: Host, session: Session): Promise<readonly ChainRow[] | null> {
+export async function observeChain(dom0: Dom0, session: Session): Promise<readonly ChainRow[] | null> {
+  const { host } = dom0
   const { baseline } = session
   const log = await observeLog(host)
   if (baseline === null || log === null || log instanceof Failure) return null
-  const machine = await observeMachine(host)
-  const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
+  const machine = await dom0.machine()
+  const device = await dom0.booted()
   const { booted } = await observeEntries(host, device, machine, log)
   const { bank } = baseline
   return listChainRows({
@@ -26,7 +24,7 @@ export async function observeChain(host: Host, session: Session): Promise<readon
     before: baseline.components,
     selected: baseline.selectedPcrs,
     valuesBefore: byIndex(baseline.pcrs[bank] ?? {}),
-    values: (await observeTpm(host)).pcrs[bank] ?? {},
+    values: (await dom0.tpm()).pcrs[bank] ?? {},
     predicted: listPredictedValues(session.prediction, bank),
   })
 }

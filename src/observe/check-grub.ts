@@ -3,9 +3,9 @@ import type { CheckedFile } from '../core/decide/boot-device.ts'
 import { Failure } from '../core/failure.ts'
 import type { BootEntry } from '../core/launch/boot-entry.ts'
 import { roleName } from '../core/launch/efi-entry.ts'
-import type { Host } from '../host/host.ts'
 import { xenImageName } from './boot-files.ts'
 import type { AemDevice } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import { observeAemEntries } from './efi-entry.ts'
 import { observeGrub } from './grub.ts'
 import { observeNewest } from './packages.ts'
@@ -18,12 +18,13 @@ import { listWanted } from './wanted-files.ts'
  * @param beside a file that is to become grub.cfg
  */
 export async function checkGrub(
-  host: Host,
+  dom0: Dom0,
   root: string,
   device: AemDevice,
   beside: string | null = null,
 ): Promise<CheckedFile> {
-  const xen = await observeNewest(host, 'xen-hypervisor')
+  const { host } = dom0
+  const xen = await observeNewest(dom0, 'xen-hypervisor')
   const config = await observeGrub(host, root, beside, device.uuid)
   const path = beside ?? `${root}/grub2/grub.cfg`
   const base = { role: 'grub.cfg', path, sha256: null, expected: null } as const
@@ -37,7 +38,7 @@ export async function checkGrub(
   if (config instanceof Failure || xen === null)
     return { ...base, state: 'unknown', against: 'installed Xen' }
   const name = xenImageName(xen.evr)
-  const kernels = (await listWanted(host)).filter((file) => file.role === 'kernel' && !file.isUnknown)
+  const kernels = (await listWanted(dom0)).filter((file) => file.role === 'kernel' && !file.isUnknown)
   const entries = await observeAemEntries(host, root, config)
   const isLoading = (entry: BootEntry, file: string): boolean =>
     [entry.launcher, ...entry.modules].some((one) => one !== null && roleName(one.path) === `/${file}`)

@@ -3,9 +3,10 @@ import type { BootEntry } from '../core/launch/boot-entry.ts'
 import { originalPath } from '../core/launch/efi-entry.ts'
 import type { InstalledPackage } from '../core/package/rpm.ts'
 import type { Signer } from '../core/package/signers.ts'
-import type { Host } from '../host/host.ts'
+import type { Dom0 } from './dom0.ts'
 import { observeOwningPackage } from './owner.ts'
-import { MEASURED_PACKAGES, observeIntegrity, observePackage, observeTrustedKeys } from './packages.ts'
+import { observeIntegrity, observeTrustedKeys } from './packages.ts'
+import { MEASURED_PACKAGES } from './rpm-database.ts'
 
 export type ConfirmedPackages = {
   readonly packages: readonly ConfirmedPackage[]
@@ -20,16 +21,16 @@ export type ConfirmedPackages = {
  * @param entry the entry that boots next, or booted; null where it is not known
  */
 export async function observeConfirmedPackages(
-  host: Host,
+  dom0: Dom0,
   bootTime: string | null,
   entry: BootEntry | null = null,
 ): Promise<ConfirmedPackages | null> {
-  const trusted = await observeTrustedKeys(host)
+  const trusted = await observeTrustedKeys(dom0)
   const confirmed: ConfirmedPackage[] = []
   const unasked: string[] = []
-  const loaded = await observeLoaded(host, entry)
+  const loaded = await observeLoaded(dom0, entry)
   for (const { name, component } of MEASURED_PACKAGES) {
-    const installed = await observePackage(host, name)
+    const installed = await dom0.rpm.packages(name)
     if (installed.state !== 'seen') {
       unasked.push(name)
       continue
@@ -37,31 +38,31 @@ export async function observeConfirmedPackages(
     const newest = installed.value.find((item) => loaded.get(name) === item.evr) ?? installed.value.at(-1)
     if (!newest) continue
     const isLoaded = loaded.get(name) === newest.evr
-    confirmed.push(await confirm(host, newest, component, trusted, { isLoaded, bootTime }))
+    confirmed.push(await confirm(dom0, newest, component, trusted, { isLoaded, bootTime }))
   }
   return unasked.length < MEASURED_PACKAGES.length ? { packages: confirmed, unasked } : null
 }
 
 /** One installed version of a measured package, whichever the entry loads; null: rpm does not name it. */
 export async function observeConfirmedVersion(
-  host: Host,
+  dom0: Dom0,
   { name, evr, component }: Pick<ConfirmedPackage, 'name' | 'evr' | 'component'>,
 ): Promise<ConfirmedPackage | null> {
-  const installed = await observePackage(host, name)
+  const installed = await dom0.rpm.packages(name)
   const found = installed.state === 'seen' ? installed.value.find((item) => item.evr === evr) : undefined
   if (found === undefined) return null
-  const trusted = await observeTrustedKeys(host)
-  return confirm(host, found, component, trusted, { isLoaded: false, bootTime: null })
+  const trusted = await observeTrustedKeys(dom0)
+  return confirm(dom0, found, component, trusted, { isLoaded: false, bootTime: null })
 }
 
 async function confirm(
-  host: Host,
+  dom0: Dom0,
   installed: InstalledPackage,
   component: ConfirmedPackage['component'],
   trusted: readonly Signer[],
   { isLoaded, bootTime }: { readonly isLoaded: boolean; readonly bootTime: string | null },
 ): Promise<ConfirmedPackage> {
-  const integrity = await observeIntegrity(host, installed, trusted)
+  const integrity = await observeIntegrity(dom0, installed, trusted)
   return {
     name: installed.name,
     component,
@@ -77,10 +78,10 @@ async function confirm(
 }
 
 /** EVR by name of the packages whose files an entry loads. */
-async function observeLoaded(host: Host, entry: BootEntry | null): Promise<ReadonlyMap<string, string>> {
+async function observeLoaded(dom0: Dom0, entry: BootEntry | null): Promise<ReadonlyMap<string, string>> {
   const loaded = new Map<string, string>()
   for (const file of [entry?.launcher ?? null, ...(entry?.modules ?? [])]) {
-    const owner = file === null ? null : await observeOwningPackage(host, `/boot${originalPath(file.path)}`)
+    const owner = file === null ? null : await observeOwningPackage(dom0, `/boot${originalPath(file.path)}`)
     if (owner !== null) loaded.set(owner.name, owner.evr)
   }
   return loaded

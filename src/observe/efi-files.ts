@@ -7,9 +7,10 @@ import { type Seen, valueOrNull } from '../host/host.ts'
 import type { DeviceBootFile } from './boot-device.ts'
 import { rpmDigest } from './boot-files.ts'
 import type { AemDevice } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import { observeAemEntries } from './efi-entry.ts'
 import { observeGrub } from './grub.ts'
-import { observeNewest, observePackageFiles } from './packages.ts'
+import { observeNewest } from './packages.ts'
 import { listWanted } from './wanted-files.ts'
 
 /*
@@ -50,11 +51,12 @@ export async function digestEfiFiles(
  * against those in /boot.
  */
 export async function checkEfiFiles(
-  host: Host,
+  dom0: Dom0,
   root: string,
   device: AemDevice,
 ): Promise<readonly CheckedFile[]> {
-  const wanted = await listWanted(host)
+  const { host } = dom0
+  const wanted = await listWanted(dom0)
   const checks: CheckedFile[] = []
   for (const { path, role } of await listEfiFiles(host, root, device)) {
     const name = roleName(path).slice(1)
@@ -68,7 +70,7 @@ export async function checkEfiFiles(
       const state = compareCopy(seen, own)
       checks.push({ role, ...base, state, expected: own, against: `${root}${originalPath(path)}` })
     } else if (role === 'xen' || role === 'kernel') {
-      const expected = role === 'xen' ? await xenDigest(host, path) : original.sha256
+      const expected = role === 'xen' ? await xenDigest(dom0, path) : original.sha256
       const exists = seen.state === 'unknown' ? null : seen.state === 'seen'
       const state = decideImage({ exists, sha256: base.sha256, buildId: null }, expected, null)
       checks.push({ role, ...base, state, expected, against: 'RPM database' })
@@ -78,9 +80,9 @@ export async function checkEfiFiles(
   return host.kind === 'recorded' ? checks.filter(({ state }) => state !== 'unknown') : checks
 }
 
-async function xenDigest(host: Host, path: string): Promise<string | null> {
-  const xen = await observeNewest(host, 'xen-hypervisor')
-  return xen && rpmDigest(await observePackageFiles(host, 'xen-hypervisor'), xen.evr, `/boot${path}`)
+async function xenDigest(dom0: Dom0, path: string): Promise<string | null> {
+  const xen = await observeNewest(dom0, 'xen-hypervisor')
+  return xen && rpmDigest(valueOrNull(await dom0.rpm.files('xen-hypervisor')), xen.evr, `/boot${path}`)
 }
 
 /** An initramfs that was made since AEM's script copied it is not what boots. */

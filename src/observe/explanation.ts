@@ -22,11 +22,12 @@ import { CANCEL_AND_START } from '../messages/prepared.ts'
 import { type BootDeviceFacts, observeBootDevice } from './boot-device.ts'
 import { areLinesSame, compareBootLines } from './boot-lines.ts'
 import { type ConfirmedPackages, observeConfirmedPackages } from './confirmed-packages.ts'
-import { type AemDevice, findBootedDevice, isBootedPresent, observeAllDevices } from './devices.ts'
+import { type AemDevice, findBootedDevice, isBootedPresent } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import { listBaselineVersions, listRecordedVersions } from './earlier-versions.ts'
 import { type BootDeviceLaunch, observeBootDeviceLaunch } from './launch.ts'
 import { observeLog } from './launch-log.ts'
-import { type MachineFacts, observeMachine } from './machine.ts'
+import type { MachineFacts } from './machine.ts'
 import { observeOwner } from './owner.ts'
 import { observeTrustedKeys } from './packages.ts'
 import { observePrediction } from './prediction.ts'
@@ -42,7 +43,6 @@ import {
   reproduceLater,
 } from './since-start.ts'
 import { observeFlavour, observeInstalledXen } from './status.ts'
-import { observeTpm } from './tpm.ts'
 import type { Prediction } from './vouching.ts'
 
 type ExplainedRegister = LaunchExplanation['pcrs'][number]
@@ -79,16 +79,17 @@ export type ExplanationContext = {
  * @param versions the record of versions confirmed in earlier sessions
  */
 export async function observeExplanation(
-  host: Host,
+  dom0: Dom0,
   session: Session,
   versions: Seen<Versions>,
   context: ExplanationContext = {},
 ): Promise<Explanation> {
+  const { host } = dom0
   const { known = new Map<string, string>(), reproduce = null, isSinceApproved = false } = context
-  const machine = await observeMachine(host)
-  const { sealedInThisBoot } = await observeSealOutcome(host, session)
+  const machine = await dom0.machine()
+  const { sealedInThisBoot } = await observeSealOutcome(dom0, session)
   const { baseline } = session
-  const tpm = await observeTpm(host)
+  const tpm = await dom0.tpm()
   if (baseline === null) {
     const selected = [...new Set(Object.keys(tpm.pcrs[tpm.bank ?? 'sha256'] ?? {}).map(Number))]
     const explained = explainChange({
@@ -101,14 +102,14 @@ export async function observeExplanation(
     return { ...explained, pcrs: numberBulletins(explained), prepared: null, ...NOTHING_KEPT }
   }
   if (!isSinceApproved && machine.bootId !== null && baseline.bootId === machine.bootId)
-    return explainUnbooted(host, session, baseline, tpm.pcrs, sealedInThisBoot)
-  const all = await observeAllDevices(host, machine)
+    return explainUnbooted(dom0, session, baseline, tpm.pcrs, sealedInThisBoot)
+  const all = await dom0.devices()
   const device = findBootedDevice(all.devices, machine.aemUuid)
   const place = chooseBefore(session, baseline, machine)
   const log = await observeLog(host)
   const launch = await observeBootDeviceLaunch(host, device, machine, log)
-  const confirmed = await observeConfirmedPackages(host, machine.bootTime, launch.booted.entry)
-  const later = isSinceApproved ? [] : await observeLaterUpdates(host, baseline, confirmed)
+  const confirmed = await observeConfirmedPackages(dom0, machine.bootTime, launch.booted.entry)
+  const later = isSinceApproved ? [] : await observeLaterUpdates(dom0, baseline, confirmed)
   const isKnown = (path: string, sha256: string, now: KeptReproductions): boolean =>
     listVouchedImages(session, now).get(path) === sha256 || known.get(path) === sha256
   const isMeasured = (path: string, sha256: string): boolean =>
@@ -120,18 +121,18 @@ export async function observeExplanation(
     pcrsNow: tpm.pcrs,
     log,
     booted: launch.booted.entry,
-    rule: await observeRule(host, session, baseline),
+    rule: await observeRule(dom0, session, baseline),
     bank: baseline.bank,
     selected: baseline.selectedPcrs,
     prediction: place.prediction,
-    files: await observeFiles(host, launch, session, isVouched),
+    files: await observeFiles(dom0, launch, session, isVouched),
     expectedPcrs: await extendMayChange(host, place, later),
     alreadyResealed: sealedInThisBoot,
     previousBootTime: place.previousBootTime,
     areLinesSame: areLinesSame(baseline, machine),
     acceptedLuks: place.acceptedLuks,
   })
-  const facts = await observeChange(host, {
+  const facts = await observeChange(dom0, {
     session,
     baseline,
     machine,
@@ -171,12 +172,13 @@ async function extendMayChange(
 
 /** dom0 was not restarted: nothing has booted that could be explained. Only the registers are compared, with themselves. */
 async function explainUnbooted(
-  host: Host,
+  dom0: Dom0,
   session: Session,
   baseline: Baseline,
   pcrsNow: ExplanationInput['pcrsNow'],
   alreadyResealed: boolean | null,
 ): Promise<Explanation> {
+  const { host } = dom0
   const explained = explainChange({
     ...EMPTY,
     before: { pcrs: { [baseline.bank]: toNumbers(baseline.pcrs[baseline.bank] ?? {}) }, components: null },
@@ -186,7 +188,7 @@ async function explainUnbooted(
     selected: baseline.selectedPcrs,
     alreadyResealed,
   })
-  const prepared = await observePreparedness(host, session)
+  const prepared = await observePreparedness(dom0, session)
   const what = 'dom0 has not been restarted since `start`: nothing has booted yet that could be explained'
   return {
     ...explained,
@@ -266,27 +268,27 @@ function toNumbers(values: Readonly<Record<string, string>>): Record<number, str
 
 /** How this machine's tboot hashes command lines: calibrated before the restart, else from this boot. */
 async function observeRule(
-  host: Host,
+  dom0: Dom0,
   session: Session,
   baseline: Baseline,
 ): Promise<CommandLineRule | null> {
   const kept = (session.prediction as Prediction | null)?.variant?.commandLine
   if (kept) return kept
-  const { prediction } = await observePrediction(host, baseline.selectedPcrs)
+  const { prediction } = await observePrediction(dom0, baseline.selectedPcrs)
   return prediction.variant?.commandLine ?? null
 }
 
 /** Every file the booted entry loads, with the package that vouches for the very bytes that were hashed. */
 async function observeFiles(
-  host: Host,
+  dom0: Dom0,
   launch: BootDeviceLaunch,
   session: Session,
   isVouched: (path: string, sha256: string) => boolean,
 ): Promise<readonly FileFact[]> {
-  const trusted = await observeTrustedKeys(host)
+  const trusted = await observeTrustedKeys(dom0)
   const files: FileFact[] = []
   for (const [path, image] of Object.entries(launch.images)) {
-    const owner = await observeOwner(host, `/boot${originalPath(path)}`, trusted)
+    const owner = await observeOwner(dom0, `/boot${originalPath(path)}`, trusted)
     const own = image.storedDigests.sha256
     const isChanged = session.expectation?.changedPackages.includes(owner?.name ?? '') === true
     const [bulletin] = isChanged ? (session.expectation?.bulletins ?? []) : []
@@ -340,17 +342,18 @@ const STATE_WORDS = {
   unknown: 'could not be checked',
 } as const
 
-async function observeChange(host: Host, evidence: Evidence): Promise<ChangeFacts> {
+async function observeChange(dom0: Dom0, evidence: Evidence): Promise<ChangeFacts> {
+  const { host } = dom0
   const { session, baseline, machine, explained, device, versions, packages, later } = evidence
-  const boot = await observeBootDevice(host, device, machine.xen.buildId)
+  const boot = await observeBootDevice(dom0, device, machine.xen.buildId)
   const names = [
     ...new Set([...(session.expectation?.changedPackages ?? []), ...later.map(({ name }) => name)]),
   ]
   const earlier = [...listRecordedVersions(valueOrNull(versions)), ...listBaselineVersions(baseline)]
-  const { installedXen } = await observeInstalledXen(host)
+  const { installedXen } = await observeInstalledXen(dom0)
   return {
     pcrs: explained.pcrs.map(({ index, before, now }) => ({ index, before, now })),
-    files: await compareFiles(host, baseline, boot.files, {
+    files: await compareFiles(dom0, baseline, boot.files, {
       ...evidence,
       isPredicted: explained.pcrs.every(({ now, predicted }) => now !== null && now === predicted),
       kernelRelease: machine.kernelRelease,

@@ -7,14 +7,12 @@ import {
 } from '../core/decide/forward-outcome.ts'
 import { type ForwardRecord, forwardRecordOf, isSameSet } from '../core/seal/forward-record.ts'
 import type { Session } from '../core/session/checkpoint.ts'
-import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
-import { observeDevices, openDevice } from './devices.ts'
+import { openDevice } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import { listLaterPackages } from './later-packages.ts'
-import { observeMachine } from './machine.ts'
 import { observeSealState } from './seal-state.ts'
 import { observeSealedCopy } from './sealed.ts'
-import { observeTpm } from './tpm.ts'
 
 export type ObservedForward = {
   readonly outcome: ForwardOutcome
@@ -23,33 +21,34 @@ export type ObservedForward = {
 }
 
 /** What became of the session's forward seal at this boot, as long as it is the first one after it. */
-export async function observeForwardOutcome(host: Host, session: Session): Promise<ObservedForward> {
-  const { bootId } = await observeMachine(host)
+export async function observeForwardOutcome(dom0: Dom0, session: Session): Promise<ObservedForward> {
+  const { host } = dom0
+  const { bootId } = await dom0.machine()
   const record = forwardRecordOf(session)
   const isFirst = session.approved === null || session.approved.bootId === bootId
   if (!isFirst || (session.protection !== 'forward-seal' && record === null))
     return { outcome: 'none', later: [] }
   const { journal } = await observeSealState(host)
-  const later = session.baseline === null ? [] : await listLaterPackages(host, session.baseline)
+  const later = session.baseline === null ? [] : await listLaterPackages(dom0, session.baseline)
   const names = later.map(({ name, evr }) => `${name} ${evr}`)
   const facts: ForwardFacts = {
     isChosen: session.protection === 'forward-seal',
     isDone: isForwardDone(session),
     hasRecord: record !== null,
-    device: record === null ? null : await observeLive(host, record),
+    device: record === null ? null : await observeLive(dom0, record),
     unseal: journal?.unseal ?? null,
-    isPredicted: await isPredicted(host, session, record),
+    isPredicted: await isPredicted(dom0, session, record),
     later: names,
   }
   return { outcome: decideForwardOutcome(facts), later: names }
 }
 
 async function isPredicted(
-  host: Host,
+  dom0: Dom0,
   session: Session,
   record: ForwardRecord | null,
 ): Promise<boolean | null> {
-  const tpm = await observeTpm(host)
+  const tpm = await dom0.tpm()
   const bank = record?.bank ?? session.baseline?.bank ?? null
   const now = bank === null ? {} : (tpm.pcrs[bank] ?? {})
   const wanted =
@@ -62,9 +61,10 @@ async function isPredicted(
 }
 
 /** What AEM's initrd finds on the device now. */
-async function observeLive(host: Host, record: ForwardRecord): Promise<ForwardFacts['device']> {
+async function observeLive(dom0: Dom0, record: ForwardRecord): Promise<ForwardFacts['device']> {
+  const { host } = dom0
   const { label, uuid, tpmId, next, previous } = record
-  const devices = await observeDevices(host, await observeMachine(host))
+  const { devices } = await dom0.devices()
   const device = devices.find((one) => one.label === label && one.uuid === uuid) ?? null
   const media = device === null ? null : valueOrNull(await openDevice(host, device))
   if (media === null) return null

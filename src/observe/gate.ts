@@ -3,11 +3,9 @@ import { parseAemJournal } from '../core/aem/seal-outcome.ts'
 import { decideGate, type GateDecision } from '../core/decide/gate.ts'
 import { Failure } from '../core/failure.ts'
 import type { Session } from '../core/session/checkpoint.ts'
-import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
+import type { Dom0 } from './dom0.ts'
 import { readTextOrNull } from './read.ts'
-import { observeSelection } from './selection.ts'
-import { observeTpm } from './tpm.ts'
 
 export type GateAnswer = GateDecision & { readonly bootId: string | null }
 
@@ -18,19 +16,20 @@ export type GateAnswer = GateDecision & { readonly bootId: string | null }
  * @param loadSession may throw a Failure for a session that cannot be read
  */
 export async function observeGate(
-  host: Host,
+  dom0: Dom0,
   loadSession: () => Promise<Session | null>,
 ): Promise<GateAnswer> {
+  const { host } = dom0
   const bootId = (await readTextOrNull(host, '/proc/sys/kernel/random/boot_id'))?.trim() || null
   const journal = valueOrNull(await host.run(command('aem-journal', {})))
   const unseal = journal?.exit === 0 ? parseAemJournal(journal.stdout).unseal : null
   // Where nothing changed a session that cannot be read is no reason to hold; nothing speaks against AEM then.
   const session = unseal === 'unsealed' ? await loadSession().catch(ignoreFailure) : await loadSession()
-  const { bank, pcrs } = await observeTpm(host)
+  const { bank, pcrs } = await dom0.tpm()
   const decision = decideGate({
     bootId,
     unseal,
-    selectedPcrs: await observeSelection(host),
+    selectedPcrs: await dom0.selectedPcrs(),
     bank,
     pcrs: bank === null ? {} : (pcrs[bank] ?? {}),
     session,

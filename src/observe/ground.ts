@@ -4,12 +4,13 @@ import { findKnownState, type LedgerLook } from '../core/session/device-ledger.t
 import { type GroundFacts, labelOf } from '../core/vouch/ground.ts'
 import { doesLogLead, type GroundDifference, listDifferences } from '../core/vouch/ground-differences.ts'
 import type { Host } from '../host/host.ts'
-import { type AemDevice, findBootedDevice, observeDevices } from './devices.ts'
+import { type AemDevice, findBootedDevice } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import { observeEntries } from './launch.ts'
 import { observeLog } from './launch-log.ts'
-import { type MachineFacts, observeMachine } from './machine.ts'
+import type { MachineFacts } from './machine.ts'
 import { observeSealState, type SealState } from './seal-state.ts'
-import { observeTpm, type TpmFacts } from './tpm.ts'
+import type { TpmFacts } from './tpm.ts'
 
 export type ObservedGround = {
   readonly facts: GroundFacts
@@ -28,13 +29,14 @@ export type Looked = {
 
 /** What AEM, the TPM and the list of devices say of this boot. */
 export async function observeGround(
-  host: Host,
+  dom0: Dom0,
   look: LedgerLook,
   looked: Looked | null = null,
 ): Promise<ObservedGround> {
-  const machine = looked?.machine ?? (await observeMachine(host))
-  const tpm = looked?.tpm ?? (await observeTpm(host))
-  const devices = looked?.devices ?? (await observeDevices(host, machine))
+  const { host } = dom0
+  const machine = looked?.machine ?? (await dom0.machine())
+  const tpm = looked?.tpm ?? (await dom0.tpm())
+  const devices = looked?.devices ?? (await dom0.devices()).devices
   const device = findBootedDevice(devices, machine.aemUuid)
   const { journal } = looked?.seal ?? (await observeSealState(host))
   return {

@@ -1,25 +1,26 @@
 import type { Reproduction } from '../core/initramfs/reproduction.ts'
 import { originalPath } from '../core/launch/efi-entry.ts'
 import type { OpenLook } from '../core/vouch/vouched-by.ts'
-import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { impossible } from '../messages/initramfs.ts'
 import { openDevice } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import { reproduceInitramfs } from './initramfs.ts'
 import type { Place } from './vouching.ts'
 
 /** Makes an initramfs of the device that boots next again, and compares. */
 export async function reproduceInitramfsOf(
-  host: Host,
+  dom0: Dom0,
   { device }: Pick<Place, 'device'>,
   { path, kernelRelease, sha256 }: Extract<OpenLook, { kind: 'initramfs' }>,
   onProgress?: (what: string) => void,
 ): Promise<Reproduction> {
+  const { host } = dom0
   const media = device === null ? null : valueOrNull(await openDevice(host, device))
   if (media === null) return impossible('unreadable', path)
   try {
     return await reproduceInitramfs(
-      host,
+      dom0,
       { path: `${media.root}${path}`, name: originalPath(path), kernelRelease, sha256 },
       onProgress,
     )

@@ -13,6 +13,7 @@ import { type DracutCall, describeDracutCall, findDracutCall } from '../core/ini
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { impossible } from '../messages/initramfs.ts'
+import type { Dom0 } from './dom0.ts'
 import { observeConfigObstacle } from './initramfs-config.ts'
 import { readInitramfs } from './initramfs-file.ts'
 import { observeOrigins } from './initramfs-origins.ts'
@@ -49,10 +50,11 @@ const DRACUT: Readonly<Record<DracutCall, CommandId & `reproduce-initramfs-${str
  * @param onProgress told what is being done; the whole takes 7 to 70 s
  */
 export async function reproduceInitramfs(
-  host: Host,
+  dom0: Dom0,
   request: ReproductionRequest,
   onProgress: (what: string) => void = () => undefined,
 ): Promise<Reproduction> {
+  const { host } = dom0
   const { kernelRelease: release } = request
   if (!host.writable) return impossible('read-only-machine', '')
   if (!isKernelRelease(release) || request.name !== `/initramfs-${release}.img`)
@@ -68,7 +70,7 @@ export async function reproduceInitramfs(
   const lacking = await observeLackingSpace(host, work.root, checked.sizeBytes)
   let result = lacking
   try {
-    result ??= await compareWithFresh(host, request, checked, {
+    result ??= await compareWithFresh(dom0, request, checked, {
       call: call.call,
       directory: work.root,
       knownModules: parseModulesDep(known),
@@ -94,11 +96,12 @@ type Work = {
 }
 
 async function compareWithFresh(
-  host: Host,
+  dom0: Dom0,
   { kernelRelease: release, sha256 }: ReproductionRequest,
   checked: InitramfsImage,
   work: Work,
 ): Promise<Reproduction> {
+  const { host } = dom0
   const words = describeDracutCall(work.call, release)
   work.onProgress('making the initramfs again by dracut (some 10 to 40 seconds)')
   const first = await makeFresh(host, release, work, null)
@@ -120,19 +123,20 @@ async function compareWithFresh(
     }
     await host.removeFile(second.path)
   }
-  return explainDifferent(host, first, differences)
+  return explainDifferent(dom0, first, differences)
 }
 
 async function explainDifferent(
-  host: Host,
+  dom0: Dom0,
   fresh: FreshImage,
   differences: readonly RawDifference[],
 ): Promise<Reproduction> {
+  const { host } = dom0
   const obstacle = await observeConfigObstacle(host)
   if (obstacle !== null) return impossible('not-reproducible', obstacle, fresh)
   return {
     state: 'different',
-    differences: await observeOrigins(host, differences),
+    differences: await observeOrigins(dom0, differences),
     total: differences.length,
     fresh,
   }

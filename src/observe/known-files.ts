@@ -1,4 +1,4 @@
-import type { Host } from '../host/host.ts'
+import type { Dom0 } from './dom0.ts'
 import { observePrediction } from './prediction.ts'
 
 /** A file below the root of an AEM device; SHA-256 as it is stored, lower-case hex. */
@@ -9,10 +9,10 @@ export type KnownFile = { readonly name: string; readonly sha256: string }
  * it: that it was measured in a boot that showed the secret, or was accepted, is the best that can be known.
  */
 export async function observeMeasuredInitramfs(
-  host: Host,
+  dom0: Dom0,
   selected: readonly number[],
 ): Promise<readonly KnownFile[]> {
-  const { prediction, stored } = await observePrediction(host, selected)
+  const { prediction, stored } = await observePrediction(dom0, selected)
   if (!prediction.calibrated) return []
   const files = prediction.pcrs
     .flatMap((pcr) => pcr.components)

@@ -1,10 +1,9 @@
-import { command, isAbsolutePath } from '../commands.ts'
-import { type InstalledPackage, parseRpmQuery } from '../core/package/rpm.ts'
+import { isAbsolutePath } from '../commands.ts'
+import type { InstalledPackage } from '../core/package/rpm.ts'
 import { describeSignatureFault, type Signer } from '../core/package/signers.ts'
-import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
-import { observeIntegrity, observePackageFiles } from './packages.ts'
-import { parsed } from './read.ts'
+import type { Dom0 } from './dom0.ts'
+import { observeIntegrity } from './packages.ts'
 
 export type OwnerFacts = {
   readonly name: string
@@ -26,28 +25,25 @@ export type OwnerFacts = {
  * which of them brought it.
  * @param path may come from grub.cfg on a stick: one that is no plain path belongs to nobody
  */
-export async function observeOwningPackage(host: Host, path: string): Promise<InstalledPackage | null> {
+export async function observeOwningPackage(dom0: Dom0, path: string): Promise<InstalledPackage | null> {
   if (!isAbsolutePath(path)) return null
-  const run = await host.run(command('rpm-owner', { path }))
-  const found = valueOrNull(
-    parsed(run, ({ stdout, exit }) => (exit === 0 ? parseRpmQuery(stdout) : []), 'rpm -qf'),
-  )
+  const found = valueOrNull(await dom0.rpm.owners(path))
   return found?.length === 1 ? (found[0] ?? null) : null
 }
 
 /** The package that brought a file of dom0, or null when none did, or it cannot be asked. */
 export async function observeOwner(
-  host: Host,
+  dom0: Dom0,
   path: string,
   trusted: readonly Signer[],
 ): Promise<OwnerFacts | null> {
-  const owner = await observeOwningPackage(host, path)
+  const owner = await observeOwningPackage(dom0, path)
   if (owner === null) return null
-  const files = await observePackageFiles(host, owner.name)
+  const files = valueOrNull(await dom0.rpm.files(owner.name))
   const sha256 = files?.find((file) => file.path === path && file.evr === owner.evr)?.sha256 ?? null
   // A file without a digest in its package is made by somebody else: its owner vouches for its name only.
   if (sha256 === null) return null
-  const integrity = await observeIntegrity(host, owner, trusted)
+  const integrity = await observeIntegrity(dom0, owner, trusted)
   return {
     name: owner.name,
     evr: owner.evr,

@@ -10,7 +10,7 @@ import { predictLuksPcr } from '../core/launch/predict-luks.ts'
 import type { LaunchPrediction } from '../core/launch/prediction.ts'
 import type { OpenLook, OpenQuestion } from '../core/vouch/vouched-by.ts'
 import type { Host } from '../host/host.ts'
-import { findBootedDevice, observeDevices } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import {
   type BootDeviceLaunch,
   LAUNCH_BANKS,
@@ -19,10 +19,10 @@ import {
 } from './launch.ts'
 import { observeLog } from './launch-log.ts'
 import { observeLuksPcr } from './luks-headers.ts'
-import { type MachineFacts, observeMachine } from './machine.ts'
+import type { MachineFacts } from './machine.ts'
 import { observeOwner } from './owner.ts'
 import { observeTrustedKeys } from './packages.ts'
-import { observeTpm, type TpmFacts } from './tpm.ts'
+import type { TpmFacts } from './tpm.ts'
 import {
   NO_EVIDENCE,
   type Place,
@@ -64,23 +64,24 @@ export type NextBoot = {
  * @param target the device of that boot; null: the one this boot came from
  */
 export async function observePrediction(
-  host: Host,
+  dom0: Dom0,
   selectedPcrs: readonly number[],
   target: PredictionTarget | null = null,
   evidence: VouchEvidence = NO_EVIDENCE,
 ): Promise<ObservedPrediction> {
-  return vouchNextBoot(host, await observeNextBoot(host, selectedPcrs, target), evidence)
+  return vouchNextBoot(dom0, await observeNextBoot(dom0, selectedPcrs, target), evidence)
 }
 
 /** The arithmetic of a prediction; each file is read once. */
 export async function observeNextBoot(
-  host: Host,
+  dom0: Dom0,
   selectedPcrs: readonly number[],
   target: PredictionTarget | null = null,
 ): Promise<NextBoot> {
-  const machine = await observeMachine(host)
-  const tpm = await observeTpm(host)
-  const booted = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
+  const { host } = dom0
+  const machine = await dom0.machine()
+  const tpm = await dom0.tpm()
+  const booted = await dom0.booted()
   const device = target?.device ?? booted
   const log = await observeLog(host)
   const launch: Place['launch'] = target
@@ -108,7 +109,7 @@ export async function observeNextBoot(
     mleNow,
     xen: launch.xen,
     sameCapabilities: compareCapabilities(launch, log),
-    unchanged: await observeUnchanged(host, log, place),
+    unchanged: await observeUnchanged(dom0, log, place),
   })
   if (!selectedPcrs.includes(PCR.luksHeaders)) return { raw, luks: [], luksChanged: null, place }
   const { row, value } = await observeLuksRow(host, machine, tpm, raw)
@@ -120,11 +121,11 @@ export async function observeNextBoot(
 
 /** @param evidence what was looked at or asked beyond the files themselves */
 export async function vouchNextBoot(
-  host: Host,
+  dom0: Dom0,
   { raw, luks, place }: NextBoot,
   evidence: VouchEvidence,
 ): Promise<ObservedPrediction> {
-  const { prediction, unvouched, questions, looks } = await vouchPrediction(host, raw, place, evidence)
+  const { prediction, unvouched, questions, looks } = await vouchPrediction(dom0, raw, place, evidence)
   const { launch } = place
   return {
     prediction: { ...prediction, pcrs: [...luks, ...prediction.pcrs] },
@@ -201,14 +202,14 @@ function unpackTboot({ tboot, next }: BootDeviceLaunch): Uint8Array | null {
  * digests can stand for the next boot, never what they may be: a wrong guess makes a boot that shows no secret.
  */
 async function observeUnchanged(
-  host: Host,
+  dom0: Dom0,
   log: LaunchLog | Failure,
   { launch, machine }: Place,
 ): Promise<PredictionInput['unchanged']> {
   const isKnown = !(log instanceof Failure)
   const isTrenchBoot = isKnown && log.kind === 'trenchboot'
   return {
-    launcher: await isLauncherOfBoot(host, launch, machine.bootTime, isTrenchBoot ? null : '/tboot.gz'),
+    launcher: await isLauncherOfBoot(dom0, launch, machine.bootTime, isTrenchBoot ? null : '/tboot.gz'),
     sinit: launch.sinitUnchanged,
     policy: isKnown ? log.defaultPolicy : null,
   }
@@ -220,7 +221,7 @@ async function observeUnchanged(
  * @param name the only file it may be; null: that of this boot's entry
  */
 async function isLauncherOfBoot(
-  host: Host,
+  dom0: Dom0,
   launch: Place['launch'],
   bootTime: string | null,
   name: string | null,
@@ -228,7 +229,7 @@ async function isLauncherOfBoot(
   const path = launch.next.entry?.launcher?.path ?? null
   const own = path === null ? undefined : (launch.nextImages ?? launch.images)[path]?.storedDigests.sha256
   if (path === null || own === undefined || bootTime === null) return null
-  const owner = await observeOwner(host, `/boot${path}`, await observeTrustedKeys(host))
+  const owner = await observeOwner(dom0, `/boot${path}`, await observeTrustedKeys(dom0))
   if (owner === null) return null
   const isSamePath = path === (name ?? launch.booted.entry?.launcher?.path)
   return isSamePath && own === owner.sha256 && owner.installedAt <= bootTime

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { parseKernelParameters } from '../core/aem/configuration.ts'
 import { listPredictedValues } from '../core/decide/approved-state.ts'
 import { listSharers } from '../core/decide/device-work.ts'
 import { comparePrepared, type PreparedLook, type Preparedness } from '../core/decide/preparedness.ts'
@@ -13,25 +12,25 @@ import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { mediaUuidOf } from '../paths.ts'
 import { listBootFiles } from './boot-files.ts'
-import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './devices.ts'
+import { type AemDevice, openDevice } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import { observeGrub } from './grub.ts'
 import { makeHashBudget } from './hash-budget.ts'
 import { observeLuksPcr } from './luks-headers.ts'
-import { MEASURED_PACKAGES, observePackage } from './packages.ts'
 import { readTextOrNull } from './read.ts'
-import { observeSealedCopy, observeTpmId } from './sealed.ts'
-import { observeSelection } from './selection.ts'
-import { observeTpm } from './tpm.ts'
+import { MEASURED_PACKAGES } from './rpm-database.ts'
+import { observeSealedCopy } from './sealed.ts'
 
 /**
  * What the next boot was prepared for, once the protecting step is done. Files, packages and selection are those of the
  * baseline, which the prediction was made of: what changed since then has changed.
  * @returns null where nothing was recorded that could be held against it
  */
-export async function observePrepared(host: Host, session: Session): Promise<Prepared | null> {
+export async function observePrepared(dom0: Dom0, session: Session): Promise<Prepared | null> {
+  const { host } = dom0
   const { baseline } = session
   if (baseline === null || baseline.bootId === null) return null
-  const now = await observeLook(host, session, baseline)
+  const now = await observeLook(dom0, session, baseline)
   const grubOf = (list: Baseline['bootFiles']) => list.find(({ role }) => role === 'grub.cfg') ?? null
   const grubConfig = grubOf(baseline.bootFiles)?.digests?.sha256 ?? null
   return {
@@ -57,12 +56,13 @@ export async function observePrepared(host: Host, session: Session): Promise<Pre
  * Does what `start` prepared the next boot for still lie there? Asked until the restart.
  * @returns null where nothing was prepared, or dom0 was restarted since
  */
-export async function observePreparedness(host: Host, session: Session | null): Promise<Preparedness | null> {
+export async function observePreparedness(dom0: Dom0, session: Session | null): Promise<Preparedness | null> {
+  const { host } = dom0
   const { prepared, baseline } = session ?? {}
   if (!session || !prepared || !baseline) return null
   const bootId = (await readTextOrNull(host, '/proc/sys/kernel/random/boot_id'))?.trim() ?? null
   if (bootId !== prepared.bootId) return null
-  return comparePrepared(prepared, (await observeLook(host, session, baseline)).look)
+  return comparePrepared(prepared, (await observeLook(dom0, session, baseline)).look)
 }
 
 /** Name of a boot file below the root of its device, wherever that is mounted. */
@@ -71,26 +71,24 @@ export function nameOnDevice(path: string): string {
 }
 
 async function observeLook(
-  host: Host,
+  dom0: Dom0,
   session: Pick<Session, 'device'>,
   baseline: Baseline,
 ): Promise<{ readonly label: string | null; readonly look: PreparedLook }> {
-  // No more of the machine than is needed: `status` asks this each time.
-  const commandLine = (await readTextOrNull(host, '/proc/cmdline'))?.trim() ?? null
-  const named = new Set(commandLine === null ? [] : parseKernelParameters(commandLine, 'aem.uuid'))
-  const aemUuid = named.size === 1 ? ([...named][0] ?? null) : null
-  const devices = await observeDevices(host, { aemUuid })
+  const { host } = dom0
+  const { kernelCommandLine } = await dom0.machine()
+  const { devices } = await dom0.devices()
   const device =
     session.device === null
-      ? findBootedDevice(devices, aemUuid)
+      ? await dom0.booted()
       : (devices.find(({ label }) => label === session.device) ?? null)
   const own = devices.filter(({ isStranger }) => !isStranger)
-  const { version } = await observeTpm(host)
-  const tpmId = await observeTpmId(host)
+  const { version } = await dom0.tpm()
+  const tpmId = await dom0.tpmId()
   const [{ own: onDevice, ...contents }, packages, luks] = await Promise.all([
     observeContents(host, device, tpmId),
-    listPackages(host),
-    observeLuks(host, baseline, commandLine),
+    listPackages(dom0),
+    observeLuks(host, baseline, kernelCommandLine),
   ])
   const label = device?.label ?? null
   return {
@@ -98,7 +96,7 @@ async function observeLook(
     look: {
       ...contents,
       packages,
-      selectedPcrs: await observeSelection(host),
+      selectedPcrs: await dom0.selectedPcrs(),
       luks,
       sealed: tpmId === null ? null : await listSealed(host, tpmId, own, onDevice),
       sharers: label === null ? [] : listSharers(label, own, version),
@@ -168,8 +166,8 @@ function digestEntry({ flavour, form, efi, launcher, modules, sinit, insmods, pr
   return createHash('sha256').update(told).digest('hex')
 }
 
-async function listPackages(host: Host): Promise<Prepared['packages'] | null> {
-  const lists = await Promise.all(MEASURED_PACKAGES.map(({ name }) => observePackage(host, name)))
+async function listPackages(dom0: Dom0): Promise<Prepared['packages'] | null> {
+  const lists = await Promise.all(MEASURED_PACKAGES.map(({ name }) => dom0.rpm.packages(name)))
   if (lists.every(({ state }) => state !== 'seen')) return null
   return lists.flatMap((list) => (valueOrNull(list) ?? []).map(({ name, evr }) => ({ name, evr })))
 }

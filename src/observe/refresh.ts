@@ -15,11 +15,11 @@ import { findLedgerDevice, type LedgerLook } from '../core/session/device-ledger
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { type BootDeviceFacts, observeBootDevice } from './boot-device.ts'
-import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './devices.ts'
+import { type AemDevice, findBootedDevice, openDevice } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import { observeChangedLines } from './entry-lines.ts'
 import { makeHashBudget } from './hash-budget.ts'
-import { observeMachine } from './machine.ts'
-import { observeIntegrity, observePackage, observePackageFiles, observeTrustedKeys } from './packages.ts'
+import { observeIntegrity, observeTrustedKeys } from './packages.ts'
 import { readTextOrNull } from './read.ts'
 import { checkAemIdle } from './seal-readiness.ts'
 
@@ -43,16 +43,17 @@ export type ObservedRefresh = {
 
 /** What a device lacks, and whether it can be brought up to date now. */
 export async function observeRefresh(
-  host: Host,
+  dom0: Dom0,
   device: AemDevice,
   ledger: LedgerLook,
 ): Promise<ObservedRefresh> {
-  const machine = await observeMachine(host)
-  const devices = await observeDevices(host, machine)
+  const { host } = dom0
+  const machine = await dom0.machine()
+  const { devices } = await dom0.devices()
   const booted = findBootedDevice(devices, machine.aemUuid)
   const isBooted = booted?.uuid === device.uuid && device.uuid !== null
-  const before = await observeBootDevice(host, device, machine.xen.buildId)
-  const { files, initramfs, freeBytes, isGrubDirectory } = await observeFiles(host, device, before, ledger)
+  const before = await observeBootDevice(dom0, device, machine.xen.buildId)
+  const { files, initramfs, freeBytes, isGrubDirectory } = await observeFiles(dom0, device, before, ledger)
   const grub = before.checks.find(({ role }) => role === 'grub.cfg')
   const changedLines = await observeChangedLines(host, device, booted, machine)
   const plan = planRefresh({
@@ -90,7 +91,7 @@ export async function observeRefresh(
               ? 'grub2 is there'
               : 'grub2 on it is no directory: make the device anew, nothing is written through a link',
       },
-      ...checkSources(files, await listUnverified(host)),
+      ...checkSources(files, await listUnverified(dom0)),
       checkRefreshSpace(device.label, freeBytes, plan.neededBytes),
       await checkAemIdle(host),
     ],
@@ -98,7 +99,7 @@ export async function observeRefresh(
 }
 
 async function observeFiles(
-  host: Host,
+  dom0: Dom0,
   device: AemDevice,
   before: BootDeviceFacts,
   ledger: LedgerLook,
@@ -109,12 +110,13 @@ async function observeFiles(
   /** grub2 is a directory; a link on a stick could lead a write anywhere. */
   isGrubDirectory: boolean | null
 }> {
+  const { host } = dom0
   const media = valueOrNull(await openDevice(host, device))
   if (media === null) return { files: [], initramfs: [], freeBytes: null, isGrubDirectory: null }
   try {
     const files: RefreshFile[] = []
     const budget = makeHashBudget(host)
-    for (const source of await listSources(host)) {
+    for (const source of await listSources(dom0)) {
       const path = `/boot/${source.name}`
       files.push({
         ...source,
@@ -185,10 +187,10 @@ async function observeInitramfs(
 type Source = Pick<RefreshFile, 'name' | 'role' | 'packageName' | 'sha256'>
 
 /** The boot files of all installed versions of the packages, with the digests of the RPM database. */
-async function listSources(host: Host): Promise<readonly Source[]> {
+async function listSources(dom0: Dom0): Promise<readonly Source[]> {
   const sources: Source[] = []
   for (const packageName of SOURCE_PACKAGES) {
-    for (const { path, sha256 } of (await observePackageFiles(host, packageName)) ?? []) {
+    for (const { path, sha256 } of valueOrNull(await dom0.rpm.files(packageName)) ?? []) {
       const name = path.startsWith('/boot/') ? path.slice('/boot/'.length) : ''
       const role = sourceRole(name)
       if (role !== null && sha256 !== null) sources.push({ name, role, packageName, sha256 })
@@ -205,22 +207,22 @@ function sourceRole(name: string): RefreshFile['role'] | null {
 }
 
 /** Packages whose files would be copied, and that no known key vouches for, each with the reason. */
-async function listUnverified(host: Host): Promise<readonly string[]> {
-  const trusted = await observeTrustedKeys(host)
+async function listUnverified(dom0: Dom0): Promise<readonly string[]> {
+  const trusted = await observeTrustedKeys(dom0)
   const faults: string[] = []
   for (const name of SOURCE_PACKAGES) {
-    for (const installed of valueOrNull(await observePackage(host, name)) ?? [])
-      faults.push(...(await faultOf(host, installed, trusted)))
+    for (const installed of valueOrNull(await dom0.rpm.packages(name)) ?? [])
+      faults.push(...(await faultOf(dom0, installed, trusted)))
   }
   return faults
 }
 
 async function faultOf(
-  host: Host,
+  dom0: Dom0,
   installed: InstalledPackage,
   trusted: Awaited<ReturnType<typeof observeTrustedKeys>>,
 ): Promise<readonly string[]> {
-  const { signature, signer } = await observeIntegrity(host, installed, trusted)
+  const { signature, signer } = await observeIntegrity(dom0, installed, trusted)
   const keyId = installed.signatureKeyId
   const fault = describeSignatureFault({ signature, signer: signer?.name ?? null, keyId })
   return fault === null ? [] : [`${installed.name} ${installed.evr} ${fault}`]

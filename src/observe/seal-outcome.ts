@@ -4,11 +4,9 @@ import { decideSealedInThisBoot } from '../core/decide/sealed-in-this-boot.ts'
 import { forwardRecordOf } from '../core/seal/forward-record.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { HeldNote } from '../core/session/held-note.ts'
-import type { Host } from '../host/host.ts'
-import { findBootedDevice, observeDevices } from './devices.ts'
-import { observeMachine } from './machine.ts'
+import type { Dom0 } from './dom0.ts'
 import { observeSealState, SEAL_UNIT, type SealState } from './seal-state.ts'
-import { lookAtToken, observeSealedCopy, observeTpmId, TOKEN } from './sealed.ts'
+import { lookAtToken, observeSealedCopy, TOKEN } from './sealed.ts'
 
 export type ObservedSeal = {
   readonly outcome: ReturnType<typeof decideSealOutcome>
@@ -24,16 +22,17 @@ export type ObservedSeal = {
  * @param note the gate's note, of whatever boot
  */
 export async function observeSealOutcome(
-  host: Host,
+  dom0: Dom0,
   session: Session | null,
   note: HeldNote | null = null,
 ): Promise<ObservedSeal> {
-  const machine = await observeMachine(host)
+  const { host } = dom0
+  const machine = await dom0.machine()
   const heldNote = note !== null && note.bootId === machine.bootId ? note : null
   const state = await observeSealState(host)
-  const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
+  const device = await dom0.booted()
   const label = device?.label ?? (state.cachedSuffix === null ? null : labelOf(state.cachedSuffix))
-  const tpmId = await observeTpmId(host)
+  const tpmId = await dom0.tpmId()
   const copy =
     tpmId === null || label === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, label)
   const resealed = session?.resealed ?? null

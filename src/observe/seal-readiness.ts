@@ -8,11 +8,10 @@ import {
 } from '../core/decide/readiness.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
-import { type AemDevice, findBootedDevice, observeDevices, openDevice } from './devices.ts'
-import { observeMachine } from './machine.ts'
+import { type AemDevice, findBootedDevice, openDevice } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import { readTextOrNull } from './read.ts'
 import { observeSealState } from './seal-state.ts'
-import { observeTpmId } from './sealed.ts'
 import { observeSrkPassword } from './srk-password.ts'
 import { isMeasured, listBadPcrs, type TpmFacts } from './tpm.ts'
 import { observeTpm2Lockout } from './tpm2-trial.ts'
@@ -30,13 +29,14 @@ export type SealReadiness = {
  * @param other the device to seal for; null: the one this boot came from
  */
 export async function observeSealReadiness(
-  host: Host,
+  dom0: Dom0,
   tpm: TpmFacts,
   selected: readonly number[] | null,
   other: AemDevice | null = null,
 ): Promise<SealReadiness> {
-  const machine = await observeMachine(host)
-  const devices = await observeDevices(host, machine)
+  const { host } = dom0
+  const machine = await dom0.machine()
+  const { devices } = await dom0.devices()
   const device = other ?? findBootedDevice(devices, machine.aemUuid)
   const sameLabel = devices.filter((one) => one.present === true && one.label === device?.label)
   const mounts = await readTextOrNull(host, '/proc/mounts')
@@ -50,7 +50,7 @@ export async function observeSealReadiness(
       ...(other === null ? checkLabel(device, (await observeSealState(host)).cachedSuffix) : []),
       await checkDeviceSpace(host, device),
       checkPcrs(tpm, selected),
-      ...(await checkLockout(host, tpm.version, device)),
+      ...(await checkLockout(dom0, tpm.version, device)),
       await checkAemIdle(host),
     ],
   }
@@ -80,12 +80,13 @@ function checkPcrs(tpm: TpmFacts, selected: readonly number[] | null): GateCheck
 }
 
 async function checkLockout(
-  host: Host,
+  dom0: Dom0,
   version: TpmFacts['version'],
   device: AemDevice | null,
 ): Promise<readonly GateCheck[]> {
+  const { host } = dom0
   if (version !== '1.2' && version !== '2.0') return []
-  const look = version === '2.0' ? { why: await observeTpm2Lockout(host) } : await tryTpm12(host, device)
+  const look = version === '2.0' ? { why: await observeTpm2Lockout(host) } : await tryTpm12(dom0, device)
   if (look === null) return []
   return [{ id: 'tpm-not-locked', ok: look.why === null, detail: look.why ?? 'the TPM is not in lockout' }]
 }
@@ -95,9 +96,10 @@ async function checkLockout(
  * freshness slot before it finds out. What the sealed file is bound to does not matter here.
  * @returns null where no password is cached: then nothing is tried, and AEM's seal is not run either
  */
-async function tryTpm12(host: Host, device: AemDevice | null): Promise<{ why: string | null } | null> {
+async function tryTpm12(dom0: Dom0, device: AemDevice | null): Promise<{ why: string | null } | null> {
+  const { host } = dom0
   if ((await observeSrkPassword(host)).state !== 'known') return null
-  const tpmId = await observeTpmId(host)
+  const tpmId = await dom0.tpmId()
   if (tpmId === null || device === null)
     return { why: 'there is no sealed file to try the SRK password with' }
   const trial = await openTpm12Trial(host)

@@ -9,9 +9,3 @@ export async function observeSealSelection(host: Host): Promise<SelectionLook> {
   if (text.state === 'seen') return readSealSelection(text.value)
   return text.state === 'absent' ? { state: 'absent' } : { state: 'unreadable', reason: text.why }
 }
-
-/** The same PCRs, ascending; null where they are not known. */
-export async function observeSelection(host: Host): Promise<readonly number[] | null> {
-  const look = await observeSealSelection(host)
-  return look.state === 'read' ? look.pcrs : null
-}

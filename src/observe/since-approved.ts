@@ -8,9 +8,10 @@ import {
 } from '../core/session/device-ledger.ts'
 import type { Versions } from '../core/session/versions.ts'
 import { decideGround, type Ground, labelOf } from '../core/vouch/ground.ts'
-import type { Host, Seen } from '../host/host.ts'
+import type { Seen } from '../host/host.ts'
 import { observeBootDevice } from './boot-device.ts'
 import { observeConfirmedPackages } from './confirmed-packages.ts'
+import type { Dom0 } from './dom0.ts'
 import { type Explanation, observeExplanation } from './explanation.ts'
 import { type Looked, type ObservedGround, observeGround } from './ground.ts'
 import { observeFlavour, observeInstalledXen } from './status.ts'
@@ -25,11 +26,11 @@ export type SinceApproved = {
 
 /** @returns null where no boot from the device of this boot was approved */
 export async function observeSinceApproved(
-  host: Host,
+  dom0: Dom0,
   look: LedgerLook,
   looked: Looked | null = null,
 ): Promise<(SinceApproved & { readonly observed: ObservedGround; readonly known: KnownState }) | null> {
-  const observed = await observeGround(host, look, looked)
+  const observed = await observeGround(dom0, look, looked)
   const ledger = look.state === 'read' ? look.ledger : null
   const label = ledger === null ? null : labelOf(ledger, observed.facts)
   const known = ledger === null || label === null ? null : findKnownState(ledger, label)
@@ -45,17 +46,17 @@ export async function observeSinceApproved(
  * @returns null where no boot from the device of this boot was approved
  */
 export async function explainSinceApproved(
-  host: Host,
+  dom0: Dom0,
   look: LedgerLook,
   versions: Seen<Versions>,
   id: string,
   looked: Looked | null = null,
 ): Promise<(Explanation & { readonly since: string }) | null> {
-  const since = await observeSinceApproved(host, look, looked)
+  const since = await observeSinceApproved(dom0, look, looked)
   if (since === null) return null
-  const session = await makeSession(host, since.observed, since.known, id)
+  const session = await makeSession(dom0, since.observed, since.known, id)
   return {
-    ...(await observeExplanation(host, session, versions, {
+    ...(await observeExplanation(dom0, session, versions, {
       known: knownOf(look, since.label),
       isSinceApproved: true,
     })),
@@ -70,18 +71,19 @@ function knownOf(look: LedgerLook, label: string): ReadonlyMap<string, string> {
 
 /** A session as `start` would have left it in the approved boot; it is kept nowhere. */
 async function makeSession(
-  host: Host,
+  dom0: Dom0,
   { machine, device }: ObservedGround,
   known: KnownState,
   id: string,
 ): Promise<Session> {
+  const { host } = dom0
   const { boot } = known
-  const all = (await observeConfirmedPackages(host, machine.bootTime))?.packages ?? []
+  const all = (await observeConfirmedPackages(dom0, machine.bootTime))?.packages ?? []
   const changed = all.filter(
     ({ name, evr }) => boot?.packages?.some((one) => one.name === name && one.evr === evr) !== true,
   )
-  const files = (await observeBootDevice(host, device, machine.xen.buildId)).files
-  const { installedXen } = await observeInstalledXen(host)
+  const files = (await observeBootDevice(dom0, device, machine.xen.buildId)).files
+  const { installedXen } = await observeInstalledXen(dom0)
   return {
     ...startSession({ id, now: host.now(), bootId: known.bootId, flow: 'resume' }),
     baseline: {
@@ -137,13 +139,13 @@ export type BootCheck = {
 
 /** @returns null where no boot from the device of this boot was approved */
 export async function observeBootCheck(
-  host: Host,
+  dom0: Dom0,
   look: LedgerLook,
   versions: Seen<Versions>,
   id: string,
   looked: Looked | null = null,
 ): Promise<BootCheck | null> {
-  const since = await observeSinceApproved(host, look, looked)
+  const since = await observeSinceApproved(dom0, look, looked)
   if (since === null) return null
   const { ground, observed, at } = since
   const { unseal } = observed.facts
@@ -158,9 +160,9 @@ export async function observeBootCheck(
     return { ...base, state: 'not-known', what: [`the registers could not be compared (${ground.why})`] }
   // The token was refused, or is an old one, and the registers are the approved ones.
   if (ground.why !== 'registers-differ') return { ...base, state: 'same', what: [] }
-  const session = await makeSession(host, observed, since.known, id)
+  const session = await makeSession(dom0, observed, since.known, id)
   const known = knownOf(look, since.label)
-  const { verdict, reasons } = await observeExplanation(host, session, versions, {
+  const { verdict, reasons } = await observeExplanation(dom0, session, versions, {
     known,
     isSinceApproved: true,
   })

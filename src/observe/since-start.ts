@@ -6,9 +6,9 @@ import type { Baseline, Session } from '../core/session/checkpoint.ts'
 import { listReproducedImages } from '../core/vouch/kept-facts.ts'
 import { kernelReleaseOf } from '../core/vouch/roles.ts'
 import type { OpenLook } from '../core/vouch/vouched-by.ts'
-import type { Host } from '../host/host.ts'
 import type { DeviceBootFile } from './boot-device.ts'
 import { type ConfirmedPackages, observeConfirmedVersion } from './confirmed-packages.ts'
+import type { Dom0 } from './dom0.ts'
 import { listLaterPackages } from './later-packages.ts'
 import type { BootDeviceLaunch } from './launch.ts'
 import { observeOwner } from './owner.ts'
@@ -25,15 +25,15 @@ export type Reproduce = (
  * is that of this boot, so another version is asked about by itself.
  */
 export async function observeLaterUpdates(
-  host: Host,
+  dom0: Dom0,
   baseline: Baseline,
   confirmed: ConfirmedPackages | null,
 ): Promise<readonly LaterUpdate[]> {
   const updates: LaterUpdate[] = []
-  for (const one of await listLaterPackages(host, baseline)) {
+  for (const one of await listLaterPackages(dom0, baseline)) {
     const found =
       confirmed?.packages.find(({ name, evr }) => name === one.name && evr === one.evr) ??
-      (await observeConfirmedVersion(host, one))
+      (await observeConfirmedVersion(dom0, one))
     updates.push({
       ...one,
       isVerified: found !== null && isVerifiedPackage(found),
@@ -94,7 +94,7 @@ export async function reproduceLater(
 
 /** Each boot file, held against what was recorded, with what accounts for one that is another now. */
 export async function compareFiles(
-  host: Host,
+  dom0: Dom0,
   baseline: Baseline,
   files: readonly DeviceBootFile[],
   facts: {
@@ -108,7 +108,7 @@ export async function compareFiles(
   },
 ): Promise<readonly FileComparison[]> {
   const { launch, later, isVouched, isPredicted, kernelRelease } = facts
-  const trusted = later.length > 0 ? await observeTrustedKeys(host) : []
+  const trusted = later.length > 0 ? await observeTrustedKeys(dom0) : []
   const { entry } = launch.booted
   const loaded = [entry?.launcher ?? null, ...(entry?.modules ?? []), ...(entry?.sinit ?? [])]
   const names = [...new Set([...baseline.bootFiles, ...files].map(({ path }) => nameOnDevice(path)))]
@@ -128,7 +128,7 @@ export async function compareFiles(
     }
     const isSame = base.before !== null && base.before === own
     const owner =
-      isSame || later.length === 0 || own === null ? null : await observeOwner(host, `/boot${name}`, trusted)
+      isSame || later.length === 0 || own === null ? null : await observeOwner(dom0, `/boot${name}`, trusted)
     const accountedBy = isSame
       ? null
       : accountForFile(

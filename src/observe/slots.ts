@@ -3,10 +3,10 @@ import { findSlots, listUsableSlots } from '../core/seal/freshness.ts'
 import type { SlotDevice } from '../core/seal/slot-repair.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
-import { findBootedDevice, observeAllDevices } from './devices.ts'
-import { observeMachine } from './machine.ts'
+import { findBootedDevice } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import { plainSecretPath } from './plain-secrets.ts'
-import { observeTpm, type TpmFacts } from './tpm.ts'
+import type { TpmFacts } from './tpm.ts'
 import { openTpm2Trial } from './tpm2-trial.ts'
 import { openTpm12Trial } from './tpm12-trial.ts'
 
@@ -19,16 +19,17 @@ export type Slots = {
 }
 
 /** The freshness slot of every device; the TPM is asked only where two have the same. */
-export async function observeSlots(host: Host): Promise<Slots> {
-  const machine = await observeMachine(host)
-  const { devices: all, isComplete } = await observeAllDevices(host, machine)
+export async function observeSlots(dom0: Dom0): Promise<Slots> {
+  const { host } = dom0
+  const machine = await dom0.machine()
+  const { devices: all, isComplete } = await dom0.devices()
   const devices = all.filter(({ isStranger }) => !isStranger)
   const booted = findBootedDevice(devices, machine.aemUuid)
   // Two sticks with one label have one slot file in dom0.
   const unique = devices.filter(({ label }, at) => devices.findIndex((one) => one.label === label) === at)
   const slots = unique.flatMap(({ slot }) => (slot === null ? [] : [slot]))
   const isShared = new Set(slots).size < slots.length
-  const { version } = await observeTpm(host)
+  const { version } = await dom0.tpm()
   const nv = isShared ? await readFreshness(host, version) : null
   const slotted = await Promise.all(
     unique.map(async ({ label, slot }) => ({

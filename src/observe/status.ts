@@ -9,21 +9,15 @@ import type { Host, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { observeBinding } from './binding.ts'
 import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from './boot-files.ts'
-import { type AemDevice, observeAllDevices, openDevice } from './devices.ts'
+import { type AemDevice, openDevice } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import { type HashBudget, makeHashBudget } from './hash-budget.ts'
-import { type MachineFacts, observeMachine } from './machine.ts'
+import type { MachineFacts } from './machine.ts'
 import { observeNextEntry } from './next-entry.ts'
-import {
-  explainUnreadTrustedKeys,
-  observeNewest,
-  observePackage,
-  observePackageFiles,
-  observeTrustedKeysFile,
-} from './packages.ts'
+import { explainUnreadTrustedKeys, observeNewest } from './packages.ts'
 import { exists } from './read.ts'
-import { haveSameFiles, isSealed, observeSealedCopy, observeTpmId, type SealedCopy } from './sealed.ts'
-import { observeSealSelection } from './selection.ts'
-import { isMeasured, listBadPcrs, observeTpm, type TpmFacts } from './tpm.ts'
+import { haveSameFiles, isSealed, observeSealedCopy, type SealedCopy } from './sealed.ts'
+import { isMeasured, listBadPcrs, type TpmFacts } from './tpm.ts'
 
 export type AemFacts = {
   readonly installed: boolean | null
@@ -78,17 +72,18 @@ export type StatusFacts = {
  * Everything that one look at the machine tells, without changing it.
  * @param forward register values that a device was sealed forward to, by its label; null: it was not
  */
-export async function observeStatus(host: Host, forward: ForwardValuesOf = () => null): Promise<StatusFacts> {
-  const machine = await observeMachine(host)
-  const tpm = await observeTpm(host)
-  const aem = await observeAem(host)
-  const { installedXen, expected } = await observeInstalledXen(host)
+export async function observeStatus(dom0: Dom0, forward: ForwardValuesOf = () => null): Promise<StatusFacts> {
+  const { host } = dom0
+  const machine = await dom0.machine()
+  const tpm = await dom0.tpm()
+  const aem = await observeAem(dom0)
+  const { installedXen, expected } = await observeInstalledXen(dom0)
   const devices: DeviceStatus[] = []
-  const all = await observeAllDevices(host, machine)
+  const all = await dom0.devices()
   for (const device of all.devices) {
     const bind = (copy: SealedCopy | null) =>
       observeBinding(host, copy, tpm, aem.selectedPcrs, forward(device.label))
-    devices.push({ ...device, ...(await observeDeviceFiles(host, device, expected, bind)) })
+    devices.push({ ...device, ...(await observeDeviceFiles(dom0, device, expected, bind)) })
   }
   return {
     machine,
@@ -100,14 +95,15 @@ export async function observeStatus(host: Host, forward: ForwardValuesOf = () =>
     areDevicesKnown: all.isComplete,
     installedXen,
     pendingRestart: decidePendingRestart(machine, installedXen),
-    malformedTrustedKeys: (await observeTrustedKeysFile(host))?.malformed ?? null,
+    malformedTrustedKeys: (await dom0.trustedKeys())?.malformed ?? null,
     trustedKeysUnread: await explainUnreadTrustedKeys(host),
   }
 }
 
-async function observeAem(host: Host): Promise<AemFacts> {
-  const packages = await observePackage(host, 'anti-evil-maid')
-  const selection = await observeSealSelection(host)
+async function observeAem(dom0: Dom0): Promise<AemFacts> {
+  const { host } = dom0
+  const packages = await dom0.rpm.packages('anti-evil-maid')
+  const selection = await dom0.selection()
   const newest = packages.state === 'seen' ? packages.value.at(-1) : undefined
   return {
     installed: await decideInstalled(host, packages),
@@ -148,14 +144,15 @@ export type ExpectedBootFiles = {
 }
 
 export async function observeInstalledXen(
-  host: Host,
+  dom0: Dom0,
 ): Promise<{ installedXen: InstalledXen; expected: ExpectedBootFiles }> {
-  const newest = await observeNewest(host, 'xen-hypervisor')
+  const { host } = dom0
+  const newest = await observeNewest(dom0, 'xen-hypervisor')
   const inBoot = (await listBootFiles(host, '/boot')) ?? []
   const images = inBoot.filter((name) => bootFileRole(name) === 'xen')
   const name = newest ? xenImageName(newest.evr) : images.length === 1 ? (images[0] ?? null) : null
   const digests = name === null ? null : valueOrNull(await host.digestFile(`/boot/${name}`))
-  const files = newest ? await observePackageFiles(host, 'xen-hypervisor') : null
+  const files = newest ? valueOrNull(await dom0.rpm.files('xen-hypervisor')) : null
   const fromRpm = newest && name ? rpmDigest(files, newest.evr, `/boot/${name}`) : null
   return {
     installedXen: {
@@ -171,21 +168,22 @@ export async function observeInstalledXen(
 }
 
 async function observeDeviceFiles(
-  host: Host,
+  dom0: Dom0,
   device: AemDevice,
   expected: ExpectedBootFiles,
   bind: (copy: SealedCopy | null) => Promise<Binding>,
 ): Promise<Omit<DeviceStatus, keyof AemDevice>> {
+  const { host } = dom0
   const closed = { bootFiles: null, otherFiles: [], nextEntry: null } as const
   if (device.isStranger)
     return { ...closed, sealed: null, binding: null, tokenSha256: null, copies: UNSEEN_COPIES }
-  const tpmId = await observeTpmId(host)
+  const tpmId = await dom0.tpmId()
   const dom0Copy = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, device.label)
-  const dom0 = { sealed: isSealed(dom0Copy), binding: await bind(dom0Copy) }
+  const inDom0 = { sealed: isSealed(dom0Copy), binding: await bind(dom0Copy) }
   const tokenSha256 = dom0Copy?.files.find(({ name }) => name === 'secret.fre.sealed2')?.sha256 ?? null
   const media = await openDevice(host, device)
   if (media.state !== 'seen')
-    return { ...closed, ...dom0, tokenSha256, copies: { device: null, dom0, areSame: null } }
+    return { ...closed, ...inDom0, tokenSha256, copies: { device: null, dom0: inDom0, areSame: null } }
   try {
     const { root } = media.value
     const copy = tpmId === null ? null : await observeSealedCopy(host, `${root}/aem`, tpmId, device.label)
@@ -194,10 +192,10 @@ async function observeDeviceFiles(
     return {
       bootFiles,
       otherFiles: bootFiles === 'stale' ? await listOtherFiles(host, root, expected) : [],
-      sealed: own?.sealed ?? dom0.sealed,
-      binding: own === null ? dom0.binding : own.binding,
+      sealed: own?.sealed ?? inDom0.sealed,
+      binding: own === null ? inDom0.binding : own.binding,
       tokenSha256,
-      copies: { device: own, dom0, areSame: haveSameFiles(copy, dom0Copy) },
+      copies: { device: own, dom0: inDom0, areSame: haveSameFiles(copy, dom0Copy) },
       nextEntry: await observeNextEntry(host, root, device.uuid),
     }
   } finally {

@@ -24,15 +24,14 @@ import { parseTpm12Blob } from '../core/seal/tpm12-blob.ts'
 import type { LedgerLook } from '../core/session/device-ledger.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
-import { type AemDevice, explainStranger, findBootedDevice, observeDevices, openDevice } from './devices.ts'
+import { type AemDevice, explainStranger, findBootedDevice, openDevice } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import { observeLuksPcr } from './luks-headers.ts'
-import { observeMachine } from './machine.ts'
 import { observePlainSecrets } from './plain-secrets.ts'
 import { readTextOrNull } from './read.ts'
-import { observeSealedCopy, observeTpmId, type SealedCopy } from './sealed.ts'
-import { observeSelection } from './selection.ts'
+import { observeSealedCopy, type SealedCopy } from './sealed.ts'
 import { observeFlavour } from './status.ts'
-import { observeTpm, type TpmFacts } from './tpm.ts'
+import type { TpmFacts } from './tpm.ts'
 import { makeSecretTrial, type SecretTrial } from './verify-trial.ts'
 
 export type DeviceVerification = {
@@ -69,21 +68,22 @@ const NOTHING_KEPT: KeptOfDevices = { forward: () => null, look: { state: 'absen
 
 /** Checks of every AEM device's own sealed copy; a device that is not plugged in comes back with nulls. */
 export async function observeVerification(
-  host: Host,
+  dom0: Dom0,
   suffix: string | null,
   kept: KeptOfDevices = NOTHING_KEPT,
 ): Promise<readonly DeviceVerification[]> {
-  const machine = await observeMachine(host)
-  const all = await observeDevices(host, machine)
-  const tpm = await observeTpm(host)
+  const { host } = dom0
+  const machine = await dom0.machine()
+  const all = (await dom0.devices()).devices
+  const tpm = await dom0.tpm()
   const bank = tpm.bank === 'sha1' ? 'sha1' : 'sha256'
   const booted = findBootedDevice(all, machine.aemUuid)
   const trial = await makeSecretTrial(host, tpm.version)
   try {
     const common: Common = {
       tpm,
-      tpmId: await observeTpmId(host),
-      selected: await observeSelection(host),
+      tpmId: await dom0.tpmId(),
+      selected: await dom0.selectedPcrs(),
       flavour: await observeFlavour(host),
       luks: await observeLuksPcr(host, machine.kernelCommandLine, bank),
       owners: all.map(({ label, slot }) => ({ label, slot })),

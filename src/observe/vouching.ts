@@ -18,8 +18,8 @@ import {
   vouchComponent,
 } from '../core/vouch/vouch.ts'
 import type { Acceptance, OpenLook, OpenQuestion, VouchedBy } from '../core/vouch/vouched-by.ts'
-import type { Host } from '../host/host.ts'
 import type { AemDevice } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import type { BootDeviceLaunch } from './launch.ts'
 import type { MachineFacts } from './machine.ts'
 import { observeOwner } from './owner.ts'
@@ -93,12 +93,12 @@ export type VouchedPrediction = {
 
 /** Names the package behind each component of a prediction, and says what vouches for it. */
 export async function vouchPrediction(
-  host: Host,
+  dom0: Dom0,
   raw: LaunchPrediction,
   place: Place,
   evidence: VouchEvidence,
 ): Promise<VouchedPrediction> {
-  const owners = await observeOwners(host, raw, place)
+  const owners = await observeOwners(dom0, raw, place)
   const faults = new Set<string>()
   const questions = new Map<string, OpenQuestion>()
   const looks = new Map<string, OpenLook>()
@@ -275,20 +275,20 @@ function loggedModule({ role, path }: PredictedComponent | Unpredicted, { launch
 }
 
 async function observeOwners(
-  host: Host,
+  dom0: Dom0,
   raw: LaunchPrediction,
   place: Place,
 ): Promise<ReadonlyMap<string, FileOwner>> {
-  const trusted = await observeTrustedKeys(host)
+  const trusted = await observeTrustedKeys(dom0)
   const owners = new Map<string, FileOwner>()
   const paths = [...raw.pcrs.flatMap((pcr) => pcr.components), ...listUnpredicted(raw, place)].map(
     ({ path }) => path,
   )
   for (const path of new Set(paths)) {
     if (path === null) continue
-    const owner = await observeOwner(host, `/boot${originalPath(path)}`, trusted)
+    const owner = await observeOwner(dom0, `/boot${originalPath(path)}`, trusted)
     if (owner === null) continue
-    const newest = (await observeNewest(host, owner.name))?.evr ?? null
+    const newest = (await observeNewest(dom0, owner.name))?.evr ?? null
     owners.set(path, { ...owner, newest })
   }
   return owners

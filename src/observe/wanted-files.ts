@@ -1,7 +1,8 @@
 import type { PackageFile } from '../core/package/rpm.ts'
-import type { Host } from '../host/host.ts'
+import { valueOrNull } from '../host/host.ts'
 import { bootFileRole, rpmDigest, xenImageName } from './boot-files.ts'
-import { observeNewest, observePackageFiles } from './packages.ts'
+import type { Dom0 } from './dom0.ts'
+import { observeNewest } from './packages.ts'
 
 /** A file of the installed packages that the next boot should load. */
 export type Wanted = {
@@ -11,23 +12,23 @@ export type Wanted = {
   readonly isUnknown?: true
 }
 
-export async function listWanted(host: Host): Promise<readonly Wanted[]> {
+export async function listWanted(dom0: Dom0): Promise<readonly Wanted[]> {
   const wanted: Wanted[] = []
-  const xen = await observeNewest(host, 'xen-hypervisor')
+  const xen = await observeNewest(dom0, 'xen-hypervisor')
   if (xen) {
     const name = xenImageName(xen.evr)
-    const files = await observePackageFiles(host, 'xen-hypervisor')
+    const files = valueOrNull(await dom0.rpm.files('xen-hypervisor'))
     wanted.push({ name, role: 'xen', sha256: rpmDigest(files, xen.evr, `/boot/${name}`) })
   }
   for (const kernelPackage of ['kernel', 'kernel-latest']) {
-    const newest = await observeNewest(host, kernelPackage)
+    const newest = await observeNewest(dom0, kernelPackage)
     if (!newest) continue
-    const files = await observePackageFiles(host, kernelPackage)
+    const files = valueOrNull(await dom0.rpm.files(kernelPackage))
     wanted.push(...listPackaged(files, newest.evr, 'kernel', kernelPackage))
   }
-  const tboot = await observeNewest(host, 'tboot')
+  const tboot = await observeNewest(dom0, 'tboot')
   if (tboot) {
-    const files = await observePackageFiles(host, 'tboot')
+    const files = valueOrNull(await dom0.rpm.files('tboot'))
     wanted.push(...listPackaged(files, tboot.evr, 'tboot', 'tboot'))
   }
   return wanted

@@ -138,8 +138,8 @@ describe('the table', () => {
   })
 
   it('keeps parameters apart from formats: a name with a brace in it fills nothing', () => {
-    expect(() => command('rpm-query', { name: '{name}' })).toThrow()
-    const { argv } = command('rpm-query', { name: 'xen' })
+    expect(() => command('rpm-query', { names: '{name}' })).toThrow()
+    const { argv } = command('rpm-query', { names: 'xen' })
     expect(argv.at(-1)).toBe('xen')
     expect(argv[3]).toContain('%{NAME}')
   })

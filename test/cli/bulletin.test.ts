@@ -9,6 +9,7 @@ import type { GivenBulletin } from '../../src/flow/step.ts'
 import { confirmUpdate } from '../../src/flow/steps/confirm-update.ts'
 import { makeRecordedHost } from '../../src/host/recorded.ts'
 import { checkLines, givenLines, otherBulletinLines } from '../../src/messages/bulletins.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { bulletinOf, CORPUS, fileOf, parseText, textOf } from '../core/bulletin/corpus.ts'
 import { aSession, RUN_OPTIONS } from '../support/built-in.ts'
 import { bulletinListShape } from '../support/contract.ts'
@@ -98,7 +99,7 @@ describe('a later text of a bulletin of the catalogue', () => {
   })
   const dated = (text: string): string => text.replace('2024-07-16', '2024-09-01')
   const answerOf = async (text: string, xen: string) =>
-    checkBulletins(await makeRecordedHost(summer2024(xen).write(), null), found(dated(text)))
+    checkBulletins(observeDom0(await makeRecordedHost(summer2024(xen).write(), null)), found(dated(text)))
 
   it('does not lower the demand, and both are said', async () => {
     const answer = await answerOf(textOf(103).replace('4.17.4-4', '4.17.4-3'), '4.17.4-3')
@@ -128,7 +129,9 @@ describe('a later text of a bulletin of the catalogue', () => {
 
   it('is not even held against dom0 when it does not verify', async () => {
     const host = await makeRecordedHost(summer2024('4.17.4-4').write(), null)
-    await expect(checkBulletins(host, found(textOf(103), 'refused'))).rejects.toBeInstanceOf(Failure)
+    await expect(checkBulletins(observeDom0(host), found(textOf(103), 'refused'))).rejects.toBeInstanceOf(
+      Failure,
+    )
   })
 })
 
@@ -144,7 +147,7 @@ describe('a bulletin newer than the catalogue', () => {
     xen = '4.17.4-4',
     approval: FoundBulletin['approval'] = 'approved',
   ) =>
-    checkBulletins(await makeRecordedHost(summer2024(xen, xen).write(), null), {
+    checkBulletins(observeDom0(await makeRecordedHost(summer2024(xen, xen).write(), null)), {
       bulletin: parseText(text117(packages)),
       signatures: [],
       approval,
@@ -210,7 +213,7 @@ describe('a package that is not there at all', () => {
   it('is installed by name, as an update does not bring it; not every processor needs it', async () => {
     const machine = summer2024('4.17.6-6').forgetting('amd-ucode-firmware')
     const absent = { exit: 1, stdout: 'package amd-ucode-firmware is not installed\n' }
-    const directory = machine.answering('rpm-query', { name: 'amd-ucode-firmware' }, absent).write()
+    const directory = machine.answering('rpm-query', { names: 'amd-ucode-firmware' }, absent).write()
     const { exit, stdout } = await runMain(['bulletin', 'check', '108', '--machine', directory])
     expect(exit).toBe(1)
     expect(words(stdout)).toContain('NOT MET: amd-ucode-firmware 20250708-1 wanted, none here')
@@ -226,7 +229,7 @@ describe('what is started before the update', () => {
       .forgetting(' kernel-qubes-vm')
       .answering(
         'rpm-query',
-        { name: 'kernel-qubes-vm' },
+        { names: 'kernel-qubes-vm' },
         { stdout: kernelLine('kernel-qubes-vm', '6.6.36-1.qubes', '2024-07-15T15:00:00Z') },
       )
       .write()
@@ -373,6 +376,7 @@ describe('the wizard', () => {
     const ui = makeScriptedUi(answers)
     const report = await confirmUpdate({
       host,
+      dom0: observeDom0(host),
       ui,
       store: makeMemoryStore(ui),
       options: { ...RUN_OPTIONS, bulletin },
@@ -441,7 +445,7 @@ describe('the wizard', () => {
       .forgetting(' kernel-latest-qubes-vm')
       .answering(
         'rpm-query',
-        { name: 'kernel-latest-qubes-vm' },
+        { names: 'kernel-latest-qubes-vm' },
         { stdout: kernelLine('kernel-latest-qubes-vm', '6.3.12-1.qubes') },
       )
     const { report } = await confirm(given(bulletinOf(92), 'built-in'), undefined, machine)

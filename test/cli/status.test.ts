@@ -133,7 +133,7 @@ describe('status --json', () => {
     const machine = aemDom0().forgetting('anti-evil-maid')
     machine.answering(
       'rpm-query',
-      { name: 'anti-evil-maid' },
+      { names: 'anti-evil-maid' },
       {
         exit: 1,
         stdout: 'package anti-evil-maid is not installed\n',
@@ -324,7 +324,7 @@ describe('status --json', () => {
   it('of commands that fail or answer oddly gives null, never a guess', async () => {
     const machine = aemDom0().forgetting('/usr/bin/rpm', '/usr/sbin/xl', 'buildid')
     for (const name of ['xen-hypervisor', 'anti-evil-maid']) {
-      machine.answering('rpm-query', { name }, { exit: 1, stderr: 'error: rpmdb: damaged header' })
+      machine.answering('rpm-query', { names: name }, { exit: 1, stderr: 'error: rpmdb: damaged header' })
     }
     machine.answering('rpm-files', { name: 'xen-hypervisor' }, { stdout: 'what is this' })
     machine.answering('xl-info', {}, { exit: 1, stderr: 'libxl: error: cannot open libxc handle' })

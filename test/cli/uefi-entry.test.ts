@@ -3,6 +3,7 @@ import { parseXenSection } from '../../src/core/launch/xen-cfg.ts'
 import { makeRecordedHost } from '../../src/host/recorded.ts'
 import { checkGrub } from '../../src/observe/check-grub.ts'
 import { findBootedDevice, observeDevices } from '../../src/observe/devices.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { aemDom0, INTERNAL_UUID, STICK_UUID } from '../support/recorded-machine.ts'
 
@@ -31,7 +32,7 @@ async function check(grub: string, cfg: string | null) {
   const host = await makeRecordedHost(machine.write())
   const facts = await observeMachine(host)
   const device = findBootedDevice(await observeDevices(host, facts), facts.aemUuid)
-  return checkGrub(host, '/boot', device!)
+  return checkGrub(observeDom0(host), '/boot', device!)
 }
 
 describe("the UEFI form of AEM's entry", () => {

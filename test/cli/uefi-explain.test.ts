@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { ABSENT } from '../../src/host/host.ts'
 import { makeRecordedHost } from '../../src/host/recorded.ts'
 import { observeBaseline } from '../../src/observe/baseline.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeExplanation } from '../../src/observe/explanation.ts'
 import { aSession } from '../support/built-in.ts'
 import { configurationOf, KERNEL_LINE, type UefiParts, uefiDom0, XEN_LINE } from '../support/uefi-dom0.ts'
@@ -11,7 +12,7 @@ type Kind = 'amd-uefi' | 'intel-uefi'
 /** The package was installed, `start` recorded what was there, and this boot came from it. */
 async function explainUpdate(kind: Kind, now: UefiParts = {}, expected: string[] = ['xen-hypervisor']) {
   const earlier = await makeRecordedHost(uefiDom0({ kind }).write())
-  const baseline = await observeBaseline(earlier, [13, 17, 18])
+  const baseline = await observeBaseline(observeDom0(earlier), [13, 17, 18])
   expect(baseline?.bootFiles.map(({ path }) => path)).toContain('/boot/efi/EFI/qubes/xen-4.17.4.efi')
   const session = aSession({
     baseline,
@@ -28,7 +29,11 @@ async function explainUpdate(kind: Kind, now: UefiParts = {}, expected: string[]
   const machine = uefiDom0({ kind, isXenUpdated: true, ...now })
   const image = machine.files.get('/boot/xen-4.17.4.gz')
   expect(image).toBeDefined()
-  const found = await observeExplanation(await makeRecordedHost(machine.write()), session, ABSENT)
+  const found = await observeExplanation(
+    observeDom0(await makeRecordedHost(machine.write())),
+    session,
+    ABSENT,
+  )
   return { ...found, codes: found.reasons.filter((one) => one.isBlocking).map(({ code }) => code) }
 }
 

@@ -3,6 +3,7 @@ import { predictSchema } from '../../src/cli/schemas.ts'
 import { makeRecordedHost } from '../../src/host/recorded.ts'
 import { observeBootDevice } from '../../src/observe/boot-device.ts'
 import { findBootedDevice, observeDevices } from '../../src/observe/devices.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observePrediction } from '../../src/observe/prediction.ts'
 import { ALGORITHMS, registersOf } from '../core/launch/tcg-writer.ts'
@@ -30,14 +31,14 @@ async function predict(parts: UefiParts = {}, machine: RecordedDom0 = uefiDom0(p
 
 async function look(parts: UefiParts) {
   const host = await makeRecordedHost(uefiDom0(parts).write())
-  return observePrediction(host, [17, 18])
+  return observePrediction(observeDom0(host), [17, 18])
 }
 
 async function checks(parts: UefiParts) {
   const host = await makeRecordedHost(uefiDom0(parts).write())
   const facts = await observeMachine(host)
   const device = findBootedDevice(await observeDevices(host, facts), facts.aemUuid)
-  const found = await observeBootDevice(host, device, null)
+  const found = await observeBootDevice(observeDom0(host), device, null)
   return found.checks.map(({ role, path, state }) => `${role} ${path} ${state}`)
 }
 

@@ -6,6 +6,7 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
 import { observeBootDevice } from '../../src/observe/boot-device.ts'
 import { findBootedDevice, observeAllDevices } from '../../src/observe/devices.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { machineOf } from '../support/built-in.ts'
 
@@ -32,7 +33,7 @@ async function look(machine: SimMachine, told: (real: Host) => Partial<Host> = (
   const host: Host = { ...real, ...told(real) }
   const facts = await observeMachine(host)
   const device = findBootedDevice((await observeAllDevices(host, facts)).devices, facts.aemUuid)
-  return observeBootDevice(host, device, facts.xen.buildId)
+  return observeBootDevice(observeDom0(host), device, facts.xen.buildId)
 }
 
 async function checkOf(role: CheckedFile['role'], machine: SimMachine, told?: (real: Host) => Partial<Host>) {

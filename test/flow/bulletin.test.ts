@@ -5,12 +5,14 @@ import { confirmUpdate } from '../../src/flow/steps/confirm-update.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import type { Question } from '../../src/ui/ui.ts'
 import { bulletinOf, parseText, textOf } from '../core/bulletin/corpus.ts'
 import { put, update } from '../support/approved-machine.ts'
 import { aSession, machineOf, outcomesOf, RUN_OPTIONS, rehearse } from '../support/built-in.ts'
 import { liveThrough, textAt } from '../support/kill.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { withLook } from '../support/with-look.ts'
 
 /* The built-in machine is a Qubes 4.2 on which Xen 4.17.4-4 of QSB-103 waits for the restart. */
 
@@ -116,6 +118,7 @@ describe('the question', () => {
     const asking = { ...ui, ask }
     const report = await confirmUpdate({
       host,
+      dom0: observeDom0(host),
       ui: asking,
       store: makeMemoryStore(asking),
       options: { ...RUN_OPTIONS, bulletin: null },
@@ -144,7 +147,7 @@ describe('the question', () => {
       const store = makeMemoryStore(ui)
       const options = { ...RUN_OPTIONS, bulletin: null }
       const context = { host, ui, store, options, session: aSession(), simulateRestart: null }
-      return (await confirmUpdate(context)).outcome
+      return (await confirmUpdate(withLook(context))).outcome
     }
     expect(await outcomeOf('110')).toBe('unmet')
     expect(await outcomeOf('none')).toBe('confirmed')
@@ -162,7 +165,7 @@ describe('the question', () => {
     const own = { ...host, readFile: silent }
     const store = makeMemoryStore(ui)
     const context = { host: own, ui, store, options, session: aSession(), simulateRestart: null }
-    expect((await confirmUpdate(context)).outcome).toBe('unknown')
+    expect((await confirmUpdate(withLook(context))).outcome).toBe('unknown')
     expect(ui.asked).toEqual([])
   })
 
@@ -193,6 +196,7 @@ describe('the question', () => {
     const store = makeMemoryStore(ui)
     const report = await confirmUpdate({
       host,
+      dom0: observeDom0(host),
       ui,
       store,
       options,

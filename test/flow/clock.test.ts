@@ -3,6 +3,7 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
 import { bootMachine, restartMachine } from '../../src/host/simulated/power.ts'
 import { observeBaseline } from '../../src/observe/baseline.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeSealOutcome } from '../../src/observe/seal-outcome.ts'
 import { aSession, machineOf } from '../support/built-in.ts'
 
@@ -12,10 +13,10 @@ const YEAR_MS = 365 * 24 * 3600 * 1000
 async function afterBoot(boot: (machine: SimMachine) => void) {
   const machine = machineOf('clean-update')
   const host = makeSimulatedHost(machine)
-  const session = aSession({ baseline: await observeBaseline(host, [13, 17, 18, 19]) })
+  const session = aSession({ baseline: await observeBaseline(observeDom0(host), [13, 17, 18, 19]) })
   expect(session.baseline?.sealedFiles.length).toBeGreaterThan(0)
   boot(machine)
-  return observeSealOutcome(host, session)
+  return observeSealOutcome(observeDom0(host), session)
 }
 
 /** Every sealed file gets a time of its own, by a clock that is wrong. */
@@ -55,7 +56,7 @@ describe('whether AEM sealed in this boot, by whatever clock', () => {
   it('without a session nothing is said', async () => {
     const machine = machineOf('clean-update')
     restartMachine(machine)
-    const { sealedInThisBoot } = await observeSealOutcome(makeSimulatedHost(machine), null)
+    const { sealedInThisBoot } = await observeSealOutcome(observeDom0(makeSimulatedHost(machine)), null)
     expect(sealedInThisBoot).toBeNull()
   })
 })

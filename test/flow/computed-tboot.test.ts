@@ -5,6 +5,7 @@ import { ABSENT, type Host } from '../../src/host/host.ts'
 import { INTERNAL, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeNextBoot, observePrediction } from '../../src/observe/prediction.ts'
 import { tbootWith } from '../core/launch/tboot-image.ts'
 import { machineOf } from '../support/built-in.ts'
@@ -33,7 +34,7 @@ async function predict17(tboot: Uint8Array) {
   const machine = machineOf('clean-update')
   withCapabilitiesEvent(machine)
   bootFilesOf(machine).set('tboot.gz', { bytes: tboot, mtimeMs: machine.nowMs })
-  const { raw, place } = await observeNextBoot(makeSimulatedHost(machine), [17, 18, 19])
+  const { raw, place } = await observeNextBoot(observeDom0(makeSimulatedHost(machine)), [17, 18, 19])
   return { ...raw.pcrs.find(({ index }) => index === 17), isMleComputed: place.isMleComputed }
 }
 
@@ -60,14 +61,14 @@ describe('PCR 17 of another tboot', () => {
       ...real,
       readFile: async (path) => (path === '/proc/stat' ? ABSENT : real.readFile(path)),
     }
-    const { raw } = await observeNextBoot(host, [17, 18, 19])
+    const { raw } = await observeNextBoot(observeDom0(host), [17, 18, 19])
     for (const index of [17, 18])
       expect(raw.pcrs.find((pcr) => pcr.index === index)).toMatchObject({
         predicted: null,
         reason: expect.stringContaining('could not be told'),
       })
     // The policy of PCR 18 may be tboot's own; PCR 19 is predicted all the same.
-    const { outcome, prediction } = await observePrediction(host, [17, 18, 19])
+    const { outcome, prediction } = await observePrediction(observeDom0(host), [17, 18, 19])
     expect(prediction.pcrs.map(({ predicted }) => predicted !== null)).toEqual([false, false, true])
     expect(outcome).toBe('partial')
   })
@@ -85,7 +86,7 @@ it('a tboot that was installed since this boot began is not shown to be the one 
     const machine = machineOf('clean-update')
     withCapabilitiesEvent(machine)
     change(machine)
-    const { raw } = await observeNextBoot(makeSimulatedHost(machine), [17, 18, 19])
+    const { raw } = await observeNextBoot(observeDom0(makeSimulatedHost(machine)), [17, 18, 19])
     return raw.pcrs.find(({ index }) => index === 17)
   }
   expect((await predicted(() => undefined))?.predicted).toMatch(/^[0-9a-f]{64}$/)
@@ -113,7 +114,7 @@ it('a second tboot of the same package is not the one of this boot', async () =>
   const evil = text.replaceAll('multiboot\t/tboot.gz', 'multiboot\t/tboot-old.gz')
   expect(evil).not.toBe(text)
   bootFilesOf(machine).set('grub2/grub.cfg', { ...file, bytes: Buffer.from(evil, 'latin1') })
-  const { raw } = await observeNextBoot(makeSimulatedHost(machine), [17, 18, 19])
+  const { raw } = await observeNextBoot(observeDom0(makeSimulatedHost(machine)), [17, 18, 19])
   expect(raw.pcrs.find(({ index }) => index === 17)).toMatchObject({ predicted: null, code: 'tboot-changed' })
 })
 
@@ -123,7 +124,7 @@ it('a Xen that carries an MLE header too, as that of TrenchBoot does, is hashed 
     void bootFilesOf(machine).set(name, { bytes, mtimeMs: machine.nowMs })
   put(XEN_IMAGE, tbootWith(ASKED))
   const isComputed = async (): Promise<boolean> =>
-    (await observeNextBoot(makeSimulatedHost(machine), [17, 18])).place.isMleComputed
+    (await observeNextBoot(observeDom0(makeSimulatedHost(machine)), [17, 18])).place.isMleComputed
   put('tboot.gz', tbootWith(ASKED))
   expect(await isComputed()).toBe(true)
   // As TrenchBoot's 19_linux_xen_trenchboot writes it for BIOS (TrenchBoot/qubes-antievilmaid 18a0a74).
@@ -137,7 +138,7 @@ it('a Xen that carries an MLE header too, as that of TrenchBoot does, is hashed 
 }
 `
   put('grub2/grub.cfg', Buffer.from(entry))
-  const { place } = await observeNextBoot(makeSimulatedHost(machine), [17, 18])
+  const { place } = await observeNextBoot(observeDom0(makeSimulatedHost(machine)), [17, 18])
   expect(place.launch.next.entry).toMatchObject({ flavour: 'trenchboot' })
   expect(place.launch.tboot).not.toBeNull()
   expect(place.isMleComputed).toBe(false)

@@ -8,6 +8,7 @@ import { INTERNAL, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
@@ -32,7 +33,12 @@ async function verify(approve = false) {
   const { bootId } = await observeMachine(host)
   const at = host.now().toISOString()
   const approved = approve ? { at, bootId, pcrs: machine.pcrs.sha256 ?? {} } : null
-  return rememberVerification(host, store, await observeVerification(host, null), approved)
+  return rememberVerification(
+    observeDom0(host),
+    store,
+    await observeVerification(observeDom0(host), null),
+    approved,
+  )
 }
 
 function ledger(): DeviceLedger {
@@ -76,7 +82,7 @@ describe('the list of devices across boots', () => {
     bootFrom(INTERNAL.uuid)
     await verify(true)
     bootFrom(STICK.uuid)
-    const results = await observeVerification(makeSimulatedHost(machine), STICK.suffix)
+    const results = await observeVerification(observeDom0(makeSimulatedHost(machine)), STICK.suffix)
     expect(results).toMatchObject([{ ok: true }])
     await verify()
     expect(workOf('aem.stick')).toMatchObject({ state: 'to-do' })

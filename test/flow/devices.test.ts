@@ -8,6 +8,7 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { withLook } from '../support/with-look.ts'
 
 function contextWith(fail: (own: Host) => Partial<Host>) {
   const own = makeSimulatedHost(machineOf('clean-update'))
@@ -33,7 +34,7 @@ const hiddenDirectory = (own: Host): Partial<Host> => ({
 
 describe('next-device', () => {
   it('says that there is no other device only where all could be listed', async () => {
-    const report = await nextDevice(contextWith(() => ({})))
+    const report = await nextDevice(withLook(contextWith(() => ({}))))
     expect(report).toMatchObject({ outcome: 'none-left', session: { devicesLeft: [] } })
   })
 
@@ -41,7 +42,7 @@ describe('next-device', () => {
     ['lsblk does not answer', silentLsblk],
     ["dom0's directories cannot be listed", hiddenDirectory],
   ])('says that it is not known where %s', async (_what, fail) => {
-    const report = await nextDevice(contextWith(fail))
+    const report = await nextDevice(withLook(contextWith(fail)))
     expect(report).toMatchObject({ outcome: 'unknown', session: { devicesLeft: null } })
     expect(report.message.what).toContain('not known')
     expect(report.message.tone).toBe('attention')
@@ -49,17 +50,17 @@ describe('next-device', () => {
 
   it('ends the session with attention, not with done', async () => {
     const context = contextWith(silentLsblk)
-    const report = await finish({ ...context, session: { ...context.session, devicesLeft: null } })
+    const report = await finish(withLook({ ...context, session: { ...context.session, devicesLeft: null } }))
     expect(report.outcome).toBe('not-verified')
     expect(report.message.what).toContain('further AEM devices is not known')
-    const good = await finish({ ...context, session: { ...context.session, devicesLeft: [] } })
+    const good = await finish(withLook({ ...context, session: { ...context.session, devicesLeft: [] } }))
     expect(good.outcome).toBe('finished')
   })
 })
 
 it('does not say that AEM was never set up where no device could be listed', async () => {
   const context = contextWith((own) => ({ ...silentLsblk(own), ...hiddenDirectory(own) }))
-  const report = await detectAem(context)
+  const report = await detectAem(withLook(context))
   expect(report.outcome).toBe('unknown')
   expect(report.message.what).toContain('lsblk')
 })

@@ -11,12 +11,14 @@ import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeBaseline } from '../../src/observe/baseline.ts'
 import { observeConfirmedPackages } from '../../src/observe/confirmed-packages.ts'
 import { observeDevices } from '../../src/observe/devices.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeExplanation } from '../../src/observe/explanation.ts'
 import { observeEntries } from '../../src/observe/launch.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observeNewest } from '../../src/observe/packages.ts'
 import { aSession, machineOf, outcomesOf, RUN_OPTIONS, rehearse } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { withLook } from '../support/with-look.ts'
 
 const AT = '2024-07-16T12:00:00.000Z'
 /** What an earlier session confirmed: a Xen newer than the one that is installed now. */
@@ -35,7 +37,7 @@ function contextWith(
 describe('confirm-update of an older, well signed Xen', () => {
   it('is no update for --yes: it names both versions and stops', async () => {
     const context = contextWith({ '*': 'yes' }, seen(CONFIRMED))
-    const report = await confirmUpdate(context)
+    const report = await confirmUpdate(withLook(context))
     expect(report.outcome).toBe('downgrade')
     expect(report.message.what).toContain('xen-hypervisor 2001:4.17.4-4.fc37, which was 2001:4.17.4-6.fc37')
     expect(report.message.tone).toBe('alarm')
@@ -45,21 +47,21 @@ describe('confirm-update of an older, well signed Xen', () => {
 
   it('is asked of nobody where nobody can answer', async () => {
     const context = contextWith({ '*': 'yes' }, seen(CONFIRMED))
-    const report = await confirmUpdate({ ...context, options: { ...RUN_OPTIONS, canAsk: false } })
+    const report = await confirmUpdate(withLook({ ...context, options: { ...RUN_OPTIONS, canAsk: false } }))
     expect(report.outcome).toBe('downgrade')
     expect(context.ui.asked).not.toContain('downgrade')
   })
 
   it('goes on where a person says that it is wanted, and is not asked again', async () => {
     const context = contextWith({ downgrade: 'yes', '*': 'yes' }, seen(CONFIRMED))
-    const report = await confirmUpdate(context)
+    const report = await confirmUpdate(withLook(context))
     expect(report.outcome).toBe('downgrade-wanted')
     expect(report.session?.expectation?.downgrades).toMatchObject([{ to: '2001:4.17.4-4.fc37' }])
-    expect((await confirmUpdate(context)).outcome).toBe('confirmed')
+    expect((await confirmUpdate(withLook(context))).outcome).toBe('confirmed')
   })
 
   it('is not confirmed while the record cannot be read', async () => {
-    const report = await confirmUpdate(contextWith({ '*': 'yes' }, unknown('damaged')))
+    const report = await confirmUpdate(withLook(contextWith({ '*': 'yes' }, unknown('damaged'))))
     expect(report.outcome).toBe('unknown')
     expect(report.message.what).toContain('versions.json')
   })
@@ -74,12 +76,12 @@ describe('confirm-update of an older, well signed Xen', () => {
         return seen({ ...answer.value, stdout: answer.value.stdout.replace('4.17.4', '4.17.5') })
       },
     } satisfies Partial<typeof context.host> & typeof context.host
-    expect((await confirmUpdate({ ...context, host })).outcome).toBe('downgrade')
+    expect((await confirmUpdate({ ...context, host, dom0: observeDom0(host) })).outcome).toBe('downgrade')
   })
 
   it('is an update where nothing newer was ever here', async () => {
     const context = contextWith({ '*': 'yes' }, undefined)
-    expect((await confirmUpdate(context)).outcome).toBe('confirmed')
+    expect((await confirmUpdate(withLook(context))).outcome).toBe('confirmed')
     const versions = await context.store.loadVersions()
     expect(versions.state === 'seen' && versions.value.packages).toContainEqual(
       expect.objectContaining({ name: 'xen-hypervisor', evr: '2001:4.17.4-4.fc37' }),
@@ -104,7 +106,7 @@ describe('after the restart', () => {
 
   /** What an earlier boot had recorded of the machine as it is. */
   async function recorded(host: Host) {
-    const baseline = await observeBaseline(host, [13, 17, 18, 19])
+    const baseline = await observeBaseline(observeDom0(host), [13, 17, 18, 19])
     return aSession({ baseline: baseline && { ...baseline, bootId: 'the boot before' } })
   }
 
@@ -113,7 +115,7 @@ describe('after the restart', () => {
     const host = makeSimulatedHost(machine)
     const session = await recorded(host)
     downgrade(machine)
-    const { verdict, reasons } = await observeExplanation(host, session, { state: 'absent' })
+    const { verdict, reasons } = await observeExplanation(observeDom0(host), session, { state: 'absent' })
     expect(verdict).toBe('unexplained')
     const found = reasons.find(({ code }) => code === 'package-downgraded')
     expect(found?.what).toContain('2001:4.17.4-4.fc37 then, 2001:4.17.4-2.fc37 now')
@@ -124,9 +126,9 @@ describe('after the restart', () => {
     const machine = machineOf('clean-update')
     const host = makeSimulatedHost(machine)
     const session = await recorded(host)
-    const { reasons } = await observeExplanation(host, session, seen(CONFIRMED))
+    const { reasons } = await observeExplanation(observeDom0(host), session, seen(CONFIRMED))
     expect(reasons.map(({ code }) => code)).toContain('package-downgraded')
-    const clean = await observeExplanation(host, session, { state: 'absent' })
+    const clean = await observeExplanation(observeDom0(host), session, { state: 'absent' })
     expect(clean.verdict).toBe('unchanged')
   })
 })
@@ -137,7 +139,7 @@ it('the newest package is the newest version, not the one that was installed las
   if (!found) throw new Error('the built-in machine has no kernel')
   const older = { ...found, evr: '1000:6.1.62-1.qubes.fc37', installedAtMs: machine.nowMs, files: new Map() }
   machine.packages.push(older)
-  expect((await observeNewest(makeSimulatedHost(machine), 'kernel'))?.evr).toBe(found.evr)
+  expect((await observeNewest(observeDom0(makeSimulatedHost(machine)), 'kernel'))?.evr).toBe(found.evr)
 })
 
 describe('of two installed kernels', () => {
@@ -159,7 +161,9 @@ describe('of two installed kernels', () => {
     const { next } = await observeEntries(host, device ?? null, machine)
     expect(next?.modules.map(({ path }) => path)).toContain(`/vmlinuz-${RELEASE}`)
     const evrOf = async (entry: typeof next) =>
-      (await observeConfirmedPackages(host, null, entry))?.packages.find(({ name }) => name === 'kernel')?.evr
+      (await observeConfirmedPackages(observeDom0(host), null, entry))?.packages.find(
+        ({ name }) => name === 'kernel',
+      )?.evr
     expect(await evrOf(next)).toBe('1000:6.6.36-1.qubes.fc37')
     expect(await evrOf(null)).toBe('1000:6.9.2-1.qubes.fc37')
   })
@@ -175,7 +179,7 @@ describe('of two installed kernels', () => {
     })
     const outcomeOf = async (release: string) => {
       const own = { ...context, host: running(release), simulateRestart: null }
-      return (await confirmUpdate(own)).outcome
+      return (await confirmUpdate(withLook(own))).outcome
     }
     expect(await outcomeOf(RELEASE)).toBe('confirmed')
     expect(await outcomeOf('6.9.2-1.qubes.fc37.x86_64')).toBe('downgrade')
@@ -193,6 +197,7 @@ describe('confirm-update, where Xen was replaced without a newer package', () =>
     const host = makeSimulatedHost(machine)
     return confirmUpdate({
       host,
+      dom0: observeDom0(host),
       ui,
       store,
       options: RUN_OPTIONS,

@@ -3,6 +3,7 @@ import type { Host } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine } from '../../src/host/simulated/model.ts'
 import { findBootedDevice, observeDevices } from '../../src/observe/devices.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeChangedLines } from '../../src/observe/entry-lines.ts'
 import { observeBootDeviceLaunch, observeEntries } from '../../src/observe/launch.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
@@ -65,7 +66,7 @@ describe('the files of the next boot', () => {
 describe('the entry that boots next', () => {
   it('is made again by no dom0 where there is none, or no device', async () => {
     const host = makeSimulatedHost(machineOf('clean-update'))
-    const { place } = await observeNextBoot(host, [17, 18, 19])
+    const { place } = await observeNextBoot(observeDom0(host), [17, 18, 19])
     expect(await isEntryRegenerated(host, place)).toBe(true)
     expect(await isEntryRegenerated(host, { ...place, device: null })).toBeNull()
     const launch = { ...place.launch, next: { entry: null, why: 'no entry' } }

@@ -12,6 +12,7 @@ import { installInitramfsInput, installXen } from '../../src/host/simulated/buil
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeExplanation } from '../../src/observe/explanation.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observePrediction } from '../../src/observe/prediction.ts'
@@ -44,7 +45,7 @@ async function explain(
   versions: Seen<Versions> = ABSENT,
   told: Partial<Host> = {},
 ) {
-  return observeExplanation({ ...makeSimulatedHost(machine), ...told }, session, versions)
+  return observeExplanation(observeDom0({ ...makeSimulatedHost(machine), ...told }), session, versions)
 }
 
 const codesOf = ({ reasons }: { reasons: readonly { code: string }[] }) => reasons.map(({ code }) => code)
@@ -118,7 +119,7 @@ describe('a prediction that came true', () => {
   async function tampered(vouched: boolean | null) {
     const { machine, session } = await started()
     append(machine, INITRAMFS)
-    const { prediction } = await observePrediction(makeSimulatedHost(machine), [13, 17, 18, 19])
+    const { prediction } = await observePrediction(observeDom0(makeSimulatedHost(machine)), [13, 17, 18, 19])
     restartMachine(machine)
     expect(prediction.pcrs.find(({ index }) => index === 19)?.predicted).toBe(machine.pcrs.sha256?.[19])
     const pcrs = prediction.pcrs.map((pcr) => ({ ...pcr, vouched: vouched ?? pcr.vouched }))

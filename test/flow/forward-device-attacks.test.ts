@@ -17,6 +17,7 @@ import {
   sha256,
 } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
@@ -46,7 +47,12 @@ async function verify(approve: boolean): Promise<void> {
   const { bootId } = await observeMachine(host)
   const approved = approve ? { at: host.now().toISOString(), bootId, pcrs: machine.pcrs.sha256 ?? {} } : null
   const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-  await rememberVerification(host, store, await observeVerification(host, null), approved)
+  await rememberVerification(
+    observeDom0(host),
+    store,
+    await observeVerification(observeDom0(host), null),
+    approved,
+  )
 }
 
 async function run(flow: Flow, device = 'aem.stick', goesOn = 'no') {

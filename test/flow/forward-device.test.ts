@@ -14,6 +14,7 @@ import { INTERNAL, installXen, NEW_XEN, STICK, XEN_IMAGE } from '../../src/host/
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observeStatus } from '../../src/observe/status.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
@@ -50,7 +51,12 @@ async function verify(approve: boolean) {
   const { bootId } = await observeMachine(host)
   const approved = approve ? { at: host.now().toISOString(), bootId, pcrs: machine.pcrs.sha256 ?? {} } : null
   const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-  return rememberVerification(host, store, await observeVerification(host, null), approved)
+  return rememberVerification(
+    observeDom0(host),
+    store,
+    await observeVerification(observeDom0(host), null),
+    approved,
+  )
 }
 
 async function run(
@@ -77,7 +83,7 @@ async function workOf(label: string) {
 async function sealedForOf(label: string) {
   const host = makeSimulatedHost(machine)
   const look = await makeDirectoryStore(host, DEFAULT_STATE_DIR).loadDevices()
-  const { devices } = await observeStatus(host, listForwardValues(null, look))
+  const { devices } = await observeStatus(observeDom0(host), listForwardValues(null, look))
   return devices.find((device) => device.label === label)?.binding
 }
 

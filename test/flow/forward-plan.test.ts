@@ -4,6 +4,7 @@ import { observeForwardReadiness } from '../../src/flow/seal/forward-plan.ts'
 import { ABSENT, type Host, seen } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { SELECTED_PCRS, type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observePrediction } from '../../src/observe/prediction.ts'
 import { rememberSrkPassword } from '../../src/observe/srk-password.ts'
 import { aSession, machineOf } from '../support/built-in.ts'
@@ -77,7 +78,7 @@ async function look(story: Story) {
   }
   if (story.typed !== undefined) rememberSrkPassword(host, Buffer.from(story.typed))
   const session = aSession({ prediction: story.prediction ?? null })
-  const { checks, plan } = await observeForwardReadiness(host, session, { state: 'absent' })
+  const { checks, plan } = await observeForwardReadiness(observeDom0(host), session, { state: 'absent' })
   const check = (id: string) => checks.find((one) => one.id === id)
   return { check, plan, calls, works }
 }
@@ -288,7 +289,7 @@ describe('what a forward seal is made from', () => {
   async function predicted(change: (machine: SimMachine) => void = () => {}) {
     const machine = machineOf('clean-update')
     change(machine)
-    return (await observePrediction(makeSimulatedHost(machine), SELECTED_PCRS)).prediction
+    return (await observePrediction(observeDom0(makeSimulatedHost(machine)), SELECTED_PCRS)).prediction
   }
 
   it('are the predicted registers, and the token of a device that the TPM expects', async () => {

@@ -6,6 +6,7 @@ import type { FileDigests } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { observeBootDevice } from '../../src/observe/boot-device.ts'
 import { findBootedDevice, observeDevices } from '../../src/observe/devices.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { HASH_LIMITS, makeHashBudget } from '../../src/observe/hash-budget.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { machineOf, outcomesOf, rehearse } from '../support/built-in.ts'
@@ -73,7 +74,7 @@ describe('a boot device that carries more than is hashed', () => {
     const host = makeSimulatedHost(machine)
     const facts = await observeMachine(host)
     const device = findBootedDevice(await observeDevices(host, facts), facts.aemUuid)
-    const { checks, isOpen } = await observeBootDevice(host, device, facts.xen.buildId)
+    const { checks, isOpen } = await observeBootDevice(observeDom0(host), device, facts.xen.buildId)
     expect(decideBootDevice({ present: true, isOpen }, checks)).toBe('unknown')
     const unknown = checks.filter(({ state }) => state === 'unknown')
     expect(unknown).toHaveLength(1)

@@ -9,6 +9,7 @@ import { NEW_XEN, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { type ObservedGround, observeGround, observeGroundDifferences } from '../../src/observe/ground.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
@@ -267,7 +268,12 @@ describe('the list of devices', () => {
     const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
     const { bootId } = await observeMachine(host)
     const accepted = { at: host.now().toISOString(), bootId, pcrs: machine.pcrs.sha256 ?? {} }
-    await rememberVerification(host, store, await observeVerification(host, null), accepted)
+    await rememberVerification(
+      observeDom0(host),
+      store,
+      await observeVerification(observeDom0(host), null),
+      accepted,
+    )
     const ledger = await loadLedger(machine)
     expect(Date.parse(ledger.devices[0]?.approved?.at ?? '')).toBeGreaterThanOrEqual(Date.parse(accepted.at))
     expect(ledger.devices[0]?.approved?.files.find(({ role }) => role === 'xen')?.isMeasured).toBe(false)
@@ -285,7 +291,12 @@ describe('the list of devices', () => {
     expect(isSecretShown(machine)).toBe(true)
     const host = makeSimulatedHost(machine)
     const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-    await rememberVerification(host, store, await observeVerification(host, null), null)
+    await rememberVerification(
+      observeDom0(host),
+      store,
+      await observeVerification(observeDom0(host), null),
+      null,
+    )
     const [own] = (await loadLedger(machine)).devices
     const digest = sha256(bootFilesOf(machine).get(INITRAMFS)!.bytes)
     expect(own?.verified?.bootId).toBe((await observeMachine(host)).bootId)
@@ -331,7 +342,7 @@ describe('what differs from the approved boot', () => {
     restartMachine(machine)
     const host = makeSimulatedHost(machine)
     const look = { state: 'read', ledger: await loadLedger(machine) } as const
-    return observeGroundDifferences(host, change(await observeGround(host, look)))
+    return observeGroundDifferences(host, change(await observeGround(observeDom0(host), look)))
   }
   const withFacts = (facts: Partial<ObservedGround['facts']>) =>
     traced((observed) => ({ ...observed, facts: { ...observed.facts, ...facts } }))

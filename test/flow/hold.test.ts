@@ -14,6 +14,7 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
 import { bootMachine, isSealAsked, startSeal } from '../../src/host/simulated/power.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeGate } from '../../src/observe/gate.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { HOLD_DROP_IN } from '../../src/paths.ts'
@@ -45,7 +46,7 @@ async function play(story: Story) {
   const store = makeMemoryStore(ui)
   const gate: string[] = []
   const askGate = async (): Promise<boolean> => {
-    const { bootId, ...decision } = await observeGate(host, () => store.load())
+    const { bootId, ...decision } = await observeGate(observeDom0(host), () => store.load())
     gate.push(decision.mayRun ? decision.rule : decision.reason)
     if (decision.mayRun) return true
     const at = host.now().toISOString()

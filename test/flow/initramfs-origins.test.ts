@@ -3,6 +3,7 @@ import type { RawDifference } from '../../src/core/initramfs/compare-images.ts'
 import { MAX_DIFFERENCES } from '../../src/core/initramfs/reproduction.ts'
 import type { TreeEntry } from '../../src/core/initramfs/tree.ts'
 import { type Host, seen } from '../../src/host/host.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeOrigins } from '../../src/observe/initramfs-origins.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
 
@@ -42,21 +43,23 @@ function differs(path: string, changes: Partial<RawDifference> = {}): RawDiffere
 describe('an entry is packaged', () => {
   it('where its bytes are those that its package has for dom0 of that path', async () => {
     const { host } = dom0({ '/usr/bin/bash': BASH }, [line('/usr/bin/bash')])
-    expect(await observeOrigins(host, [differs('usr/bin/bash')])).toEqual([
+    expect(await observeOrigins(observeDom0(host), [differs('usr/bin/bash')])).toEqual([
       { path: 'usr/bin/bash', change: 'content', origin: 'packaged', package: 'bash 0:5.2.15-2.fc37' },
     ])
   })
 
   it('where its package lists it without /usr, which is a link', async () => {
     const { host } = dom0({ '/usr/bin/bash': BASH }, [line('/bin/bash')])
-    expect(await observeOrigins(host, [differs('usr/bin/bash')])).toMatchObject([{ origin: 'packaged' }])
+    expect(await observeOrigins(observeDom0(host), [differs('usr/bin/bash')])).toMatchObject([
+      { origin: 'packaged' },
+    ])
   })
 
   it('of the checked image where only that one has it', async () => {
     const { host } = dom0({ '/usr/bin/bash': BASH }, [line('/usr/bin/bash')])
     const added = { change: 'added', fresh: null } as const
     expect(
-      await observeOrigins(host, [
+      await observeOrigins(observeDom0(host), [
         differs('usr/bin/bash', { ...added, checked: entry(OURS) }),
         differs('usr/bin/bash', added),
       ]),
@@ -65,7 +68,7 @@ describe('an entry is packaged', () => {
 
   it('and each package is asked for its files once', async () => {
     const { host, calls } = dom0({ '/usr/bin/bash': BASH, '/usr/bin/sh': BASH }, [line('/usr/bin/bash')])
-    await observeOrigins(host, [differs('usr/bin/bash'), differs('usr/bin/sh')])
+    await observeOrigins(observeDom0(host), [differs('usr/bin/bash'), differs('usr/bin/sh')])
     expect(calls.filter((call) => call.startsWith('rpm-files'))).toEqual(['rpm-files bash'])
   })
 })
@@ -88,12 +91,14 @@ describe('an entry is not packaged', () => {
     ['no digest in its package', line('/usr/bin/bash', ''), differs('usr/bin/bash', { fresh: entry('') })],
   ])('with %s', async (_, file, difference) => {
     const { host } = dom0({ '/usr/bin/bash': BASH }, [file])
-    expect(await observeOrigins(host, [difference])).toMatchObject([{ origin: 'unknown', package: null }])
+    expect(await observeOrigins(observeDom0(host), [difference])).toMatchObject([
+      { origin: 'unknown', package: null },
+    ])
   })
 
   it('without an owner, nor with a name that is no path, nor in the early archive', async () => {
     const { host, calls } = dom0({}, [])
-    const origins = await observeOrigins(host, [
+    const origins = await observeOrigins(observeDom0(host), [
       differs('usr/bin/own'),
       differs('usr/bin/a\nb'),
       differs('early:kernel/x86/microcode/GenuineIntel.bin'),
@@ -113,7 +118,7 @@ it('what nobody can account for is told first, and no more than the first ones',
   const { host } = dom0({ '/usr/bin/bash': BASH }, [line('/usr/bin/bash')])
   const many = Array.from({ length: MAX_DIFFERENCES }, (_, at) => differs(`usr/lib/own-${at}`))
   const added = differs('usr/bin/evil', { change: 'added', fresh: null })
-  const told = await observeOrigins(host, [differs('usr/bin/bash'), ...many, added])
+  const told = await observeOrigins(observeDom0(host), [differs('usr/bin/bash'), ...many, added])
   expect(told).toHaveLength(MAX_DIFFERENCES)
   expect(told[0]).toMatchObject({ path: 'usr/bin/evil', origin: 'unknown' })
   expect(told.at(-1)).toMatchObject({ path: 'usr/bin/bash', origin: 'packaged' })

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { installXen } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
 import { NEXT_XEN } from '../support/approved-machine.ts'
 import { machineOf } from '../support/built-in.ts'
@@ -127,9 +128,9 @@ describe.each(STORIES)('killed anywhere while %s', (_what, story, { atLeast, boo
     const isOutdated = story.beforeRestart !== undefined
     const alarm = isOutdated ? new RegExp(FALSE_ALARM.source.replace('|no longer fits', '')) : FALSE_ALARM
     expect(undisturbed.said).not.toMatch(alarm)
-    expect(await observeVerification(makeSimulatedHost(undisturbed.machine), null)).toMatchObject([
-      { ok: true },
-    ])
+    expect(
+      await observeVerification(observeDom0(makeSimulatedHost(undisturbed.machine)), null),
+    ).toMatchObject([{ ok: true }])
 
     const places = undisturbed.killPoints
     expect(places.length).toBeGreaterThan(atLeast.places)

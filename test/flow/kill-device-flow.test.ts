@@ -12,6 +12,7 @@ import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { findDevice, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
@@ -51,7 +52,12 @@ async function makeReady(): Promise<SimMachine> {
   const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
   const { bootId } = await observeMachine(host)
   const approved = { at: host.now().toISOString(), bootId, pcrs: machine.pcrs.sha256 ?? {} }
-  await rememberVerification(host, store, await observeVerification(host, null), approved)
+  await rememberVerification(
+    observeDom0(host),
+    store,
+    await observeVerification(observeDom0(host), null),
+    approved,
+  )
   const session = startSession({
     id: SESSION_ID,
     now: host.now(),

@@ -6,6 +6,7 @@ import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
 import { observeConfirmedPackages } from '../../src/observe/confirmed-packages.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeOwner } from '../../src/observe/owner.ts'
 import {
   explainUnreadTrustedKeys,
@@ -13,7 +14,6 @@ import {
   observeNewest,
   observeSigner,
   observeTrustedKeys,
-  observeTrustedKeysFile,
 } from '../../src/observe/packages.ts'
 import { TRUSTED_KEYS_FILE } from '../../src/paths.ts'
 import { machineOf } from '../support/built-in.ts'
@@ -22,7 +22,8 @@ import { makeFakeHost } from '../support/fake-host.ts'
 /** Who brought a boot file of dom0, as rpm tells it, on the built-in machine. */
 
 const updated = (): SimMachine => machineOf('clean-update')
-const ownerOf = (machine: SimMachine, path: string) => observeOwner(makeSimulatedHost(machine), path, [])
+const ownerOf = (machine: SimMachine, path: string) =>
+  observeOwner(observeDom0(makeSimulatedHost(machine)), path, [])
 
 function append(machine: SimMachine, name: string, text: string): void {
   const file = bootFilesOf(machine).get(name)!
@@ -62,7 +63,11 @@ describe('the owner of a boot file', () => {
     const machine = updated()
     const { keyId } = machine.packages.find(({ name }) => name === 'xen-hypervisor')!
     const stdout = `Header V4 RSA/SHA256 Signature, key ID ${keyId.slice(-8)}: BAD\n`
-    const owner = await observeOwner(answering(machine, 'rpm-signature', { exit: 0, stdout }), path, [])
+    const owner = await observeOwner(
+      observeDom0(answering(machine, 'rpm-signature', { exit: 0, stdout })),
+      path,
+      [],
+    )
     expect(owner).toMatchObject({ signer: expect.any(String), signerKnown: false })
   })
 
@@ -81,7 +86,7 @@ describe('the owner of a boot file', () => {
     const files = new Map([[path, 'b'.repeat(64)]])
     machine.packages = [{ ...xen, evr: '2001:4.17.4-9.fc37', files }, ...machine.packages]
     const found = await observeOwner(
-      answering(machine, 'rpm-owner', { exit: 0, stdout: owner.value.stdout }),
+      observeDom0(answering(machine, 'rpm-owner', { exit: 0, stdout: owner.value.stdout })),
       path,
       [],
     )
@@ -90,7 +95,7 @@ describe('the owner of a boot file', () => {
 
   it('is nobody where its package has no digest of it', async () => {
     const host = answering(updated(), 'rpm-files', { exit: 0, stdout: '' })
-    expect(await observeOwner(host, path, [])).toBeNull()
+    expect(await observeOwner(observeDom0(host), path, [])).toBeNull()
   })
 
   it('is told to have another file where that one was changed, and not where another was', async () => {
@@ -112,8 +117,8 @@ describe('the integrity of a package', () => {
       '',
     ].join('\n')
     const host = answering(updated(), 'rpm-verify', { exit: 1, stdout })
-    const xen = (await observeNewest(host, 'xen-hypervisor'))!
-    const { changedFiles } = await observeIntegrity(host, xen, [])
+    const xen = (await observeNewest(observeDom0(host), 'xen-hypervisor'))!
+    const { changedFiles } = await observeIntegrity(observeDom0(host), xen, [])
     expect(changedFiles?.map(({ path }) => path)).toEqual([`/boot/${XEN_IMAGE}`])
   })
 })
@@ -124,16 +129,16 @@ describe('the newest installed version of a package', () => {
     const kernel = machine.packages.find(({ name }) => name === 'kernel')!
     const older = { ...kernel, evr: '1000:6.6.4-1.qubes.fc37' }
     machine.packages = [kernel, older, ...machine.packages.filter((item) => item !== kernel)]
-    expect((await observeNewest(makeSimulatedHost(machine), 'kernel'))?.evr).toBe(kernel.evr)
-    expect(await observeNewest(makeSimulatedHost(machine), 'kernel-latest')).toBeNull()
+    expect((await observeNewest(observeDom0(makeSimulatedHost(machine)), 'kernel'))?.evr).toBe(kernel.evr)
+    expect(await observeNewest(observeDom0(makeSimulatedHost(machine)), 'kernel-latest')).toBeNull()
   })
 })
 
 describe('the signature of a package', () => {
   const signatureOf = async (machine: SimMachine, stdout: string) => {
     const host = answering(machine, 'rpm-signature', { exit: 0, stdout })
-    const xen = (await observeNewest(host, 'xen-hypervisor'))!
-    return (await observeSigner(host, xen, [])).signature
+    const xen = (await observeNewest(observeDom0(host), 'xen-hypervisor'))!
+    return (await observeSigner(observeDom0(host), xen, [])).signature
   }
   const line = (answer: string) => `Header V4 RSA/SHA256 Signature, key ID 8e34d89f: ${answer}\n`
 
@@ -147,14 +152,14 @@ describe('the signature of a package', () => {
 
   it('is not looked for where there is none', async () => {
     const host = makeSimulatedHost(updated())
-    const xen = { ...(await observeNewest(host, 'xen-hypervisor'))!, signatureKeyId: null }
-    expect((await observeSigner(host, xen, [])).signature).toBe('unsigned')
+    const xen = { ...(await observeNewest(observeDom0(host), 'xen-hypervisor'))!, signatureKeyId: null }
+    expect((await observeSigner(observeDom0(host), xen, [])).signature).toBe('unsigned')
   })
 })
 
 describe('the packages that an update is confirmed by', () => {
   const namesOf = async (host: Host) => {
-    const found = await observeConfirmedPackages(host, null)
+    const found = await observeConfirmedPackages(observeDom0(host), null)
     return found?.packages.map(({ name, component }) => `${name} ${component}`)
   }
 
@@ -192,7 +197,7 @@ describe("the user's further signers", () => {
     const readFile: Host['readFile'] = async (path) =>
       content === 'unreadable' && path === TRUSTED_KEYS_FILE ? unknown('x') : real.readFile(path)
     const host = { ...real, readFile }
-    return [await observeTrustedKeysFile(host), await observeTrustedKeys(host)]
+    return [await observeDom0(host).trustedKeys(), await observeTrustedKeys(observeDom0(host))]
   }
 
   it('are those of the file', async () => {

@@ -4,6 +4,7 @@ import { type Host, unknown } from '../../src/host/host.ts'
 import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeNextBoot } from '../../src/observe/prediction.ts'
 import { machineOf } from '../support/built-in.ts'
 
@@ -14,7 +15,7 @@ const GRUB = 'grub2/grub.cfg'
 
 async function imagesOf(machine: SimMachine, change: Partial<Host> = {}) {
   const host = { ...makeSimulatedHost(machine), ...change }
-  return (await observeNextBoot(host, [17, 18, 19])).place.launch.images
+  return (await observeNextBoot(observeDom0(host), [17, 18, 19])).place.launch.images
 }
 
 const WITHOUT_BYTES: Partial<Host> = { openFile: async () => unknown('not recorded') }

@@ -21,6 +21,7 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeDevices } from '../../src/observe/devices.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observeRefresh } from '../../src/observe/refresh.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
@@ -314,7 +315,7 @@ describe('a stick that is not the one that was seen before', () => {
     const device = devices.find(({ label }) => label === 'aem.stick')!
     const empty = emptyDeviceLedger('2024-07-17T09:00:00.000Z')
     const ledger = { ...empty, devices: [{ ...findLedgerDevice(empty, 'aem.stick'), uuid }] }
-    const { checks } = await observeRefresh(host, device, { state: 'read', ledger })
+    const { checks } = await observeRefresh(observeDom0(host), device, { state: 'read', ledger })
     return checks.find(({ id }) => id === 'device-known')
   }
 
@@ -340,7 +341,7 @@ it('a stick gets the configuration of the kernel too, which AEM looks at', async
   const host = makeSimulatedHost(machine)
   const devices = await observeDevices(host, await observeMachine(host))
   const device = devices.find(({ label }) => label === 'aem.stick')!
-  const { plan } = await observeRefresh(host, device, { state: 'absent' })
+  const { plan } = await observeRefresh(observeDom0(host), device, { state: 'absent' })
   expect(plan.copies.map(({ name: one, role }) => [one, role])).toContainEqual([name, 'config'])
   const { result } = await refresh(machine)
   expect(outcomesOf(result)).toEqual(['check-refresh: refresh', 'refresh-device: refreshed'])
@@ -352,7 +353,7 @@ it('a stick whose file system cannot be opened is blocked by that', async () => 
   const host: Host = { ...real, openMedia: async () => unknown('not a file system') }
   const devices = await observeDevices(host, await observeMachine(host))
   const device = devices.find(({ label }) => label === 'aem.stick')!
-  const { checks } = await observeRefresh(host, device, { state: 'absent' })
+  const { checks } = await observeRefresh(observeDom0(host), device, { state: 'absent' })
   expect(checks.find(({ id }) => id === 'device-open')).toMatchObject({ ok: false })
 })
 
@@ -366,9 +367,13 @@ it('a stick gets no file but those that are booted', async () => {
   )
   const host = makeSimulatedHost(machine)
   const devices = await observeDevices(host, await observeMachine(host))
-  const { plan } = await observeRefresh(host, devices.find(({ label }) => label === 'aem.stick')!, {
-    state: 'absent',
-  })
+  const { plan } = await observeRefresh(
+    observeDom0(host),
+    devices.find(({ label }) => label === 'aem.stick')!,
+    {
+      state: 'absent',
+    },
+  )
   expect(plan.copies.map(({ name }) => name)).not.toContain(`${XEN_IMAGE}.sig`)
 })
 
@@ -388,7 +393,9 @@ it('a look at what a stick lacks leaves it closed', async () => {
     },
   }
   const devices = await observeDevices(host, await observeMachine(host))
-  await observeRefresh(host, devices.find(({ label }) => label === 'aem.stick')!, { state: 'absent' })
+  await observeRefresh(observeDom0(host), devices.find(({ label }) => label === 'aem.stick')!, {
+    state: 'absent',
+  })
   expect(open).toBe(0)
 })
 
@@ -404,7 +411,7 @@ it.each([
   }
   const devices = await observeDevices(host, await observeMachine(host))
   const device = devices.find(({ mountPoint }) => mountPoint === '/boot')!
-  const { checks, isBooted } = await observeRefresh(host, device, { state: 'absent' })
+  const { checks, isBooted } = await observeRefresh(observeDom0(host), device, { state: 'absent' })
   expect(isBooted).toBe(true)
   expect(checks.find(({ id }) => id === 'device-writable')).toMatchObject({
     ok,
@@ -422,12 +429,18 @@ it('a stick with the initramfs of an older kernel keeps that one and gets that o
   const known = { name: INITRAMFS.slice(1), sha256: sha256(bytes) }
   const empty = emptyDeviceLedger('2024-07-17T09:00:00.000Z')
   const own = { ...findLedgerDevice(empty, 'aem.stick'), uuid: STICK.uuid, knownFiles: [known] }
-  const { plan } = await observeRefresh(host, device, { state: 'read', ledger: { ...empty, devices: [own] } })
+  const { plan } = await observeRefresh(observeDom0(host), device, {
+    state: 'read',
+    ledger: { ...empty, devices: [own] },
+  })
   const made = { kernel: '6.9.4-1.qubes.fc37.x86_64', why: 'there is none' }
   expect(plan.initramfs).toEqual([made])
   // Without its own the older kernel does not boot.
   stickOf(machine).files.delete(INITRAMFS)
-  const without = await observeRefresh(host, device, { state: 'read', ledger: { ...empty, devices: [own] } })
+  const without = await observeRefresh(observeDom0(host), device, {
+    state: 'read',
+    ledger: { ...empty, devices: [own] },
+  })
   const older = { kernel: KERNEL_RELEASE, why: 'there is none' }
   expect(without.plan.initramfs).toHaveLength(2)
   expect(without.plan.initramfs).toEqual(expect.arrayContaining([made, older]))
@@ -443,6 +456,6 @@ it.each([
   const host = makeSimulatedHost(machine)
   const devices = await observeDevices(host, await observeMachine(host))
   const device = devices.find(({ label }) => label === 'aem.stick')!
-  const { plan } = await observeRefresh(host, device, { state: 'absent' })
+  const { plan } = await observeRefresh(observeDom0(host), device, { state: 'absent' })
   expect(plan.copies.map((one) => [one.name, one.role])).toContainEqual([name, role])
 })

@@ -8,6 +8,7 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeExplanation } from '../../src/observe/explanation.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
@@ -100,7 +101,7 @@ describe('clean-update', () => {
     const outcomes = outcomesOf(result)
     expect(outcomes.filter((text) => text.startsWith('confirm-secret'))).toEqual(['confirm-secret: shown'])
     expect(outcomes.filter((text) => text.startsWith('explain'))).toEqual(['explain: explained'])
-    expect(await observeVerification(host, null)).toMatchObject([{ device: 'aem', ok: true }])
+    expect(await observeVerification(observeDom0(host), null)).toMatchObject([{ device: 'aem', ok: true }])
     expect(ui.asked).toEqual(expect.arrayContaining(['restart', 'accept-change', 'secret-shown']))
   })
 
@@ -231,7 +232,7 @@ describe('an attack on any measured file between confirmation and restart', () =
     await runFlow(postUpdate, postUpdate.start, STEPS, context)
     restartMachine(machine)
     const open = (await store.load())!
-    const explain = async () => observeExplanation(host, open, await store.loadVersions())
+    const explain = async () => observeExplanation(observeDom0(host), open, await store.loadVersions())
     expect(await explain()).toMatchObject({ verdict: 'explained', advice: [] })
     for (const device of machine.devices) device.isPresent = false
     const out = await explain()
@@ -322,7 +323,7 @@ describe('an attack whose traces are removed before anybody looks', () => {
 
 it('leaves the simulated machine consistent: what is sealed fits what is measured', async () => {
   const { machine } = await rehearse(scenario('clean-update'))
-  const [verification] = await observeVerification(makeSimulatedHost(machine), '')
+  const [verification] = await observeVerification(observeDom0(makeSimulatedHost(machine)), '')
   expect(verification?.checks.map(({ id, ok }) => `${id} ${ok}`)).toEqual(
     ['media-current', 'selection', 'policy', 'unseal-txt', 'unseal-fre', 'freshness', 'pcr13'].map(
       (id) => `${id} true`,

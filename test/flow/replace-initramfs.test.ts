@@ -4,6 +4,7 @@ import { makeDirectoryStore } from '../../src/flow/store.ts'
 import { type Host, seen } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
 import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
@@ -45,6 +46,7 @@ async function run(
   const session = aSession({ findings: { predict: { reproductions } as never } })
   const report = await replaceInitramfs({
     host,
+    dom0: observeDom0(host),
     ui,
     store,
     options: RUN_OPTIONS,
@@ -83,7 +85,15 @@ describe('the fresh initramfs', () => {
     const session = aSession({ findings: { predict: { reproductions } as never } })
     const ui = makeScriptedUi({ '*': 'yes' })
     const options = { ...RUN_OPTIONS, yes: true }
-    const report = await replaceInitramfs({ host, ui, store, options, session, simulateRestart: null })
+    const report = await replaceInitramfs({
+      host,
+      dom0: observeDom0(host),
+      ui,
+      store,
+      options,
+      session,
+      simulateRestart: null,
+    })
     expect(report.outcome).toBe('kept')
     expect(imageOf(machine)).not.toBe(FRESH.toString())
   })

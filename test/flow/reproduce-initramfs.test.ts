@@ -15,6 +15,7 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { LOADED_MODULES } from '../../src/host/simulated/initramfs.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
 import { observeDevices } from '../../src/observe/devices.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { disposeFresh, reproduceInitramfs } from '../../src/observe/initramfs.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { entry, imageWith, withBootConfig } from '../core/initramfs/image-writer.ts'
@@ -60,7 +61,12 @@ async function reproduce(
     sha256: sha256(imageOf(machine)),
     ...change,
   }
-  return { result: await reproduceInitramfs(host, request, (what) => said.push(what)), host, calls, said }
+  return {
+    result: await reproduceInitramfs(observeDom0(host), request, (what) => said.push(what)),
+    host,
+    calls,
+    said,
+  }
 }
 
 const dracutCalls = (calls: readonly CommandCall[]) =>

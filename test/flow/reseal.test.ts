@@ -9,6 +9,7 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { withLook } from '../support/with-look.ts'
 
 /** The built-in machine as a step sees it, with some looks that fail. */
 function contextWith(fail: (own: Host) => Partial<Host>) {
@@ -29,7 +30,7 @@ const isToken = (path: string): boolean => path.endsWith('/secret.fre.sealed2')
 
 describe('reseal', () => {
   it('seals, and keeps the token that it left', async () => {
-    const report = await reseal(contextWith(() => ({})))
+    const report = await reseal(withLook(contextWith(() => ({}))))
     expect(report.outcome).toBe('sealed')
     expect(report.facts.tokenRenewed).toBe(true)
     expect(report.session?.resealed?.token).toMatch(/^[0-9a-f]{64}$/)
@@ -44,7 +45,7 @@ describe('reseal', () => {
         return own.run(call, input)
       },
     }))
-    const report = await reseal(context)
+    const report = await reseal(withLook(context))
     expect(isSealed).toBe(true)
     expect(report).toMatchObject({ outcome: 'failed', facts: { tokenRenewed: null, exit: 0 } })
     expect(report.message.what).toContain('is not known')
@@ -56,20 +57,23 @@ describe('reseal', () => {
       listDirectory: async (path) =>
         path.startsWith('/var/lib/tpms/') ? unreadable : own.listDirectory(path),
     }))
-    expect(await reseal(context)).toMatchObject({ outcome: 'failed', facts: { tokenRenewed: null } })
+    expect(await reseal(withLook(context))).toMatchObject({
+      outcome: 'failed',
+      facts: { tokenRenewed: null },
+    })
   })
 })
 
 describe('gate-reseal', () => {
   it('is ready on a sound machine', async () => {
-    expect((await gateReseal(contextWith(() => ({})))).outcome).toBe('ready')
+    expect((await gateReseal(withLook(contextWith(() => ({}))))).outcome).toBe('ready')
   })
 
   it.each([13, 17, 18, 19])('is blocked while PCR %i cannot be read', async (index) => {
     const context = contextWith((own) => ({
       readFile: async (path) => (path.endsWith(`/pcr-sha256/${index}`) ? unreadable : own.readFile(path)),
     }))
-    const report = await gateReseal(context)
+    const report = await gateReseal(withLook(context))
     expect(report.outcome).toBe('blocked')
     const checks = report.facts.checks as { id: string; ok: boolean | null; detail: string }[]
     const sane = checks.find(({ id }) => id === 'pcrs-sane')
@@ -147,7 +151,7 @@ describe('a stick', () => {
       stick.mount(null)
       await vi.waitFor(() => expect(isTold(context)).toBe(true), { timeout: 20_000 })
     })
-    expect((await reseal(context)).outcome).toBe('sealed')
+    expect((await reseal(withLook(context))).outcome).toBe('sealed')
     expect(isTold(context)).toBe(true)
   })
 
@@ -166,7 +170,7 @@ describe('a stick', () => {
       },
       async () => seen(hasSealed ? after : { mountCount: 3, isJournalDirty: false }),
     )
-    await reseal(context)
+    await reseal(withLook(context))
     expect(isTold(context)).toBe(told)
   })
 
@@ -178,7 +182,7 @@ describe('a stick', () => {
       await stick.looks()
       await new Promise((resolve) => setTimeout(resolve, 4_000))
     })
-    await reseal(context)
+    await reseal(withLook(context))
     expect(isTold(context)).toBe(false)
   })
 
@@ -189,13 +193,13 @@ describe('a stick', () => {
       stick.mount(null)
       await stick.looks()
     })
-    await reseal(context)
+    await reseal(withLook(context))
     expect(isTold(context)).toBe(false)
   })
 
   it('is not spoken of where the device is built in', async () => {
     const context = contextWith(() => ({}))
-    await reseal(context)
+    await reseal(withLook(context))
     expect(context.ui.said.join('\n')).not.toMatch(/stick/i)
   })
 
@@ -215,7 +219,7 @@ describe('a stick', () => {
           return seen({ ...run.value, stdout: withoutStick(run.value.stdout) })
         },
       }))
-      expect((await verify(context)).outcome).toBe(outcome)
+      expect((await verify(withLook(context))).outcome).toBe(outcome)
       expect(context.ui.asked).toEqual(['plug-in'])
     },
   )

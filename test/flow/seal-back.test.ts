@@ -11,9 +11,11 @@ import { STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { SELECTED_PCRS, type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
 import { observeDevices } from '../../src/observe/devices.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { withLook } from '../support/with-look.ts'
 
 /* A forward seal of the built-in machine's stick, and every way back from it. */
 
@@ -66,14 +68,15 @@ async function begin(story: { isPresentState?: boolean; change?: (own: Host) => 
 
 async function sealed(story: { isPresentState?: boolean } = {}) {
   const all = await begin(story)
-  await sealForward(all.context, all.plan)
+  await sealForward(withLook(all.context), all.plan)
   const after = live(all.machine)
   expect(after).not.toEqual(all.before)
   expect(aside(all.machine)).toEqual(all.before)
   return { ...all, after, session: (await all.store.load())! }
 }
 
-const cancel = (machine: SimMachine, session: Session) => restoreSession(makeSimulatedHost(machine), session)
+const cancel = (machine: SimMachine, session: Session) =>
+  restoreSession(observeDom0(makeSimulatedHost(machine)), session)
 
 describe('a forward seal that failed on the way', () => {
   /** An exchange that fails once, at its nth call. */
@@ -92,8 +95,8 @@ describe('a forward seal that failed on the way', () => {
     ['between dom0 and the device', 2],
   ])('%s is taken back, and leaves no record', async (_when, nth) => {
     const { machine, context, plan, before } = await begin({ change: failsAt(nth) })
-    await expect(sealForward(context, plan)).rejects.toBeInstanceOf(Failure)
-    expect(await takeBack(context, plan)).toBeNull()
+    await expect(sealForward(withLook(context), plan)).rejects.toBeInstanceOf(Failure)
+    expect(await takeBack(withLook(context), plan)).toBeNull()
     expect(live(machine)).toEqual(before)
     expect(aside(machine)).toEqual({ dom0: [], device: [] })
   })
@@ -109,7 +112,7 @@ describe('a forward seal that failed on the way', () => {
           : own.listDirectory(path),
     })
     const { machine, context, plan, store, before } = await begin({ change })
-    const error = await sealForward(context, plan).catch((reason: unknown) => reason)
+    const error = await sealForward(withLook(context), plan).catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(Failure)
     expect((error as Failure).text.what).toContain('the present sealed files could not be read')
     expect([live(machine), aside(machine)]).toEqual([before, { dom0: [], device: [] }])
@@ -124,24 +127,24 @@ describe('a forward seal that failed on the way', () => {
           : own.run(call, input),
     })
     const { machine, context, plan, store, before } = await begin({ change })
-    await expect(sealForward(context, plan)).rejects.toBeInstanceOf(Failure)
+    await expect(sealForward(withLook(context), plan)).rejects.toBeInstanceOf(Failure)
     expect([aside(machine).dom0.length, await store.load()]).toEqual([expect.any(Number), null])
     expect(aside(machine).dom0).not.toEqual([])
-    expect(await takeBack(context, plan)).toBeNull()
+    expect(await takeBack(withLook(context), plan)).toBeNull()
     expect(live(machine)).toEqual(before)
     expect(aside(machine)).toEqual({ dom0: [], device: [] })
   })
 
   it('after both were switched is taken back too', async () => {
     const { machine, context, plan, before } = await sealed()
-    expect(await takeBack(context, plan)).toBeNull()
+    expect(await takeBack(withLook(context), plan)).toBeNull()
     expect(live(machine)).toEqual(before)
   })
 
   it('keeps its record where the device is gone: nothing was taken back', async () => {
     const { machine, context, plan, after } = await sealed()
     stickOf(machine).isPresent = false
-    expect(await takeBack(context, plan)).toMatchObject({ label: LABEL, uuid: STICK.uuid })
+    expect(await takeBack(withLook(context), plan)).toMatchObject({ label: LABEL, uuid: STICK.uuid })
     expect(live(machine)).toEqual(after)
   })
 
@@ -151,7 +154,7 @@ describe('a forward seal that failed on the way', () => {
   ])('keeps its record where the old files are gone from %s', async (_where, drop) => {
     const { machine, context, plan } = await sealed()
     drop(machine)
-    expect(await takeBack(context, plan)).toMatchObject({ label: LABEL })
+    expect(await takeBack(withLook(context), plan)).toMatchObject({ label: LABEL })
   })
 })
 
@@ -235,12 +238,12 @@ describe('what a forward seal left that did not come to its end', () => {
         return { run }
       },
     })
-    await expect(sealForward(all.context, all.plan)).rejects.toThrow('no power')
+    await expect(sealForward(withLook(all.context), all.plan)).rejects.toThrow('no power')
     return { ...all, session: (await all.store.load())! }
   }
 
   const clear = (machine: SimMachine, session: Session) =>
-    clearUnfinished(makeSimulatedHost(machine), session)
+    clearUnfinished(observeDom0(makeSimulatedHost(machine)), session)
 
   it('nothing was switched: the new files are removed in both homes', async () => {
     const { machine, session, before } = await cutAt(1)
@@ -293,7 +296,7 @@ describe('sealed files in dom0 that are not there to be compared', () => {
       ...own,
       listDirectory: async (path) => (isLive(path) ? answer : own.listDirectory(path)),
     }
-    const result = await restoreSession(host, session).catch((reason: unknown) => reason)
+    const result = await restoreSession(observeDom0(host), session).catch((reason: unknown) => reason)
     return { result, machine, before }
   }
 

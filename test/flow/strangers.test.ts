@@ -5,6 +5,7 @@ import { STEPS } from '../../src/flow/steps.ts'
 import type { Host } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { observeDevices, openDevice } from '../../src/observe/devices.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeSlots } from '../../src/observe/slots.ts'
 import { observeStatus } from '../../src/observe/status.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
@@ -38,8 +39,8 @@ function withStick(label: string, change: Partial<Host> = {}) {
 }
 
 async function look(host: Host) {
-  const facts = await observeStatus(host)
-  const verified = await observeVerification(host, null)
+  const facts = await observeStatus(observeDom0(host))
+  const verified = await observeVerification(observeDom0(host), null)
   const devices = toDeviceAnswers(facts, { state: 'absent' })
   return {
     devices,
@@ -82,7 +83,7 @@ describe('a plugged-in device with an AEM label that dom0 does not know', () => 
     expect(verified.filter(({ device }) => device === label)).toHaveLength(label === 'aem' ? 1 : 2)
     // The device of this boot is told by its UUID.
     expect(devices.find(({ uuid }) => uuid === machine.bootDevice)).toMatchObject({ known: true })
-    expect((await observeSlots(host)).devices.map((own) => own.label)).not.toContain('aem.evil')
+    expect((await observeSlots(observeDom0(host))).devices.map((own) => own.label)).not.toContain('aem.evil')
   })
 
   it('is opened by no look where dom0’s own list cannot be read', async () => {
@@ -114,6 +115,7 @@ describe('a plugged-in device with an AEM label that dom0 does not know', () => 
     const store = makeMemoryStore(ui)
     const report = await STEPS['next-device']({
       host,
+      dom0: observeDom0(host),
       ui,
       store,
       options: RUN_OPTIONS,

@@ -13,6 +13,7 @@ import { INTERNAL, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { findDevice, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
@@ -45,7 +46,12 @@ async function remember(approve: boolean): Promise<void> {
   const { bootId } = await observeMachine(host)
   const at = host.now().toISOString()
   const approved = approve ? { at, bootId, pcrs: machine.pcrs.sha256 ?? {} } : null
-  await rememberVerification(host, store, await observeVerification(host, null), approved)
+  await rememberVerification(
+    observeDom0(host),
+    store,
+    await observeVerification(observeDom0(host), null),
+    approved,
+  )
 }
 
 async function run(flow: Flow): Promise<void> {

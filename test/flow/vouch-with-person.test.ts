@@ -6,6 +6,7 @@ import { type Host, seen } from '../../src/host/host.ts'
 import { makeBootInitramfs } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeNextBoot } from '../../src/observe/prediction.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
 import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
@@ -26,8 +27,8 @@ type Story = {
 async function vouch({ machine, answers = {}, printed }: Story): Promise<VouchedBoot & { asked: string[] }> {
   const ui = makeScriptedUi(answers)
   const host = hostOf(machine, printed)
-  const next = await observeNextBoot(host, [13, 17, 18, 19])
-  return { ...(await vouchWithPerson(host, ui, next, { state: 'absent' })), asked: ui.asked }
+  const next = await observeNextBoot(observeDom0(host), [13, 17, 18, 19])
+  return { ...(await vouchWithPerson(observeDom0(host), ui, next, { state: 'absent' })), asked: ui.asked }
 }
 
 function hostOf(machine: SimMachine, printed?: string): Host {
@@ -94,10 +95,15 @@ describe('an honest update', () => {
         return seen({ ...media.value, close })
       },
     }
-    const next = await observeNextBoot(host, [13, 17, 18, 19])
-    const { reproductions } = await vouchWithPerson(host, makeScriptedUi({ 'accept-modules': 'no' }), next, {
-      state: 'absent',
-    })
+    const next = await observeNextBoot(observeDom0(host), [13, 17, 18, 19])
+    const { reproductions } = await vouchWithPerson(
+      observeDom0(host),
+      makeScriptedUi({ 'accept-modules': 'no' }),
+      next,
+      {
+        state: 'absent',
+      },
+    )
     expect(reproductions).toMatchObject([{ state: 'same-with-modules' }])
     expect(open).toEqual([])
   })
@@ -189,7 +195,15 @@ describe('the step `predict`', () => {
     const host = hostOf(machine)
     const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
     const ui = makeScriptedUi({ '*': 'yes' })
-    return predict({ host, ui, store, options: RUN_OPTIONS, session: aSession(), simulateRestart: null })
+    return predict({
+      host,
+      dom0: observeDom0(host),
+      ui,
+      store,
+      options: RUN_OPTIONS,
+      session: aSession(),
+      simulateRestart: null,
+    })
   }
 
   /** An initramfs of the form that dracut writes, which dom0 does not make now. */

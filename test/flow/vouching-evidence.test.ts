@@ -7,6 +7,7 @@ import { STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
 import { observeDevices } from '../../src/observe/devices.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import {
   type NextBoot,
@@ -35,7 +36,7 @@ function changePackage(machine: SimMachine, name: string, change: Partial<SimMac
   machine.packages = machine.packages.map((item) => (item.name === name ? { ...item, ...change } : item))
 }
 
-const predict = (machine: SimMachine) => observePrediction(makeSimulatedHost(machine), SELECTED)
+const predict = (machine: SimMachine) => observePrediction(observeDom0(makeSimulatedHost(machine)), SELECTED)
 
 describe('what vouches for the next boot', () => {
   it('is the package of Xen after an honest update, and this boot for all else', async () => {
@@ -87,7 +88,7 @@ describe('a grub.cfg that GRUB itself might read otherwise', () => {
     const file = bootFilesOf(machine).get(GRUB)!
     const text = `${Buffer.from(file.bytes).toString('latin1')}\nif true`
     bootFilesOf(machine).set(GRUB, { bytes: Buffer.from(text, 'latin1'), mtimeMs: file.mtimeMs })
-    const next = await observeNextBoot(makeSimulatedHost(machine), SELECTED)
+    const next = await observeNextBoot(observeDom0(makeSimulatedHost(machine)), SELECTED)
     expect(next.place.launch).toMatchObject({
       isGrubRead: false,
       booted: { entry: null, why: expect.stringContaining('its end') },
@@ -104,7 +105,7 @@ describe('a tboot that reads otherwise than it was hashed', () => {
     const real = makeSimulatedHost(updated())
     const readFile: Host['readFile'] = (path) =>
       path.endsWith('/tboot.gz') ? answer(path) : real.readFile(path)
-    const next = await observeNextBoot({ ...real, readFile }, SELECTED)
+    const next = await observeNextBoot(observeDom0({ ...real, readFile }), SELECTED)
     return next.place.launch.tboot
   }
 
@@ -125,11 +126,12 @@ describe('a tboot that reads otherwise than it was hashed', () => {
 /** The next boot of the machine with its entry or its log changed after they were read. */
 async function lookAt(machine: SimMachine) {
   const host = makeSimulatedHost(machine)
-  const next = await observeNextBoot(host, SELECTED)
+  const next = await observeNextBoot(observeDom0(host), SELECTED)
   const { entry } = next.place.launch.next
   const { log } = next.place
   if (entry === null || log instanceof Failure) throw new Error('the built-in machine has both')
-  const vouch = (change: Partial<NextBoot>) => vouchNextBoot(host, { ...next, ...change }, NO_EVIDENCE)
+  const vouch = (change: Partial<NextBoot>) =>
+    vouchNextBoot(observeDom0(host), { ...next, ...change }, NO_EVIDENCE)
   const withModules = (modules: typeof entry.modules) => ({
     place: {
       ...next.place,
@@ -141,7 +143,10 @@ async function lookAt(machine: SimMachine) {
 
 describe('what was selected to be sealed to', () => {
   it('is complete without the register of LUKS headers where that one was not selected', async () => {
-    const { outcome, prediction } = await observePrediction(makeSimulatedHost(updated()), [17, 18, 19])
+    const { outcome, prediction } = await observePrediction(
+      observeDom0(makeSimulatedHost(updated())),
+      [17, 18, 19],
+    )
     expect(outcome).toBe('complete')
     expect(prediction.pcrs.map(({ index }) => index)).toEqual([17, 18, 19])
   })
@@ -168,7 +173,7 @@ describe('a next boot from another device', () => {
     const host = makeSimulatedHost(machine)
     const devices = await observeDevices(host, await observeMachine(host))
     const device = devices.find(({ label }) => label === 'aem.stick')!
-    return (await observeNextBoot(host, SELECTED, { device, known: new Map() })).place.launch
+    return (await observeNextBoot(observeDom0(host), SELECTED, { device, known: new Map() })).place.launch
   }
 
   it('has the grub.cfg of that device', async () => {
@@ -335,7 +340,7 @@ describe('a changed image whose command line nothing else shows', () => {
     const place = { ...next.place, machine: machineFacts }
     const host = makeSimulatedHost(machine)
     const vouch = (remembered: readonly Digests[], own = place) =>
-      vouchNextBoot(host, { ...next, place: own }, { ...NO_EVIDENCE, remembered })
+      vouchNextBoot(observeDom0(host), { ...next, place: own }, { ...NO_EVIDENCE, remembered })
     expect((await vouch([])).unvouched.join()).toContain('xl info could not be read')
     expect((await vouch([await digestsOf(Buffer.from('another Xen'))])).outcome).toBe('unvouched')
     const own = await digestsOf(machine.booted!.xen!.image)

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { makeRecordedHost } from '../../src/host/recorded.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeLog } from '../../src/observe/launch-log.ts'
 import { observeStatus } from '../../src/observe/status.ts'
 import { ROOT } from '../support/sources.ts'
@@ -29,7 +30,7 @@ describe('the recorded machine that the contract makes by hand', () => {
 
   it('answers as the contract says', async () => {
     const host = await makeRecordedHost(writeExample().directory)
-    const status = await observeStatus(host)
+    const status = await observeStatus(observeDom0(host))
     expect(status).toMatchObject({
       measured: true,
       aem: { selectedPcrs: [13, 17, 18, 19] },

@@ -10,6 +10,7 @@ import { forwardSeal } from '../../src/flow/steps/forward-seal.ts'
 import { makeDirectoryStore } from '../../src/flow/store.ts'
 import type { Host } from '../../src/host/host.ts'
 import { makeRealHost } from '../../src/host/real.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { makeQuietUi } from '../../src/ui/terminal.ts'
 
 const STATE = '/var/lib/aem-reseal'
@@ -54,14 +55,22 @@ const session = await store.load()
 if (session === null) throw new Error('no session')
 
 if (mode === 'restore') {
-  console.log(JSON.stringify(await restoreSession(real, session)))
+  console.log(JSON.stringify(await restoreSession(observeDom0(real), session)))
 } else {
   const options = { bulletin: null, protect: null, restart: null, canAsk: false, yes: false, dryRun: false }
   const askTerminal = async (): Promise<never> => {
     throw new Error('nobody is asked')
   }
   const ui = makeQuietUi({ yes: false, askTerminal })
-  const report = await forwardSeal({ host, ui, store, options, session, simulateRestart: null })
+  const report = await forwardSeal({
+    host,
+    dom0: observeDom0(host),
+    ui,
+    store,
+    options,
+    session,
+    simulateRestart: null,
+  })
   console.log(JSON.stringify({ outcome: report.outcome, facts: report.facts, written }))
 }
 await real.close()

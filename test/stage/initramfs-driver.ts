@@ -4,6 +4,7 @@
  *   initramfs-driver.mjs FILE RELEASE SHA256    prints what came of it, and what was said meanwhile
  */
 import { makeRealHost } from '../../src/host/real.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { reproduceInitramfs } from '../../src/observe/initramfs.ts'
 
 // As src/bin.ts: dracut must not have it from here.
@@ -12,6 +13,6 @@ const [path = '', kernelRelease = '', sha256 = ''] = process.argv.slice(2)
 const host = makeRealHost({ stateDir: '/var/lib/aem-reseal', userDirectories: [] })
 const said: string[] = []
 const request = { path, name: `/initramfs-${kernelRelease}.img`, kernelRelease, sha256 }
-const result = await reproduceInitramfs(host, request, (what) => said.push(what))
+const result = await reproduceInitramfs(observeDom0(host), request, (what) => said.push(what))
 await host.close()
 console.log(JSON.stringify({ result, said }))

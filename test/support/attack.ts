@@ -11,6 +11,7 @@ import type { Flow } from '../../src/flow/types.ts'
 import { INTERNAL } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { findDevice, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
@@ -105,7 +106,12 @@ export async function approveBoot(machine: SimMachine): Promise<void> {
   const { bootId } = await observeMachine(host)
   const approved = { at: host.now().toISOString(), bootId, pcrs: machine.pcrs.sha256 ?? {} }
   const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-  await rememberVerification(host, store, await observeVerification(host, null), approved)
+  await rememberVerification(
+    observeDom0(host),
+    store,
+    await observeVerification(observeDom0(host), null),
+    approved,
+  )
 }
 
 /** Digests of all that is sealed, on every device and in dom0. */

@@ -113,7 +113,7 @@ export class RecordedDom0 {
     const signature = `RSA/SHA256, Tue Jul 16 12:00:00 2024, Key ID ${XEN_FORMAT_KEY}`
     return this.answering(
       'rpm-query',
-      { name },
+      { names: name },
       {
         stdout: `${[name, evr, 'x86_64', installedAt, signature].join('\t')}\n`,
       },

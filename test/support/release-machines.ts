@@ -137,7 +137,11 @@ export function machineOfRelease(facts: MachineOfRelease): RecordedDom0 {
         `${name}\t${epoch}:${withTag(evr, tag)}\tx86_64\t${seconds(day)}\tRSA/SHA256, ${rpmDate(day)}, Key ID ${keyId}\n`,
     )
     const isThere = versions.length > 0
-    machine.answering('rpm-query', { name }, isThere ? { stdout: stdout.join('') } : notInstalled(name))
+    machine.answering(
+      'rpm-query',
+      { names: name },
+      isThere ? { stdout: stdout.join('') } : notInstalled(name),
+    )
   }
   for (const name of XEN_PACKAGES) answer(name, 2001, [facts.xen])
   for (const name of OTHER_PACKAGES) answer(name, epochOf(name), facts.packages[name] ?? [])

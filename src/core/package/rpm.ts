@@ -29,22 +29,56 @@ export function parseRpmQuery(stdout: string): readonly InstalledPackage[] | nul
   const packages: InstalledPackage[] = []
   for (const line of stdout.split('\n')) {
     if (line === '') continue
-    if (/^package \S+ is not installed$/.test(line)) return packages.length === 0 ? [] : null
-    const [name, evr, arch, seconds, signature, ...more] = line.split('\t')
-    if (!name || !evr || !arch || signature === undefined || more.length > 0) return null
-    if (!RPM_NAME.test(name)) return null
-    if (!/^[0-9]+:[^\s-]+-[^\s-]+$/.test(evr) || !/^[0-9]{1,12}$/.test(seconds ?? '')) return null
-    packages.push({
-      name,
-      evr,
-      arch,
-      installedAt: new Date(Number(seconds) * 1000).toISOString(),
-      signatureKeyId: KEY_ID.exec(signature)?.[1]?.toLowerCase() ?? null,
-    })
+    if (NOT_INSTALLED.test(line)) return packages.length === 0 ? [] : null
+    const found = parsePackageLine(line)
+    if (found === null) return null
+    packages.push(found)
   }
   // rpm always says something: silence is a failure of its own.
   if (packages.length === 0) return null
   return packages.sort((a, b) => compareEvr(a.evr, b.evr))
+}
+
+/**
+ * The same of several names: rpm answers them in their order (seen with rpm 4.18).
+ *
+ * @returns for each name that rpm answered its installed versions, the oldest first; a name without an answer is left out;
+ *   null when a line is of another form, or of a package that was not asked for
+ */
+export function parseRpmQueries(
+  stdout: string,
+  names: readonly string[],
+): ReadonlyMap<string, readonly InstalledPackage[]> | null {
+  const answers = new Map<string, InstalledPackage[]>()
+  for (const line of stdout.split('\n')) {
+    if (line === '') continue
+    const missing = NOT_INSTALLED.exec(line)?.[1]
+    const found = missing === undefined ? parsePackageLine(line) : null
+    const name = missing ?? found?.name
+    if (name === undefined || !names.includes(name)) return null
+    const packages = answers.get(name) ?? []
+    if (missing !== undefined && packages.length > 0) return null
+    answers.set(name, packages)
+    if (found !== null) packages.push(found)
+  }
+  for (const packages of answers.values()) packages.sort((a, b) => compareEvr(a.evr, b.evr))
+  return answers
+}
+
+const NOT_INSTALLED = /^package (\S+) is not installed$/
+
+function parsePackageLine(line: string): InstalledPackage | null {
+  const [name, evr, arch, seconds, signature, ...more] = line.split('\t')
+  if (!name || !evr || !arch || signature === undefined || more.length > 0) return null
+  if (!RPM_NAME.test(name)) return null
+  if (!/^[0-9]+:[^\s-]+-[^\s-]+$/.test(evr) || !/^[0-9]{1,12}$/.test(seconds ?? '')) return null
+  return {
+    name,
+    evr,
+    arch,
+    installedAt: new Date(Number(seconds) * 1000).toISOString(),
+    signatureKeyId: KEY_ID.exec(signature)?.[1]?.toLowerCase() ?? null,
+  }
 }
 
 export type PackageFile = { readonly evr: string; readonly path: string; readonly sha256: string | null }

@@ -4,6 +4,7 @@ import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { makeFailure } from '../../messages.ts'
 import { checkGrub } from '../../observe/check-grub.ts'
+import type { Dom0 } from '../../observe/dom0.ts'
 import type { KnownFile } from '../../observe/known-files.ts'
 import type { ObservedRefresh } from '../../observe/refresh.ts'
 import type { Ui } from '../../ui/ui.ts'
@@ -21,10 +22,11 @@ const GRUB_BESIDE = 'aem-reseal-grub.cfg'
  * @throws Failure `refresh-failed`
  */
 export async function refreshFiles(
-  host: Host,
+  dom0: Dom0,
   ui: Pick<Ui, 'progress'>,
   observed: ObservedRefresh,
 ): Promise<readonly KnownFile[]> {
+  const { host } = dom0
   const { device, plan } = observed
   const media = valueOrNull(
     await host.openMedia({ uuid: device.uuid ?? '', mountPoint: device.mountPoint, write: true }),
@@ -50,7 +52,7 @@ export async function refreshFiles(
     ])
       await ui.progress(`copying ${name}`, () => host.copyFile(from, `${root}/${name}`, sha256))
     await runOrThrow(host, command('sync-filesystem', { path: root }))
-    if (plan.makesGrubConfig) await ui.progress('making grub.cfg', () => makeGrubConfig(host, root, observed))
+    if (plan.makesGrubConfig) await ui.progress('making grub.cfg', () => makeGrubConfig(dom0, root, observed))
     await runOrThrow(host, command('sync-filesystem', { path: root }))
     return made
   } catch (error) {
@@ -72,11 +74,12 @@ async function makeInitramfs(host: Host, directory: string, kernel: string): Pro
 }
 
 /** Made beside, read as GRUB would, and only then put in place: GRUB finds the old one or a good new one. */
-async function makeGrubConfig(host: Host, root: string, { device }: ObservedRefresh): Promise<void> {
+async function makeGrubConfig(dom0: Dom0, root: string, { device }: ObservedRefresh): Promise<void> {
+  const { host } = dom0
   const beside = `${root}/grub2/${GRUB_BESIDE}`
   await host.removeFile(beside)
   await runOrThrow(host, command('make-grub-config', { mountPoint: root, name: GRUB_BESIDE }))
-  const check = await checkGrub(host, root, device, beside)
+  const check = await checkGrub(dom0, root, device, beside)
   if (check.state !== 'current')
     throw failure(`the new grub.cfg has no good AEM entry for this device: ${check.against} (${check.state})`)
   await host.renameFile(beside, `${root}/grub2/grub.cfg`)

@@ -1,7 +1,7 @@
 import { forwardRecordOf, isSameSet } from '../../core/seal/forward-record.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'
-import { observeTpmId } from '../../observe/sealed.ts'
+import type { Dom0 } from '../../observe/dom0.ts'
 import { observeTarget } from '../../observe/target.ts'
 import { exchangePlace, type Place, placeOf, readDigests } from './places.ts'
 
@@ -19,19 +19,20 @@ export type Cleared = {
  *
  * @throws Failure when a write fails
  */
-export async function clearUnfinished(host: Host, session: Session): Promise<Cleared> {
+export async function clearUnfinished(dom0: Dom0, session: Session): Promise<Cleared> {
+  const { host } = dom0
   const record = forwardRecordOf(session)
-  const target = await observeTarget(host, session)
+  const target = await observeTarget(dom0, session)
   const label = record?.label ?? target?.label ?? session.device
-  const tpmId = record?.tpmId ?? (await observeTpmId(host))
+  const tpmId = record?.tpmId ?? (await dom0.tpmId())
   if (label === null || tpmId === null) return { dom0: false, device: false, isInForce: false }
-  const dom0 = placeOf('dom0', '/var/lib', tpmId, label)
+  const kept = placeOf('dom0', '/var/lib', tpmId, label)
   const uuid = record?.uuid ?? target?.uuid ?? null
   const media =
     uuid === null ? null : await host.openMedia({ uuid, mountPoint: target?.mountPoint ?? null, write: true })
   if (media?.state !== 'seen') {
     // What lies on the device is not known: dom0 stays as it is where a switch had begun.
-    const removed = record === null && (await removeAside(host, dom0))
+    const removed = record === null && (await removeAside(host, kept))
     return { dom0: removed, device: false, isInForce: false }
   }
   try {
@@ -39,13 +40,13 @@ export async function clearUnfinished(host: Host, session: Session): Promise<Cle
     if (record !== null) {
       if (isSameSet(await readDigests(host, device.live), record.next))
         return { dom0: false, device: false, isInForce: true }
-      const isAhead = isSameSet(await readDigests(host, dom0.live), record.next)
-      const isKept = isSameSet(await readDigests(host, dom0.aside), record.previous.dom0)
-      if (isAhead && isKept) await exchangePlace(host, dom0)
+      const isAhead = isSameSet(await readDigests(host, kept.live), record.next)
+      const isKept = isSameSet(await readDigests(host, kept.aside), record.previous.dom0)
+      if (isAhead && isKept) await exchangePlace(host, kept)
     }
     return {
       device: await removeAside(host, device),
-      dom0: await removeAside(host, dom0),
+      dom0: await removeAside(host, kept),
       isInForce: false,
     }
   } finally {

@@ -8,16 +8,14 @@ import type { LedgerLook } from '../../core/session/device-ledger.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { observeApproved } from '../../observe/approved.ts'
-import { type AemDevice, findBootedDevice, observeDevices, openDevice } from '../../observe/devices.ts'
-import { observeMachine } from '../../observe/machine.ts'
+import { type AemDevice, openDevice } from '../../observe/devices.ts'
+import type { Dom0 } from '../../observe/dom0.ts'
 import { observeNewest } from '../../observe/packages.ts'
 import { observePlainSecrets } from '../../observe/plain-secrets.ts'
 import { observeSealReadiness } from '../../observe/seal-readiness.ts'
-import { isSealed, observeSealedCopy, observeTpmId } from '../../observe/sealed.ts'
-import { observeSelection } from '../../observe/selection.ts'
+import { isSealed, observeSealedCopy } from '../../observe/sealed.ts'
 import { observeSrkPassword } from '../../observe/srk-password.ts'
 import { observeTarget } from '../../observe/target.ts'
-import { observeTpm } from '../../observe/tpm.ts'
 import { observeTpm2TriesLeft, openTpm2Trial } from '../../observe/tpm2-trial.ts'
 import { openTpm12Trial } from '../../observe/tpm12-trial.ts'
 import { findToken } from './find-token.ts'
@@ -42,20 +40,21 @@ export type ForwardReadiness = { readonly checks: readonly GateCheck[]; readonly
  * @param look the list of devices; it counts where the session is about another device than the one this boot came from
  */
 export async function observeForwardReadiness(
-  host: Host,
+  dom0: Dom0,
   session: Session,
   look: LedgerLook,
 ): Promise<ForwardReadiness> {
-  const tpm = await observeTpm(host)
-  const selected = await observeSelection(host)
-  const other = session.device === null ? null : await observeTarget(host, session)
-  const { device, checks } = await observeSealReadiness(host, tpm, selected, other)
-  const tpmId = await observeTpmId(host)
+  const { host } = dom0
+  const tpm = await dom0.tpm()
+  const selected = await dom0.selectedPcrs()
+  const other = session.device === null ? null : await observeTarget(dom0, session)
+  const { device, checks } = await observeSealReadiness(dom0, tpm, selected, other)
+  const tpmId = await dom0.tpmId()
   const bank = tpm.bank === 'sha1' || tpm.bank === 'sha256' ? tpm.bank : null
   const present = bank === null ? {} : (tpm.pcrs[bank] ?? {})
   const target = decideForwardTarget(session.prediction, selected, bank, present)
-  const machine = await observeMachine(host)
-  const booted = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
+  const machine = await dom0.machine()
+  const booted = await dom0.booted()
   const token = await findToken(host, device, booted, tpm.version)
   const all: GateCheck[] = [
     ...checks,
@@ -69,7 +68,7 @@ export async function observeForwardReadiness(
     },
     checkKernel(session.prediction, {
       running: machine.kernelRelease,
-      newest: await observeNewestKernels(host),
+      newest: await observeNewestKernels(dom0),
       isOtherDevice: session.device !== null,
     }),
     ...(session.device === null
@@ -78,7 +77,7 @@ export async function observeForwardReadiness(
         )
       : [
           checkKnownDevice(look, session.device, device),
-          await observeApproved(host, look, 'values' in target ? target.values : {}),
+          await observeApproved(dom0, look, 'values' in target ? target.values : {}),
         ]),
     await checkSecretsThere(host, device),
     ...(await checkCopies(host, device, tpmId)),
@@ -106,8 +105,8 @@ export async function observeForwardReadiness(
   }
 }
 
-async function observeNewestKernels(host: Host): Promise<readonly string[]> {
-  const newest = await Promise.all(['kernel', 'kernel-latest'].map((name) => observeNewest(host, name)))
+async function observeNewestKernels(dom0: Dom0): Promise<readonly string[]> {
+  const newest = await Promise.all(['kernel', 'kernel-latest'].map((name) => observeNewest(dom0, name)))
   return newest.flatMap((kernel) => (kernel === null ? [] : [`${kernel.name} ${kernel.evr}`]))
 }
 

@@ -3,9 +3,7 @@ import { type ForwardRecord, forwardRecordOf, isSameSet } from '../../core/seal/
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'
 import { makeFailure } from '../../messages.ts'
-import { observeDevices } from '../../observe/devices.ts'
-import { observeMachine } from '../../observe/machine.ts'
-import { observeTpm } from '../../observe/tpm.ts'
+import type { Dom0 } from '../../observe/dom0.ts'
 import { clearUnfinished } from './clear.ts'
 import { exchangePlace, type Place, placeOf, readDigests } from './places.ts'
 
@@ -74,14 +72,14 @@ async function restorePlace(
 }
 
 /** Where the device is mounted now, or null. */
-export async function observeMountPoint(host: Host, uuid: string): Promise<string | null> {
-  const devices = await observeDevices(host, await observeMachine(host))
+export async function observeMountPoint(dom0: Dom0, uuid: string): Promise<string | null> {
+  const { devices } = await dom0.devices()
   return devices.find((device) => device.uuid === uuid)?.mountPoint ?? null
 }
 
 /** Do the selected registers hold what the record sealed to? Then the forward files are the right ones now. */
-export async function isPredictedState(host: Host, record: ForwardRecord): Promise<boolean> {
-  const values = (await observeTpm(host)).pcrs[record.bank] ?? {}
+export async function isPredictedState(dom0: Dom0, record: ForwardRecord): Promise<boolean> {
+  const values = (await dom0.tpm()).pcrs[record.bank] ?? {}
   return Object.entries(record.values).every(([index, value]) => values[Number(index)] === value)
 }
 
@@ -91,14 +89,15 @@ export async function isPredictedState(host: Host, record: ForwardRecord): Promi
  * @returns null where the session made none
  * @throws Failure `forward-restore-failed`; the session must stay open then
  */
-export async function restoreSession(host: Host, session: Session): Promise<RestoreResult | null> {
+export async function restoreSession(dom0: Dom0, session: Session): Promise<RestoreResult | null> {
+  const { host } = dom0
   const record = forwardRecordOf(session)
   if (record === null) {
-    await removeBegun(host, session)
+    await removeBegun(dom0, session)
     return null
   }
-  const keep = isForwardKept(session) || (await isPredictedState(host, record))
-  const result = await restoreForwardSeal(host, record, await observeMountPoint(host, record.uuid), keep)
+  const keep = isForwardKept(session) || (await isPredictedState(dom0, record))
+  const result = await restoreForwardSeal(host, record, await observeMountPoint(dom0, record.uuid), keep)
   if (result.device === 'absent' && result.dom0 === 'absent') {
     const what = `${record.label} is not plugged in and carries it`
     throw makeFailure('forward-restore-failed', { what })
@@ -116,8 +115,8 @@ export function isForwardKept({ device, step }: Pick<Session, 'device' | 'step'>
 }
 
 /** New files that lie beside the old ones after a seal that ended before anything was switched. */
-export async function removeBegun(host: Host, session: Session): Promise<void> {
-  if (session.step === 'forward-seal' || isForwardUnfinished(session)) await clearUnfinished(host, session)
+export async function removeBegun(dom0: Dom0, session: Session): Promise<void> {
+  if (session.step === 'forward-seal' || isForwardUnfinished(session)) await clearUnfinished(dom0, session)
 }
 
 /**

@@ -1,17 +1,15 @@
 import type { Session } from '../../core/session/checkpoint.ts'
-import type { Host } from '../../host/host.ts'
 import { describeAcceptance } from '../../messages/after-restart.ts'
+import type { Dom0 } from '../../observe/dom0.ts'
 import type { Explanation } from '../../observe/explanation.ts'
-import { observeMachine } from '../../observe/machine.ts'
 import { observeSealOutcome } from '../../observe/seal-outcome.ts'
-import { observeTpm } from '../../observe/tpm.ts'
 import type { Step } from '../step.ts'
 import { explanationOf } from './explain.ts'
 
-export const acceptChange: Step<'accept-change'> = async ({ host, ui, session, store }) => {
+export const acceptChange: Step<'accept-change'> = async ({ dom0, ui, session, store }) => {
   const explanation = explanationOf(session)
-  const seal = await observeSealOutcome(host, session, await store.loadHeldNote())
-  const machine = await observeMachine(host)
+  const seal = await observeSealOutcome(dom0, session, await store.loadHeldNote())
+  const machine = await dom0.machine()
   const isSealed = seal.sealedInThisBoot === true && seal.outcome !== 'failed'
   const isAcceptedNow = session.approved !== null && session.approved.bootId === machine.bootId
   const needsAnswer =
@@ -46,7 +44,7 @@ export const acceptChange: Step<'accept-change'> = async ({ host, ui, session, s
     facts: { answer, asked: needsAnswer, sealedInThisBoot: seal.sealedInThisBoot },
     message: describeAcceptance(outcome, isSealed, isUnproven),
     ...(answer === 'yes'
-      ? { session: { approved: await observeApproved(host, session, isAcceptedNow, outcome, isUnproven) } }
+      ? { session: { approved: await observeApproved(dom0, session, isAcceptedNow, outcome, isUnproven) } }
       : {}),
   }
 }
@@ -68,17 +66,18 @@ function decideOutcome(
 
 /** The accepted state; later boots are held against it. */
 async function observeApproved(
-  host: Host,
+  dom0: Dom0,
   session: Session,
   isAcceptedNow: boolean,
   outcome: string,
   isUnproven: boolean,
 ): Promise<Session['approved']> {
+  const { host } = dom0
   // A later boot that still has to be sealed is accepted itself: the gate asks for this boot's acceptance.
   const isConfirmingBoot = session.approved !== null && !isAcceptedNow && outcome !== 'accepted'
   if (isAcceptedNow || isConfirmingBoot) return session.approved
-  const machine = await observeMachine(host)
-  const tpm = await observeTpm(host)
+  const machine = await dom0.machine()
+  const tpm = await dom0.tpm()
   const pcrs = tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {})
   const proof = isUnproven ? ({ proof: 'not-proven' } as const) : {}
   return { at: host.now().toISOString(), bootId: machine.bootId, pcrs, ...proof }

@@ -2,28 +2,27 @@ import { decideBoot } from '../../core/decide/check-boot.ts'
 import { isForwardUnfinished } from '../../core/decide/forward-outcome.ts'
 import { selectsLaunch } from '../../core/launch/pcr.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
-import type { Host } from '../../host/host.ts'
 import { describeBoot } from '../../messages/after-restart.ts'
+import type { Dom0 } from '../../observe/dom0.ts'
 import { listLaterPackages } from '../../observe/later-packages.ts'
-import { observeMachine } from '../../observe/machine.ts'
 import { observeInstalledXen } from '../../observe/status.ts'
-import { isMeasured, observeTpm } from '../../observe/tpm.ts'
+import { isMeasured } from '../../observe/tpm.ts'
 import { askForBootedDevice } from '../plugged-in.ts'
 import type { Step } from '../step.ts'
 
 const WHY = 'What this boot started from can be compared only while it is.'
 
 export const checkBoot: Step<'check-boot'> = async (context) => {
-  const { host, session } = context
-  const machine = await observeMachine(host)
+  const { dom0, session } = context
+  const machine = await dom0.machine()
   const facts = {
     recordedBootId: session.baseline?.bootId ?? null,
     bootId: machine.bootId,
     bootedWithAem: machine.bootedWithAem,
-    measured: isMeasured(await observeTpm(host)),
+    measured: isMeasured(await dom0.tpm()),
     isLaunchSealed: session.baseline === null || selectsLaunch(session.baseline.selectedPcrs),
     runningBuildId: machine.xen.buildId,
-    expectedBuildId: await observeExpectedBuildId(host, session, machine.xen.buildId),
+    expectedBuildId: await observeExpectedBuildId(dom0, session, machine.xen.buildId),
     deviceUuid: machine.aemUuid,
     expectedDeviceUuid: session.expectation?.deviceUuid ?? null,
   }
@@ -42,14 +41,14 @@ export const checkBoot: Step<'check-boot'> = async (context) => {
 
 /** The confirmed Xen, or one that a package brought after it: whether that one is as it should be is explained next. */
 async function observeExpectedBuildId(
-  host: Host,
+  dom0: Dom0,
   { baseline, expectation }: Session,
   running: string | null,
 ): Promise<string | null> {
   const confirmed = expectation?.xenBuildId ?? null
   if (running === confirmed || baseline === null) return confirmed
-  const later = await listLaterPackages(host, baseline)
+  const later = await listLaterPackages(dom0, baseline)
   if (!later.some(({ component }) => component === 'xen')) return confirmed
-  const { buildId } = (await observeInstalledXen(host)).installedXen
+  const { buildId } = (await observeInstalledXen(dom0)).installedXen
   return buildId === running ? buildId : confirmed
 }

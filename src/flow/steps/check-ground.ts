@@ -13,8 +13,8 @@ import type { Step } from '../step.ts'
  * Is this boot worth anything as the measure of the next one? Asked before anything is predicted from it. On a machine whose
  * secret appeared, in the approved state, nothing is asked.
  */
-export const checkGround: Step<'check-ground'> = async ({ host, ui, options, session, store }) => {
-  const observed = await observeGround(host, await store.loadDevices())
+export const checkGround: Step<'check-ground'> = async ({ dom0, host, ui, options, session, store }) => {
+  const observed = await observeGround(dom0, await store.loadDevices())
   const { facts } = observed
   let word: Word = null
   let ground: Ground = decideGround(facts)

@@ -10,9 +10,9 @@ import type { Step } from '../step.ts'
  * Right before the restart, and whenever `resume` comes back before it: does what the next boot was prepared for still lie
  * there? A second update, or a seal of AEM's own, leaves a forward seal that no boot can open.
  */
-export const checkPrepared: Step<'check-prepared'> = async ({ host, ui, options, session }) => {
+export const checkPrepared: Step<'check-prepared'> = async ({ dom0, ui, options, session }) => {
   const found = await ui.progress('comparing what was prepared with what lies there now', () =>
-    observePreparedness(host, session),
+    observePreparedness(dom0, session),
   )
   // A dry run prepares nothing and waits for nobody.
   const outcome = decideOutcome(options.dryRun ? null : found, session)

@@ -11,14 +11,14 @@ import { observeTarget } from '../../observe/target.ts'
 import type { Step } from '../step.ts'
 
 /** What a device lacks of the installed packages, and whether it is to be copied now. */
-export const checkRefresh: Step<'check-refresh'> = async ({ host, ui, options, session, store }) => {
-  const device = await observeTarget(host, session)
+export const checkRefresh: Step<'check-refresh'> = async ({ dom0, ui, options, session, store }) => {
+  const device = await observeTarget(dom0, session)
   if (device === null || device.mountPoint === '/boot') {
     const label = device?.label ?? session.device
     return { outcome: 'blocked', facts: { device: label }, message: describeNoTarget(label, device !== null) }
   }
   const observed = await ui.progress('comparing the device with the installed packages', async () =>
-    observeRefresh(host, device, await store.loadDevices()),
+    observeRefresh(dom0, device, await store.loadDevices()),
   )
   const { plan, checks, before, changedFiles } = observed
   const facts = { device: device.label, plan, checks, files: before.checks, changedFiles }

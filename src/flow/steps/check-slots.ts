@@ -5,8 +5,8 @@ import { observeSlots } from '../../observe/slots.ts'
 import type { Step } from '../step.ts'
 
 /** Looked at before a reseal: with equal slots a seal of one device makes the other invalid. */
-export const checkSlots: Step<'check-slots'> = async ({ host, ui, options }) => {
-  const slots = await observeSlots(host)
+export const checkSlots: Step<'check-slots'> = async ({ dom0, ui, options }) => {
+  const slots = await observeSlots(dom0)
   const plan = planSlots(slots.devices, slots.usable)
   const facts = { ...slots, ...plan }
   const report = (outcome: Outcomes['check-slots']) => ({

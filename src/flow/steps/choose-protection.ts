@@ -5,16 +5,15 @@ import {
 } from '../../core/decide/approved-state.ts'
 import { decideProtection, type Protection, type ProtectionChoice } from '../../core/decide/protection.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
-import type { Host } from '../../host/host.ts'
 import { describeProtection, explainWays, protectionQuestion } from '../../messages/protection.ts'
+import type { Dom0 } from '../../observe/dom0.ts'
 import { observeHold } from '../../observe/hold.ts'
 import { observePrepared } from '../../observe/prepared.ts'
-import { observeTpm } from '../../observe/tpm.ts'
 import type { Step } from '../step.ts'
 
 /** Explains the three ways and asks for one; --protect answers it, --yes takes the best that installs no drop-in. */
-export const chooseProtection: Step<'choose-protection'> = async ({ host, ui, options, session }) => {
-  const choice = await observeProtection(host, session)
+export const chooseProtection: Step<'choose-protection'> = async ({ dom0, ui, options, session }) => {
+  const choice = await observeProtection(dom0, session)
   const given = options.protect ?? session.protection
   if (given === null) ui.say(explainWays(choice))
   const wanted = given ?? (await ui.ask<Protection>(protectionQuestion(choice)))
@@ -29,7 +28,7 @@ export const chooseProtection: Step<'choose-protection'> = async ({ host, ui, op
           session: {
             protection: wanted,
             // The plain way has no step of its own that protects.
-            prepared: wanted === 'plain' ? await observePrepared(host, session) : null,
+            prepared: wanted === 'plain' ? await observePrepared(dom0, session) : null,
           },
         }
       : {}),
@@ -37,12 +36,13 @@ export const chooseProtection: Step<'choose-protection'> = async ({ host, ui, op
 }
 
 /** What each way needs, looked up. */
-export async function observeProtection(host: Host, session: Session): Promise<ProtectionChoice> {
+export async function observeProtection(dom0: Dom0, session: Session): Promise<ProtectionChoice> {
+  const { host } = dom0
   const hold = await observeHold(host)
   return decideProtection({
     isPredicted: isStateExpected(listExpectedRegisters(session)),
     refusal: explainUnpredicted(session.prediction),
-    tpm: (await observeTpm(host)).version,
+    tpm: (await dom0.tpm()).version,
     program: hold.program,
     isUnitLoaded: hold.unit === null ? null : hold.unit.isLoaded,
     isHoldInstalled: hold.isInstalled,

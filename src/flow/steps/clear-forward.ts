@@ -4,11 +4,11 @@ import { clearUnfinished } from '../seal/clear.ts'
 import type { Step } from '../step.ts'
 
 /** Power went while a forward seal was made: what is half-written is removed, and nothing that is in force is touched. */
-export const clearForward: Step<'clear-forward'> = async ({ host, options, session }) => {
+export const clearForward: Step<'clear-forward'> = async ({ dom0, options, session }) => {
   if (options.dryRun)
     return { outcome: 'cleared', facts: {}, message: describeClearedForward('cleared', null) }
   try {
-    const cleared = await clearUnfinished(host, session)
+    const cleared = await clearUnfinished(dom0, session)
     return {
       outcome: 'cleared',
       facts: { ...cleared },

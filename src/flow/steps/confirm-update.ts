@@ -15,7 +15,7 @@ import {
 } from '../../core/decide/confirm-update.ts'
 import { type Downgrade, listDowngrades } from '../../core/decide/downgrades.ts'
 import { recordVersions } from '../../core/session/versions.ts'
-import { type Host, valueOrNull } from '../../host/host.ts'
+import { valueOrNull } from '../../host/host.ts'
 import { describeUpdate, downgradeWords } from '../../messages/before-restart.ts'
 import { qsb } from '../../messages/bulletin-state.ts'
 import { givenLines, otherBulletinLines } from '../../messages/bulletins.ts'
@@ -23,6 +23,7 @@ import { trustedKeyLines } from '../../messages/trusted-keys.ts'
 import { observeBulletins } from '../../observe/bulletins.ts'
 import { observeConfirmedPackages } from '../../observe/confirmed-packages.ts'
 import { findBootedDevice } from '../../observe/devices.ts'
+import type { Dom0 } from '../../observe/dom0.ts'
 import { listRecordedVersions, listRunningVersions } from '../../observe/earlier-versions.ts'
 import { observeEntries } from '../../observe/launch.ts'
 import { observeStatus, type StatusFacts } from '../../observe/status.ts'
@@ -32,10 +33,10 @@ import type { GivenBulletin, Step, StepContext } from '../step.ts'
 const MAX_OFFERED = 6
 
 export const confirmUpdate: Step<'confirm-update'> = async (context) => {
-  const { host, ui, options, store } = context
-  const status = await observeStatus(host)
+  const { dom0, host, ui, options, store } = context
+  const status = await observeStatus(dom0)
   const rpm = await ui.progress('verifying packages and their signatures', () =>
-    observeNextPackages(host, status),
+    observeNextPackages(dom0, status),
   )
   const packages = rpm?.packages ?? []
   const list = await ui.progress('comparing with the bulletins', () => observeList(context))
@@ -124,9 +125,10 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
 }
 
 /** What the entry that boots next loads, where it is known; GRUB goes by its own rule. */
-async function observeNextPackages(host: Host, { machine, devices }: StatusFacts) {
+async function observeNextPackages(dom0: Dom0, { machine, devices }: StatusFacts) {
+  const { host } = dom0
   const { next } = await observeEntries(host, findBootedDevice(devices, machine.aemUuid), machine)
-  return observeConfirmedPackages(host, machine.bootTime, next)
+  return observeConfirmedPackages(dom0, machine.bootTime, next)
 }
 
 /** A person may want an older package, --yes never does. */
@@ -145,12 +147,12 @@ async function askDowngrade({ ui }: StepContext, downgrades: readonly Downgrade[
 }
 
 /** A bulletin that does not verify is not even looked at. */
-async function observeList({ host, options }: StepContext): Promise<BulletinList | null> {
+async function observeList({ dom0, options }: StepContext): Promise<BulletinList | null> {
   const given = options.bulletin
   const isUsed = given !== null && given.approval !== 'refused' && given.approval !== 'built-in'
-  if (!isUsed) return observeBulletins(host, CATALOGUE)
+  if (!isUsed) return observeBulletins(dom0, CATALOGUE)
   const catalogue = addToCatalogue(CATALOGUE, given.bulletin)
-  return observeBulletins(host, catalogue, evidenceOf(CATALOGUE, given.bulletin, given.approval))
+  return observeBulletins(dom0, catalogue, evidenceOf(CATALOGUE, given.bulletin, given.approval))
 }
 
 function listLoweredHere(given: GivenBulletin | null, list: BulletinList | null): readonly LoweredDemand[] {

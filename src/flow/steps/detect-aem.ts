@@ -5,8 +5,8 @@ import { observeSealState } from '../../observe/seal-state.ts'
 import { observeStatus } from '../../observe/status.ts'
 import type { Step } from '../step.ts'
 
-export const detectAem: Step<'detect-aem'> = async ({ host, ui }) => {
-  const status = await ui.progress('looking at AEM, TPM and devices', () => observeStatus(host))
+export const detectAem: Step<'detect-aem'> = async ({ dom0, host, ui }) => {
+  const status = await ui.progress('looking at AEM, TPM and devices', () => observeStatus(dom0))
   const { unit } = await observeSealState(host)
   const outcome = decideAemReadiness({
     installed: status.aem.installed,

@@ -4,10 +4,10 @@ import { type Explanation, observeExplanation } from '../../observe/explanation.
 import { makeReproduce } from '../reproduce-again.ts'
 import type { Step } from '../step.ts'
 
-export const explain: Step<'explain'> = async ({ host, ui, session, store }) => {
+export const explain: Step<'explain'> = async ({ dom0, ui, session, store }) => {
   const versions = await store.loadVersions()
   const explanation = await ui.progress('comparing registers, launch log, boot files and packages', () =>
-    observeExplanation(host, session, versions, { reproduce: makeReproduce(host, ui, true) }),
+    observeExplanation(dom0, session, versions, { reproduce: makeReproduce(dom0, ui, true) }),
   )
   return { outcome: explanation.verdict, facts: explanation, message: describeExplanation(explanation) }
 }

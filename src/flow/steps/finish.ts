@@ -10,10 +10,10 @@ import type { Message, Step } from '../step.ts'
 import type { DeviceLeft } from './next-device.ts'
 
 /** Writes the report as Markdown and JSON, with a picture of what was measured, and closes the session. */
-export const finish: Step<'finish'> = async ({ store, session, host }) => {
+export const finish: Step<'finish'> = async ({ store, session, dom0, host }) => {
   const at = host.now().toISOString()
   const name = `${at.slice(0, 19).replaceAll(':', '-')}-${session.id.slice(0, 8)}`
-  const chain = await observeChain(host, session)
+  const chain = await observeChain(dom0, session)
   const picture = chain === null ? null : `${name}.svg`
   const json = renderJson({
     closedAt: at,

@@ -11,19 +11,19 @@ import type { Step } from '../step.ts'
 
 /** Seals to the predicted registers beside the old files, then switches; a failure takes everything back. */
 export const forwardSeal: Step<'forward-seal'> = async (context) => {
-  const { host, ui, options, session, store } = context
+  const { dom0, host, ui, options, session, store } = context
   if (options.dryRun)
     return {
       outcome: 'sealed',
       facts: { dryRun: true },
       message: describeForwardSeal('rehearsed', null),
-      session: { prepared: await observePrepared(host, session) },
+      session: { prepared: await observePrepared(dom0, session) },
     }
   const before = forwardRecordOf(session)
   // A run that ended half-way: first everything as it was, then anew.
   if (before !== null)
-    await restoreForwardSeal(host, before, await observeMountPoint(host, before.uuid), false)
-  const { plan, checks } = await observeForwardReadiness(host, session, await store.loadDevices())
+    await restoreForwardSeal(host, before, await observeMountPoint(dom0, before.uuid), false)
+  const { plan, checks } = await observeForwardReadiness(dom0, session, await store.loadDevices())
   if (plan === null || !isReady(checks)) {
     const failed = checks.filter((check) => check.ok !== true).map((check) => check.detail)
     return fail(makeFailure('forward-seal-failed', { what: failed.join('; ') }), null)
@@ -34,7 +34,7 @@ export const forwardSeal: Step<'forward-seal'> = async (context) => {
       outcome: 'sealed',
       facts: { record },
       message: describeForwardSeal('sealed', record, session.device),
-      session: { prepared: await observePrepared(host, session) },
+      session: { prepared: await observePrepared(dom0, session) },
     }
   } catch (error) {
     if (!(error instanceof Failure)) throw error

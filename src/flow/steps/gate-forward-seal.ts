@@ -4,10 +4,10 @@ import { rememberSrkPassword } from '../../observe/srk-password.ts'
 import { observeForwardReadiness } from '../seal/forward-plan.ts'
 import type { Step } from '../step.ts'
 
-export const gateForwardSeal: Step<'gate-forward-seal'> = async ({ host, ui, session, store }) => {
+export const gateForwardSeal: Step<'gate-forward-seal'> = async ({ dom0, host, ui, session, store }) => {
   const devices = await store.loadDevices()
   const look = () =>
-    ui.progress('checking device, TPM and prediction', () => observeForwardReadiness(host, session, devices))
+    ui.progress('checking device, TPM and prediction', () => observeForwardReadiness(dom0, session, devices))
   let { checks, plan } = await look()
   const needsPassword = checks.some((check) => check.id === 'srk-password' && check.ok === false)
   const isElseReady = checks.every((check) => check.ok === true || check.id === 'srk-password')

@@ -2,15 +2,13 @@ import { type GateCheck, isReady } from '../../core/decide/readiness.ts'
 import { describeResealGate } from '../../messages/after-restart.ts'
 import { observeSealReadiness } from '../../observe/seal-readiness.ts'
 import { observeSealState } from '../../observe/seal-state.ts'
-import { observeSelection } from '../../observe/selection.ts'
-import { observeTpm } from '../../observe/tpm.ts'
 import type { Step } from '../step.ts'
 
 export type { GateCheck }
 
 /** AEM writes the freshness slot in the TPM before it touches the device: what would fail must fail here. */
-export const gateReseal: Step<'gate-reseal'> = async ({ host }) => {
-  const readiness = await observeSealReadiness(host, await observeTpm(host), await observeSelection(host))
+export const gateReseal: Step<'gate-reseal'> = async ({ dom0, host }) => {
+  const readiness = await observeSealReadiness(dom0, await dom0.tpm(), await dom0.selectedPcrs())
   const checks = [...readiness.checks, checkCache((await observeSealState(host)).cachedSuffix)]
   const outcome = isReady(checks) ? 'ready' : 'blocked'
   return { outcome, facts: { checks }, message: describeResealGate(outcome, checks) }

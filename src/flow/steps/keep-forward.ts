@@ -1,23 +1,20 @@
 import { listSharers } from '../../core/decide/device-work.ts'
 import { forwardRecordOf } from '../../core/seal/forward-record.ts'
 import { describeKeptForward } from '../../messages/forward-device.ts'
-import { observeDevices } from '../../observe/devices.ts'
-import { observeMachine } from '../../observe/machine.ts'
-import { observeTpm } from '../../observe/tpm.ts'
 import { rememberForward } from '../remember-devices.ts'
 import { removeLeftovers } from '../seal/restore.ts'
 import type { Step } from '../step.ts'
 
 /** The seal outlives its session: the device stays on the list until it showed the secret in a boot of its own. */
-export const keepForward: Step<'keep-forward'> = async ({ host, session, store }) => {
+export const keepForward: Step<'keep-forward'> = async ({ dom0, host, session, store }) => {
   const record = forwardRecordOf(session)
-  const look = record === null ? null : await rememberForward(host, store, record)
+  const look = record === null ? null : await rememberForward(dom0, store, record)
   // The old files were for boot files that it has no more: from here on nobody goes back to them, `cancel` neither.
   await removeLeftovers(host, record)
   const label = record?.label ?? session.device ?? ''
-  const devices = await observeDevices(host, await observeMachine(host))
+  const { devices } = await dom0.devices()
   const own = devices.filter(({ isStranger }) => !isStranger)
-  const sharers = listSharers(label, own, (await observeTpm(host)).version)
+  const sharers = listSharers(label, own, (await dom0.tpm()).version)
   return {
     outcome: 'kept',
     facts: { device: label, deviceList: look?.state ?? null },

@@ -11,8 +11,8 @@ export type DeviceLeft = { readonly label: string; readonly work: DeviceWork & {
  * Every other device carries its own copies and its own PCR 19: it needs its own boot, unless it was verified in one
  * since this state was approved.
  */
-export const nextDevice: Step<'next-device'> = async ({ host, store }) => {
-  const { devices, machine, tpm, areDevicesKnown } = await observeStatus(host)
+export const nextDevice: Step<'next-device'> = async ({ dom0, store }) => {
+  const { devices, machine, tpm, areDevicesKnown } = await observeStatus(dom0)
   const booted = findBootedDevice(devices, machine.aemUuid)
   const look = await store.loadDevices()
   const left = devices.flatMap((device): DeviceLeft[] => {

@@ -4,19 +4,18 @@ import { isAemEntry } from '../../core/launch/grub-cfg.ts'
 import { describePrediction } from '../../messages/predict.ts'
 import { luksHeaderQuestion } from '../../messages/vouch.ts'
 import { type NextBoot, observeNextBoot } from '../../observe/prediction.ts'
-import { observeSelection } from '../../observe/selection.ts'
 import { observeOtherTarget } from '../../observe/target.ts'
 import type { Step } from '../step.ts'
 import { type VouchedBoot, vouchWithPerson } from '../vouch-with-person.ts'
 
-export const predict: Step<'predict'> = async ({ host, ui, session, store }) => {
-  const selected = session.baseline?.selectedPcrs ?? (await observeSelection(host)) ?? []
+export const predict: Step<'predict'> = async ({ dom0, ui, session, store }) => {
+  const selected = session.baseline?.selectedPcrs ?? (await dom0.selectedPcrs()) ?? []
   const look = await store.loadDevices()
-  const target = await observeOtherTarget(host, session, look)
+  const target = await observeOtherTarget(dom0, session, look)
   const next = await ui.progress('hashing what the next boot measures', () =>
-    observeNextBoot(host, selected, target),
+    observeNextBoot(dom0, selected, target),
   )
-  const vouched = await vouchWithPerson(host, ui, next, look)
+  const vouched = await vouchWithPerson(dom0, ui, next, look)
   const { reproductions, accepted } = vouched
   const stop = decideStop(next, vouched)
   const isAsked = stop === null && next.luksChanged !== null

@@ -3,9 +3,9 @@ import { observeForwardOutcome } from '../../observe/forward-outcome.ts'
 import { observeSealOutcome } from '../../observe/seal-outcome.ts'
 import type { Step } from '../step.ts'
 
-export const readSealOutcome: Step<'read-seal-outcome'> = async ({ host, session, store }) => {
-  const observed = await observeSealOutcome(host, session, await store.loadHeldNote())
-  const forward = await observeForwardOutcome(host, session)
+export const readSealOutcome: Step<'read-seal-outcome'> = async ({ dom0, session, store }) => {
+  const observed = await observeSealOutcome(dom0, session, await store.loadHeldNote())
+  const forward = await observeForwardOutcome(dom0, session)
   return {
     outcome: observed.outcome,
     facts: {

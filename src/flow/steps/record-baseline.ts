@@ -5,10 +5,10 @@ import { observeLog } from '../../observe/launch-log.ts'
 import { observeStatus } from '../../observe/status.ts'
 import type { Step } from '../step.ts'
 
-export const recordBaseline: Step<'record-baseline'> = async ({ host, ui }) => {
-  const { aem } = await observeStatus(host)
+export const recordBaseline: Step<'record-baseline'> = async ({ dom0, host, ui }) => {
+  const { aem } = await observeStatus(dom0)
   const baseline = await ui.progress('reading PCRs and hashing boot files', () =>
-    observeBaseline(host, aem.selectedPcrs ?? []),
+    observeBaseline(dom0, aem.selectedPcrs ?? []),
   )
   // What `predict` will say of the log is said here already.
   const log = baseline !== null && baseline.components === null ? await observeLog(host) : null

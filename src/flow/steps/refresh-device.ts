@@ -12,12 +12,12 @@ import { rememberMade } from '../remember-devices.ts'
 import type { Step } from '../step.ts'
 
 /** Looks once more, copies, and believes only what the device's own disk says afterwards. */
-export const refreshDevice: Step<'refresh-device'> = async ({ host, ui, session, store }) => {
-  const device = await observeTarget(host, session)
+export const refreshDevice: Step<'refresh-device'> = async ({ dom0, host, ui, session, store }) => {
+  const device = await observeTarget(dom0, session)
   if (device === null)
     return { outcome: 'failed', facts: {}, message: describeNoTarget(session.device, false) }
   const observed = await ui.progress('comparing the device with the installed packages', async () =>
-    observeRefresh(host, device, await store.loadDevices()),
+    observeRefresh(dom0, device, await store.loadDevices()),
   )
   const facts = { device: device.label, plan: observed.plan, checks: observed.checks }
   const fail = ({ text }: Failure) => ({
@@ -33,14 +33,14 @@ export const refreshDevice: Step<'refresh-device'> = async ({ host, ui, session,
   try {
     // A run that ends half-way leaves other boot files too: from the first write on nothing is claimed of its next boot.
     await rememberMade(host, store, device, [])
-    made = await refreshFiles(host, ui, observed)
+    made = await refreshFiles(dom0, ui, observed)
   } catch (error) {
     if (error instanceof Failure) return fail(error)
     throw error
   }
   // Where it was mounted for this it was unmounted in between, so that this comes from its disk.
   const after = await ui.progress('reading the device again', async () =>
-    observeBootDevice(host, device, null),
+    observeBootDevice(dom0, device, null),
   )
   const state = decideBootDevice({ present: device.present, isOpen: after.isOpen }, after.checks)
   if (state !== 'current') {

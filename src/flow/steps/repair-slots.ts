@@ -2,6 +2,7 @@ import { Failure } from '../../core/failure.ts'
 import { planSlots, renderSlotFile } from '../../core/seal/slot-repair.ts'
 import { describeSlotRehearsal, describeSlotRepair } from '../../messages/slots.ts'
 import { AEM_DIR } from '../../observe/devices.ts'
+import { observeDom0 } from '../../observe/dom0.ts'
 import { observeSlots } from '../../observe/slots.ts'
 import { line } from '../../ui/ui.ts'
 import { forgetVerification } from '../remember-devices.ts'
@@ -11,8 +12,8 @@ import type { Step } from '../step.ts'
  * Writes the slot files anew, in AEM's own form; the TPM is not touched. Until the device's next seal its token stays
  * where it is, and AEM's initrd takes a token from any slot that it can read.
  */
-export const repairSlots: Step<'repair-slots'> = async ({ host, ui, options, store }) => {
-  const found = await observeSlots(host)
+export const repairSlots: Step<'repair-slots'> = async ({ dom0, host, ui, options, store }) => {
+  const found = await observeSlots(dom0)
   const { changes } = planSlots(found.devices, found.usable)
   if (options.dryRun) {
     ui.say(changes.map(({ label, to }) => line(`  would write ${to} to ${slotPath(label)}`, 'dim')))
@@ -27,12 +28,13 @@ export const repairSlots: Step<'repair-slots'> = async ({ host, ui, options, sto
     return { outcome: 'failed', facts: { changes, what }, message: describeSlotRepair(changes, what) }
   }
   // What is claimed is what the files say now.
-  const { devices } = await observeSlots(host)
+  const after = observeDom0(host)
+  const { devices } = await observeSlots(after)
   const isWritten = changes.every(({ label, to }) => devices.find((one) => one.label === label)?.slot === to)
   const outcome = isWritten && planSlots(devices, found.usable).shared.length === 0 ? 'repaired' : 'failed'
   const why = outcome === 'repaired' ? null : 'the slot files say otherwise after they were written'
   await forgetVerification(
-    host,
+    after,
     store,
     changes.map(({ label }) => label),
   )

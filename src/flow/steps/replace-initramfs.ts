@@ -31,13 +31,13 @@ export const replaceInitramfs: Step<'replace-initramfs'> = async (context) => {
   return replace(context, fresh)
 }
 
-async function replace({ host, ui, session }: StepContext, fresh: Fresh) {
+async function replace({ dom0, host, ui, session }: StepContext, fresh: Fresh) {
   const failed = (why: string) => ({
     outcome: 'failed' as const,
     facts: { image: fresh.image, why },
     message: describeReplacement('failed', fresh.image, why),
   })
-  const device = await observeTarget(host, session)
+  const device = await observeTarget(dom0, session)
   if (device === null) return failed('the device is not there')
   try {
     await ui.progress(`copying ${fresh.image}`, () => putInPlace(host, device, fresh.image, fresh))

@@ -7,20 +7,19 @@ import type { HeldNote } from '../../core/session/held-note.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { describeReseal } from '../../messages/after-restart.ts'
-import { type AemDevice, findBootedDevice, observeDevices } from '../../observe/devices.ts'
-import { observeMachine } from '../../observe/machine.ts'
+import type { AemDevice } from '../../observe/devices.ts'
+import type { Dom0 } from '../../observe/dom0.ts'
 import { readTextOrNull } from '../../observe/read.ts'
 import { observeSealOutcome } from '../../observe/seal-outcome.ts'
 import { observeSealState } from '../../observe/seal-state.ts'
-import { lookAtToken, observeSealedCopy, observeTpmId } from '../../observe/sealed.ts'
-import { observeTpm } from '../../observe/tpm.ts'
+import { lookAtToken, observeSealedCopy } from '../../observe/sealed.ts'
 import { line } from '../../ui/ui.ts'
 import type { Step, StepContext } from '../step.ts'
 
 /** Runs AEM's own seal; only the sealed files, read before and after, say whether it sealed. */
-export const reseal: Step<'reseal'> = async ({ host, ui, options, session, store }) => {
-  const suffix = await observeSuffix(host)
-  const call = await chooseCall(host, session, await store.loadHeldNote())
+export const reseal: Step<'reseal'> = async ({ dom0, host, ui, options, session, store }) => {
+  const suffix = await observeSuffix(dom0)
+  const call = await chooseCall(dom0, session, await store.loadHeldNote())
   if (options.dryRun) {
     ui.say([line(`  would run: ${call.argv.join(' ')}`, 'dim')])
     return {
@@ -30,24 +29,26 @@ export const reseal: Step<'reseal'> = async ({ host, ui, options, session, store
     }
   }
   const label = suffix === null ? null : labelOf(suffix)
-  const before = await observeToken(host, label)
-  const tpm = await observeTpm(host)
+  const before = await observeToken(dom0, label)
+  const tpm = await dom0.tpm()
   if (tpm.version === '2.0') await host.run(command('flush-transient', {}))
-  const device = label === null ? null : await findDevice(host, label)
+  const device = label === null ? null : await findDevice(dom0, label)
   // AEM leaves a device that is mounted already as it is, and does not wait for it.
   const isAwaited = device?.isRemovable === true && device.mountPoint === null
   const mounts = isAwaited ? await readMountCount(host, device.uuid) : null
   const running = ui.progress('AEM seals', () => host.run(call))
-  const watching = isAwaited ? watchStick({ host, ui }, device, { token: before, mounts }, running) : null
+  const watching = isAwaited
+    ? watchStick({ dom0, host, ui }, device, { token: before, mounts }, running)
+    : null
   const [run] = await Promise.all([running, watching])
-  const after = await observeToken(host, label)
+  const after = await observeToken(dom0, label)
   const tokenRenewed = isTokenRenewed(before, after)
   const isSealed = tokenRenewed === true && run.state === 'seen' && run.value.exit === 0
   const said =
     run.state === 'seen' ? run.value.stderr : run.state === 'unknown' ? run.why : `${call.argv[0]} is missing`
   const outcome = isSealed ? 'sealed' : 'failed'
   if (isSealed) await store.removeHeldNote()
-  const { bootId } = await observeMachine(host)
+  const { bootId } = await dom0.machine()
   const isKept = isSealed && bootId !== null && after.state === 'seen'
   return {
     outcome,
@@ -77,7 +78,7 @@ const MOUNT_MISSED_MS = 60_000
  * @param before the sealed token and the stick's count of mounts, before the seal began
  */
 async function watchStick(
-  { host, ui }: Pick<StepContext, 'host' | 'ui'>,
+  { dom0, host, ui }: Pick<StepContext, 'dom0' | 'host' | 'ui'>,
   { label, uuid }: AemDevice,
   before: { readonly token: DigestLook; readonly mounts: number | null },
   running: Promise<unknown>,
@@ -96,7 +97,7 @@ async function watchStick(
   for (;;) {
     const isMounted = await isMountedAt(host, `/mnt/anti-evil-maid/${label}`)
     if (isOver) return
-    if (isMounted === false && (wasMounted || (await wasMountedOnce(host, { label, uuid }, before)))) break
+    if (isMounted === false && (wasMounted || (await wasMountedOnce(dom0, { label, uuid }, before)))) break
     wasMounted ||= isMounted === true
     if (!wasMounted && !isWarned && performance.now() - begun > MOUNT_MISSED_MS) {
       isWarned = true
@@ -118,12 +119,13 @@ async function watchStick(
 
 /** Mounted for writing once since, closed cleanly, and dom0's copy was renewed before: that was AEM's copy. */
 async function wasMountedOnce(
-  host: Host,
+  dom0: Dom0,
   { label, uuid }: Pick<AemDevice, 'label' | 'uuid'>,
   before: { readonly token: DigestLook; readonly mounts: number | null },
 ): Promise<boolean> {
+  const { host } = dom0
   if (before.mounts === null || (await readMountCount(host, uuid)) !== before.mounts + 1) return false
-  return isTokenRenewed(before.token, await observeToken(host, label)) === true
+  return isTokenRenewed(before.token, await observeToken(dom0, label)) === true
 }
 
 /** @returns null where it cannot be read, or while the stick is mounted for writing */
@@ -138,14 +140,14 @@ async function isMountedAt(host: Host, mountPoint: string): Promise<boolean | nu
   return mounts === null ? null : parseMountOptions(mounts, mountPoint) !== null
 }
 
-async function findDevice(host: Host, label: string): Promise<AemDevice | null> {
-  const devices = await observeDevices(host, await observeMachine(host))
+async function findDevice(dom0: Dom0, label: string): Promise<AemDevice | null> {
+  const { devices } = await dom0.devices()
   return devices.find((device) => device.label === label) ?? null
 }
 
 /** A held seal is started as its unit: systemd asks the gate again, and suffix and SRK password are as they were. */
-async function chooseCall(host: Host, session: Session, note: HeldNote | null): Promise<CommandCall> {
-  const seal = await observeSealOutcome(host, session, note)
+async function chooseCall(dom0: Dom0, session: Session, note: HeldNote | null): Promise<CommandCall> {
+  const seal = await observeSealOutcome(dom0, session, note)
   if (seal.outcome === 'held' && seal.state.cachedSuffix !== null) return command('seal-held', {})
   return command('seal', {})
 }
@@ -157,15 +159,16 @@ async function explainFailure(host: Host, call: CommandCall, said: string): Prom
   return ['the gate held the seal again; ask it why: sudo aem-reseal gate', said].filter(Boolean).join('\n')
 }
 
-async function observeSuffix(host: Host): Promise<string | null> {
-  const machine = await observeMachine(host)
-  const device = findBootedDevice(await observeDevices(host, machine), machine.aemUuid)
+async function observeSuffix(dom0: Dom0): Promise<string | null> {
+  const { host } = dom0
+  const device = await dom0.booted()
   const suffix = device?.suffix ?? (await observeSealState(host)).cachedSuffix
   return suffix !== null && isSuffix(suffix) ? suffix : null
 }
 
-async function observeToken(host: Host, label: string | null): Promise<DigestLook> {
-  const tpmId = await observeTpmId(host)
+async function observeToken(dom0: Dom0, label: string | null): Promise<DigestLook> {
+  const { host } = dom0
+  const tpmId = await dom0.tpmId()
   if (tpmId === null || label === null) return { state: 'unknown' }
   return lookAtToken(await observeSealedCopy(host, '/var/lib', tpmId, label))
 }

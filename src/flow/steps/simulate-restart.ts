@@ -1,5 +1,4 @@
 import { describeSimulatedRestart } from '../../messages/after-restart.ts'
-import { observeMachine } from '../../observe/machine.ts'
 import { observeSealOutcome } from '../../observe/seal-outcome.ts'
 import type { Step, StepContext } from '../step.ts'
 
@@ -10,9 +9,9 @@ export const simulateRestart: Step<'simulate-restart'> = async (context) => {
 }
 
 /** Sealed forward, and no secret; not in a rehearsal in dom0, where nothing was sealed and nothing restarts. */
-async function isRefused({ host, options, session }: StepContext): Promise<boolean> {
+async function isRefused({ dom0, options, session }: StepContext): Promise<boolean> {
   if (session.protection !== 'forward-seal' || session.approved !== null || options.dryRun) return false
-  const { bootedWithAem } = await observeMachine(host)
-  const { state } = await observeSealOutcome(host, session)
+  const { bootedWithAem } = await dom0.machine()
+  const { state } = await observeSealOutcome(dom0, session)
   return bootedWithAem === true && state.journal?.unseal !== 'unsealed'
 }

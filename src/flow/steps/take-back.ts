@@ -6,11 +6,11 @@ import { restoreSession } from '../seal/restore.ts'
 import type { Step } from '../step.ts'
 
 /** Does what `cancel` does, so that the wizard can begin anew. Ended half-way it is done again. */
-export const takeBack: Step<'take-back'> = async ({ host, session }) => {
+export const takeBack: Step<'take-back'> = async ({ dom0, host, session }) => {
   const isScheduled = session.restart !== null && session.restart !== 'manual'
   if (isScheduled) await host.run(command('restart-cancel', {}))
   try {
-    const restored = await restoreSession(host, session)
+    const restored = await restoreSession(dom0, session)
     return {
       outcome: 'taken-back',
       facts: { restartCancelled: isScheduled, forwardSeal: restored?.device ?? null },

@@ -6,7 +6,7 @@ import { rememberVerification } from '../remember-devices.ts'
 import type { Step } from '../step.ts'
 
 export const verify: Step<'verify'> = async (context) => {
-  const { host, ui, session, store, options } = context
+  const { dom0, ui, session, store, options } = context
   const { device: booted } = await askForBootedDevice(
     context,
     'Its sealed copy can be checked only while it is.',
@@ -14,13 +14,13 @@ export const verify: Step<'verify'> = async (context) => {
   const look = await store.loadDevices()
   const forward = listForwardValues(session, look)
   const results = await ui.progress('checking the sealed copies', () =>
-    observeVerification(host, booted?.suffix ?? null, { forward, look }),
+    observeVerification(dom0, booted?.suffix ?? null, { forward, look }),
   )
   const own = results.find((result) => result.device === booted?.label)
   const outcome = own === undefined || own.ok === null ? 'not-verified' : own.ok ? 'verified' : 'failed'
   const remembered = options.dryRun
     ? null
-    : await rememberVerification(host, store, results, session.approved)
+    : await rememberVerification(dom0, store, results, session.approved)
   return {
     outcome,
     facts: { devices: results, remembered: remembered?.state ?? null },

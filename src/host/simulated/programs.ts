@@ -26,10 +26,13 @@ const PROGRAMS: Readonly<
     >
   >
 > = {
-  'rpm-query': (machine, { name }) => {
-    const found = packagesOf(machine, name)
-    if (found.length === 0) return { exit: 1, stdout: `package ${name} is not installed\n` }
-    return { stdout: renderPackages(found) }
+  // The exit code is the number of names that are not installed (seen with rpm 4.18).
+  'rpm-query': (machine, { names = '' }) => {
+    const found = names.split(',').map((name) => ({ name, packages: packagesOf(machine, name) }))
+    const text = found.map(({ name, packages }) =>
+      packages.length === 0 ? `package ${name} is not installed\n` : renderPackages(packages),
+    )
+    return { exit: found.filter(({ packages }) => packages.length === 0).length, stdout: text.join('') }
   },
   'rpm-owner': (machine, { path }) => {
     const owners = machine.packages.filter((item) => item.files.has(path ?? ''))

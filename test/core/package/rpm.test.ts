@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { command } from '../../../src/commands.ts'
 import {
   parseRpmFiles,
+  parseRpmQueries,
   parseRpmQuery,
   parseRpmSignature,
   parseRpmVerify,
@@ -29,6 +30,40 @@ const lines = fc
     ),
   )
   .map((own) => own.join('\n'))
+
+describe('parseRpmQueries', () => {
+  const line = (name: string, evr: string) =>
+    `${name}\t${evr}\tx86_64\t1721174400\tRSA/SHA256, Tue Jul 16 12:00:00 2024, Key ID e022e58f8e34d89f\n`
+
+  it('reads the answers of several names, the oldest version of each first', () => {
+    const text = `${line('kernel', '1000:6.6.36-1.fc37')}${line('kernel', '1000:6.6.29-1.fc37')}package tboot is not installed\n`
+    const answers = parseRpmQueries(text, ['kernel', 'tboot'])
+    expect(answers?.get('kernel')?.map(({ evr }) => evr)).toEqual([
+      '1000:6.6.29-1.fc37',
+      '1000:6.6.36-1.fc37',
+    ])
+    expect(answers?.get('tboot')).toEqual([])
+  })
+
+  it('leaves a name out that has no answer', () => {
+    expect(parseRpmQueries(line('kernel', '1000:6.6.36-1.fc37'), ['kernel', 'tboot'])?.has('tboot')).toBe(
+      false,
+    )
+    expect(parseRpmQueries('', ['tboot'])).toEqual(new Map())
+  })
+
+  it.each([
+    ['a package that was not asked for', line('bash', '0:5.2-1.fc37')],
+    ['another that is not installed', 'package bash is not installed\n'],
+    [
+      'a name that is installed and is not',
+      `${line('tboot', '1:1.10-1.fc37')}package tboot is not installed\n`,
+    ],
+    ['a line of another form', 'error: rpmdb: damaged header #4 retrieved -- skipping.\n'],
+  ])('takes no answer with %s', (_, text) => {
+    expect(parseRpmQueries(text, ['kernel', 'tboot'])).toBeNull()
+  })
+})
 
 describe('parseRpmQuery', () => {
   it('reads what rpm prints', () => {

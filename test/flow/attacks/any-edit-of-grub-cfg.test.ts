@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { INTERNAL } from '../../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../../src/host/simulated/host.ts'
 import { findDevice, type SimMachine } from '../../../src/host/simulated/model.ts'
+import { observeDom0 } from '../../../src/observe/dom0.ts'
 import { type ObservedPrediction, observePrediction } from '../../../src/observe/prediction.ts'
 import { anEdit, asBytes, type Edit } from '../../core/launch/grub-edits.ts'
 import { fc } from '../../core/launch/property.ts'
@@ -25,7 +26,7 @@ const text = Buffer.from(original.bytes).toString('latin1')
 
 async function predictWith(grub: string): Promise<ObservedPrediction> {
   files.set(GRUB, { ...original, bytes: Buffer.from(grub, 'latin1') })
-  return observePrediction(host, SELECTED)
+  return observePrediction(observeDom0(host), SELECTED)
 }
 
 function valuesOf({ prediction }: ObservedPrediction): string {
