@@ -7,7 +7,6 @@ import { observeBulletins } from '../observe/bulletins.ts'
 import { observeConfirmedPackages } from '../observe/confirmed-packages.ts'
 import { observeDom0 } from '../observe/dom0.ts'
 import { observeLogOf, observeProtection } from '../observe/protection-state.ts'
-import { observeSealState } from '../observe/seal-state.ts'
 import { observeStatus } from '../observe/status.ts'
 import { observeVerification } from '../observe/verify.ts'
 import { line } from '../ui/ui.ts'
@@ -29,9 +28,9 @@ export async function runRecord(io: Io, options: GlobalOptions, host: Host, out:
       const store = makeDirectoryStore(recorder.host, stateDirOf(options))
       await store.load().catch(() => null)
       await store.loadVersions().catch(() => null)
-      const seal = await observeSealState(recorder.host)
+      const seal = await dom0.seal()
       const look = { state: 'absent' } as const
-      const log = await observeLogOf(recorder.host, status)
+      const log = await observeLogOf(dom0, status)
       await observeProtection(recorder.host, {
         status,
         session: null,
@@ -40,6 +39,7 @@ export async function runRecord(io: Io, options: GlobalOptions, host: Host, out:
         boot: null,
         seal,
         log,
+        prepared: null,
       })
       await observeConfirmedPackages(dom0, status.machine.bootTime)
       await observeBaseline(dom0, status.aem.selectedPcrs ?? [])

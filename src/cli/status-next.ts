@@ -13,8 +13,12 @@ export function decideNext(
   session: Session | null,
   look: LedgerLook,
 ): { command: string | null; why: string } {
-  const open = session === null ? undefined : reasons.find(({ code }) => code === 'session-open')
-  const first = open ?? reasons.find(({ code }) => !isMinor(code))
+  const ofSession = (code: ProtectionReason) =>
+    session === null ? undefined : reasons.find((reason) => reason.code === code)
+  const first =
+    ofSession('preparation-outdated') ??
+    ofSession('session-open') ??
+    reasons.find(({ code }) => !isMinor(code))
   if (first !== undefined) return nextOfReason(first)
   const device = decideDeviceNext(facts, look)
   if (device !== null) return device

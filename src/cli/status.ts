@@ -15,7 +15,7 @@ import type { HeldNote } from '../core/session/held-note.ts'
 import { makeDirectoryStore, type SessionStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
 import { describeLedger, describeNeed, describeSealedFor, describeStranger } from '../messages/devices.ts'
-import { CANCEL_AND_START, nameOutdated, summarizePreparedness } from '../messages/prepared.ts'
+import { summarizePreparedness } from '../messages/prepared.ts'
 import { explainSelection } from '../messages/selection.ts'
 import { describeBootCheck } from '../messages/since-approved.ts'
 import { trustedKeyLines } from '../messages/trusted-keys.ts'
@@ -24,7 +24,6 @@ import { type Dom0, observeDom0 } from '../observe/dom0.ts'
 import { observePreparedness } from '../observe/prepared.ts'
 import { observeLogOf, observeProtection, type ProtectionLook } from '../observe/protection-state.ts'
 import { observeSealOutcome } from '../observe/seal-outcome.ts'
-import { observeSealState } from '../observe/seal-state.ts'
 import { type BootCheck, observeBootCheck } from '../observe/since-approved.ts'
 import { type DeviceStatus, observeStatus, type StatusFacts } from '../observe/status.ts'
 import { wrap } from '../ui/render-message.ts'
@@ -58,17 +57,26 @@ export async function answerStatus(
   const look = await store.loadDevices()
   const [facts, seal] = await Promise.all([
     observeStatus(dom0, listForwardValues(session, look)),
-    observeSealState(host),
+    dom0.seal(),
   ])
   const held = await observeHeld(dom0, session, await store.loadHeldNote())
   const versions = await store.loadVersions()
   const isCompared = session === null && facts.machine.bootedWithAem === true
   const [boot, log] = await Promise.all([
     isCompared ? observeBootCheck(dom0, look, versions, id, { ...facts, seal }) : null,
-    observeLogOf(host, facts),
+    observeLogOf(dom0, facts),
   ])
-  const protection = await observeProtection(host, { status: facts, session, look, held, boot, seal, log })
   const prepared = await observePreparedness(dom0, session)
+  const protection = await observeProtection(host, {
+    status: facts,
+    session,
+    look,
+    held,
+    boot,
+    seal,
+    log,
+    prepared,
+  })
   return { answer: toStatusAnswer(facts, protection, session, held, look, boot, prepared), facts, look }
 }
 
@@ -134,13 +142,7 @@ export function toStatusAnswer(
     sinceApproved: boot,
     malformedTrustedKeys: facts.malformedTrustedKeys,
     trustedKeysUnread: facts.trustedKeysUnread,
-    next:
-      session !== null && prepared?.state === 'outdated'
-        ? {
-            command: 'aem-reseal cancel',
-            why: `${nameOutdated(session.protection)}: ${CANCEL_AND_START}. Do not restart before`,
-          }
-        : decideNext(facts, protection, session, look),
+    next: decideNext(facts, protection, session, look),
   }
 }
 

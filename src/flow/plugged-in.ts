@@ -1,4 +1,5 @@
-import { type AemDevice, findBootedDevice, isBootedPresent, observeAllDevices } from '../observe/devices.ts'
+import { type AemDevice, isBootedPresent } from '../observe/devices.ts'
+import { type Dom0, observeDom0 } from '../observe/dom0.ts'
 import type { StepContext } from './step.ts'
 
 export type PluggedIn = {
@@ -7,6 +8,8 @@ export type PluggedIn = {
   /** null where it is out and nothing names it: on TPM 1.2 AEM's seal removes its suffix from /run. */
   readonly device: AemDevice | null
   readonly uuid: string | null
+  /** The look that found it so. */
+  readonly dom0: Dom0
 }
 
 /**
@@ -14,20 +17,18 @@ export type PluggedIn = {
  * can be asked. @param why what it is wanted for, a sentence
  */
 export async function askForBootedDevice(
-  { dom0, host, ui, options }: Pick<StepContext, 'dom0' | 'host' | 'ui' | 'options'>,
+  { dom0: first, host, ui, options }: Pick<StepContext, 'dom0' | 'host' | 'ui' | 'options'>,
   why: string,
 ): Promise<PluggedIn> {
-  const machine = await dom0.machine()
-  const { aemUuid } = machine
+  const { aemUuid: uuid } = await first.machine()
+  let dom0 = first
   for (;;) {
-    // Looked at again each time: it is plugged in while the question stands.
-    const found = await observeAllDevices(host, machine)
-    const device = findBootedDevice(found.devices, aemUuid)
-    const present = isBootedPresent(found, aemUuid)
-    if (present !== false || !options.canAsk) return { present, device, uuid: aemUuid }
+    const device = await dom0.booted()
+    const present = isBootedPresent(await dom0.devices(), uuid)
+    if (present !== false || !options.canAsk) return { present, device, uuid, dom0 }
     const answer = await ui.ask<'now' | 'later'>({
       id: 'plug-in',
-      message: `${device?.label ?? `The AEM device of this boot (UUID ${aemUuid})`} is not plugged in. ${why}`,
+      message: `${device?.label ?? `The AEM device of this boot (UUID ${uuid})`} is not plugged in. ${why}`,
       choices: [
         { value: 'later', label: 'check it later', hint: 'nothing is claimed of it until then' },
         { value: 'now', label: 'it is plugged in again' },
@@ -35,6 +36,8 @@ export async function askForBootedDevice(
       default: 'later',
       withYes: 'later',
     })
-    if (answer === 'later') return { present, device, uuid: aemUuid }
+    if (answer === 'later') return { present, device, uuid, dom0 }
+    // It was plugged in while the question stood.
+    dom0 = observeDom0(host)
   }
 }

@@ -21,7 +21,6 @@ import { observeBootedState, observePackageNames } from '../observe/booted-state
 import { AEM_DIR, type AemDevice, findBootedDevice } from '../observe/devices.ts'
 import type { Dom0 } from '../observe/dom0.ts'
 import { type KnownFile, observeMeasuredInitramfs } from '../observe/known-files.ts'
-import { observeSealState } from '../observe/seal-state.ts'
 import { observeSealedCopy } from '../observe/sealed.ts'
 import { observeFlavour } from '../observe/status.ts'
 import type { TpmFacts } from '../observe/tpm.ts'
@@ -59,7 +58,7 @@ export async function rememberVerification(
           tokenSha256: await observeTokenDigest(dom0, booted.label),
         }
       : null
-  const { journal } = await observeSealState(host)
+  const { journal } = await dom0.seal()
   const unseal = journal?.unseal ?? null
   const isVouched =
     verified !== null &&

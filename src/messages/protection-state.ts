@@ -3,6 +3,7 @@ import type { ProtectionReason, ProtectionState } from '../core/decide/protectio
 import { CLOSED, PCR } from '../core/launch/pcr.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import { AEM_CONFIGURATION } from '../paths.ts'
+import { CANCEL_AND_START, nameOutdated } from './prepared.ts'
 import { explainSelection, SELECTION_NEXT } from './selection.ts'
 
 /** What each reason for which AEM does not protect, or may not, says: what was seen, and what helps. */
@@ -25,7 +26,7 @@ export type ReasonFacts = {
   readonly nextEntry: string | null
   readonly bootWords: string | null
   readonly logFailure: { readonly what: string; readonly next: string } | null
-  readonly session: Pick<Session, 'step'> | null
+  readonly session: Pick<Session, 'step' | 'protection'> | null
   readonly isSameBoot: boolean
 }
 
@@ -237,6 +238,13 @@ const REASONS: { readonly [R in ProtectionReason]: Words } = {
     say: () => ({
       what: 'another Xen is installed than the one that runs: the next boot measures it and shows no secret',
       next: '`aem-reseal start`, before you restart',
+    }),
+  },
+  'preparation-outdated': {
+    command: 'aem-reseal cancel',
+    say: ({ session }) => ({
+      what: `${nameOutdated(session?.protection ?? null)}: ${CANCEL_AND_START}`,
+      next: 'do not restart before that',
     }),
   },
   'session-open': {

@@ -13,7 +13,6 @@ import { readSealedPolicy } from './binding.ts'
 import type { AemDevice } from './devices.ts'
 import type { Dom0 } from './dom0.ts'
 import { type BootDeviceLaunch, LAUNCH_BANKS, observeBootDeviceLaunch } from './launch.ts'
-import { observeLog } from './launch-log.ts'
 import type { MachineFacts } from './machine.ts'
 import { observeOwner } from './owner.ts'
 import { observeTrustedKeys } from './packages.ts'
@@ -34,7 +33,7 @@ export async function observeBootContents(
   tpm: TpmFacts,
 ): Promise<BootContents> {
   const { host } = dom0
-  const log = await observeLog(host)
+  const log = await dom0.log()
   const launch = await observeBootDeviceLaunch(host, device, machine, log)
   const modules = listProven(log, launch, tpm)
   const mle = findMleLine(log, launch)

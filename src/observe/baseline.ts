@@ -3,13 +3,12 @@ import { decideBootDevice } from '../core/decide/boot-device.ts'
 import { Failure } from '../core/failure.ts'
 import { listComponents } from '../core/launch/components.ts'
 import type { Baseline } from '../core/session/checkpoint.ts'
-import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { observeBootDevice } from './boot-device.ts'
 import { type AemDevice, findBootedDevice, openDevice } from './devices.ts'
 import type { Dom0 } from './dom0.ts'
 import { observeBootDeviceLaunch } from './launch.ts'
-import { observeLaunchLog, observeLog } from './launch-log.ts'
+import { readLaunchLog } from './launch-log.ts'
 import type { MachineFacts } from './machine.ts'
 import { MEASURED_PACKAGES } from './rpm-database.ts'
 import { observeSealedCopy } from './sealed.ts'
@@ -42,17 +41,18 @@ export async function observeBaseline(dom0: Dom0, selectedPcrs: readonly number[
     bootFiles: boot.files.map(({ path, role, digests }) => ({ path, role, digests })),
     packages: await observeMeasuredPackages(dom0),
     sealedFiles: await observeSealedFiles(dom0, devices),
-    launchLog: await observeLaunchLog(host),
-    components: await observeComponents(host, device, machine),
+    launchLog: readLaunchLog(await dom0.txtStat()),
+    components: await observeComponents(dom0, device, machine),
   }
 }
 
 async function observeComponents(
-  host: Host,
+  dom0: Dom0,
   device: AemDevice | null,
   machine: MachineFacts,
 ): Promise<Baseline['components']> {
-  const log = await observeLog(host)
+  const { host } = dom0
+  const log = await dom0.log()
   if (log === null || log instanceof Failure) return null
   const { booted } = await observeBootDeviceLaunch(host, device, machine, log)
   return listComponents(log, booted.entry).map((item) => ({ ...item, digests: { ...item.digests } }))

@@ -5,13 +5,12 @@ import { listComponents } from '../core/launch/components.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { Dom0 } from './dom0.ts'
 import { observeEntries } from './launch.ts'
-import { observeLog } from './launch-log.ts'
 
 /** What this boot extended, register by register, held against the session's record; null without a readable launch log. */
 export async function observeChain(dom0: Dom0, session: Session): Promise<readonly ChainRow[] | null> {
   const { host } = dom0
   const { baseline } = session
-  const log = await observeLog(host)
+  const log = await dom0.log()
   if (baseline === null || log === null || log instanceof Failure) return null
   const machine = await dom0.machine()
   const device = await dom0.booted()

@@ -1,12 +1,17 @@
+import { command } from '../commands.ts'
 import type { SelectionLook } from '../core/aem/seal-selection.ts'
+import type { Failure } from '../core/failure.ts'
+import type { LaunchLog } from '../core/launch/launch-log.ts'
 import { parseTrustedKeys, type TrustedKeys } from '../core/package/signers.ts'
-import type { Host } from '../host/host.ts'
+import type { Host, RunResult, Seen } from '../host/host.ts'
 import { TRUSTED_KEYS_FILE } from '../paths.ts'
 import { type AemDevice, type AemDevices, findBootedDevice, observeAllDevices } from './devices.ts'
+import { observeLog } from './launch-log.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
 import { once } from './once.ts'
 import { readText } from './read.ts'
 import { observeRpmDatabase, type RpmDatabase } from './rpm-database.ts'
+import { observeSealState, type SealState } from './seal-state.ts'
 import { observeTpmId } from './sealed.ts'
 import { observeSealSelection } from './selection.ts'
 import { observeTpm, type TpmFacts } from './tpm.ts'
@@ -22,6 +27,12 @@ export type Dom0 = {
   tpm(): Promise<TpmFacts>
   /** The directory of the TPM in use below tpms/; null where it is not known. */
   tpmId(): Promise<string | null>
+  /** Traces of AEM's unseal and seal in this boot. */
+  seal(): Promise<SealState>
+  /** What txt-stat printed. */
+  txtStat(): Promise<Seen<RunResult>>
+  /** The log of this boot's launch, or why there is none that can be read. */
+  log(): Promise<LaunchLog | Failure>
   /** What AEM seals to, or why that is not known. */
   selection(): Promise<SelectionLook>
   /** The same PCRs, ascending; null where they are not known. */
@@ -39,11 +50,15 @@ export function observeDom0(host: Host): Dom0 {
   const machine = once(() => observeMachine(host))
   const selection = once(() => observeSealSelection(host))
   const devices = once(async () => observeAllDevices(host, await machine()))
+  const txtStat = once(() => host.run(command('launch-log', {})))
   return {
     host,
     machine,
     tpm: once(() => observeTpm(host)),
     tpmId: once(() => observeTpmId(host)),
+    seal: once(() => observeSealState(host)),
+    txtStat,
+    log: once(async () => observeLog(host, await txtStat())),
     selection,
     async selectedPcrs() {
       const look = await selection()

@@ -5,10 +5,9 @@ import {
   exchangeAemUuid,
   proveCommandLine,
 } from '../core/vouch/command-line.ts'
-import type { Host } from '../host/host.ts'
 import type { AemDevice } from './devices.ts'
+import type { Dom0 } from './dom0.ts'
 import { observeEntries } from './launch.ts'
-import { observeLog } from './launch-log.ts'
 import type { MachineFacts } from './machine.ts'
 
 /**
@@ -17,14 +16,15 @@ import type { MachineFacts } from './machine.ts'
  * @returns what differs, in words; empty where nothing is known to
  */
 export async function observeChangedLines(
-  host: Host,
+  dom0: Dom0,
   device: AemDevice,
   booted: AemDevice | null,
   machine: MachineFacts,
 ): Promise<readonly string[]> {
+  const { host } = dom0
   const { next } = await observeEntries(host, device, machine)
   if (next === null || next.flavour === 'other') return []
-  const log = await observeLog(host)
+  const log = await dom0.log()
   const asOfThisBoot = (line: string): string =>
     device.uuid && booted?.uuid ? exchangeAemUuid(line, device.uuid, booted.uuid) : line
   const kernel = next.modules.find(({ role }) => role === 'kernel')

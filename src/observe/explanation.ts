@@ -26,7 +26,6 @@ import { type AemDevice, findBootedDevice, isBootedPresent } from './devices.ts'
 import type { Dom0 } from './dom0.ts'
 import { listBaselineVersions, listRecordedVersions } from './earlier-versions.ts'
 import { type BootDeviceLaunch, observeBootDeviceLaunch } from './launch.ts'
-import { observeLog } from './launch-log.ts'
 import type { MachineFacts } from './machine.ts'
 import { observeOwner } from './owner.ts'
 import { observeTrustedKeys } from './packages.ts'
@@ -106,7 +105,7 @@ export async function observeExplanation(
   const all = await dom0.devices()
   const device = findBootedDevice(all.devices, machine.aemUuid)
   const place = chooseBefore(session, baseline, machine)
-  const log = await observeLog(host)
+  const log = await dom0.log()
   const launch = await observeBootDeviceLaunch(host, device, machine, log)
   const confirmed = await observeConfirmedPackages(dom0, machine.bootTime, launch.booted.entry)
   const later = isSinceApproved ? [] : await observeLaterUpdates(dom0, baseline, confirmed)
@@ -178,11 +177,10 @@ async function explainUnbooted(
   pcrsNow: ExplanationInput['pcrsNow'],
   alreadyResealed: boolean | null,
 ): Promise<Explanation> {
-  const { host } = dom0
   const explained = explainChange({
     ...EMPTY,
     before: { pcrs: { [baseline.bank]: toNumbers(baseline.pcrs[baseline.bank] ?? {}) }, components: null },
-    log: await observeLog(host),
+    log: await dom0.log(),
     pcrsNow,
     bank: baseline.bank,
     selected: baseline.selectedPcrs,

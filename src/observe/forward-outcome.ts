@@ -11,7 +11,6 @@ import { valueOrNull } from '../host/host.ts'
 import { openDevice } from './devices.ts'
 import type { Dom0 } from './dom0.ts'
 import { listLaterPackages } from './later-packages.ts'
-import { observeSealState } from './seal-state.ts'
 import { observeSealedCopy } from './sealed.ts'
 
 export type ObservedForward = {
@@ -22,13 +21,12 @@ export type ObservedForward = {
 
 /** What became of the session's forward seal at this boot, as long as it is the first one after it. */
 export async function observeForwardOutcome(dom0: Dom0, session: Session): Promise<ObservedForward> {
-  const { host } = dom0
   const { bootId } = await dom0.machine()
   const record = forwardRecordOf(session)
   const isFirst = session.approved === null || session.approved.bootId === bootId
   if (!isFirst || (session.protection !== 'forward-seal' && record === null))
     return { outcome: 'none', later: [] }
-  const { journal } = await observeSealState(host)
+  const { journal } = await dom0.seal()
   const later = session.baseline === null ? [] : await listLaterPackages(dom0, session.baseline)
   const names = later.map(({ name, evr }) => `${name} ${evr}`)
   const facts: ForwardFacts = {

@@ -3,13 +3,11 @@ import { listComponents } from '../core/launch/components.ts'
 import { findKnownState, type LedgerLook } from '../core/session/device-ledger.ts'
 import { type GroundFacts, labelOf } from '../core/vouch/ground.ts'
 import { doesLogLead, type GroundDifference, listDifferences } from '../core/vouch/ground-differences.ts'
-import type { Host } from '../host/host.ts'
 import { type AemDevice, findBootedDevice } from './devices.ts'
 import type { Dom0 } from './dom0.ts'
 import { observeEntries } from './launch.ts'
-import { observeLog } from './launch-log.ts'
 import type { MachineFacts } from './machine.ts'
-import { observeSealState, type SealState } from './seal-state.ts'
+import type { SealState } from './seal-state.ts'
 import type { TpmFacts } from './tpm.ts'
 
 export type ObservedGround = {
@@ -33,12 +31,11 @@ export async function observeGround(
   look: LedgerLook,
   looked: Looked | null = null,
 ): Promise<ObservedGround> {
-  const { host } = dom0
   const machine = looked?.machine ?? (await dom0.machine())
   const tpm = looked?.tpm ?? (await dom0.tpm())
   const devices = looked?.devices ?? (await dom0.devices()).devices
   const device = findBootedDevice(devices, machine.aemUuid)
-  const { journal } = looked?.seal ?? (await observeSealState(host))
+  const { journal } = looked?.seal ?? (await dom0.seal())
   return {
     facts: {
       bootId: machine.bootId,
@@ -55,9 +52,10 @@ export async function observeGround(
 
 /** What this boot measured otherwise than the last approved one from its device, or why that cannot be traced. */
 export async function observeGroundDifferences(
-  host: Host,
+  dom0: Dom0,
   { facts, machine, device }: ObservedGround,
 ): Promise<{ readonly differences: readonly GroundDifference[] | null; readonly untraced: string | null }> {
+  const { host } = dom0
   const untraced = (why: string) => ({ differences: null, untraced: why })
   const ledger = facts.look.state === 'read' ? facts.look.ledger : null
   const label = ledger === null ? null : labelOf(ledger, facts)
@@ -66,7 +64,7 @@ export async function observeGroundDifferences(
   if (boot.components === null) return untraced('the approved boot had no launch log that could be read')
   if (facts.bank !== boot.bank)
     return untraced('this TPM is of another kind than the one of the approved boot')
-  const log = await observeLog(host)
+  const log = await dom0.log()
   if (log instanceof Failure) return untraced(log.text.what)
   if (!doesLogLead(log, boot.bank, facts.registers))
     return untraced('the launch log of this boot does not lead to its registers')

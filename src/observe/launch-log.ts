@@ -9,7 +9,7 @@ import {
   lastBootOf,
   parseEventLogLocation,
 } from '../core/launch/xl-dmesg.ts'
-import type { Host } from '../host/host.ts'
+import type { Host, RunResult, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { HYPERVISOR_LOG } from '../paths.ts'
 import { attempt, exists, readTextOrNull } from './read.ts'
@@ -31,8 +31,8 @@ type Kind = 'none' | 'launched' | 'unknown'
  * be installed without being booted. Xen names an event log only where TrenchBoot launched it, so that one counts first; and
  * "no launch" of txt-stat counts only where no sign of TrenchBoot may be missing.
  */
-export async function observeLog(host: Host): Promise<LaunchLog | Failure> {
-  const [tboot, trenchboot] = [await observeTbootLog(host), await observeEventLog(host)]
+export async function observeLog(host: Host, txtStat: Seen<RunResult>): Promise<LaunchLog | Failure> {
+  const [tboot, trenchboot] = [await observeTbootLog(host, txtStat), await observeEventLog(host)]
   if ('log' in trenchboot) return trenchboot.log
   // Where Xen took over a launch, tboot's log is of an earlier boot: memory keeps it over a warm restart.
   const isDoubtful =
@@ -78,9 +78,8 @@ async function isTrenchBootFirst(host: Host, tboot: Kind, trenchboot: Kind): Pro
 }
 
 /** tboot's log, by txt-stat. */
-async function observeTbootLog(host: Host): Promise<Source> {
+async function observeTbootLog(host: Host, run: Seen<RunResult>): Promise<Source> {
   const failed = (why: string, kind: Kind, next = SEE_ENTRY): Source => ({ why, next, kind })
-  const run = await host.run(command('launch-log', {}))
   if (run.state === 'absent') return failed('txt-stat (package tboot) is not installed', 'unknown')
   if (run.state === 'unknown') return failed(`txt-stat could not be asked: ${run.why}`, 'unknown')
   const { exit, stdout } = run.value
@@ -154,8 +153,8 @@ async function findEventLog(host: Host): Promise<Place> {
 }
 
 /** The text of tboot's log, to be kept, or null: without it the program says less, never more. */
-export async function observeLaunchLog(host: Host): Promise<string | null> {
-  const run = valueOrNull(await host.run(command('launch-log', {})))
+export function readLaunchLog(txtStat: Seen<RunResult>): string | null {
+  const run = valueOrNull(txtStat)
   if (run?.exit !== 0) return null
   const log = attempt(() => parseTbootLog(run.stdout))
   return log instanceof Failure || log.measured === false ? null : run.stdout

@@ -17,7 +17,6 @@ import {
   observeBootDeviceLaunch,
   observeOtherDeviceLaunch,
 } from './launch.ts'
-import { observeLog } from './launch-log.ts'
 import { observeLuksPcr } from './luks-headers.ts'
 import type { MachineFacts } from './machine.ts'
 import { observeOwner } from './owner.ts'
@@ -83,7 +82,7 @@ export async function observeNextBoot(
   const tpm = await dom0.tpm()
   const booted = await dom0.booted()
   const device = target?.device ?? booted
-  const log = await observeLog(host)
+  const log = await dom0.log()
   const launch: Place['launch'] = target
     ? await observeOtherDeviceLaunch(host, booted, target.device, machine, log)
     : await observeBootDeviceLaunch(host, device, machine, log)

@@ -1,4 +1,5 @@
 import { listChangedFiles } from '../core/decide/changed-files.ts'
+import type { Preparedness } from '../core/decide/preparedness.ts'
 import {
   type BootedCopies,
   decideProtectionState,
@@ -14,7 +15,7 @@ import { findLedgerDevice, type LedgerLook } from '../core/session/device-ledger
 import type { HeldNote } from '../core/session/held-note.ts'
 import type { Host } from '../host/host.ts'
 import { findBootedDevice } from './devices.ts'
-import { observeLog } from './launch-log.ts'
+import type { Dom0 } from './dom0.ts'
 import { type LaunchTraces, observeLaunchTraces } from './launch-traces.ts'
 import { SEAL_UNIT, type SealState } from './seal-state.ts'
 import type { BootCheck } from './since-approved.ts'
@@ -45,11 +46,12 @@ export type Seen = {
   readonly boot: BootCheck | null
   readonly seal: SealState
   readonly log: LaunchLog | Failure | null
+  readonly prepared: Preparedness | null
 }
 
 /** The launch log, where PCR 17 shows that there was a launch; else null, and nothing is asked. */
-export async function observeLogOf(host: Host, status: StatusFacts): Promise<LaunchLog | Failure | null> {
-  return isAemBoot(status) && status.measured === true ? observeLog(host) : null
+export async function observeLogOf(dom0: Dom0, status: StatusFacts): Promise<LaunchLog | Failure | null> {
+  return isAemBoot(status) && status.measured === true ? dom0.log() : null
 }
 
 function isAemBoot({ aem, machine }: StatusFacts): boolean {
@@ -58,7 +60,7 @@ function isAemBoot({ aem, machine }: StatusFacts): boolean {
 
 /** What protection rests on; where PCR 17 shows no launch, with what else tells of one. */
 export async function observeProtection(host: Host, seen: Seen): Promise<ProtectionLook> {
-  const { status, session, look, held, boot, seal, log } = seen
+  const { status, session, look, held, boot, seal, log, prepared } = seen
   const { machine, tpm, aem } = status
   const isDoubtful = isAemBoot(status) && status.measured !== true
   const traces = isDoubtful ? await observeLaunchTraces(host) : null
@@ -98,6 +100,7 @@ export async function observeProtection(host: Host, seen: Seen): Promise<Protect
     hasChangedFiles: changedOn.length > 0,
     pendingRestart: status.pendingRestart,
     hasSession: session !== null,
+    isPreparationOutdated: prepared?.state === 'outdated',
   })
   return {
     ...decision,

@@ -55,7 +55,7 @@ export async function observeRefresh(
   const before = await observeBootDevice(dom0, device, machine.xen.buildId)
   const { files, initramfs, freeBytes, isGrubDirectory } = await observeFiles(dom0, device, before, ledger)
   const grub = before.checks.find(({ role }) => role === 'grub.cfg')
-  const changedLines = await observeChangedLines(host, device, booted, machine)
+  const changedLines = await observeChangedLines(dom0, device, booted, machine)
   const plan = planRefresh({
     files,
     initramfs,
@@ -93,7 +93,7 @@ export async function observeRefresh(
       },
       ...checkSources(files, await listUnverified(dom0)),
       checkRefreshSpace(device.label, freeBytes, plan.neededBytes),
-      await checkAemIdle(host),
+      await checkAemIdle(dom0),
     ],
   }
 }

@@ -5,7 +5,7 @@ import { forwardRecordOf } from '../core/seal/forward-record.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { HeldNote } from '../core/session/held-note.ts'
 import type { Dom0 } from './dom0.ts'
-import { observeSealState, SEAL_UNIT, type SealState } from './seal-state.ts'
+import { SEAL_UNIT, type SealState } from './seal-state.ts'
 import { lookAtToken, observeSealedCopy, TOKEN } from './sealed.ts'
 
 export type ObservedSeal = {
@@ -29,7 +29,7 @@ export async function observeSealOutcome(
   const { host } = dom0
   const machine = await dom0.machine()
   const heldNote = note !== null && note.bootId === machine.bootId ? note : null
-  const state = await observeSealState(host)
+  const state = await dom0.seal()
   const device = await dom0.booted()
   const label = device?.label ?? (state.cachedSuffix === null ? null : labelOf(state.cachedSuffix))
   const tpmId = await dom0.tpmId()

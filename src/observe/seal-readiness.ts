@@ -11,7 +11,6 @@ import { valueOrNull } from '../host/host.ts'
 import { type AemDevice, findBootedDevice, openDevice } from './devices.ts'
 import type { Dom0 } from './dom0.ts'
 import { readTextOrNull } from './read.ts'
-import { observeSealState } from './seal-state.ts'
 import { observeSrkPassword } from './srk-password.ts'
 import { isMeasured, listBadPcrs, type TpmFacts } from './tpm.ts'
 import { observeTpm2Lockout } from './tpm2-trial.ts'
@@ -47,11 +46,11 @@ export async function observeSealReadiness(
     checks: [
       ...checkDevice(device, sameLabel, options?.includes('ro') ?? null),
       // The suffix of this boot says nothing of another device.
-      ...(other === null ? checkLabel(device, (await observeSealState(host)).cachedSuffix) : []),
+      ...(other === null ? checkLabel(device, (await dom0.seal()).cachedSuffix) : []),
       await checkDeviceSpace(host, device),
       checkPcrs(tpm, selected),
       ...(await checkLockout(dom0, tpm.version, device)),
-      await checkAemIdle(host),
+      await checkAemIdle(dom0),
     ],
   }
 }
@@ -113,8 +112,8 @@ async function tryTpm12(dom0: Dom0, device: AemDevice | null): Promise<{ why: st
 }
 
 /** AEM is not in the middle of a seal: it may be writing to a device, or waiting for one. */
-export async function checkAemIdle(host: Host): Promise<GateCheck> {
-  const { unit } = await observeSealState(host)
+export async function checkAemIdle(dom0: Dom0): Promise<GateCheck> {
+  const { unit } = await dom0.seal()
   const isWaiting = unit?.activeState === 'activating'
   return {
     id: 'aem-not-waiting',

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { Failure } from '../../src/core/failure.ts'
 import { makeRecordedHost } from '../../src/host/recorded.ts'
-import { observeLaunchLog, observeLog } from '../../src/observe/launch-log.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
+import { readLaunchLog } from '../../src/observe/launch-log.ts'
 import { HYPERVISOR_LOG } from '../../src/paths.ts'
 import { disk, machineOf } from '../core/launch/launch-world.ts'
 import { writeTxtStat } from '../core/launch/tboot-writer.ts'
@@ -44,7 +45,8 @@ const trenchBoot = () => aemDom0().withTrenchBoot()
 
 async function look(machine: RecordedDom0) {
   const host = await makeRecordedHost(machine.write())
-  return { log: await observeLog(host), kept: await observeLaunchLog(host) }
+  const dom0 = observeDom0(host)
+  return { log: await dom0.log(), kept: readLaunchLog(await dom0.txtStat()) }
 }
 
 describe('the launch log comes from what launched this boot', () => {

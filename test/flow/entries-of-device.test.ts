@@ -36,7 +36,7 @@ describe('a device without an entry of AEM', () => {
     const host = makeSimulatedHost(withGrub(text))
     const { facts, device } = await deviceOf(host)
     expect(await observeEntries(host, device, facts)).toEqual({ booted: null, next: null })
-    expect(await observeChangedLines(host, device, device, facts)).toEqual([])
+    expect(await observeChangedLines(observeDom0(host), device, device, facts)).toEqual([])
   })
 
   it('is none at all where there is no device', async () => {

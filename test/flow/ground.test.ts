@@ -342,7 +342,7 @@ describe('what differs from the approved boot', () => {
     restartMachine(machine)
     const host = makeSimulatedHost(machine)
     const look = { state: 'read', ledger: await loadLedger(machine) } as const
-    return observeGroundDifferences(host, change(await observeGround(observeDom0(host), look)))
+    return observeGroundDifferences(observeDom0(host), change(await observeGround(observeDom0(host), look)))
   }
   const withFacts = (facts: Partial<ObservedGround['facts']>) =>
     traced((observed) => ({ ...observed, facts: { ...observed.facts, ...facts } }))

@@ -9,6 +9,7 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { findDevice, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { findBootedDevice, observeDevices } from '../../src/observe/devices.ts'
+import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeChangedLines } from '../../src/observe/entry-lines.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
@@ -70,7 +71,8 @@ it('a stick that would boot an entry without AEM is not compared with this boot:
   const facts = await observeMachine(host)
   const devices = await observeDevices(host, facts)
   const stick = devices.find(({ label }) => label === 'aem.stick')!
-  const changed = () => observeChangedLines(host, stick, findBootedDevice(devices, facts.aemUuid), facts)
+  const changed = () =>
+    observeChangedLines(observeDom0(host), stick, findBootedDevice(devices, facts.aemUuid), facts)
   editLines(machine, STICK.uuid, /^\/vmlinuz-/, (line) => `${line} init=/bin/sh`)
   expect((await changed()).join()).toContain('+ init=/bin/sh')
   const file = findDevice(machine, STICK.uuid)!.files.get(GRUB_CFG)!
@@ -90,6 +92,8 @@ it('the line of a stick names its own device, which is no difference where the b
   const devices = await observeDevices(host, facts)
   const stick = devices.find(({ label }) => label === 'aem.stick')!
   const booted = findBootedDevice(devices, facts.aemUuid)
-  expect(await observeChangedLines(host, stick, booted, facts)).toEqual([])
-  expect((await observeChangedLines(host, stick, null, facts)).join()).toContain(`+ aem.uuid=${STICK.uuid}`)
+  expect(await observeChangedLines(observeDom0(host), stick, booted, facts)).toEqual([])
+  expect((await observeChangedLines(observeDom0(host), stick, null, facts)).join()).toContain(
+    `+ aem.uuid=${STICK.uuid}`,
+  )
 })

@@ -3,7 +3,6 @@ import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { makeRecordedHost } from '../../src/host/recorded.ts'
 import { observeDom0 } from '../../src/observe/dom0.ts'
-import { observeLog } from '../../src/observe/launch-log.ts'
 import { observeStatus } from '../../src/observe/status.ts'
 import { ROOT } from '../support/sources.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -38,7 +37,7 @@ describe('the recorded machine that the contract makes by hand', () => {
       tpm: { version: '2.0' },
     })
     expect(status.tpm.pcrs.sha256?.[17]).toMatch(/^68f6912b/)
-    expect(await observeLog(host)).toMatchObject({
+    expect(await observeDom0(host).log()).toMatchObject({
       text: { what: expect.stringMatching(/txt-stat ended with 1.*xl dmesg names no event log/) },
     })
   })

@@ -37,6 +37,7 @@ const WEIGHT = {
   'failed-seal': 'at-risk',
   'seal-waiting': 'at-risk',
   'not-sealed': 'not-protected',
+  'preparation-outdated': 'at-risk',
   'boot-files-changed': 'at-risk',
   'next-entry-not-aem': 'at-risk',
   'restart-pending': 'at-risk',
@@ -109,6 +110,8 @@ export type ProtectionFacts = {
   readonly hasChangedFiles: boolean
   readonly pendingRestart: boolean | null
   readonly hasSession: boolean
+  /** What `start` prepared the next boot for does not lie there any more. */
+  readonly isPreparationOutdated: boolean
 }
 
 /** The reasons, the gravest first and else in the order of the table, and what the gravest makes of the state. */
@@ -230,6 +233,7 @@ function listNextReasons(facts: ProtectionFacts, isLaunched: boolean): readonly 
   const isForward = copies?.device?.binding === 'forward'
   const isAbsent = copies === null || copies.present === false
   return pick(
+    ['preparation-outdated', facts.isPreparationOutdated],
     ['boot-files-changed', hasChangedFiles],
     ['next-entry-not-aem', nextEntry?.kind === 'other'],
     ['restart-pending', pendingRestart === true && !isForward],

@@ -36,7 +36,7 @@ export const checkGround: Step<'check-ground'> = async ({ dom0, host, ui, option
       facts: base,
       message: describeGround('vouched', { ground, word, device: session.device }),
     }
-  const traced = await observeGroundDifferences(host, observed)
+  const traced = await observeGroundDifferences(dom0, observed)
   const told = { ground, word, device: session.device, ...traced }
   // A person sees why before anything is asked.
   if (options.canAsk) ui.say(explainGround(told))

@@ -2,13 +2,12 @@ import { isRefusalExpected } from '../../core/decide/forward-outcome.ts'
 import { forwardRecordOf } from '../../core/seal/forward-record.ts'
 import { describeSecret } from '../../messages/after-restart.ts'
 import { observeForwardOutcome } from '../../observe/forward-outcome.ts'
-import { observeSealState } from '../../observe/seal-state.ts'
 import type { Step } from '../step.ts'
 import { explanationOf } from './explain.ts'
 
 /** Only the user knows whether it was their own sentence; the journal says whether the TPM released one. */
 export const confirmSecret: Step<'confirm-secret'> = async ({ dom0, host, ui, session }) => {
-  const { journal } = await observeSealState(host)
+  const { journal } = await dom0.seal()
   const unseal = journal?.unseal ?? null
   const isFirstBoot = session.approved !== null && session.approved.bootId === (await dom0.machine()).bootId
   const forward = (await observeForwardOutcome(dom0, session)).outcome

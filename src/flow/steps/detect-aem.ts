@@ -1,13 +1,12 @@
 import { isSelectionUnread } from '../../core/aem/seal-selection.ts'
 import { decideAemReadiness } from '../../core/decide/detect-aem.ts'
 import { describeAem } from '../../messages/before-restart.ts'
-import { observeSealState } from '../../observe/seal-state.ts'
 import { observeStatus } from '../../observe/status.ts'
 import type { Step } from '../step.ts'
 
 export const detectAem: Step<'detect-aem'> = async ({ dom0, host, ui }) => {
   const status = await ui.progress('looking at AEM, TPM and devices', () => observeStatus(dom0))
-  const { unit } = await observeSealState(host)
+  const { unit } = await dom0.seal()
   const outcome = decideAemReadiness({
     installed: status.aem.installed,
     tpm: status.tpm.version,

@@ -1,7 +1,6 @@
 import { type GateCheck, isReady } from '../../core/decide/readiness.ts'
 import { describeResealGate } from '../../messages/after-restart.ts'
 import { observeSealReadiness } from '../../observe/seal-readiness.ts'
-import { observeSealState } from '../../observe/seal-state.ts'
 import type { Step } from '../step.ts'
 
 export type { GateCheck }
@@ -9,7 +8,7 @@ export type { GateCheck }
 /** AEM writes the freshness slot in the TPM before it touches the device: what would fail must fail here. */
 export const gateReseal: Step<'gate-reseal'> = async ({ dom0, host }) => {
   const readiness = await observeSealReadiness(dom0, await dom0.tpm(), await dom0.selectedPcrs())
-  const checks = [...readiness.checks, checkCache((await observeSealState(host)).cachedSuffix)]
+  const checks = [...readiness.checks, checkCache((await dom0.seal()).cachedSuffix)]
   const outcome = isReady(checks) ? 'ready' : 'blocked'
   return { outcome, facts: { checks }, message: describeResealGate(outcome, checks) }
 }

@@ -1,7 +1,6 @@
 import { Failure } from '../../core/failure.ts'
 import { describeBaseline } from '../../messages/restart.ts'
 import { observeBaseline } from '../../observe/baseline.ts'
-import { observeLog } from '../../observe/launch-log.ts'
 import { observeStatus } from '../../observe/status.ts'
 import type { Step } from '../step.ts'
 
@@ -11,7 +10,7 @@ export const recordBaseline: Step<'record-baseline'> = async ({ dom0, host, ui }
     observeBaseline(dom0, aem.selectedPcrs ?? []),
   )
   // What `predict` will say of the log is said here already.
-  const log = baseline !== null && baseline.components === null ? await observeLog(host) : null
+  const log = baseline !== null && baseline.components === null ? await dom0.log() : null
   const unread = log instanceof Failure ? log.text.what : null
   const outcome = baseline === null ? 'incomplete' : 'recorded'
   return {

@@ -160,9 +160,8 @@ async function explainFailure(host: Host, call: CommandCall, said: string): Prom
 }
 
 async function observeSuffix(dom0: Dom0): Promise<string | null> {
-  const { host } = dom0
   const device = await dom0.booted()
-  const suffix = device?.suffix ?? (await observeSealState(host)).cachedSuffix
+  const suffix = device?.suffix ?? (await dom0.seal()).cachedSuffix
   return suffix !== null && isSuffix(suffix) ? suffix : null
 }
 

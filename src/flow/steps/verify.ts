@@ -6,8 +6,8 @@ import { rememberVerification } from '../remember-devices.ts'
 import type { Step } from '../step.ts'
 
 export const verify: Step<'verify'> = async (context) => {
-  const { dom0, ui, session, store, options } = context
-  const { device: booted } = await askForBootedDevice(
+  const { ui, session, store, options } = context
+  const { device: booted, dom0 } = await askForBootedDevice(
     context,
     'Its sealed copy can be checked only while it is.',
   )

@@ -34,6 +34,7 @@ const GOOD: ProtectionFacts = {
   hasChangedFiles: false,
   pendingRestart: false,
   hasSession: false,
+  isPreparationOutdated: false,
 }
 
 type Case = readonly [ProtectionReason, ProtectionState, Partial<ProtectionFacts>]
@@ -84,6 +85,7 @@ const CASES: readonly Case[] = [
   ['boot-files-changed', 'at-risk', { hasChangedFiles: true }],
   ['next-entry-not-aem', 'at-risk', { nextEntry: { kind: 'other', title: 'Qubes' } }],
   ['restart-pending', 'at-risk', { pendingRestart: true }],
+  ['preparation-outdated', 'at-risk', { isPreparationOutdated: true }],
   ['session-open', 'unknown', { hasSession: true }],
   ['device-absent', 'unknown', copies({ present: false, device: null, areSame: null })],
   ['device-absent', 'unknown', copies({ present: false, device: null, areSame: null, isVerifiedNow: true })],
