@@ -111,7 +111,7 @@ function addCommands(
   argv: readonly string[],
 ): void {
   const open = async (options: GlobalOptions): Promise<Host> => {
-    const { makeHost } = await import('./cli/world.ts')
+    const { makeHost } = await import('./cli/context.ts')
     running.host = await makeHost(io, options)
     return running.host
   }
@@ -159,16 +159,16 @@ function addCommands(
     'the PCRs of the next boot, from the files that are on the boot device now',
     'machine',
     async (options) => {
-      const { runPredict } = await import('./cli/looks.ts')
+      const { runPredict } = await import('./cli/verify.ts')
       return runPredict(io, options, await open(options))
     },
   )
   add('explain', 'what changed since the session began, and why', 'machine', async (options) => {
-    const { runExplain } = await import('./cli/looks.ts')
+    const { runExplain } = await import('./cli/verify.ts')
     return runExplain(io, options, await open(options))
   })
   add('verify', "check the devices' own sealed copies", 'machine', async (options, own) => {
-    const { runVerify } = await import('./cli/looks.ts')
+    const { runVerify } = await import('./cli/verify.ts')
     return runVerify(io, options, await openCleared(options), text(own.device))
   }).option('--device <suffix>', 'only this device')
   add(
@@ -208,11 +208,11 @@ function addCommands(
     return runRecord(io, options, await open(options), text(own.out) ?? '')
   }).requiredOption('--out <dir>', 'a new directory')
   add('commands', 'every program that may ever run', 'none', async (options) => {
-    const { runCommands } = await import('./cli/tables.ts')
+    const { runCommands } = await import('./cli/plan.ts')
     return runCommands(io, options)
   })
   add('plan [flow]', 'the flow, as text or Mermaid', 'none', async (options, own, args) => {
-    const { runPlan } = await import('./cli/tables.ts')
+    const { runPlan } = await import('./cli/plan.ts')
     return runPlan(io, options, args[0] ?? null, own.mermaid === true)
   }).option('--mermaid', 'as a Mermaid flowchart')
 }
@@ -239,7 +239,7 @@ function addBulletinCommands(program: Command, add: Add, io: Io, running: Runnin
       throw makeFailure('usage', { reason: `bulletin takes list, show or check${given}` })
     })
   const open = async (options: GlobalOptions): Promise<Host> => {
-    const { makeHost } = await import('./cli/world.ts')
+    const { makeHost } = await import('./cli/context.ts')
     running.host = await makeHost(io, options)
     return running.host
   }
@@ -277,7 +277,7 @@ function addBulletinCommands(program: Command, add: Add, io: Io, running: Runnin
 
 async function lookAtStatus(io: Io, options: GlobalOptions, running: Running): Promise<number> {
   const { runStatus } = await import('./cli/status.ts')
-  const { makeHost } = await import('./cli/world.ts')
+  const { makeHost } = await import('./cli/context.ts')
   running.host = await makeHost(io, options)
   return runStatus(io, options, running.host)
 }

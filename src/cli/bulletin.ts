@@ -20,8 +20,8 @@ import { makeSignatureChecker } from '../observe/signature-checker.ts'
 import { observeUnlistedKeys } from '../observe/unlisted-keys.ts'
 import { renderFailure } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
+import { makeFileHost, makeUi, printJson } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
-import { makeFileHost, makeUi, printJson } from './world.ts'
 
 export type FoundBulletin = {
   readonly bulletin: Bulletin

@@ -13,11 +13,11 @@ import { observePreparedness } from '../observe/prepared.ts'
 import { observeStatus } from '../observe/status.ts'
 import { wrap } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
+import { assertAnswerable, makeUi, printJson, stateDirOf } from './context.ts'
 import { toSuffix } from './device-name.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { runDeviceFlow } from './session.ts'
 import { renderDevices, toDeviceAnswers, toDeviceListAnswer } from './status.ts'
-import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
 
 export type DeviceAct = keyof typeof DEVICE_FLOWS
 export const DEVICE_ACTS = Object.keys(DEVICE_FLOWS) as readonly DeviceAct[]

@@ -20,8 +20,8 @@ import { type GateAnswer, observeGate } from '../observe/gate.ts'
 import { isHeld, observeHold } from '../observe/hold.ts'
 import { HOLD_DROP_IN } from '../paths.ts'
 import { renderMessage } from '../ui/render-message.ts'
+import { assertAnswerable, makeUi, printJson, stateDirOf } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
-import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
 
 /** The seal's unit waits 300 s at most (TimeoutStartSec=, anti-evil-maid 4.2.0), the user for less. */
 const GATE_LIMIT_MS = 60_000

@@ -18,8 +18,8 @@ import { type Dom0, observeDom0 } from '../observe/dom0.ts'
 import { observeGate } from '../observe/gate.ts'
 import { observeStatus } from '../observe/status.ts'
 import { line, type Ui } from '../ui/ui.ts'
+import { assertAnswerable, makeUi, printJson, stateDirOf } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
-import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
 
 const DEFAULT_SCENARIO = 'clean-update'
 

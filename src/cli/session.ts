@@ -18,8 +18,8 @@ import { makeFailure } from '../messages.ts'
 import { type Dom0, observeDom0 } from '../observe/dom0.ts'
 import { line, type Ui } from '../ui/ui.ts'
 import { assertKeysHaveFile, findGiven } from './bulletin.ts'
+import { assertAnswerable, canAsk, makeUi, printJson, stateDirOf } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
-import { assertAnswerable, canAsk, makeUi, printJson, stateDirOf } from './world.ts'
 
 export type StartOptions = {
   readonly bulletin: string | null

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { forwardDevice, refreshDevice } from '../../flows/devices.ts'
 import type { GlobalOptions, Io } from '../../src/cli/io.ts'
-import { runVerify } from '../../src/cli/looks.ts'
+import { runVerify } from '../../src/cli/verify.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
 import { rememberVerification } from '../../src/flow/remember-devices.ts'
 import { runFlow } from '../../src/flow/runner.ts'

@@ -3,8 +3,8 @@ import { describeFlow, mermaidOfFlow } from '../flow/describe.ts'
 import { makeFailure } from '../messages.ts'
 import { listCommandRows } from '../render-commands.ts'
 import { line } from '../ui/ui.ts'
+import { makeUi, printJson } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
-import { makeUi, printJson } from './world.ts'
 
 /** `aem-reseal commands`: every program that may ever run. */
 export function runCommands(io: Io, options: GlobalOptions): number {

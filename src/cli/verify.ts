@@ -20,9 +20,9 @@ import { type BootCheck, explainSinceApproved, observeBootCheck } from '../obser
 import { type DeviceVerification, observeVerification } from '../observe/verify.ts'
 import { renderMessage, wrap } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
+import { makeUi, printJson, stateDirOf } from './context.ts'
 import { toSuffix } from './device-name.ts'
 import type { GlobalOptions, Io } from './io.ts'
-import { makeUi, printJson, stateDirOf } from './world.ts'
 
 /** `aem-reseal predict`: the launch registers of the next boot. */
 export async function runPredict(io: Io, options: GlobalOptions, host: Host): Promise<number> {
