@@ -159,12 +159,12 @@ function addCommands(
     'the PCRs of the next boot, from the files that are on the boot device now',
     'machine',
     async (options) => {
-      const { runPredict } = await import('./cli/verify.ts')
+      const { runPredict } = await import('./cli/predict.ts')
       return runPredict(io, options, await open(options))
     },
   )
   add('explain', 'what changed since the session began, and why', 'machine', async (options) => {
-    const { runExplain } = await import('./cli/verify.ts')
+    const { runExplain } = await import('./cli/explain.ts')
     return runExplain(io, options, await open(options))
   })
   add('verify', "check the devices' own sealed copies", 'machine', async (options, own) => {
@@ -208,7 +208,7 @@ function addCommands(
     return runRecord(io, options, await open(options), text(own.out) ?? '')
   }).requiredOption('--out <dir>', 'a new directory')
   add('commands', 'every program that may ever run', 'none', async (options) => {
-    const { runCommands } = await import('./cli/plan.ts')
+    const { runCommands } = await import('./cli/commands.ts')
     return runCommands(io, options)
   })
   add('plan [flow]', 'the flow, as text or Mermaid', 'none', async (options, own, args) => {
