@@ -130,10 +130,6 @@ function print(
 
 type DropInAct = 'install' | 'show' | 'remove'
 
-export function isDropInAct(text: string): text is DropInAct {
-  return text === 'install' || text === 'show' || text === 'remove'
-}
-
 /** `aem-reseal gate install`, `show` and `remove`: the drop-in that makes systemd ask. A person says yes, nobody else. */
 export async function runDropIn(io: Io, options: GlobalOptions, host: Host, act: DropInAct): Promise<number> {
   const facts = await observeHold(host)

@@ -101,7 +101,7 @@ describe('power stays in one place', () => {
     const homes: Readonly<Record<string, RegExp>> = {
       execa: /^src\/host\/execa\.ts$/,
       '@inquirer/prompts': /^src\/host\/prompts\.ts$/,
-      commander: /^src\/main\.ts$/,
+      commander: /^src\/cli\/(program|report-error)\.ts$/,
       zod: /^src\/(commands\.ts|core\/|host\/|cli\/|render)/,
     }
     const found = offenders(({ path }, { target }) => {
