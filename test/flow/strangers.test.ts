@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { makeMemoryStore } from '../../src/cli/rehearse.ts'
 import { renderDevices, toDeviceAnswers } from '../../src/cli/status.ts'
+import { makeMemoryStore } from '../../src/flow/memory-store.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import type { Host } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
