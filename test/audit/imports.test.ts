@@ -195,6 +195,23 @@ describe('dependencies run one way', () => {
   })
 })
 
+describe('tests', () => {
+  it('go through the program, or to where both ends reach: of src/cli they know the table and its parser alone', () => {
+    const known = ['src/cli/verbs.ts', 'src/cli/program.ts', 'src/cli/schemas.ts']
+    const found = readSources('test').flatMap(({ path, imports }) =>
+      imports
+        .filter(
+          ({ target, isTypeOnly }) => target.startsWith('src/cli/') && !isTypeOnly && !known.includes(target),
+        )
+        .map(
+          ({ target }) =>
+            `${path} imports ${target}: give main() the words and the host (test/support/io.ts)`,
+        ),
+    )
+    expect(found).toEqual([])
+  })
+})
+
 describe('house rules', () => {
   it('ends the process only in bin.ts', () => {
     const found = sources.filter(({ text }) => /\bprocess\.exit\b/.test(stripCommentsAndStrings(text)))
