@@ -1,5 +1,6 @@
 import { Command, type CommanderError } from 'commander'
 import { makeFailure } from '../messages.ts'
+import { renderProgramHelp, renderVerbHelp } from './help.ts'
 import type { GlobalOptions } from './io.ts'
 import type { Option, Verb } from './verb.ts'
 import { DEFAULT_VERB, GLOBAL_OPTIONS, VERBS } from './verbs.ts'
@@ -24,11 +25,9 @@ export function makeProgram(run: (given: Given) => Promise<void>, writeOut: (tex
   const quiet = (command: Command): Command =>
     command.exitOverride().configureOutput({ writeOut, writeErr: () => undefined })
   const program = quiet(new Command('aem-reseal'))
-    .description(
-      'Guides a Qubes OS dom0 with Anti Evil Maid through a security update: confirm, restart, explain, reseal, verify.',
-    )
+    .configureHelp({ formatHelp: renderProgramHelp })
     .version(AEM_RESEAL_VERSION, '--version')
-  for (const option of GLOBAL_OPTIONS) program.option(flagsOf(option), option.help)
+  for (const option of GLOBAL_OPTIONS) program.option(flagsOf(option))
   const start = (verb: Verb, own: Record<string, unknown>, args: readonly string[]): Promise<void> =>
     run({ verb, options: toGlobalOptions(program.opts()), own, args })
 
@@ -59,10 +58,10 @@ function addVerb(
   const acts = listActs(verb)
   const word = verb.name.split(' ').at(-1) ?? ''
   const command = parent.command(verb.argument ? `${word} ${placeOf(verb.argument)}` : word)
-  command.description(verb.help)
+  command.configureHelp({ formatHelp: () => renderVerbHelp(verb) })
   for (const option of verb.options ?? []) {
-    if (option.isRequired) command.requiredOption(flagsOf(option), option.help)
-    else command.option(flagsOf(option), option.help)
+    if (option.isRequired) command.requiredOption(flagsOf(option))
+    else command.option(flagsOf(option))
   }
   // A word that is none of its acts comes to the verb itself; an act has this setting from its verb otherwise.
   command.helpCommand(false).allowExcessArguments(acts.length > 0)

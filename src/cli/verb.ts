@@ -24,6 +24,8 @@ export type Option = {
   readonly help: string
   /** Further sentences, for the manual page. */
   readonly more?: string
+  /** It changes how an answer is printed, and nothing else. */
+  readonly isAboutOutput?: true
 }
 
 /** What a verb is run with. */
@@ -50,7 +52,7 @@ export type Verb = {
   readonly root: 'needed' | 'not-needed' | 'own'
   /** One line: `--help`, the contract and the manual page. */
   readonly help: string
-  /** Further sentences, for the manual page; code between back quotes. */
+  /** Further sentences, for `VERB --help` and the manual page; code between back quotes. */
   readonly more?: string
   /** The contract marks it as a choice that could have been made otherwise. */
   readonly isChoice?: true

@@ -7,26 +7,32 @@ import type { Argument, Call, Option, Verb } from './verb.ts'
 
 /** They stand before or after every verb. */
 export const GLOBAL_OPTIONS: readonly Option[] = [
-  { flag: '--json', help: 'one JSON document on standard output, nothing else there' },
+  {
+    flag: '--json',
+    help: 'one JSON document on standard output, nothing else there',
+    isAboutOutput: true,
+  },
   { flag: '--machine', value: 'DIR', values: 'files', help: 'look at a recorded machine, read-only' },
   {
     flag: '--state-dir',
     value: 'DIR',
     values: 'files',
-    help: 'where the session and the reports are (default /var/lib/aem-reseal)',
+    help: 'where session and reports are (default /var/lib/aem-reseal)',
     more: 'A relative path is taken from the working directory.',
   },
   {
     flag: '--yes',
-    help: 'ask nothing: the recommended way, restart by hand, an explained change accepted; nothing else is agreed to',
-    more: 'Anything unexplained is never accepted; no drop-in is installed, no device brought up to date, no slot repaired.',
+    help: 'ask nothing: the recommended way, nothing unexplained',
+    more: 'The restart is by hand, and an explained change is accepted. Nothing else is agreed to: no drop-in is installed, no device brought up to date, no slot repaired.',
   },
+  { flag: '--no-color', help: 'no colours (also NO_COLOR)', isAboutOutput: true },
   {
-    flag: '--no-color',
-    help: 'no colours (also NO_COLOR)',
+    flag: '--ascii',
+    help: 'only ASCII characters',
+    more: 'What has no replacement becomes `?`.',
+    isAboutOutput: true,
   },
-  { flag: '--ascii', help: 'only ASCII characters', more: 'What has no replacement becomes `?`.' },
-  { flag: '--verbose', help: 'each program that is run, on standard error' },
+  { flag: '--verbose', help: 'each program that is run, on standard error', isAboutOutput: true },
 ]
 
 /** What the program does where no verb is named. */
@@ -128,7 +134,7 @@ export const VERBS: readonly Verb[] = [
   {
     name: 'predict',
     root: 'needed',
-    help: 'the PCRs of the next boot, from the files that are on the boot device now',
+    help: 'the PCRs of the next boot, from the files on its device now',
     async run({ io, options, open }) {
       const { runPredict } = await import('./predict.ts')
       return runPredict(io, options, await open())
