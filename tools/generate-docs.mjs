@@ -1,8 +1,18 @@
-// Writes the generated documents: docs/commands.md, docs/flows.md, docs/schema/*.json. The same source gives the same
-// bytes; test/audit/generated-docs.test.ts compares.
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+// Writes the generated documents: docs/commands.md, docs/flows.md, docs/schema/*.json, and in README.md, docs/contract.md
+// and docs/aem-reseal.1.md what stands between marks. The same source gives the same bytes; test/audit/generated-docs.test.ts
+// compares.
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
+import {
+  fillIn,
+  renderExitTable,
+  renderManualCommands,
+  renderManualExits,
+  renderManualOptions,
+  renderScenarioExits,
+  renderVerbTable,
+} from './verb-documents.mjs'
 
 const TOP = new URL('../', import.meta.url)
 
@@ -11,6 +21,9 @@ const ENTRY = `
 export { renderCommandsDocument } from './src/render-commands.ts'
 export { describeFlow, mermaidOfFlow } from './src/flow/describe.ts'
 export { FLOWS } from './flows/index.ts'
+export { DEFAULT_VERB, GLOBAL_OPTIONS, VERBS } from './src/cli/verbs.ts'
+export { EXIT, EXIT_MEANINGS } from './src/core/failure.ts'
+export { SCENARIOS } from './src/host/simulated/scenarios.ts'
 export { OUTPUT_SCHEMAS, OUTPUT_TITLES } from './src/cli/schemas.ts'
 export { commandsSchema as recordedCommandsSchema, machineSchema } from './src/host/recorded-format.ts'
 export { sessionSchema } from './src/core/session/checkpoint.ts'
@@ -40,7 +53,29 @@ export async function generateDocuments() {
     ['commands.md', program.renderCommandsDocument()],
     ['flows.md', renderFlows(program)],
     ...renderSchemas(program),
+    ...(await fillDocuments(program)),
   ])
+}
+
+/** What of a document written by hand comes from the program, by the name of its marks. */
+const FILLED = {
+  '../README.md': { 'exit codes': renderExitTable },
+  'contract.md': { commands: renderVerbTable, 'exit codes': renderExitTable, scenarios: renderScenarioExits },
+  'aem-reseal.1.md': {
+    commands: renderManualCommands,
+    options: renderManualOptions,
+    'exit status': renderManualExits,
+  },
+}
+
+async function fillDocuments(program) {
+  const filled = []
+  for (const [path, parts] of Object.entries(FILLED)) {
+    let text = await readFile(new URL(`docs/${path}`, TOP), 'utf8')
+    for (const [name, render] of Object.entries(parts)) text = fillIn(text, name, render(program))
+    filled.push([path, text])
+  }
+  return filled
 }
 
 function renderFlows({ describeFlow, mermaidOfFlow, FLOWS }) {

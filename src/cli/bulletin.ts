@@ -1,36 +1,24 @@
 import { basename, dirname, resolve } from 'node:path'
-import type { Bulletin } from '../core/bulletin/bulletin.ts'
-import { addToCatalogue, evidenceOf, findBulletin, parseBulletinId } from '../core/bulletin/catalogue.ts'
+import { findBulletin, parseBulletinId } from '../core/bulletin/catalogue.ts'
 import { CATALOGUE } from '../core/bulletin/catalogue-data.ts'
-import { type BulletinList, decideCheck } from '../core/bulletin/decide-bulletins.ts'
-import { EXPOSURE_CHECKS } from '../core/bulletin/exposure.ts'
-import { listLowered } from '../core/bulletin/revision.ts'
-import { type BulletinSignature, decideApproval, needAttention } from '../core/bulletin/signatures.ts'
+import type { FoundBulletin } from '../core/bulletin/given-bulletin.ts'
+import { decideApproval, needAttention } from '../core/bulletin/signatures.ts'
 import { EXIT, Failure } from '../core/failure.ts'
 import type { Host } from '../host/host.ts'
-import { bulletinLines, type CheckAnswer, checkLines, givenLines, listLines } from '../messages/bulletins.ts'
+import { bulletinLines, checkLines, givenLines, listLines } from '../messages/bulletins.ts'
 import { exposureLines } from '../messages/exposure.ts'
 import { unlistedKeyLines } from '../messages/unlisted-keys.ts'
 import { makeFailure } from '../messages.ts'
 import { keyDirectoriesOf, observeBulletinFile } from '../observe/bulletin-file.ts'
 import { observeBulletins } from '../observe/bulletins.ts'
-import { type Dom0, observeDom0 } from '../observe/dom0.ts'
-import { observeMsiExposure } from '../observe/exposure.ts'
+import { checkBulletins } from '../observe/check-bulletins.ts'
+import { observeDom0 } from '../observe/dom0.ts'
 import { makeSignatureChecker } from '../observe/signature-checker.ts'
 import { observeUnlistedKeys } from '../observe/unlisted-keys.ts'
 import { renderFailure } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
+import { makeFileHost, makeUi, printJson } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
-import { makeFileHost, makeUi, printJson } from './world.ts'
-
-export type FoundBulletin = {
-  readonly bulletin: Bulletin
-  /** null: a fact of the built-in catalogue, whose signatures were checked when it was made. */
-  readonly signatures: readonly BulletinSignature[] | null
-  readonly approval: 'built-in' | 'approved' | 'single' | 'refused'
-  /** Name of its file, without directory; null for one of the catalogue. */
-  readonly file: string | null
-}
 
 /** A bulletin by number (built-in catalogue) or by file (signatures checked first). */
 export async function findGiven(
@@ -174,36 +162,4 @@ export async function runBulletinCheck(
       ...exposureLines(answer),
     ])
   return answer.check.exit
-}
-
-/**
- * How this dom0 stands against one bulletin, or all of the catalogue.
- * @param found null: all
- * @throws Failure for a bulletin that does not verify, and where the release is not known
- */
-export async function checkBulletins(dom0: Dom0, found: FoundBulletin | null): Promise<CheckAnswer> {
-  const { host } = dom0
-  if (found?.approval === 'refused')
-    throw makeFailure('bulletin-not-verified', { id: String(found.bulletin.id) })
-  const isFile = found !== null && found.signatures !== null
-  const catalogue = isFile ? addToCatalogue(CATALOGUE, found.bulletin) : CATALOGUE
-  const evidence = isFile ? evidenceOf(CATALOGUE, found.bulletin, found.approval) : CATALOGUE.bulletins
-  const list = await observeBulletins(dom0, catalogue, evidence)
-  if (list === null) throw makeFailure('release-unknown')
-  const asked = found === null ? list : onlyOf(list, found.bulletin.id)
-  const catalogued = isFile ? CATALOGUE.bulletins.find(({ id }) => id === found.bulletin.id) : undefined
-  return {
-    list: asked,
-    asked: found?.bulletin.id ?? null,
-    check: decideCheck(asked, found?.bulletin.id ?? null),
-    lowered: found && catalogued ? listLowered(found.bulletin, catalogued, list.release) : [],
-    exposure:
-      found !== null && EXPOSURE_CHECKS.has(found.bulletin.id)
-        ? { rows: await observeMsiExposure(host) }
-        : null,
-  }
-}
-
-function onlyOf(list: BulletinList, id: number): BulletinList {
-  return { ...list, bulletins: list.bulletins.filter((item) => item.id === id) }
 }

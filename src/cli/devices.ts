@@ -13,18 +13,11 @@ import { observePreparedness } from '../observe/prepared.ts'
 import { observeStatus } from '../observe/status.ts'
 import { wrap } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
+import { assertAnswerable, makeUi, printJson, stateDirOf } from './context.ts'
 import { toSuffix } from './device-name.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { runDeviceFlow } from './session.ts'
 import { renderDevices, toDeviceAnswers, toDeviceListAnswer } from './status.ts'
-import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
-
-export type DeviceAct = keyof typeof DEVICE_FLOWS
-export const DEVICE_ACTS = Object.keys(DEVICE_FLOWS) as readonly DeviceAct[]
-
-export function isDeviceAct(text: string): text is DeviceAct {
-  return Object.hasOwn(DEVICE_FLOWS, text)
-}
 
 /** `aem-reseal devices`: every AEM device with its state and what it needs. */
 export async function runDevices(io: Io, options: GlobalOptions, host: Host): Promise<number> {
@@ -64,18 +57,11 @@ export async function runDeviceAct(
   io: Io,
   options: GlobalOptions,
   host: Host,
-  act: DeviceAct,
+  act: keyof typeof DEVICE_FLOWS,
   name: string | null,
 ): Promise<number> {
   const dom0 = observeDom0(host)
   const flow = DEVICE_FLOWS[act]
-  if (act === 'repair-slots' && name !== null)
-    throw makeFailure('usage', { reason: 'devices repair-slots takes no device: it looks at all of them' })
-  if (act === 'forward-seal' && name === null)
-    throw makeFailure('usage', {
-      reason:
-        'devices forward-seal takes the device, as `aem.stick`; the one this boot came from is sealed forward by `aem-reseal start`',
-    })
   const device = name === null ? null : labelOf(toSuffix(name))
   if (!host.writable) throw makeFailure('machine-is-read-only', { path: stateDirOf(options) })
   assertAnswerable(io, options, '', act !== 'forward-seal')

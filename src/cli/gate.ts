@@ -20,8 +20,8 @@ import { type GateAnswer, observeGate } from '../observe/gate.ts'
 import { isHeld, observeHold } from '../observe/hold.ts'
 import { HOLD_DROP_IN } from '../paths.ts'
 import { renderMessage } from '../ui/render-message.ts'
+import { assertAnswerable, makeUi, printJson, stateDirOf } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
-import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
 
 /** The seal's unit waits 300 s at most (TimeoutStartSec=, anti-evil-maid 4.2.0), the user for less. */
 const GATE_LIMIT_MS = 60_000
@@ -129,10 +129,6 @@ function print(
 }
 
 type DropInAct = 'install' | 'show' | 'remove'
-
-export function isDropInAct(text: string): text is DropInAct {
-  return text === 'install' || text === 'show' || text === 'remove'
-}
 
 /** `aem-reseal gate install`, `show` and `remove`: the drop-in that makes systemd ask. A person says yes, nobody else. */
 export async function runDropIn(io: Io, options: GlobalOptions, host: Host, act: DropInAct): Promise<number> {

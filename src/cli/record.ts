@@ -10,8 +10,8 @@ import { observeLogOf, observeProtection } from '../observe/protection-state.ts'
 import { observeStatus } from '../observe/status.ts'
 import { observeVerification } from '../observe/verify.ts'
 import { line } from '../ui/ui.ts'
+import { makeUi, printJson, stateDirOf } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
-import { makeUi, printJson, stateDirOf } from './world.ts'
 
 /** `aem-reseal record --out DIR`: everything the looks read, as a recorded machine without secrets. */
 export async function runRecord(io: Io, options: GlobalOptions, host: Host, out: string): Promise<number> {

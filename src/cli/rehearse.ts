@@ -1,14 +1,13 @@
 import { rehearsal } from '../../flows/rehearsal.ts'
-import { type Session, startSession } from '../core/session/checkpoint.ts'
-import type { LedgerLook } from '../core/session/device-ledger.ts'
-import { type HeldNote, makeHeldNote } from '../core/session/held-note.ts'
-import type { Versions } from '../core/session/versions.ts'
+import { startSession } from '../core/session/checkpoint.ts'
+import { makeHeldNote } from '../core/session/held-note.ts'
+import { makeMemoryStore } from '../flow/memory-store.ts'
 import { runFlow } from '../flow/runner.ts'
 import type { RunOptions } from '../flow/step.ts'
 import { STEPS } from '../flow/steps.ts'
 import { makeDirectoryStore, type SessionStore } from '../flow/store.ts'
 import { makeDryRunHost } from '../host/dry-run.ts'
-import { ABSENT, type Host, type Seen, seen } from '../host/host.ts'
+import type { Host } from '../host/host.ts'
 import { makeSimulatedHost } from '../host/simulated/host.ts'
 import { bootMachine, isSealAsked, startSeal } from '../host/simulated/power.ts'
 import { SCENARIOS, type Scenario } from '../host/simulated/scenarios.ts'
@@ -18,8 +17,8 @@ import { type Dom0, observeDom0 } from '../observe/dom0.ts'
 import { observeGate } from '../observe/gate.ts'
 import { observeStatus } from '../observe/status.ts'
 import { line, type Ui } from '../ui/ui.ts'
+import { assertAnswerable, makeUi, printJson, stateDirOf } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
-import { assertAnswerable, makeUi, printJson, stateDirOf } from './world.ts'
 
 const DEFAULT_SCENARIO = 'clean-update'
 
@@ -136,51 +135,4 @@ async function answerGate(dom0: Dom0, store: SessionStore): Promise<boolean> {
   const held = { at: host.now().toISOString(), bootId, reason, pcrs: [...pcrs], why: explainGate(decision) }
   await store.saveHeldNote(makeHeldNote(held))
   return false
-}
-
-/**
- * Keeps the session in memory; the report is shown where it would be written.
- * @param known the record of confirmed versions to begin with
- * @param ledger the list of devices to begin with, and with it what was approved
- */
-export function makeMemoryStore(
-  ui: Ui,
-  known: Seen<Versions> = ABSENT,
-  ledger: LedgerLook = { state: 'absent' },
-): SessionStore {
-  let versions = known
-  let kept: Session | null = null
-  let note: HeldNote | null = null
-  let devices: LedgerLook = ledger
-  return {
-    load: async () => kept,
-    async save(session) {
-      kept = structuredClone(session)
-    },
-    async close() {
-      kept = null
-    },
-    async writeReport(name) {
-      ui.say([line(`  would write the report ${name}`, 'dim')])
-      return `(not written: rehearsal) ${name}`
-    },
-    loadHeldNote: async () => note,
-    async saveHeldNote(held) {
-      note = held
-    },
-    async removeHeldNote() {
-      note = null
-    },
-    loadDevices: async () => devices,
-    async updateDevices(change, empty) {
-      const changed = change(devices.state === 'read' ? devices.ledger : empty)
-      devices = { state: 'read', ledger: changed }
-      return devices
-    },
-    loadVersions: async () => versions,
-    async saveVersions(confirmed) {
-      versions = seen(confirmed)
-    },
-    lock: async () => ({ release: async () => undefined }),
-  }
 }

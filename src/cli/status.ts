@@ -28,10 +28,10 @@ import { type BootCheck, observeBootCheck } from '../observe/since-approved.ts'
 import { type DeviceStatus, observeStatus, type StatusFacts } from '../observe/status.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
+import { makeUi, printJson, stateDirOf } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { nextOfReason, protectionLines, toProtectionAnswer } from './protection.ts'
 import { decideNext } from './status-next.ts'
-import { makeUi, printJson, stateDirOf } from './world.ts'
 
 /** `aem-reseal status`: one look, no change. */
 export async function runStatus(io: Io, options: GlobalOptions, host: Host): Promise<number> {

@@ -9,6 +9,17 @@ export const EXIT = {
   interrupted: 130,
 } as const
 
+/** What each says, for the documents. */
+export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
+  done: 'done',
+  attention: 'refused, failed, or needs attention',
+  usage: 'wrong usage, or a question that nobody can answer',
+  waitingForRestart: 'waiting for a restart',
+  unexplained: 'unexplained change',
+  internal: 'a defect in aem-reseal',
+  interrupted: 'interrupted; the state is kept',
+}
+
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
 export type FailureText = {

@@ -1,4 +1,4 @@
-import type { Bulletin } from '../core/bulletin/bulletin.ts'
+import type { GivenBulletin } from '../core/bulletin/given-bulletin.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { Host } from '../host/host.ts'
 import type { Dom0 } from '../observe/dom0.ts'
@@ -7,13 +7,6 @@ import type { SessionStore } from './store.ts'
 import type { Outcomes, StepId } from './types.ts'
 
 /** A bulletin the user named, with what its signatures are worth. */
-export type GivenBulletin = {
-  readonly bulletin: Bulletin
-  readonly approval: 'built-in' | 'approved' | 'single' | 'refused'
-  /** Name of its file, without directory; null for one of the catalogue. */
-  readonly file: string | null
-}
-
 export type RunOptions = {
   readonly bulletin: GivenBulletin | null
   readonly protect: 'forward-seal' | 'hold' | 'plain' | null

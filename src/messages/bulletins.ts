@@ -1,8 +1,8 @@
-import type { FoundBulletin } from '../cli/bulletin.ts'
 import type { Restart } from '../core/bulletin/bulletin.ts'
+import type { CheckAnswer } from '../core/bulletin/check-answer.ts'
 import type { BulletinCheck, BulletinList, BulletinState } from '../core/bulletin/decide-bulletins.ts'
 import { errataOf } from '../core/bulletin/errata.ts'
-import type { ExposureRow } from '../core/bulletin/exposure.ts'
+import type { FoundBulletin } from '../core/bulletin/given-bulletin.ts'
 import { QUBES_MASTER_FINGERPRINT } from '../core/bulletin/gpg-certifications.ts'
 import type { LoweredDemand } from '../core/bulletin/revision.ts'
 import type { BulletinSignature } from '../core/bulletin/signatures.ts'
@@ -172,17 +172,6 @@ const VERDICTS: Readonly<
     next: '`aem-reseal start`',
     style: 'warn',
   },
-}
-
-/** What `bulletin check` found. */
-export type CheckAnswer = {
-  readonly list: BulletinList
-  /** Number of the bulletin that was asked about; null: all. */
-  readonly asked: number | null
-  readonly check: BulletinCheck
-  readonly lowered: readonly LoweredDemand[]
-  /** null where the bulletin has no such check; `rows` null where it could not be made. */
-  readonly exposure: { readonly rows: readonly ExposureRow[] | null } | null
 }
 
 /** Where no bulletin speaks of the release, another look at the packages would not help. */

@@ -1,6 +1,6 @@
+import type { CheckAnswer } from '../core/bulletin/check-answer.ts'
 import { type ExposureRow, isExposed } from '../core/bulletin/exposure.ts'
 import { type Line, line } from '../ui/ui.ts'
-import type { CheckAnswer } from './bulletins.ts'
 
 type Verdict = CheckAnswer['check']['verdict']
 

@@ -48,7 +48,7 @@ const optionsIn = (help: string): string[] =>
 
 /** Names below "Commands:" of a help text; commander's own `help` is not ours to document. */
 const commandsIn = (help: string): string[] =>
-  [...(help.split('Commands:')[1] ?? '').matchAll(/^ {2}([a-z]+)/gm)]
+  [...(help.split('Commands:')[1] ?? '').matchAll(/^ {2}([a-z-]+)/gm)]
     .map(([, name]) => name ?? '')
     .filter((name) => name !== 'help')
 

@@ -9,7 +9,9 @@ describe('generated documents', async () => {
 
   it.each([...documents.keys()])('docs/%s is what `npm run docs` writes', async (path) => {
     const committed = await readFile(new URL(path, DOCS), 'utf8').catch(() => `docs/${path} is missing`)
-    expect(committed).toBe(documents.get(path))
+    expect(committed, 'the program and this document say different things: run `npm run docs`').toBe(
+      documents.get(path),
+    )
   })
 
   it('has no schema file that nothing generates', async () => {

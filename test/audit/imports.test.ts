@@ -101,7 +101,7 @@ describe('power stays in one place', () => {
     const homes: Readonly<Record<string, RegExp>> = {
       execa: /^src\/host\/execa\.ts$/,
       '@inquirer/prompts': /^src\/host\/prompts\.ts$/,
-      commander: /^src\/main\.ts$/,
+      commander: /^src\/cli\/(program|report-error)\.ts$/,
       zod: /^src\/(commands\.ts|core\/|host\/|cli\/|render)/,
     }
     const found = offenders(({ path }, { target }) => {
@@ -192,6 +192,23 @@ describe('dependencies run one way', () => {
 
   it('imports only files that are there', () => {
     expect(offenders((_source, item) => isOwn(item) && !byPath.has(item.target))).toEqual([])
+  })
+})
+
+describe('tests', () => {
+  it('go through the program, or to where both ends reach: of src/cli they know the table and its parser alone', () => {
+    const known = ['src/cli/verbs.ts', 'src/cli/program.ts', 'src/cli/schemas.ts']
+    const found = readSources('test').flatMap(({ path, imports }) =>
+      imports
+        .filter(
+          ({ target, isTypeOnly }) => target.startsWith('src/cli/') && !isTypeOnly && !known.includes(target),
+        )
+        .map(
+          ({ target }) =>
+            `${path} imports ${target}: give main() the words and the host (test/support/io.ts)`,
+        ),
+    )
+    expect(found).toEqual([])
   })
 })
 

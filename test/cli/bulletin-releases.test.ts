@@ -1,8 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type * as z from 'zod'
-import type { GlobalOptions, Io } from '../../src/cli/io.ts'
-import { runRecord } from '../../src/cli/record.ts'
 import type { Host } from '../../src/host/host.ts'
 import { makeRecordedHost } from '../../src/host/recorded.ts'
 import { bulletinListShape } from '../support/contract.ts'
@@ -521,9 +519,7 @@ describe('record', () => {
         return stat.state === 'seen' ? { ...stat, value: { ...stat.value, mtimeMs: 0 } } : stat
       }
       const host = { ...own, statFile, writable: true }
-      const io = { stdout: () => {}, stderr: () => {} } as unknown as Io
-      const options = { json: true, stateDir: null } as unknown as GlobalOptions
-      expect(await runRecord(io, options, host, out)).toBe(0)
+      expect((await runMain(['record', '--json', '--out', out], { host })).exit).toBe(0)
       const list = async (of: string) => (await runMain(['bulletin', 'list', '--json', '--machine', of])).json
       expect(await list(out)).toEqual(await list(directory))
     },

@@ -1,8 +1,7 @@
 import { chmodSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
-import { runDropIn, runGate } from '../../src/cli/gate.ts'
-import type { GlobalOptions, Io } from '../../src/cli/io.ts'
+import type { Io } from '../../src/cli/io.ts'
 import { Failure } from '../../src/core/failure.ts'
 import { parseHeldNote } from '../../src/core/session/held-note.ts'
 import type { Host } from '../../src/host/host.ts'
@@ -10,20 +9,12 @@ import { makeRealHost } from '../../src/host/real.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
+import { main } from '../../src/main.ts'
 import { HOLD_DROP_IN } from '../../src/paths.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
+import '../support/io.ts'
 
 const STATE = '/var/lib/aem-reseal'
-const OPTIONS: GlobalOptions = {
-  json: false,
-  machine: null,
-  stateDir: null,
-  yes: false,
-  color: false,
-  ascii: false,
-  verbose: false,
-}
-
 /** As systemd runs it: no terminal, an environment of next to nothing. */
 function asSystemd(change: Partial<Io> = {}): Io & { out: string } {
   const io = {
@@ -52,7 +43,7 @@ function asSystemd(change: Partial<Io> = {}): Io & { out: string } {
   return io
 }
 
-function world(change: (host: Host, machine: SimMachine) => Partial<Host> = () => ({})) {
+function dom0(change: (host: Host, machine: SimMachine) => Partial<Host> = () => ({})) {
   const machine = SCENARIOS[0]!.make()
   const plain = makeSimulatedHost(machine)
   const writes: string[] = []
@@ -90,13 +81,17 @@ const refused = (host: Host): Partial<Host> => ({
   },
 })
 
-async function ask(host: Host, io = asSystemd()): Promise<number> {
-  return runGate(io, OPTIONS, async () => host)
+async function gate(io: Io, open: () => Promise<Host>, ...words: readonly string[]): Promise<number> {
+  return main(['gate', ...words], io, undefined, open)
+}
+
+async function ask(host: Host, io = asSystemd(), ...words: readonly string[]): Promise<number> {
+  return gate(io, async () => host, ...words)
 }
 
 describe('the answer', () => {
   test('0 when the token unsealed; nothing is written', async () => {
-    const { host, writes } = world()
+    const { host, writes } = dom0()
     const io = asSystemd()
     expect(await ask(host, io)).toBe(0)
     expect(writes).toEqual([])
@@ -104,7 +99,7 @@ describe('the answer', () => {
   })
 
   test('1 when it did not, one line, and a note for the login', async () => {
-    const { host, machine, writes } = world(refused)
+    const { host, machine, writes } = dom0(refused)
     const io = asSystemd()
     expect(await ask(host, io)).toBe(1)
     expect(io.out.trimEnd().split('\n')).toHaveLength(1)
@@ -116,7 +111,7 @@ describe('the answer', () => {
   })
 
   test('the file unseal-success alone proves nothing', async () => {
-    const { host, machine } = world((plain) => ({
+    const { host, machine } = dom0((plain) => ({
       run: async (call) =>
         call.id === 'aem-journal' ? { state: 'unknown', why: 'no journal' } : plain.run(call),
     }))
@@ -130,7 +125,7 @@ describe('the answer', () => {
     ['unsealed without valid', /Freshness token valid.*/g, 'Nothing'],
     ['said by another program', /anti-evil-maid-unseal/g, 'somebody-else'],
   ])('a journal with the token %s is not enough', async (_, pattern, text) => {
-    const { host } = world((plain) => ({
+    const { host } = dom0((plain) => ({
       async run(call) {
         const answer = await plain.run(call)
         if (call.id !== 'aem-journal' || answer.state !== 'seen') return answer
@@ -142,7 +137,7 @@ describe('the answer', () => {
   })
 
   test('a journalctl that failed is not believed', async () => {
-    const { host } = world((plain) => ({
+    const { host } = dom0((plain) => ({
       async run(call) {
         const answer = await plain.run(call)
         if (call.id !== 'aem-journal' || answer.state !== 'seen') return answer
@@ -158,18 +153,18 @@ describe('run by hand', () => {
     ['below a login session', { environment: { SYSTEMD_EXEC_PID: '900', INVOCATION_ID: 'ab'.repeat(16) } }],
     ['with an environment of sudo', { environment: {} }],
   ])('%s: the same answer, no note, and it says so', async (_, change) => {
-    const { host, writes } = world(refused)
+    const { host, writes } = dom0(refused)
     const io = asSystemd(change)
     expect(await ask(host, io)).toBe(1)
     expect(writes).toEqual([])
     expect(io.out).toContain('systemd did not ask')
     const json = asSystemd(change)
-    expect(await runGate(json, { ...OPTIONS, json: true }, async () => host)).toBe(1)
+    expect(await ask(host, json, '--json')).toBe(1)
     expect(JSON.parse(json.out)).toMatchObject({ mayRun: false, askedBySystemd: false })
   })
 
   test('by systemd it says nothing of that', async () => {
-    const { host } = world()
+    const { host } = dom0()
     const io = asSystemd()
     expect(await ask(host, io)).toBe(0)
     expect(io.out).not.toContain('did not ask')
@@ -180,7 +175,7 @@ describe('every error of its own is a no', () => {
   test('not root: no sudo, no look, no note', async () => {
     const io = asSystemd({ uid: 1000 })
     const open = vi.fn()
-    expect(await runGate(io, OPTIONS, open)).toBe(1)
+    expect(await gate(io, open)).toBe(1)
     expect(open).not.toHaveBeenCalled()
     expect(io.out).toContain('not asked as root')
   })
@@ -190,7 +185,7 @@ describe('every error of its own is a no', () => {
     const open = async (): Promise<Host> => {
       throw new Error('no such thing')
     }
-    expect(await runGate(io, OPTIONS, open)).toBe(1)
+    expect(await gate(io, open)).toBe(1)
     expect(io.out).toContain('no such thing')
   })
 
@@ -199,7 +194,7 @@ describe('every error of its own is a no', () => {
     ['foreign', '{"format": "other"}'],
     ['newer', '{"format": "aem-reseal session", "version": 99}'],
   ])('a session that is %s', async (_, text) => {
-    const { host, machine } = world(refused)
+    const { host, machine } = dom0(refused)
     machine.dom0.set(`${STATE}/session.json`, { bytes: Buffer.from(text), mtimeMs: 0 })
     const io = asSystemd()
     expect(await ask(host, io)).toBe(1)
@@ -208,7 +203,7 @@ describe('every error of its own is a no', () => {
   })
 
   test('a defect', async () => {
-    const { host } = world(() => ({
+    const { host } = dom0(() => ({
       readFile: async () => {
         throw new TypeError('x is not a function')
       },
@@ -217,7 +212,7 @@ describe('every error of its own is a no', () => {
   })
 
   test('a note that cannot be written: still a no, and it says so', async () => {
-    const { host } = world((plain) => ({
+    const { host } = dom0((plain) => ({
       ...refused(plain),
       makePrivateDirectory: async (path) => {
         throw new Failure({
@@ -236,7 +231,7 @@ describe('every error of its own is a no', () => {
   test('no answer in time', async () => {
     vi.useFakeTimers()
     try {
-      const { host } = world(() => ({ run: () => new Promise(() => undefined) }))
+      const { host } = dom0(() => ({ run: () => new Promise(() => undefined) }))
       const io = asSystemd()
       const asked = ask(host, io)
       await vi.advanceTimersByTimeAsync(61_000)
@@ -250,7 +245,7 @@ describe('every error of its own is a no', () => {
   test('a disk that takes no note does not keep the boot waiting', async () => {
     vi.useFakeTimers()
     try {
-      const { host } = world((plain) => ({
+      const { host } = dom0((plain) => ({
         ...refused(plain),
         writeFileAtomic: () => new Promise(() => undefined),
       }))
@@ -266,7 +261,7 @@ describe('every error of its own is a no', () => {
 
   test('foreign words in an error stay harmless on the console', async () => {
     const io = asSystemd()
-    await runGate(io, OPTIONS, async () => {
+    await gate(io, async () => {
       throw new Error('bad \x1b[2J\nsecond line')
     })
     expect(io.out).not.toContain('\x1b')
@@ -278,7 +273,7 @@ test('a state directory that others can write to says nothing to the gate', asyn
   const state = temporaryDirectory()
   chmodSync(state, 0o777)
   const own = makeRealHost({ stateDir: state, userDirectories: [] })
-  const { host } = world((plain, machine) => ({
+  const { host } = dom0((plain, machine) => ({
     ...refused(plain),
     readFile: (path) => (path.startsWith(`${state}/`) ? own.readFile(path) : plain.readFile(path)),
     writeFileAtomic: (path, bytes, mode) => own.writeFileAtomic(path, bytes, mode),
@@ -287,7 +282,7 @@ test('a state directory that others can write to says nothing to the gate', asyn
   }))
   writeFileSync(join(state, 'session.json'), '{}')
   const io = asSystemd()
-  expect(await runGate(io, { ...OPTIONS, stateDir: state }, async () => host)).toBe(1)
+  expect(await ask(host, io, '--state-dir', state)).toBe(1)
   expect(io.out).toContain('others than its owner can write to')
   expect(readdirSync(state)).toEqual(['session.json'])
 })
@@ -302,38 +297,36 @@ describe('install and remove', () => {
     })
 
   test('installs after a yes, reads it back, is content the second time, removes after a yes', async () => {
-    const { host, machine } = world()
-    expect(await runDropIn(answering('yes'), OPTIONS, host, 'install')).toBe(0)
+    const { host, machine } = dom0()
+    expect(await ask(host, answering('yes'), 'install')).toBe(0)
     expect(Buffer.from(machine.dom0.get(HOLD_DROP_IN)?.bytes ?? []).toString()).toContain(
       '\n[Service]\nExecCondition=/usr/bin/node /usr/lib/aem-reseal/',
     )
-    expect(await runDropIn(asSystemd(), { ...OPTIONS, yes: true }, host, 'install')).toBe(0)
-    expect(await runDropIn(asSystemd(), OPTIONS, host, 'show')).toBe(0)
-    expect(await runDropIn(answering('yes'), OPTIONS, host, 'remove')).toBe(0)
+    expect(await ask(host, asSystemd(), 'install', '--yes')).toBe(0)
+    expect(await ask(host, asSystemd(), 'show')).toBe(0)
+    expect(await ask(host, answering('yes'), 'remove')).toBe(0)
     expect(machine.dom0.has(HOLD_DROP_IN)).toBe(false)
     const shown = asSystemd()
-    expect(await runDropIn(shown, OPTIONS, host, 'show')).toBe(1)
+    expect(await ask(host, shown, 'show')).toBe(1)
     expect(shown.out).toContain('| ExecCondition=/usr/bin/node /usr/lib/aem-reseal/aem-reseal.mjs gate')
-    expect(await runDropIn(asSystemd(), OPTIONS, host, 'remove')).toBe(0)
+    expect(await ask(host, asSystemd(), 'remove')).toBe(0)
   })
 
   test('a no changes nothing', async () => {
-    const { host, writes } = world()
-    expect(await runDropIn(answering('no'), OPTIONS, host, 'install')).toBe(1)
+    const { host, writes } = dom0()
+    expect(await ask(host, answering('no'), 'install')).toBe(1)
     expect(writes).toEqual([])
   })
 
   test('--yes is no person, and neither is the end of input', async () => {
-    const { host, writes } = world()
-    await expect(
-      runDropIn(answering('yes'), { ...OPTIONS, yes: true }, host, 'install'),
-    ).rejects.toMatchObject({ exit: 1 })
-    await expect(runDropIn(asSystemd(), OPTIONS, host, 'install')).rejects.toMatchObject({ exit: 2 })
+    const { host, writes } = dom0()
+    expect(await ask(host, answering('yes'), 'install', '--yes')).toBe(1)
+    expect(await ask(host, asSystemd(), 'install')).toBe(2)
     expect(writes).toEqual([])
   })
 
   test('what systemd does not take is taken away again', async () => {
-    const { host, machine } = world((plain) => ({
+    const { host, machine } = dom0((plain) => ({
       async run(call) {
         const answer = await plain.run(call)
         if (call.id !== 'hold-show' || answer.state !== 'seen') return answer
@@ -341,14 +334,14 @@ describe('install and remove', () => {
       },
     }))
     const io = answering('yes')
-    expect(await runDropIn(io, OPTIONS, host, 'install')).toBe(1)
+    expect(await ask(host, io, 'install')).toBe(1)
     expect(machine.dom0.has(HOLD_DROP_IN)).toBe(false)
     expect(io.out).toContain('systemd did not take the drop-in')
   })
 
   test('a drop-in that others can change is named, and written anew after a yes', async () => {
     let isForeign = false
-    const { host } = world((plain) => ({
+    const { host } = dom0((plain) => ({
       readFile: async (path) =>
         isForeign && path === HOLD_DROP_IN
           ? { state: 'unknown', why: `others than its owner can write to ${path}` }
@@ -358,20 +351,20 @@ describe('install and remove', () => {
         return plain.writeFileAtomic(path, bytes, mode)
       },
     }))
-    expect(await runDropIn(answering('yes'), OPTIONS, host, 'install')).toBe(0)
+    expect(await ask(host, answering('yes'), 'install')).toBe(0)
     isForeign = true
     const shown = asSystemd()
-    expect(await runDropIn(shown, OPTIONS, host, 'show')).toBe(1)
+    expect(await ask(host, shown, 'show')).toBe(1)
     expect(shown.out).toContain('others than its owner can write to')
-    expect(await runDropIn(answering('yes'), OPTIONS, host, 'install')).toBe(0)
-    expect(await runDropIn(asSystemd(), OPTIONS, host, 'show')).toBe(0)
+    expect(await ask(host, answering('yes'), 'install')).toBe(0)
+    expect(await ask(host, asSystemd(), 'show')).toBe(0)
   })
 
   test.each([
     ['of another user', { ownerUid: 1000 }],
     ['writable by others', { mode: 0o777 }],
   ])('a program in a place %s is refused', async (_, change) => {
-    const { host, writes } = world((plain) => ({
+    const { host, writes } = dom0((plain) => ({
       async statFile(path) {
         const stat = await plain.statFile(path)
         return stat.state === 'seen' && path === '/usr/lib/aem-reseal'
@@ -380,7 +373,7 @@ describe('install and remove', () => {
       },
     }))
     const io = answering('yes')
-    expect(await runDropIn(io, OPTIONS, host, 'install')).toBe(1)
+    expect(await ask(host, io, 'install')).toBe(1)
     expect(writes).toEqual([])
     expect(io.out).toContain('/usr/lib/aem-reseal')
   })

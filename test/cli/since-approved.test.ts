@@ -1,8 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { runDevices } from '../../src/cli/devices.ts'
-import type { GlobalOptions, Io } from '../../src/cli/io.ts'
-import { runExplain, runVerify } from '../../src/cli/looks.ts'
-import { runStatus } from '../../src/cli/status.ts'
 import { findLedgerDevice, putLedgerDevice } from '../../src/core/session/device-ledger.ts'
 import { makeDirectoryStore } from '../../src/flow/store.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
@@ -22,58 +18,26 @@ import {
   start,
   update,
 } from '../support/approved-machine.ts'
-import { SESSION_ID } from '../support/built-in.ts'
 import { explainShape, statusShape, verifyShape } from '../support/contract.ts'
+import { runMain } from '../support/io.ts'
 
-const OPTIONS: GlobalOptions = {
-  json: false,
-  machine: null,
-  stateDir: null,
-  yes: false,
-  color: false,
-  ascii: true,
-  verbose: false,
-}
-
-async function look(
-  machine: SimMachine,
-  run: (io: Io, options: GlobalOptions, host: ReturnType<typeof makeSimulatedHost>) => Promise<number>,
-) {
-  const one = async (json: boolean) => {
-    let out = ''
-    const io: Io = {
-      stdout: (text) => {
-        out += text
-      },
-      stderr: () => undefined,
-      stdinIsTerminal: false,
-      stdoutIsTerminal: false,
-      columns: 80,
-      environment: {},
-      uid: 0,
-      askTerminal: () => Promise.reject(new Error('nothing is asked')),
-      runAsRoot: () => Promise.reject(new Error('no root is needed')),
-      makeId: () => SESSION_ID,
-    }
-    const exit = await run(io, { ...OPTIONS, json }, makeSimulatedHost(machine))
-    return { exit, out }
-  }
-  const text = await one(false)
-  const json = await one(true)
+async function look(machine: SimMachine, verb: string) {
+  const text = await runMain([verb, '--ascii'], { host: makeSimulatedHost(machine) })
+  const json = await runMain([verb, '--ascii', '--json'], { host: makeSimulatedHost(machine) })
   expect(json.exit).toBe(text.exit)
-  return { exit: text.exit, said: text.out.replaceAll(/\s+/g, ' '), json: JSON.parse(json.out) as unknown }
+  return { exit: text.exit, said: text.stdout.replaceAll(/\s+/g, ' '), json: json.json }
 }
 
 const explain = async (machine: SimMachine) => {
-  const { json, ...rest } = await look(machine, runExplain)
+  const { json, ...rest } = await look(machine, 'explain')
   return { ...rest, json: explainShape.parse(json) }
 }
 const status = async (machine: SimMachine) => {
-  const { json, ...rest } = await look(machine, runStatus)
+  const { json, ...rest } = await look(machine, 'status')
   return { ...rest, json: statusShape.parse(json) }
 }
 const verify = async (machine: SimMachine) => {
-  const { json, ...rest } = await look(machine, (io, options, host) => runVerify(io, options, host, null))
+  const { json, ...rest } = await look(machine, 'verify')
   return { ...rest, json: verifyShape.parse(json) }
 }
 
@@ -221,7 +185,7 @@ describe('without a session', () => {
 
 describe('a boot file that is not the installed one', () => {
   const devices = async (machine: SimMachine) => {
-    const { json, ...rest } = await look(machine, runDevices)
+    const { json, ...rest } = await look(machine, 'devices')
     const shape = statusShape.shape.aem.shape.devices
     return { ...rest, devices: shape.parse((json as { devices: unknown }).devices) }
   }

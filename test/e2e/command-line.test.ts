@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process'
 import { chmodSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { GLOBAL_OPTIONS, VERBS } from '../../src/cli/verbs.ts'
+import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
 import { copyAlone, DIST, runBuilt } from '../support/built.ts'
 import { aSession } from '../support/built-in.ts'
 import { errorShape, explainShape, runShape, statusShape, verifyShape } from '../support/contract.ts'
@@ -25,30 +27,11 @@ describe('help and version', () => {
 
   it('--help names every command and option of the contract', async () => {
     const { text } = await runBuilt(['--help'])
-    const commands = [
-      'start',
-      'resume',
-      'rehearse',
-      'status',
-      'explain',
-      'verify',
-      'cancel',
-      'record',
-      'commands',
-      'plan',
-    ]
-    for (const name of commands) expect(text).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'))
-    const options = [
-      '--json',
-      '--machine',
-      '--state-dir',
-      '--yes',
-      '--no-color',
-      '--ascii',
-      '--verbose',
-      '--version',
-      '--help',
-    ]
+    const words = new Set(VERBS.map(({ name }) => name.split(' ')[0]))
+    expect(words.size).toBeGreaterThan(10)
+    for (const name of words) expect(text).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'))
+    const options = [...GLOBAL_OPTIONS.map(({ flag }) => flag), '--version', '--help']
+    expect(options.length).toBeGreaterThan(8)
     for (const name of options) expect(text).toContain(name)
   })
 
@@ -208,13 +191,8 @@ describe('--json is one document of the contract and nothing else', () => {
   })
 
   it('for rehearse, also where it ends badly', async () => {
-    for (const [scenario, exit] of [
-      ['clean-update', 0],
-      ['evil-maid', 4],
-      ['no-aem', 1],
-      ['two-devices', 3],
-    ] as const) {
-      const run = await runBuilt(['rehearse', '--scenario', scenario, '--yes', '--json'])
+    for (const { name, exit } of SCENARIOS) {
+      const run = await runBuilt(['rehearse', '--scenario', name, '--yes', '--json'])
       expect(runShape.parse(run.json).exit).toBe(exit)
       expect(run.code).toBe(exit)
       expect(run.stderr).toBe('')
@@ -244,25 +222,18 @@ describe('--json is one document of the contract and nothing else', () => {
 })
 
 describe('rehearse --yes', () => {
-  it.each([
-    ['clean-update', 0],
-    ['evil-maid', 4],
-    ['sinit-changed', 4],
-    ['stale-stick', 1],
-    ['not-aem-boot', 1],
-    ['unmeasured', 1],
-    ['seal-failed', 1],
-    ['two-devices', 3],
-    ['no-aem', 1],
-  ])('%s ends with %i, and its first line says that it is the built-in machine', async (scenario, exit) => {
-    const run = await runBuilt(['rehearse', '--scenario', scenario, '--yes'])
-    expect(run.code).toBe(exit)
-    expect(run.stderr).toBe('')
-    const [first = ''] = run.text.split('\n')
-    expect(first).toContain('built-in machine')
-    // Whatever happened, the last paragraph says what to do next.
-    expect(run.text.trimEnd().split(/\n\n/).at(-1)).toMatch(/next: /)
-  })
+  it.each(SCENARIOS.map(({ name, exit }) => [name, exit] as const))(
+    '%s ends with %i, and its first line says that it is the built-in machine',
+    async (scenario, exit) => {
+      const run = await runBuilt(['rehearse', '--scenario', scenario, '--yes'])
+      expect(run.code).toBe(exit)
+      expect(run.stderr).toBe('')
+      const [first = ''] = run.text.split('\n')
+      expect(first).toContain('built-in machine')
+      // Whatever happened, the last paragraph says what to do next.
+      expect(run.text.trimEnd().split(/\n\n/).at(-1)).toMatch(/next: /)
+    },
+  )
 
   it('leaves nothing behind', async () => {
     const directory = temporaryDirectory()

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { makeMemoryStore } from '../../src/cli/rehearse.ts'
-import type { GivenBulletin } from '../../src/flow/step.ts'
+import type { GivenBulletin } from '../../src/core/bulletin/given-bulletin.ts'
+import { makeMemoryStore } from '../../src/flow/memory-store.ts'
 import { confirmUpdate } from '../../src/flow/steps/confirm-update.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { postUpdate } from '../../flows/post-update.ts'
-import { makeMemoryStore } from '../../src/cli/rehearse.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
+import { makeMemoryStore } from '../../src/flow/memory-store.ts'
 import { runFlow } from '../../src/flow/runner.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import { makeSinit } from '../../src/host/simulated/boot-images.ts'

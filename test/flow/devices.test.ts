@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { makeMemoryStore } from '../../src/cli/rehearse.ts'
+import { makeMemoryStore } from '../../src/flow/memory-store.ts'
 import { detectAem } from '../../src/flow/steps/detect-aem.ts'
 import { finish } from '../../src/flow/steps/finish.ts'
 import { nextDevice } from '../../src/flow/steps/next-device.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { makeMemoryStore } from '../../src/cli/rehearse.ts'
 import { recordVersions } from '../../src/core/session/versions.ts'
+import { makeMemoryStore } from '../../src/flow/memory-store.ts'
 import { confirmUpdate } from '../../src/flow/steps/confirm-update.ts'
 import type { Host } from '../../src/host/host.ts'
 import { seen, unknown } from '../../src/host/host.ts'

@@ -1,8 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { refreshDevice } from '../../flows/devices.ts'
-import { runDeviceAct } from '../../src/cli/devices.ts'
-import type { GlobalOptions, Io } from '../../src/cli/io.ts'
-import { runCancel, runResume } from '../../src/cli/session.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
 import { rememberVerification } from '../../src/flow/remember-devices.ts'
 import { runFlow } from '../../src/flow/runner.ts'
@@ -16,32 +13,12 @@ import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
+import { type } from '../support/at-terminal.ts'
 import { machineOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
-import { Killed, type KillPoint, type Trap, trapHost } from '../support/kill.ts'
+import { Killed, type KillPoint, type Trap, trapHost, typeMortal } from '../support/kill.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
 
-const OPTIONS: GlobalOptions = {
-  json: true,
-  machine: null,
-  stateDir: null,
-  yes: true,
-  color: false,
-  ascii: false,
-  verbose: false,
-}
-
-const IO: Io = {
-  stdout: () => undefined,
-  stderr: () => undefined,
-  stdinIsTerminal: false,
-  stdoutIsTerminal: false,
-  columns: 80,
-  environment: {},
-  uid: 0,
-  askTerminal: () => Promise.reject(new Error('nothing is asked')),
-  runAsRoot: () => Promise.reject(new Error('the story becomes no root')),
-  makeId: () => SESSION_ID,
-}
+const FORWARD_SEAL = ['devices', 'forward-seal', 'aem.stick']
 
 /** Approved on dom0's own disk; the stick carries the new boot files and is sealed for its old ones. */
 async function makeReady(): Promise<SimMachine> {
@@ -79,10 +56,12 @@ async function makeReady(): Promise<SimMachine> {
 async function forwardSeal(machine: SimMachine, at: number | null): Promise<readonly KillPoint[]> {
   const trap: Trap = { at, passed: [], isDead: false }
   const host = trapHost(makeSimulatedHost(machine), trap)
-  const exit = await runDeviceAct(IO, OPTIONS, host, 'forward-seal', 'aem.stick').catch((error: unknown) => {
-    if (!(error instanceof Killed)) throw error
-    return 'killed'
-  })
+  const exit = await typeMortal(FORWARD_SEAL, host, trap)
+    .then((run) => run.exit)
+    .catch((error: unknown) => {
+      if (!(error instanceof Killed)) throw error
+      return 'killed'
+    })
   expect(exit).toBe(at === null ? 0 : 'killed')
   return trap.passed
 }
@@ -123,11 +102,9 @@ describe('a forward seal of another device that was killed anywhere', () => {
       await forwardSeal(machine, number)
       const host = makeSimulatedHost(machine)
       const isOpen = (await load(machine)) !== null
-      const exit = isOpen
-        ? await runResume(IO, OPTIONS, host)
-        : await runDeviceAct(IO, OPTIONS, host, 'forward-seal', 'aem.stick')
+      const run = await type(isOpen ? ['resume'] : FORWARD_SEAL, host)
       const at = `${number}: ${what}`
-      expect(exit, at).toBe(0)
+      expect(run.exit, `${at}: ${run.said}`).toBe(0)
       expect(await load(machine), at).toBeNull()
       expect(leftovers(machine), at).toEqual([])
       expect(sealedFiles(machine, 'dom0'), at).toEqual(sealedFiles(machine, 'device'))
@@ -142,9 +119,8 @@ describe('a forward seal of another device that was killed anywhere', () => {
       await forwardSeal(machine, number)
       const at = `${number}: ${what}`
       if ((await load(machine)) === null) continue
-      expect(await runCancel(IO, OPTIONS, makeSimulatedHost(machine)).catch((error) => error.text), at).toBe(
-        0,
-      )
+      const cancelled = await type(['cancel'], makeSimulatedHost(machine))
+      expect(cancelled.exit, `${at}: ${cancelled.said}`).toBe(0)
       expect(await load(machine), at).toBeNull()
       expect(leftovers(machine), at).toEqual([])
       expect(sealedFiles(machine, 'dom0'), at).toEqual(sealedFiles(machine, 'device'))

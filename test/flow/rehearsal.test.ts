@@ -61,37 +61,28 @@ function scenario(name: string) {
   return { machine: found.make(), whileOff: found.whileOff }
 }
 
-describe('the scenarios end as the contract says', () => {
-  it.each([
-    ['clean-update', 0, 'finish: finished'],
-    ['evil-maid', 4, 'explain: unexplained'],
-    ['sinit-changed', 4, 'explain: unexplained'],
-    ['stale-stick', 1, 'check-refresh: kept'],
-    ['not-aem-boot', 1, 'check-boot: not-aem-boot'],
-    ['unmeasured', 1, 'check-boot: unmeasured'],
-    ['seal-failed', 1, 'reseal: failed'],
-    ['two-devices', 3, 'finish: devices-left'],
-    ['no-aem', 1, 'detect-aem: not-installed'],
-  ])('%s: exit %i after %s', async (name, exit, last) => {
+/** The last step of each scenario; a new one needs a row here. */
+const LAST: Readonly<Record<string, string>> = {
+  'clean-update': 'finish: finished',
+  'evil-maid': 'explain: unexplained',
+  'sinit-changed': 'explain: unexplained',
+  'stale-stick': 'check-refresh: kept',
+  'not-aem-boot': 'check-boot: not-aem-boot',
+  unmeasured: 'check-boot: unmeasured',
+  'seal-failed': 'reseal: failed',
+  'two-devices': 'finish: devices-left',
+  'no-aem': 'detect-aem: not-installed',
+}
+
+describe('the scenarios end as their table and the contract say', () => {
+  it.each(SCENARIOS.map(({ name, exit }) => [name, exit] as const))('%s: exit %i', async (name, exit) => {
     const { result } = await rehearse(scenario(name))
     expect(result.exit).toBe(exit)
-    expect(outcomesOf(result).at(-1)).toBe(last)
+    expect(outcomesOf(result).at(-1)).toBe(LAST[name])
   })
 
-  it('and there are no others', () => {
-    expect(SCENARIOS.map(({ name }) => name).sort()).toEqual(
-      [
-        'clean-update',
-        'evil-maid',
-        'no-aem',
-        'not-aem-boot',
-        'seal-failed',
-        'sinit-changed',
-        'stale-stick',
-        'two-devices',
-        'unmeasured',
-      ].sort(),
-    )
+  it('and none is gone', () => {
+    expect(SCENARIOS.map(({ name }) => name).sort()).toEqual(Object.keys(LAST).sort())
   })
 })
 

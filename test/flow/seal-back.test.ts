@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { makeMemoryStore } from '../../src/cli/rehearse.ts'
 import { Failure } from '../../src/core/failure.ts'
 import type { Session } from '../../src/core/session/checkpoint.ts'
+import { makeMemoryStore } from '../../src/flow/memory-store.ts'
 import { clearUnfinished } from '../../src/flow/seal/clear.ts'
 import type { ForwardPlan } from '../../src/flow/seal/forward-plan.ts'
 import { isForwardKept, restoreSession } from '../../src/flow/seal/restore.ts'

@@ -1,9 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { runDevices } from '../../src/cli/devices.ts'
-import { runDropIn } from '../../src/cli/gate.ts'
-import { runExplain } from '../../src/cli/looks.ts'
-import { runResume } from '../../src/cli/session.ts'
-import { runStatus } from '../../src/cli/status.ts'
 import { makeDirectoryStore } from '../../src/flow/store.ts'
 import { seal } from '../../src/host/simulated/aem.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
@@ -31,7 +26,7 @@ type Found = {
 /** The update is installed and sealed forward; dom0 waits for its restart. */
 async function prepared(protect = 'forward-seal', machine = goodMachine()): Promise<SimMachine> {
   if (protect === 'hold')
-    await type((io, options) => runDropIn(io, options, makeSimulatedHost(machine), 'install'), {
+    await type(['gate', 'install'], makeSimulatedHost(machine), {
       'install-drop-in': 'yes',
     })
   update(machine, NEW_XEN)
@@ -44,13 +39,14 @@ const status = async (machine: SimMachine) => {
   const { answer } = await typeJson<{
     session: { prepared?: Found }
     next: { command: string; why: string }
-  }>((io, options) => runStatus(io, options, makeSimulatedHost(machine)))
+  }>(['status'], makeSimulatedHost(machine))
   return { found: answer.session.prepared ?? null, next: answer.next }
 }
 
 const explain = (machine: SimMachine) =>
-  typeJson<{ verdict: string; reasons: { code: string; what: string }[]; prepared: Found }>((io, options) =>
-    runExplain(io, options, makeSimulatedHost(machine)),
+  typeJson<{ verdict: string; reasons: { code: string; what: string }[]; prepared: Found }>(
+    ['explain'],
+    makeSimulatedHost(machine),
   )
 
 const isOpen = async (machine: SimMachine) =>
@@ -143,19 +139,17 @@ describe('before the restart, sealed forward', () => {
     expect(found?.changes.map(({ what }) => what).join('; ')).toMatch(named)
     expect(next.command).toBe('aem-reseal cancel')
     expect(next.why).toContain(UNFIT)
-    const shown = await type((io, options) => runStatus(io, options, makeSimulatedHost(machine)))
+    const shown = await type(['status'], makeSimulatedHost(machine))
     expect(shown.said).toContain(UNFIT)
-    const devices = await typeJson<{ prepared: Found }>((io, options) =>
-      runDevices(io, options, makeSimulatedHost(machine)),
-    )
+    const devices = await typeJson<{ prepared: Found }>(['devices'], makeSimulatedHost(machine))
     expect(devices.answer.prepared).toEqual(found)
-    const said = await type((io, options) => runDevices(io, options, makeSimulatedHost(machine)))
+    const said = await type(['devices'], makeSimulatedHost(machine))
     expect(said.said).toContain('the forward seal no longer fits')
     const explained = await explain(machine)
     expect(explained.exit).toBe(1)
     expect(explained.answer.verdict).toBe('unchanged')
     expect(explained.answer.prepared).toEqual(found)
-    const told = await type((io, options) => runExplain(io, options, makeSimulatedHost(machine)))
+    const told = await type(['explain'], makeSimulatedHost(machine))
     expect(told.said).toContain(UNFIT)
     expect(told.said).not.toContain('consistent')
   })
@@ -164,8 +158,9 @@ describe('before the restart, sealed forward', () => {
     const machine = await prepared()
     change(machine)
     const before = sealedFiles(machine)
-    const { exit, answer } = await typeJson<{ outcome: string; steps: { id: string }[] }>((io, options) =>
-      runResume(io, options, makeSimulatedHost(machine)),
+    const { exit, answer } = await typeJson<{ outcome: string; steps: { id: string }[] }>(
+      ['resume'],
+      makeSimulatedHost(machine),
     )
     expect(exit).toBe(1)
     expect(answer.outcome).toBe('forward-seal-outdated')
@@ -251,9 +246,7 @@ describe.each([
     const machine = await prepared(way)
     expect((await status(machine)).found?.state).toBe('fits')
     secondKernel(machine)
-    const { answer } = await typeJson<{ outcome: string }>((io, options) =>
-      runResume(io, options, makeSimulatedHost(machine)),
-    )
+    const { answer } = await typeJson<{ outcome: string }>(['resume'], makeSimulatedHost(machine))
     expect(answer.outcome).toBe('prediction-outdated')
     const resumed = await typeResume(makeSimulatedHost(machine))
     expect(resumed.exit).toBe(1)

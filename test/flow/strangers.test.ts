@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest'
-import { makeMemoryStore } from '../../src/cli/rehearse.ts'
-import { renderDevices, toDeviceAnswers } from '../../src/cli/status.ts'
+import * as z from 'zod'
+import { makeMemoryStore } from '../../src/flow/memory-store.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import type { Host } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { observeDevices, openDevice } from '../../src/observe/devices.ts'
 import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeSlots } from '../../src/observe/slots.ts'
-import { observeStatus } from '../../src/observe/status.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
 import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
+import { statusShape } from '../support/contract.ts'
+import { runMain } from '../support/io.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
 
 const STRANGER = 'eeee-0000'
@@ -39,16 +40,10 @@ function withStick(label: string, change: Partial<Host> = {}) {
 }
 
 async function look(host: Host) {
-  const facts = await observeStatus(observeDom0(host))
   const verified = await observeVerification(observeDom0(host), null)
-  const devices = toDeviceAnswers(facts, { state: 'absent' })
-  return {
-    devices,
-    verified,
-    text: renderDevices(devices, null, true)
-      .map((own) => own.text)
-      .join('\n'),
-  }
+  const { json } = await runMain(['devices', '--json'], { host })
+  const { devices } = z.object({ devices: statusShape.shape.aem.shape.devices }).parse(json)
+  return { devices, verified, text: (await runMain(['devices'], { host })).stdout }
 }
 
 describe('a plugged-in device with an AEM label that dom0 does not know', () => {

@@ -1,7 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { forwardDevice, refreshDevice } from '../../flows/devices.ts'
-import type { GlobalOptions, Io } from '../../src/cli/io.ts'
-import { runVerify } from '../../src/cli/looks.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
 import { rememberVerification } from '../../src/flow/remember-devices.ts'
 import { runFlow } from '../../src/flow/runner.ts'
@@ -79,9 +77,9 @@ async function bothApproved(): Promise<void> {
 }
 
 async function verify(device: string | null = null) {
-  const run = (io: Io, options: GlobalOptions) => runVerify(io, options, makeSimulatedHost(machine), device)
-  const { exit, said } = await type(run)
-  const devices = verifyShape.parse((await typeJson(run)).answer)
+  const words = ['verify', ...(device === null ? [] : ['--device', device])]
+  const { exit, said } = await type(words, makeSimulatedHost(machine))
+  const devices = verifyShape.parse((await typeJson(words, makeSimulatedHost(machine))).answer)
   const check = (label: string, id: string) =>
     devices.find((found) => found.device === label)?.checks.find((found) => found.id === id)
   return { exit, said, devices, check }

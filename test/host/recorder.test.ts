@@ -12,50 +12,18 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { GlobalOptions, Io } from '../../src/cli/io.ts'
-import { runRecord } from '../../src/cli/record.ts'
-import type { StatusAnswer } from '../../src/cli/status.ts'
 import type { Host } from '../../src/host/host.ts'
 import { makeRealHost } from '../../src/host/real.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
 import { aSession, machineOf } from '../support/built-in.ts'
 import { runMain } from '../support/io.ts'
-import { statusAnswerOf } from '../support/status.ts'
+import { type StatusAnswer, statusAnswerOf } from '../support/status.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
-const OPTIONS: GlobalOptions = {
-  json: true,
-  machine: null,
-  stateDir: null,
-  yes: false,
-  color: false,
-  ascii: false,
-  verbose: false,
-}
-
 async function record(host: Host, out = join(temporaryDirectory(), 'out')) {
-  let stdout = ''
-  const io: Io = {
-    stdout: (text) => {
-      stdout += text
-    },
-    stderr: () => undefined,
-    stdinIsTerminal: false,
-    stdoutIsTerminal: false,
-    columns: 80,
-    environment: {},
-    uid: 0,
-    askTerminal: async () => {
-      throw new Error('record asks nothing')
-    },
-    runAsRoot: async () => {
-      throw new Error('record becomes no root here')
-    },
-    makeId: () => '3f0d4a52-6f4b-4f8a-9d0e-0c1a2b3c4d5e',
-  }
-  const exit = await runRecord(io, OPTIONS, host, out)
-  return { out, exit, summary: JSON.parse(stdout) as { files: number; commands: number; leftOut: string[] } }
+  const { exit, json } = await runMain(['record', '--json', '--out', out], { host })
+  return { out, exit, summary: json as { files: number; commands: number; leftOut: string[] } }
 }
 
 function filesBelow(directory: string): readonly string[] {
@@ -73,13 +41,9 @@ function withoutBindings(answer: StatusAnswer): StatusAnswer {
 
 describe('the next step after recording', () => {
   const said = async (environment: Record<string, string>, name = 'out'): Promise<string> => {
-    let stdout = ''
-    const say = (text: string): void => {
-      stdout += text
-    }
-    const io = { stdout: say, environment, columns: 80 } as unknown as Io
     const out = join(temporaryDirectory(), name)
-    await runRecord(io, { ...OPTIONS, json: false }, makeSimulatedHost(machineOf('clean-update')), out)
+    const host = makeSimulatedHost(machineOf('clean-update'))
+    const { stdout } = await runMain(['record', '--out', out], { host, environment })
     return stdout.replaceAll(out, 'OUT')
   }
 
@@ -135,10 +99,9 @@ describe('a recorded machine', () => {
 
   it('of this very computer answers status as it does', async () => {
     const state = temporaryDirectory()
-    const host = makeRealHost({ stateDir: state, userDirectories: [] })
-    const wanted = await statusAnswerOf(host, state)
-    const { out, exit } = await record(host)
-    await host.close()
+    const open = () => makeRealHost({ stateDir: state, userDirectories: [] })
+    const wanted = await statusAnswerOf(open(), state)
+    const { out, exit } = await record(open())
     expect(exit).toBe(0)
     const replayed = await runMain(['status', '--json', '--machine', out])
     expect(replayed.json).toEqual(JSON.parse(JSON.stringify(wanted)))
@@ -309,8 +272,9 @@ describe('where it is written', () => {
   it('must be empty: nothing is overwritten', async () => {
     const out = temporaryDirectory()
     writeFileSync(join(out, 'mine'), 'mine')
-    await expect(record(makeSimulatedHost(machineOf('clean-update')), out)).rejects.toMatchObject({
-      text: { code: 'output-directory' },
+    await expect(record(makeSimulatedHost(machineOf('clean-update')), out)).resolves.toMatchObject({
+      exit: 1,
+      summary: { error: { code: 'output-directory' } },
     })
     expect(readdirSync(out)).toEqual(['mine'])
   })
@@ -319,8 +283,9 @@ describe('where it is written', () => {
     const file = join(temporaryDirectory(), 'file')
     writeFileSync(file, '')
     for (const out of [file, join(file, 'below')]) {
-      await expect(record(makeSimulatedHost(machineOf('clean-update')), out)).rejects.toMatchObject({
-        text: { code: 'write-failed' },
+      await expect(record(makeSimulatedHost(machineOf('clean-update')), out)).resolves.toMatchObject({
+        exit: 1,
+        summary: { error: { code: 'write-failed' } },
       })
     }
   })
@@ -330,8 +295,9 @@ describe('where it is written', () => {
     chownSync(foreign, 65534, 65534)
     chmodSync(open, 0o777)
     for (const out of [foreign, open]) {
-      await expect(record(makeSimulatedHost(machineOf('clean-update')), out)).rejects.toMatchObject({
-        text: { code: 'output-not-own' },
+      await expect(record(makeSimulatedHost(machineOf('clean-update')), out)).resolves.toMatchObject({
+        exit: 1,
+        summary: { error: { code: 'output-not-own' } },
       })
       expect(readdirSync(out)).toEqual([])
     }
@@ -343,8 +309,9 @@ describe('where it is written', () => {
     mkdirSync(target)
     symlinkSync(target, join(parent, 'link'))
     const machine = machineOf('clean-update')
-    await expect(record(makeSimulatedHost(machine), join(parent, 'link'))).rejects.toMatchObject({
-      text: { code: 'write-failed' },
+    await expect(record(makeSimulatedHost(machine), join(parent, 'link'))).resolves.toMatchObject({
+      exit: 1,
+      summary: { error: { code: 'write-failed' } },
     })
     const own = makeSimulatedHost(machine)
     const out = join(parent, 'out')

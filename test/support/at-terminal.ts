@@ -1,8 +1,6 @@
-import type { GlobalOptions, Io } from '../../src/cli/io.ts'
-import { runCancel, runResume, runStart } from '../../src/cli/session.ts'
 import type { Host } from '../../src/host/host.ts'
 import type { Question } from '../../src/ui/ui.ts'
-import { SESSION_ID } from './built-in.ts'
+import { type RunOptions, runMain } from './io.ts'
 
 /* The commands as they are typed, on a host, with what they print. */
 
@@ -13,66 +11,44 @@ export type Typed = {
   readonly asked: readonly string[]
 }
 
-const OPTIONS: GlobalOptions = {
-  json: false,
-  machine: null,
-  stateDir: null,
-  yes: false,
-  color: false,
-  ascii: false,
-  verbose: false,
-}
+type Answers = Readonly<Record<string, string>> | null
 
-/** @param answers by question id; null: nobody is there, and --yes is given */
-export async function type(
-  run: (io: Io, options: GlobalOptions) => Promise<number>,
-  answers: Readonly<Record<string, string>> | null = null,
-): Promise<Typed> {
-  const printed: string[] = []
-  const asked: string[] = []
-  const isThere = answers !== null
-  const io: Io = {
-    stdout: (text) => void printed.push(text),
-    stderr: (text) => void printed.push(text),
-    stdinIsTerminal: isThere,
-    stdoutIsTerminal: isThere,
-    columns: 200,
-    environment: {},
-    uid: 0,
+/** A person who answers by question id, and the rest as --yes would; `asked` gets the ids. */
+export function personAt(answers: Readonly<Record<string, string>>, asked: string[] = []): RunOptions {
+  return {
+    stdinIsTerminal: true,
+    stdoutIsTerminal: true,
     async askTerminal<V extends string>(question: Question<V>): Promise<V> {
       asked.push(question.id)
-      const wanted = answers?.[question.id] ?? question.withYes
+      const wanted = answers[question.id] ?? question.withYes
       const choice = question.choices.find(({ value }) => value === wanted)
       if (!choice) throw new Error(`no answer to ${question.id}`)
       return choice.value
     },
-    runAsRoot: () => Promise.reject(new Error('the story becomes no root')),
-    makeId: () => SESSION_ID,
   }
-  const exit = await run(io, { ...OPTIONS, yes: !isThere })
-  return { exit, said: printed.join('').replaceAll(/\s+/g, ' '), asked }
+}
+
+/** @param answers by question id; null: nobody is there, and --yes is given */
+export async function type(words: readonly string[], host: Host, answers: Answers = null): Promise<Typed> {
+  const asked: string[] = []
+  const person = answers === null ? {} : personAt(answers, asked)
+  const argv = [...words, '--no-color', ...(answers === null ? ['--yes'] : [])]
+  const run = await runMain(argv, { ...person, host, columns: 200 })
+  return { exit: run.exit, said: `${run.stdout}${run.stderr}`.replaceAll(/\s+/g, ' '), asked }
 }
 
 /** Prints JSON, as a script reads it. */
 export async function typeJson<T>(
-  run: (io: Io, options: GlobalOptions) => Promise<number>,
+  words: readonly string[],
+  host: Host,
 ): Promise<{ readonly exit: number; readonly answer: T }> {
-  const printed: string[] = []
-  let exit = -1
-  await type(async (io, options) => {
-    exit = await run({ ...io, stdout: (text) => void printed.push(text) }, { ...options, json: true })
-    return exit
-  })
-  return { exit, answer: JSON.parse(printed.join('')) as T }
+  const { exit, json } = await runMain([...words, '--json', '--yes'], { host })
+  return { exit, answer: json as T }
 }
 
-export const typeStart = (host: Host, protect: string | null, answers: Parameters<typeof type>[1] = null) =>
-  type(
-    (io, options) => runStart(io, options, host, { bulletin: null, keys: [], protect, restart: 'manual' }),
-    answers,
-  )
+export const typeStart = (host: Host, protect: string | null, answers: Answers = null) =>
+  type(['start', '--restart', 'manual', ...(protect === null ? [] : ['--protect', protect])], host, answers)
 
-export const typeResume = (host: Host, answers: Parameters<typeof type>[1] = null) =>
-  type((io, options) => runResume(io, options, host), answers)
+export const typeResume = (host: Host, answers: Answers = null) => type(['resume'], host, answers)
 
-export const typeCancel = (host: Host) => type((io, options) => runCancel(io, options, host))
+export const typeCancel = (host: Host) => type(['cancel'], host)

@@ -1,6 +1,6 @@
 import { rehearsal } from '../../flows/rehearsal.ts'
-import { makeMemoryStore } from '../../src/cli/rehearse.ts'
 import { type Session, startSession } from '../../src/core/session/checkpoint.ts'
+import { makeMemoryStore } from '../../src/flow/memory-store.ts'
 import { type FlowResult, runFlow } from '../../src/flow/runner.ts'
 import type { RunOptions, Steps } from '../../src/flow/step.ts'
 import { STEPS } from '../../src/flow/steps.ts'

@@ -101,7 +101,7 @@ export const statusShape = z.strictObject({
             z.strictObject({ state: z.literal('done') }),
             z.strictObject({
               state: z.literal('to-do'),
-              needs: z.enum(['plug-in', 'refresh', 'own-boot', 'look']),
+              needs: z.enum(['plug-in', 'refresh', 'forward-boot', 'own-boot', 'look']),
               why: z.string().min(1),
               since: time.nullable(),
             }),

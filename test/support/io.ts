@@ -1,4 +1,5 @@
 import type { Io } from '../../src/cli/io.ts'
+import type { Host } from '../../src/host/host.ts'
 import type { Question } from '../../src/ui/ui.ts'
 
 // What the build puts in (tools/build.mjs).
@@ -11,15 +12,20 @@ export type Run = {
   readonly json: unknown
 }
 
-export type RunOptions = Partial<Io> & { readonly answers?: Readonly<Record<string, string>> }
+export type RunOptions = Partial<Io> & {
+  /** By question id. */
+  readonly answers?: Readonly<Record<string, string>>
+  /** The machine, in place of the real one or of the one that --machine names. */
+  readonly host?: Host
+}
 
 /** Runs one command line in this process; without answers a question is an error. */
 export async function runMain(argv: readonly string[], options: RunOptions = {}): Promise<Run> {
   const { main } = await import('../../src/main.ts')
-  const { answers = {}, ...own } = options
+  const { answers = {}, host, ...own } = options
   let stdout = ''
   let stderr = ''
-  const exit = await main(argv, {
+  const io: Io = {
     stdout: (text) => {
       stdout += text
     },
@@ -41,7 +47,8 @@ export async function runMain(argv: readonly string[], options: RunOptions = {})
     },
     makeId: () => '3f0d4a52-6f4b-4f8a-9d0e-0c1a2b3c4d5e',
     ...own,
-  })
+  }
+  const exit = await main(argv, io, undefined, host && (async () => host))
   return { exit, stdout, stderr, json: parseOrNull(stdout) }
 }
 

@@ -1,17 +1,11 @@
-import { postUpdate } from '../../flows/post-update.ts'
-import { choosePlace } from '../../src/cli/session.ts'
-import { type Session, startSession } from '../../src/core/session/checkpoint.ts'
-import { runFlow } from '../../src/flow/runner.ts'
-import { STEPS } from '../../src/flow/steps.ts'
+import type { Session } from '../../src/core/session/checkpoint.ts'
 import { makeDirectoryStore } from '../../src/flow/store.ts'
 import type { Host } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
-import { observeMachine } from '../../src/observe/machine.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
-import { RUN_OPTIONS, SESSION_ID } from './built-in.ts'
-import { makeScriptedUi } from './scripted-ui.ts'
+import { type Typed, type } from './at-terminal.ts'
 
 /** What SIGKILL is to the program: nothing of it runs any more, not even what stands in `finally`. */
 export class Killed extends Error {}
@@ -103,11 +97,13 @@ export async function liveThrough(story: Story, at: number | null): Promise<End>
   for (let runs = 0; runs < MAX_RUNS; runs++) {
     // A new process: a new host, a new store, no memory of the last one.
     const host = trapHost(makeSimulatedHost(machine), trap)
-    const exit = await runOnce(host, story, listReports(machine).length > 0, said).catch((error: unknown) => {
-      if (!(error instanceof Killed)) throw error
-      trap.isDead = false
-      return 'killed' as const
-    })
+    const exit = await runOnce(host, trap, story, listReports(machine).length > 0, said).catch(
+      (error: unknown) => {
+        if (!(error instanceof Killed)) throw error
+        trap.isDead = false
+        return 'killed' as const
+      },
+    )
     if (exit !== 'killed') exits.push(exit)
     if (exit === 3 && isWaiting) {
       isWaiting = false
@@ -132,31 +128,33 @@ export async function liveThrough(story: Story, at: number | null): Promise<End>
   }
 }
 
-/** `resume` where there is a session, else `start`; nothing where the report says that all is done. */
+/** `resume` where there is a session, else `start`; nothing where the report says that all is done. @throws Killed */
 async function runOnce(
   host: Host,
+  trap: Trap,
   { restart, protect, answers }: Story,
   isDone: boolean,
   said: string[],
 ): Promise<number> {
-  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-  const open = await store.load()
+  const open = await makeDirectoryStore(host, DEFAULT_STATE_DIR).load()
   if (open === null && isDone) return 0
-  const { bootId } = await observeMachine(host)
-  const place = open ? choosePlace(open, bootId) : { flow: postUpdate, from: postUpdate.start }
-  const session = open ?? startSession({ id: SESSION_ID, now: host.now(), bootId, flow: 'post-update' })
-  const lock = await store.lock()
-  const ui = makeScriptedUi({ '*': 'yes', ...answers })
-  const result = await runFlow(place.flow, place.from, STEPS, {
-    host,
-    ui: { ...ui, say: (lines) => void said.push(...lines.map(({ text }) => text)) },
-    store,
-    options: { ...RUN_OPTIONS, protect, restart },
-    session,
-    simulateRestart: null,
-  })
-  await lock.release()
-  return result.exit
+  const words = open ? ['resume'] : ['start', '--protect', protect, '--restart', restart]
+  // A wizard that begins again asks for what its command line had said.
+  const run = await typeMortal(words, host, trap, { protection: protect, restart, ...answers })
+  said.push(run.said)
+  return run.exit
+}
+
+/** Types a command whose program may die on the way. @throws Killed */
+export async function typeMortal(
+  words: readonly string[],
+  host: Host,
+  trap: Trap,
+  answers: Readonly<Record<string, string>> | null = null,
+): Promise<Typed> {
+  const run = await type(words, host, answers)
+  if (trap.isDead) throw new Killed(run.said)
+  return run
 }
 
 function listReports(machine: SimMachine): readonly string[] {

@@ -5,6 +5,7 @@ import {
   type BulletinState,
   pcrsThatMayChange,
 } from '../../core/bulletin/decide-bulletins.ts'
+import type { GivenBulletin } from '../../core/bulletin/given-bulletin.ts'
 import { type LoweredDemand, listLowered } from '../../core/bulletin/revision.ts'
 import {
   type ConfirmedPackage,
@@ -27,7 +28,7 @@ import type { Dom0 } from '../../observe/dom0.ts'
 import { listRecordedVersions, listRunningVersions } from '../../observe/earlier-versions.ts'
 import { observeEntries } from '../../observe/launch.ts'
 import { observeStatus, type StatusFacts } from '../../observe/status.ts'
-import type { GivenBulletin, Step, StepContext } from '../step.ts'
+import type { Step, StepContext } from '../step.ts'
 
 /** Questions with more bulletins than fit a screen help nobody; older ones can be named by number. */
 const MAX_OFFERED = 6

@@ -1,3 +1,4 @@
+import { EXIT, type ExitCode } from '../../core/failure.ts'
 import { changeOneByte, makeSinit } from './boot-images.ts'
 import { buildMachine, copyBootFiles, INTERNAL, installXen, NEW_XEN, STICK, XEN_IMAGE } from './build.ts'
 import { bootFilesOf, findDevice, PLAIN_ENTRY, type SimMachine } from './model.ts'
@@ -7,6 +8,8 @@ import { restartMachine } from './power.ts'
 export type Scenario = {
   readonly name: string
   readonly tells: string
+  /** What `rehearse --scenario NAME --yes` ends with. */
+  readonly exit: ExitCode
   /** A machine with the update installed, still running what it booted before. */
   readonly make: () => SimMachine
   /** Done to the machine between the update and the first restart. */
@@ -36,12 +39,14 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'clean-update',
     tells: 'Xen is updated, dom0 restarts, the change is explained and resealed',
+    exit: EXIT.done,
     make: updatedMachine,
     whileOff: nothing,
   },
   {
     name: 'evil-maid',
     tells: 'somebody changes the Xen image on the boot device between update and restart',
+    exit: EXIT.unexplained,
     make: updatedMachine,
     whileOff: (machine) => {
       const boot = bootFilesOf(machine)
@@ -52,6 +57,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'sinit-changed',
     tells: 'the SINIT module is another one at the next boot: PCR 17 moves, and the update does not touch it',
+    exit: EXIT.unexplained,
     make: updatedMachine,
     whileOff: (machine) => {
       const sinit = { bytes: makeSinit('another module'), mtimeMs: machine.nowMs }
@@ -61,12 +67,14 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'stale-stick',
     tells: 'dom0 boots from a stick that still carries the old Xen',
+    exit: EXIT.attention,
     make: () => updatedMachine([STICK], STICK),
     whileOff: nothing,
   },
   {
     name: 'not-aem-boot',
     tells: 'after the restart the entry without AEM is chosen',
+    exit: EXIT.attention,
     make: updatedMachine,
     whileOff: (machine) => {
       machine.menuChoice = PLAIN_ENTRY
@@ -75,6 +83,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'unmeasured',
     tells: 'the AEM entry boots, but no measured launch happens',
+    exit: EXIT.attention,
     make: updatedMachine,
     whileOff: (machine) => {
       machine.launchWorks = false
@@ -83,6 +92,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'seal-failed',
     tells: "AEM's seal fails after the restart",
+    exit: EXIT.attention,
     make: updatedMachine,
     whileOff: (machine) => {
       machine.sealWorks = false
@@ -91,6 +101,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'two-devices',
     tells: 'a second AEM device is left to do',
+    exit: EXIT.waitingForRestart,
     make: () => {
       const machine = updatedMachine([INTERNAL, STICK])
       for (const device of machine.devices) if (!device.isInternal) copyBootFiles(machine, device)
@@ -101,6 +112,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'no-aem',
     tells: 'Anti Evil Maid is not installed',
+    exit: EXIT.attention,
     make: () => {
       const machine = updatedMachine()
       machine.isAemInstalled = false

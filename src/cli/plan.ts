@@ -1,27 +1,9 @@
 import { FLOWS } from '../../flows/index.ts'
 import { describeFlow, mermaidOfFlow } from '../flow/describe.ts'
 import { makeFailure } from '../messages.ts'
-import { listCommandRows } from '../render-commands.ts'
 import { line } from '../ui/ui.ts'
+import { makeUi, printJson } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
-import { makeUi, printJson } from './world.ts'
-
-/** `aem-reseal commands`: every program that may ever run. */
-export function runCommands(io: Io, options: GlobalOptions): number {
-  const rows = listCommandRows()
-  if (options.json) printJson(io, rows)
-  else {
-    makeUi(io, options).say(
-      rows.flatMap((row) => [
-        line(row.argv.join(' '), row.effect === 'write' ? 'warn' : 'bold'),
-        line(
-          `  ${row.effect}, ${row.asRoot ? 'as root' : 'as anybody'}, at most ${row.timeoutMs / 1000} s: ${row.why}`,
-        ),
-      ]),
-    )
-  }
-  return 0
-}
 
 /** `aem-reseal plan`: a flow as text or Mermaid. */
 export function runPlan(io: Io, options: GlobalOptions, name: string | null, mermaid: boolean): number {

@@ -1,0 +1,70 @@
+import { EXIT } from '../core/failure.ts'
+import { type Session, startSession } from '../core/session/checkpoint.ts'
+import { makeReproduce } from '../flow/reproduce-again.ts'
+import type { Message } from '../flow/step.ts'
+import { makeDirectoryStore } from '../flow/store.ts'
+import type { Host } from '../host/host.ts'
+import { describeExplanation, describeSinceApproved } from '../messages/explain.ts'
+import { describeLook } from '../messages/look.ts'
+import { observeDom0 } from '../observe/dom0.ts'
+import { type Explanation, observeExplanation } from '../observe/explanation.ts'
+import { explainSinceApproved } from '../observe/since-approved.ts'
+import { renderMessage } from '../ui/render-message.ts'
+import { makeUi, printJson, stateDirOf } from './context.ts'
+import type { GlobalOptions, Io } from './io.ts'
+
+/** `aem-reseal explain`: what changed since the baseline of the open session, or since the last approved boot. */
+export async function runExplain(io: Io, options: GlobalOptions, host: Host): Promise<number> {
+  const dom0 = observeDom0(host)
+  const ui = makeUi(io, options)
+  const store = makeDirectoryStore(host, stateDirOf(options))
+  const open = await store.load()
+  const versions = await store.loadVersions()
+  const devices = await store.loadDevices()
+  const explanation = await ui.progress('comparing PCRs, boot files and packages', async () => {
+    const id = io.makeId()
+    const since = open === null ? await explainSinceApproved(dom0, devices, versions, id) : null
+    const session = open ?? startSession({ id, now: host.now(), bootId: null, flow: 'resume' })
+    return (
+      since ?? {
+        ...(await observeExplanation(dom0, session, versions, { reproduce: makeReproduce(dom0, ui, false) })),
+        since: null,
+      }
+    )
+  })
+  const { since } = explanation
+  if (options.json) printJson(io, toExplainAnswer(explanation))
+  else if (since !== null) ui.say(renderMessage(describeSinceApproved(explanation, since)))
+  else ui.say(renderMessage(describeOpen(explanation, open)))
+  const exits = {
+    unchanged: EXIT.done,
+    explained: EXIT.done,
+    'not-computable': EXIT.attention,
+    'no-baseline': EXIT.attention,
+    unexplained: EXIT.unexplained,
+  }
+  // Before the restart nothing has booted that could be right or wrong; what does not fit any more wants to be seen to.
+  const isOutdated = explanation.prepared?.state === 'outdated' && explanation.verdict === 'unchanged'
+  return isOutdated ? EXIT.attention : exits[explanation.verdict]
+}
+
+/** The contract's JSON: what was only found out on the way is there only where it was. */
+function toExplainAnswer({
+  prepared,
+  reproductions,
+  accepted,
+  ...answer
+}: Explanation & { since: string | null }) {
+  return {
+    ...answer,
+    ...(prepared === null ? {} : { prepared }),
+    ...(reproductions.length === 0 ? {} : { reproductions, accepted }),
+  }
+}
+
+/** @param session the open one; null: there is none */
+function describeOpen(explanation: Explanation, session: Session | null): Message {
+  const message = describeExplanation(explanation, session?.protection ?? null)
+  const isUnbooted = explanation.reasons.some(({ code }) => code === 'not-restarted')
+  return isUnbooted ? message : describeLook(message, explanation.verdict)
+}

@@ -1,0 +1,23 @@
+import { EXIT } from '../core/failure.ts'
+import { PCR } from '../core/launch/pcr.ts'
+import type { Host } from '../host/host.ts'
+import { describeLook } from '../messages/look.ts'
+import { describePrediction } from '../messages/predict.ts'
+import { observeDom0 } from '../observe/dom0.ts'
+import { observePrediction } from '../observe/prediction.ts'
+import { renderMessage } from '../ui/render-message.ts'
+import { makeUi, printJson } from './context.ts'
+import type { GlobalOptions, Io } from './io.ts'
+
+/** `aem-reseal predict`: the launch registers of the next boot. */
+export async function runPredict(io: Io, options: GlobalOptions, host: Host): Promise<number> {
+  const dom0 = observeDom0(host)
+  const ui = makeUi(io, options)
+  const selected = await dom0.selectedPcrs()
+  const { prediction, outcome, unvouched } = await ui.progress('hashing what the next boot measures', () =>
+    observePrediction(dom0, selected ?? [PCR.drtm, PCR.launched, PCR.modules]),
+  )
+  if (options.json) printJson(io, { ...prediction, unvouched })
+  else ui.say(renderMessage(describeLook(describePrediction(outcome, prediction, unvouched), outcome)))
+  return outcome === 'complete' ? EXIT.done : EXIT.attention
+}

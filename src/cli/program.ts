@@ -1,0 +1,142 @@
+import { Command, type CommanderError } from 'commander'
+import { makeFailure } from '../messages.ts'
+import { renderProgramHelp, renderVerbHelp } from './help.ts'
+import type { GlobalOptions } from './io.ts'
+import type { Option, Verb } from './verb.ts'
+import { DEFAULT_VERB, GLOBAL_OPTIONS, VERBS } from './verbs.ts'
+
+declare const AEM_RESEAL_VERSION: string
+
+/** One command line, taken apart. */
+export type Given = {
+  readonly verb: Verb
+  readonly options: GlobalOptions
+  /** Own options of the verb, by name without dashes. */
+  readonly own: Readonly<Record<string, unknown>>
+  readonly args: readonly string[]
+}
+
+/**
+ * The command line as commander knows it, made from the table of verbs.
+ * @param run gets the command line, once it is known to be a right one
+ * @param writeOut gets the text of `--help` and `--version`
+ */
+export function makeProgram(run: (given: Given) => Promise<void>, writeOut: (text: string) => void): Command {
+  const quiet = (command: Command): Command =>
+    command.exitOverride().configureOutput({ writeOut, writeErr: () => undefined })
+  const program = quiet(new Command('aem-reseal'))
+    .configureHelp({ formatHelp: renderProgramHelp })
+    .version(AEM_RESEAL_VERSION, '--version')
+  for (const option of GLOBAL_OPTIONS) program.option(flagsOf(option))
+  const start = (verb: Verb, own: Record<string, unknown>, args: readonly string[]): Promise<void> =>
+    run({ verb, options: toGlobalOptions(program.opts()), own, args })
+
+  const made = new Map<string, Command>()
+  for (const verb of VERBS) {
+    const words = verb.name.split(' ')
+    const parent = words.length === 1 ? program : made.get(words[0] ?? '')
+    if (parent === undefined) throw new Error(`${verb.name} stands before its first word`)
+    const command = addVerb(parent, verb, start)
+    made.set(
+      verb.name,
+      quiet(command).exitOverride(verb.wrongArguments === undefined ? undefined : retell(verb)),
+    )
+  }
+  program.allowExcessArguments(true).action(async () => {
+    const [word] = program.args
+    if (word !== undefined) throw makeFailure('usage', { reason: `there is no command ${word}` })
+    await start(verbOf(DEFAULT_VERB), {}, [])
+  })
+  return program
+}
+
+function addVerb(
+  parent: Command,
+  verb: Verb,
+  start: (verb: Verb, own: Record<string, unknown>, args: readonly string[]) => Promise<void>,
+): Command {
+  const acts = listActs(verb)
+  const word = verb.name.split(' ').at(-1) ?? ''
+  const command = parent.command(verb.argument ? `${word} ${placeOf(verb.argument)}` : word)
+  command.configureHelp({ formatHelp: () => renderVerbHelp(verb) })
+  for (const option of verb.options ?? []) {
+    if (option.isRequired) command.requiredOption(flagsOf(option))
+    else command.option(flagsOf(option))
+  }
+  // A word that is none of its acts comes to the verb itself; an act has this setting from its verb otherwise.
+  command.helpCommand(false).allowExcessArguments(acts.length > 0)
+  return command.action(async () => {
+    const args = command.args
+    if (acts.length > 0 && (args.length > 0 || verb.run === null)) {
+      const given = args[0] === undefined ? '' : `, not ${args[0]}`
+      throw makeFailure('usage', { reason: `${verb.name} takes ${inWords(acts)}${given}` })
+    }
+    await start(verb, command.opts(), args)
+  })
+}
+
+/** Second words of a verb that has acts. */
+export function listActs({ name }: Verb): readonly string[] {
+  return VERBS.filter((other) => other.name.startsWith(`${name} `)).map((other) =>
+    other.name.slice(name.length + 1),
+  )
+}
+
+function verbOf(name: string): Verb {
+  const found = VERBS.find((verb) => verb.name === name)
+  if (found === undefined) throw new Error(`the table has no verb ${name}`)
+  return found
+}
+
+/** The verb's own words where the arguments are too many or too few. */
+function retell(verb: Verb): (error: CommanderError) => never {
+  return (error) => {
+    const isAboutArguments = ['commander.missingArgument', 'commander.excessArguments'].includes(error.code)
+    throw isAboutArguments ? makeFailure('usage', { reason: verb.wrongArguments ?? '' }) : error
+  }
+}
+
+function inWords(words: readonly string[]): string {
+  return words.length < 2 ? words.join() : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
+}
+
+/** `ID|FILE` as commander writes it: `<id-or-file>`. */
+function placeOf({
+  name,
+  isRequired,
+  isMany,
+}: {
+  readonly name: string
+  readonly isRequired: boolean
+  readonly isMany?: true
+}): string {
+  const text = `${name.toLowerCase().replace('|', '-or-')}${isMany ? '...' : ''}`
+  return isRequired ? `<${text}>` : `[${text}]`
+}
+
+function flagsOf({ flag, value, isMany }: Option): string {
+  return value === undefined
+    ? flag
+    : `${flag} ${placeOf({ name: value, isRequired: true, ...(isMany ? { isMany } : {}) })}`
+}
+
+function toGlobalOptions(raw: Readonly<Record<string, unknown>>): GlobalOptions {
+  return {
+    json: raw.json === true,
+    machine: textOf(raw.machine),
+    stateDir: toAbsolute(textOf(raw.stateDir)),
+    yes: raw.yes === true,
+    color: raw.color !== false,
+    ascii: raw.ascii === true,
+    verbose: raw.verbose === true,
+  }
+}
+
+/** @returns null where an option was not given, or is a switch */
+export function textOf(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
+}
+
+function toAbsolute(path: string | null): string | null {
+  return path === null || path.startsWith('/') ? path : `${process.cwd()}/${path}`
+}
