@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ABSENT, type Host, seen } from '../../src/host/host.ts'
+import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
 import { INTERNAL, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { KERNEL_RELEASE } from '../../src/host/simulated/model.ts'
@@ -136,11 +136,12 @@ describe("what dom0's own grub2-mkconfig writes", () => {
   })
 
   it('may hold other entries beside it', async () => {
-    const more =
-      "menuentry 'AEM Qubes, of another kernel' {\n\tmultiboot /tboot.gz\n\tmodule /xen-4.17.3.gz\n}\n"
-    expect(await answerOf(undefined, (text) => seen({ exit: 0, stdout: `${text}${more}`, stderr: '' }))).toBe(
-      true,
-    )
+    const other = (text: string): string => {
+      const [entry = ''] = /menuentry 'AEM [\s\S]*?\n[ \t]*\}\n/.exec(text) ?? []
+      expect(entry).not.toBe('')
+      return `${entry.replaceAll(KERNEL, '/vmlinuz-6.1.43-1.qubes.fc37.x86_64')}${text}`
+    }
+    expect(await answerOf(undefined, (text) => seen({ exit: 0, stdout: other(text), stderr: '' }))).toBe(true)
   })
 
   it('is not it where its own entry has a command that is none of AEM', async () => {
@@ -158,6 +159,15 @@ describe("what dom0's own grub2-mkconfig writes", () => {
 
   it('fails though it printed the entry: then it is not known', async () => {
     expect(await answerOf(undefined, (stdout) => seen({ exit: 1, stdout, stderr: '' }))).toBeNull()
+  })
+
+  it('is not known where the device cannot be opened', async () => {
+    const own = makeSimulatedHost(machineOf('two-devices'))
+    const { place } = await observeNextBoot(observeDom0(own), [17, 18, 19])
+    const host: Host = { ...own, openMedia: async () => unknown('not a file system') }
+    const { devices } = await observeDom0(own).devices()
+    const device = devices.find(({ label }) => label === 'aem.stick')!
+    expect(await isEntryRegenerated(host, { ...place, device })).toBeNull()
   })
 
   it.each<[string, (place: Place) => Partial<Place>]>([

@@ -296,6 +296,79 @@ describe('a kernel that came after `start`', () => {
   })
 })
 
+describe('what came after `start`', () => {
+  it('asks for no initramfs that was recorded then', async () => {
+    const { machine, session } = await started()
+    later(machine, (own) => installXen(own, '4.17.4-5', own.nowMs))
+    restartMachine(machine)
+    const looks: string[] = []
+    const reproduce: ExplanationContext['reproduce'] = async ({ path, sha256 }) => {
+      looks.push(path)
+      return { result: { state: 'same', words: '-f', sha256 }, isAccepted: false }
+    }
+    await explain(machine, session, { context: { reproduce } })
+    expect(looks).toEqual([])
+    // Of other bytes than were recorded it is another one.
+    const bootFiles = session.baseline!.bootFiles.map((file) =>
+      file.role === 'initramfs' && file.digests
+        ? { ...file, digests: { ...file.digests, sha256: '0'.repeat(64) } }
+        : file,
+    )
+    await explain(
+      machine,
+      { ...session, baseline: { ...session.baseline!, bootFiles } },
+      { context: { reproduce } },
+    )
+    expect(looks).toEqual([`/${INITRAMFS}`])
+  })
+
+  it('may change registers that the update of `start` may not', async () => {
+    const { machine, session } = await started()
+    const expectation = { ...session.expectation!, mayChange: [18] }
+    const context: ExplanationContext = {
+      reproduce: async ({ sha256 }) => ({
+        result: { state: 'same', words: '-f', sha256 },
+        isAccepted: false,
+      }),
+    }
+    later(machine, (own) => installKernel(own, NEXT_KERNEL))
+    restartMachine(machine)
+    const found = await explain(machine, { ...session, expectation, prediction: null }, { context })
+    expect(rowOf(found, 19)?.change).toBe('expected')
+  })
+
+  it('is named alone where it changed no boot file', async () => {
+    const { machine, session } = await started()
+    later(machine, (own) => {
+      own.packages = own.packages.map((item) =>
+        item.name === 'anti-evil-maid' ? { ...item, evr: '0:4.9.9-1.fc37', installedAtMs: own.nowMs } : item,
+      )
+    })
+    restartMachine(machine)
+    const note = reasonOf(await explain(machine, session), 'changed-after-start')
+    expect(note?.what).toMatch(/anti-evil-maid .*: what was confirmed and predicted was made before$/)
+  })
+
+  it('makes both the running and the installed Xen known, whatever came beside it', async () => {
+    const { machine, session } = await started()
+    restartMachine(machine)
+    later(machine, (own) => {
+      installXen(own, '4.17.4-5', own.nowMs)
+      installKernel(own, NEXT_KERNEL)
+    })
+    expect(codesOf(await explain(machine, session))).not.toContain('xen-not-installed-one')
+  })
+})
+
+it('another Xen on the disk than the one that runs is named, where none came after `start`', async () => {
+  const other = machineOf('clean-update')
+  installXen(other, '4.17.4-5', other.nowMs)
+  const { machine, session } = await started()
+  restartMachine(machine)
+  bootFilesOf(machine).set(XEN_IMAGE, bootFilesOf(other).get(XEN_IMAGE)!)
+  expect(codesOf(await explain(machine, session))).toContain('xen-not-installed-one')
+})
+
 describe('a Xen that came after `start`', () => {
   it('that booted is the installed one, and the confirmed one is no more', async () => {
     const { machine, session } = await started()
