@@ -178,7 +178,7 @@ function computeMle(launch: BootDeviceLaunch): PredictionInput['mleNow'] {
 
 function compareCapabilities(launch: BootDeviceLaunch, log: LaunchLog | Failure): boolean | null {
   const logged = log instanceof Failure ? null : (log.sinitCapabilities ?? null)
-  const image = logged === null ? null : unpackTboot(launch)
+  const image = unpackTboot(launch)
   if (image === null || logged === null) return null
   try {
     return hasSameCapabilities(image, logged)
@@ -225,9 +225,9 @@ async function isLauncherOfBoot(
   bootTime: string | null,
   name: string | null,
 ): Promise<boolean | null> {
-  const path = launch.next.entry?.launcher?.path ?? null
-  const own = path === null ? undefined : (launch.nextImages ?? launch.images)[path]?.storedDigests.sha256
-  if (path === null || own === undefined || bootTime === null) return null
+  const path = launch.next.entry?.launcher?.path ?? ''
+  const own = (launch.nextImages ?? launch.images)[path]?.storedDigests.sha256
+  if (own === undefined || bootTime === null) return null
   const owner = await observeOwner(dom0, `/boot${path}`, await observeTrustedKeys(dom0))
   if (owner === null) return null
   const isSamePath = path === (name ?? launch.booted.entry?.launcher?.path)

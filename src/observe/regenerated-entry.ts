@@ -20,15 +20,15 @@ export async function isEntryRegenerated(
 ): Promise<boolean | null> {
   const { entry } = launch.next
   // In its UEFI form AEM's script writes to the EFI system partition itself, whatever it is asked for.
-  if (entry?.form === 'uefi') return null
-  const media = device === null ? null : valueOrNull(await openDevice(host, device))
-  if (media === null || entry === null) return null
+  if (entry === null || entry.form === 'uefi' || device === null) return null
+  const media = valueOrNull(await openDevice(host, device))
+  if (media === null) return null
   try {
     const run = valueOrNull(await host.run(command('print-grub-config', { mountPoint: media.root })))
     if (run?.exit !== 0) return null
     // GRUB knows bytes and no characters.
     const text = Buffer.from(run.stdout, 'utf8').toString('latin1')
-    const config = await parseGrubText(host, media.root, text, { uuid: device?.uuid ?? null })
+    const config = await parseGrubText(host, media.root, text, { uuid: device.uuid })
     if (config instanceof Failure) return null
     return listAemEntries(config).some((made) => made.problems.length === 0 && isSameLoad(made, entry))
   } finally {

@@ -23,3 +23,9 @@ export async function observeOtherTarget(
   const known = look.state === 'read' ? findLedgerDevice(look.ledger, device.label).knownFiles : []
   return { device, known: new Map(known.map(({ name, sha256 }) => [`/${name}`, sha256])) }
 }
+
+/** Where a device is mounted now; null where it is not. */
+export async function observeMountPoint(dom0: Dom0, uuid: string): Promise<string | null> {
+  const { devices } = await dom0.devices()
+  return devices.find((device) => device.uuid === uuid)?.mountPoint ?? null
+}

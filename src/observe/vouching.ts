@@ -1,6 +1,5 @@
 import { Failure } from '../core/failure.ts'
 import type { Reproduction } from '../core/initramfs/reproduction.ts'
-import type { BootFile } from '../core/launch/boot-entry.ts'
 import { listMeasuredFiles } from '../core/launch/boot-entry.ts'
 import { originalPath } from '../core/launch/efi-entry.ts'
 import type { Digests, LaunchLog } from '../core/launch/launch-log.ts'
@@ -186,9 +185,7 @@ function listUnpredicted(raw: LaunchPrediction, place: Place): readonly Unpredic
     const index = modules.findIndex((module) => module.file.order === file.order)
     const logged = raw.calibrated && !(log instanceof Failure) ? log.modules[index] : undefined
     const isSame =
-      index === -1 || logged === undefined
-        ? null
-        : isSameDigest(modules[index]?.digests ?? {}, logged.digests, raw.pcrs)
+      logged === undefined ? null : isSameDigest(modules[index]?.digests ?? {}, logged.digests, raw.pcrs)
     return [{ role, path, commandLine, changed: isSame === null ? null : !isSame }]
   })
 }
@@ -216,8 +213,9 @@ function factsOf(
   const { launch, machine, known, log } = place
   const isRead = !(log instanceof Failure)
   const isTboot = isRead && log.kind === 'tboot'
-  const sha256 = path === null ? undefined : (launch.nextImages ?? launch.images)[path]?.storedDigests.sha256
-  const kernel = launch.next.entry?.modules.find((file) => file.role === 'kernel')
+  const file = path ?? ''
+  const sha256 = (launch.nextImages ?? launch.images)[file]?.storedDigests.sha256
+  const kernel = launch.next.entry?.modules.find((one) => one.role === 'kernel')
   const isComputed = role !== 'mle' && (isTboot || role !== 'xen') ? true : place.isMleComputed
   return {
     role,
@@ -244,8 +242,8 @@ function factsOf(
       xen: machine.xen.version,
       tboot: isTboot ? log.version : null,
     },
-    reproduction: path === null ? null : (evidence.reproductions.get(path) ?? null),
-    isRemembered: path !== null && sha256 !== undefined && known?.get(path) === sha256,
+    reproduction: evidence.reproductions.get(file) ?? null,
+    isRemembered: sha256 !== undefined && known?.get(file) === sha256,
     accepted: evidence.accepted,
   }
 }
@@ -270,8 +268,7 @@ function loggedModule({ role, path }: PredictedComponent | Unpredicted, { launch
   const { entry } = launch.next
   if (entry === null || log instanceof Failure) return null
   const files = listMeasuredFiles(entry, launch.nextImages ?? launch.images)
-  const index = files.findIndex((file: BootFile) => file.role === role && file.path === path)
-  return index === -1 ? null : (log.modules[index] ?? null)
+  return log.modules[files.findIndex((file) => file.role === role && file.path === path)] ?? null
 }
 
 async function observeOwners(

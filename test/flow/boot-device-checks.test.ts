@@ -256,3 +256,110 @@ describe('a package', () => {
     expect(checks.at(-1)).toMatchObject({ role: 'grub.cfg', state: 'stale' })
   })
 })
+
+describe('the initramfs beside its packages', () => {
+  const stampedAt = (mtimeMs: (installedAtMs: number) => number) => {
+    const machine = machineOf('clean-update')
+    const inputs = ['dracut', 'microcode_ctl', 'amd-ucode-firmware', 'linux-firmware', 'anti-evil-maid']
+    const newest = Math.max(
+      ...machine.packages.filter(({ name }) => inputs.includes(name)).map((item) => item.installedAtMs),
+    )
+    const file = bootFilesOf(machine).get(INITRAMFS)!
+    bootFilesOf(machine).set(INITRAMFS, { ...file, mtimeMs: mtimeMs(newest) })
+    return machine
+  }
+
+  it('is as old as they are, not older', async () => {
+    expect(
+      (
+        await checkOf(
+          'initramfs',
+          stampedAt((at) => at),
+        )
+      ).state,
+    ).toBe('current')
+    expect(
+      (
+        await checkOf(
+          'initramfs',
+          stampedAt((at) => at - 1000),
+        )
+      ).state,
+    ).toBe('stale')
+  })
+
+  it.each(['dracut', 'microcode_ctl', 'amd-ucode-firmware', 'linux-firmware', 'anti-evil-maid'])(
+    'is stale where %s came after it',
+    async (name) => {
+      const machine = stampedAt((at) => at)
+      const [some] = machine.packages
+      const installedAtMs = machine.nowMs + 1000
+      const rest = machine.packages.filter((item) => item.name !== name)
+      machine.packages = [...rest, { ...some!, name, evr: '0:9-9', installedAtMs, files: new Map() }]
+      expect(await checkOf('initramfs', machine)).toMatchObject({
+        state: 'stale',
+        against: expect.stringContaining(name),
+      })
+    },
+  )
+
+  it('is not known to be current where its date, or that of no package, is known', async () => {
+    const stat = (own: Host): Partial<Host> => ({
+      statFile: async (path) => {
+        const found = await own.statFile(path)
+        return path.endsWith(INITRAMFS) && found.state === 'seen'
+          ? { state: 'seen', value: { ...found.value, mtimeMs: Number.NaN } }
+          : found
+      },
+    })
+    expect((await checkOf('initramfs', machineOf('clean-update'), stat)).state).toBe('unknown')
+    const bare = machineOf('clean-update')
+    bare.packages = bare.packages.filter(({ name }) => /^(xen|kernel|tboot)/.test(name))
+    expect((await checkOf('initramfs', bare)).state).toBe('unknown')
+  })
+
+  it('is not looked for where the file of its kernel cannot be told', async () => {
+    const machine = machineOf('clean-update')
+    machine.packages = machine.packages.map((item) =>
+      item.name === 'kernel' ? { ...item, files: new Map() } : item,
+    )
+    const { checks } = await look(machine)
+    expect(checks.filter(({ role }) => role === 'initramfs')).toEqual([])
+    expect(checks).toContainEqual(expect.objectContaining({ role: 'kernel', state: 'unknown' }))
+  })
+})
+
+it('each boot file is listed once, and the device is closed again', async () => {
+  const machine = machineOf('two-devices')
+  const own = makeSimulatedHost(machine)
+  let open = 0
+  const host: Host = {
+    ...own,
+    async openMedia(wanted) {
+      const media = await own.openMedia(wanted)
+      if (media.state !== 'seen') return media
+      open += 1
+      const close = async () => {
+        open -= 1
+        await media.value.close()
+      }
+      return { state: 'seen', value: { root: media.value.root, close } }
+    },
+  }
+  const dom0 = observeDom0(host)
+  const { devices } = await dom0.devices()
+  const { files } = await observeBootDevice(dom0, devices.find(({ label }) => label === 'aem.stick')!, null)
+  const paths = files.map(({ path }) => path)
+  expect([paths.length > 4, new Set(paths).size, open]).toEqual([true, paths.length, 0])
+})
+
+it('grub.cfg may lie in the directory of another GRUB', async () => {
+  const machine = machineOf('clean-update')
+  const file = bootFilesOf(machine).get(GRUB)!
+  for (const { files } of machine.devices) files.delete(`/${GRUB}`)
+  bootFilesOf(machine).set('grub/grub.cfg', file)
+  const { files } = await look(machine)
+  expect(files.filter(({ role }) => role === 'grub.cfg').map(({ path }) => path)).toEqual([
+    '/boot/grub/grub.cfg',
+  ])
+})

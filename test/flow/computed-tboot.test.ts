@@ -1,8 +1,9 @@
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { replayValues } from '../../src/core/launch/replay.ts'
 import { parseTbootLog } from '../../src/core/launch/tboot-log.ts'
-import { ABSENT, type Host } from '../../src/host/host.ts'
-import { INTERNAL, XEN_IMAGE } from '../../src/host/simulated/build.ts'
+import { ABSENT, type Host, unknown } from '../../src/host/host.ts'
+import { INTERNAL, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
 import { observeDom0 } from '../../src/observe/dom0.ts'
@@ -142,4 +143,88 @@ it('a Xen that carries an MLE header too, as that of TrenchBoot does, is hashed 
   expect(place.launch.next.entry).toMatchObject({ flavour: 'trenchboot' })
   expect(place.launch.tboot).not.toBeNull()
   expect(place.isMleComputed).toBe(false)
+})
+
+it('is hashed as it is, or unpacked', async () => {
+  const isComputed = async (tboot: Uint8Array) => (await predict17(tboot)).isMleComputed
+  const image = tbootWith(ASKED)
+  expect(await isComputed(image)).toBe(true)
+  expect(await isComputed(gzipSync(image))).toBe(true)
+  expect(await isComputed(gzipSync(image).subarray(0, 20))).toBe(false)
+})
+
+describe('a tboot that cannot be hashed here', () => {
+  async function rowOf(
+    wanted: number,
+    change: (machine: SimMachine) => void = () => undefined,
+    told: (own: Host) => Partial<Host> = () => ({}),
+    machine = machineOf('clean-update'),
+    label: string | null = null,
+  ) {
+    withCapabilitiesEvent(machine)
+    change(machine)
+    const own = makeSimulatedHost(machine)
+    const host = { ...own, ...told(own) }
+    const dom0 = observeDom0(host)
+    const { devices } = await dom0.devices()
+    const device = devices.find((one) => one.label === label)
+    const target = device === undefined ? null : { device, known: new Map<string, string>() }
+    const { raw } = await observeNextBoot(dom0, [17, 18, 19], target)
+    return raw.pcrs.find(({ index }) => index === wanted)
+  }
+  const CHANGED = { predicted: null, code: 'tboot-changed' }
+
+  it('is that of this boot where its package is as old as this boot, to the second', async () => {
+    const installedAt = (at: (machine: SimMachine) => number) => (machine: SimMachine) => {
+      const installedAtMs = at(machine)
+      machine.packages = machine.packages.map((item) =>
+        item.name === 'tboot' ? { ...item, installedAtMs } : item,
+      )
+    }
+    expect(
+      (
+        await rowOf(
+          17,
+          installedAt(({ bootTimeMs }) => bootTimeMs),
+        )
+      )?.code,
+    ).toBeNull()
+    expect(
+      await rowOf(
+        17,
+        installedAt(({ bootTimeMs }) => bootTimeMs + 1000),
+      ),
+    ).toMatchObject(CHANGED)
+  })
+
+  it('is another one on another device that carries another one', async () => {
+    const evil = { bytes: Buffer.from('another tboot'), mtimeMs: 0 }
+    const onStick = (change: (files: Map<string, typeof evil>) => void) =>
+      rowOf(
+        17,
+        ({ devices }) => change(devices.find(({ uuid }) => uuid === STICK.uuid)!.files as never),
+        undefined,
+        machineOf('two-devices'),
+        'aem.stick',
+      )
+    expect((await onStick(() => undefined))?.code).toBeNull()
+    expect(await onStick((files) => void files.set('/tboot.gz', evil))).toMatchObject(CHANGED)
+  })
+
+  it('of no package, or that cannot be read, could not be told from it, which is no change', async () => {
+    const unowned = (machine: SimMachine) => {
+      machine.packages = machine.packages.filter(({ name }) => name !== 'tboot')
+    }
+    const isTboot = (path: string): boolean => path.endsWith('/tboot.gz')
+    const unread = (own: Host): Partial<Host> => ({
+      openFile: async (path) => (isTboot(path) ? unknown('I/O error') : own.openFile(path)),
+      digestFile: async (path) => (isTboot(path) ? unknown('I/O error') : own.digestFile(path)),
+      readFile: async (path) => (isTboot(path) ? unknown('I/O error') : own.readFile(path)),
+    })
+    for (const look of [() => rowOf(17, unowned), () => rowOf(17, undefined, unread)])
+      expect(await look()).toMatchObject({ code: null })
+    // Its own policy is part of it.
+    for (const look of [() => rowOf(18, unowned), () => rowOf(18, undefined, unread)])
+      expect(await look()).toMatchObject({ predicted: null, code: 'tboot-unknown' })
+  })
 })

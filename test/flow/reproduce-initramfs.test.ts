@@ -452,3 +452,153 @@ describe('what dracut makes of trouble', () => {
     })
   })
 })
+
+describe('dracut is asked no more often than it can help', () => {
+  it('once where no module differs', async () => {
+    const machine = dom0()
+    putImage(machine, tamper(imageOf(machine), 'luks-', 'evil-'))
+    const { calls, said } = await reproduce(machine)
+    expect(dracutCalls(calls)).toHaveLength(1)
+    expect(said.join()).not.toContain('once more')
+  })
+
+  it('and its second failure is told as one', async () => {
+    const machine = dom0()
+    machine.loadedModules = ['dm-crypt', 'usb-storage']
+    makeBootInitramfs(machine)
+    machine.loadedModules = LOADED_MODULES
+    let asked = 0
+    const { result } = await reproduce(machine, {}, (host) => ({
+      run: async (call: CommandCall) => {
+        if (call.argv[0] !== '/usr/bin/dracut' || ++asked < 2) return host.run(call)
+        return seen({ exit: 7, stdout: '', stderr: '' })
+      },
+    }))
+    expect([asked, result]).toMatchObject([
+      2,
+      { state: 'impossible', why: expect.stringContaining('ended with 7') },
+    ])
+  })
+})
+
+describe('the room for it', () => {
+  const MIB = 1024 * 1024
+
+  it.each([
+    ['/run/', 2],
+    ['/var/tmp', 4],
+  ])('in %s is %i times the image and 16 MiB, to the byte', async (place, factor) => {
+    const needed = factor * imageOf(dom0()).length + 16 * MIB
+    const stateWith = async (freeBytes: number) => {
+      const { result } = await reproduce(dom0(), {}, (host) => ({
+        freeBytes: async (path) => (path.startsWith(place) ? seen(freeBytes) : host.freeBytes(path)),
+      }))
+      return result
+    }
+    expect((await stateWith(needed)).state).toBe('same')
+    expect(await stateWith(needed - 1)).toMatchObject({
+      state: 'impossible',
+      code: 'no-space',
+      why: expect.stringContaining(`${Math.ceil(needed / MIB)} are needed`),
+    })
+  })
+
+  it('is not that of an image of more than 1 GiB', async () => {
+    const stateWith = async (sizeBytes: number) => {
+      const { result } = await reproduce(dom0(), {}, (host) => ({
+        statFile: async (path) => {
+          const stat = await host.statFile(path)
+          return path.endsWith(FILE) && stat.state === 'seen' ? seen({ ...stat.value, sizeBytes }) : stat
+        },
+      }))
+      return 'code' in result ? result.code : result.state
+    }
+    expect([await stateWith(1024 * MIB), await stateWith(1024 * MIB + 1)]).toEqual(['same', 'too-large'])
+  })
+})
+
+describe('what is left behind', () => {
+  const closes = (host: Host) => {
+    const works = { opened: 0, closed: 0 }
+    const makeWorkDirectory: Host['makeWorkDirectory'] = async () => {
+      const work = await host.makeWorkDirectory()
+      works.opened += 1
+      const close = async () => {
+        works.closed += 1
+        await work.close()
+      }
+      return { root: work.root, close }
+    }
+    return { works, makeWorkDirectory }
+  }
+
+  it.each<[string, (host: Host) => Partial<Host>]>([
+    ['there is no room', () => ({ freeBytes: async () => seen(0) })],
+    [
+      'dracut leaves an empty image',
+      (host) => ({
+        digestFile: async (path) => {
+          const found = await host.digestFile(path)
+          return path.startsWith('/run/') && found.state === 'seen'
+            ? seen({ ...found.value, sizeBytes: 0 })
+            : found
+        },
+      }),
+    ],
+    [
+      'its own image cannot be read',
+      (host) => ({
+        digestFile: async (path) => {
+          const found = await host.digestFile(path)
+          return path.startsWith('/run/') && found.state === 'seen'
+            ? seen({ ...found.value, sha256: 'b'.repeat(64) })
+            : found
+        },
+        openFile: async (path) => (path.startsWith('/run/') ? unknown('I/O error') : host.openFile(path)),
+      }),
+    ],
+  ])('is nothing where %s', async (_, told) => {
+    let works = { opened: 0, closed: 0 }
+    const { result } = await reproduce(dom0(), {}, (host) => {
+      const watched = closes(host)
+      works = watched.works
+      return { ...told(host), makeWorkDirectory: watched.makeWorkDirectory }
+    })
+    expect(result.state).toBe('impossible')
+    expect(works).toEqual({ opened: 1, closed: 1 })
+  })
+
+  it('is nothing where the program itself fails, and that is told as it is', async () => {
+    let works = { opened: 0, closed: 0 }
+    const failing = reproduce(dom0(), {}, (host) => {
+      const watched = closes(host)
+      works = watched.works
+      const run: Host['run'] = async (call) => {
+        if (call.argv[0] === '/usr/bin/dracut') throw new RangeError('a fault of the program')
+        return host.run(call)
+      }
+      return { run, makeWorkDirectory: watched.makeWorkDirectory }
+    })
+    await expect(failing).rejects.toThrow('a fault of the program')
+    expect(works).toEqual({ opened: 1, closed: 1 })
+  })
+})
+
+describe('the words that dracut was called with', () => {
+  const whyWith = async (words: string) => {
+    const machine = dom0()
+    makeBootInitramfs(machine, words)
+    const { result } = await reproduce(machine)
+    return result
+  }
+
+  it('are told where they are none of dom0, without the blanks around them and no longer than 200 signs', async () => {
+    expect(await whyWith(' --no-hostonly \n')).toMatchObject({
+      code: 'words-unknown',
+      why: expect.stringContaining('"--no-hostonly"'),
+    })
+    const long = await whyWith(` --add ${'x'.repeat(300)}\n`)
+    expect(long).toMatchObject({ code: 'words-unknown' })
+    expect('why' in long ? long.why : '').toContain(`"--add ${'x'.repeat(194)}"`)
+  })
+})

@@ -3,7 +3,7 @@ import { Failure } from '../../src/core/failure.ts'
 import { computeTpm12Composite } from '../../src/core/seal/tpm12-blob.ts'
 import type { ForwardPlan } from '../../src/flow/seal/forward-plan.ts'
 import { makeForwardSet } from '../../src/flow/seal/make-set.ts'
-import { exchangePlace, placeOf, syncPlace } from '../../src/flow/seal/places.ts'
+import { exchangePlace, placeOf, readDigests, syncPlace } from '../../src/flow/seal/places.ts'
 import { prepareAside } from '../../src/flow/seal/switch.ts'
 import { digestStream } from '../../src/host/digest.ts'
 import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
@@ -52,9 +52,13 @@ async function failureOf(work: Promise<unknown>): Promise<Failure['text']> {
 }
 
 /** What tpm_sealdata writes of a binding: TPM_STORED_DATA12 with TPM_PCR_INFO_LONG (TPM Main 1.2 part 2, revision 116, 10.2, 8.3). */
-function makeBlob(pcrs: readonly number[], values: Readonly<Record<number, string>>): string {
+function makeBlob(
+  pcrs: readonly number[],
+  values: Readonly<Record<number, string>>,
+  named: readonly number[] = pcrs,
+): string {
   const bitmap = Buffer.alloc(3)
-  for (const index of pcrs) bitmap[index >> 3] = (bitmap[index >> 3] ?? 0) | (1 << (index & 7))
+  for (const index of named) bitmap[index >> 3] = (bitmap[index >> 3] ?? 0) | (1 << (index & 7))
   const selection = Buffer.concat([Buffer.from('0003', 'hex'), bitmap])
   const creation = Buffer.from('0003000000', 'hex')
   const atRelease = Buffer.from(computeTpm12Composite(pcrs, values) ?? '', 'hex')
@@ -68,13 +72,18 @@ function makeBlob(pcrs: readonly number[], values: Readonly<Record<number, strin
 
 /** A dom0 with TPM 1.2 that keeps the token alone, and a tpm_sealdata that binds to what the story says. */
 function tpm12Host(story: {
-  password: string
+  password: string | null
   bind?: Readonly<Record<number, string>>
   isLost?: boolean
+  /** The registers that the blob names in clear. */
+  selected?: readonly number[]
+  /** Files of dom0 beside the token of the device. */
+  plain?: readonly string[]
   answer?: Awaited<ReturnType<Host['run']>>
 }) {
-  const files = new Map<string, string>([[PASSWORD, story.password]])
+  const files = new Map<string, string>(story.password === null ? [] : [[PASSWORD, story.password]])
   const calls: { id: string; input: string | null }[] = []
+  const plain: string[] = []
   const relayed: unknown[] = []
   const works: string[] = []
   const host = makeFakeHost({
@@ -92,15 +101,18 @@ function tpm12Host(story: {
     },
     async statFile(path) {
       const file = { kind: 'file', sizeBytes: 20, mtimeMs: 0, mode: 0o600 } as const
-      return path === '/var/lib/anti-evil-maid/aem/secret.fre' ? seen(file) : ABSENT
+      const there = story.plain ?? ['aem/secret.fre']
+      return there.some((name) => path === `/var/lib/anti-evil-maid/${name}`) ? seen(file) : ABSENT
     },
     async run(call, input) {
       calls.push({ id: call.id, input: input ? Buffer.from(input).toString() : null })
-      if (!story.isLost) files.set(call.params.blob ?? '', makeBlob(PLAN.selected, story.bind ?? VALUES))
+      plain.push(call.params.plain ?? '')
+      const blob = makeBlob(PLAN.selected, story.bind ?? VALUES, story.selected)
+      if (!story.isLost) files.set(call.params.blob ?? '', blob)
       return story.answer ?? seen({ exit: 0, stdout: '', stderr: '' })
     },
   })
-  return { host, calls, relayed, works }
+  return { host, calls, plain, relayed, works }
 }
 
 describe('a forward set on TPM 1.2', () => {
@@ -122,6 +134,37 @@ describe('a forward set on TPM 1.2', () => {
     const { host, calls } = tpm12Host({ password: '' })
     await makeForwardSet(host, PLAN)
     expect(calls).toEqual([{ id: 'tpm12-seal-z', input: null }])
+  })
+
+  it('is made with the well-known secret where no password is at hand', async () => {
+    const { host, calls } = tpm12Host({ password: null })
+    await makeForwardSet(host, PLAN)
+    expect(calls).toEqual([{ id: 'tpm12-seal-z', input: null }])
+  })
+
+  it("holds the secrets of the device, and the token of the plan's own label", async () => {
+    const names = ['aem/secret.fre', 'aem/secret.txt', 'aem.other/secret.fre', 'aem.other/secret.txt']
+    const { host, plain } = tpm12Host({ password: '', plain: names })
+    const set = await makeForwardSet(host, { ...PLAN, tokenLabel: 'aem.other' })
+    expect([...set.keys()].sort()).toEqual(['secret.fre.sealed2', 'secret.txt.sealed2'])
+    expect(plain.sort()).toEqual([
+      '/var/lib/anti-evil-maid/aem.other/secret.fre',
+      '/var/lib/anti-evil-maid/aem/secret.txt',
+    ])
+  })
+
+  it('is refused where the blob names other registers than those it is bound to', async () => {
+    const { host } = tpm12Host({ password: '', selected: [13, 17] })
+    const { what } = await failureOf(makeForwardSet(host, PLAN))
+    expect(what).toContain('was bound to other registers than the predicted ones')
+  })
+
+  it('is not begun on a machine without a TPM to relay to', async () => {
+    const { host, works } = tpm12Host({ password: '' })
+    const { relayTpm: _none, ...without } = host
+    const { what } = await failureOf(makeForwardSet(without, PLAN))
+    expect(what).toContain('this machine has no TPM to relay to')
+    expect(works).toEqual([])
   })
 
   it('is refused where the TPM bound it to other registers', async () => {
@@ -237,6 +280,120 @@ it('a forward set on TPM 2.0 is not begun while the TPM is in lockout', async ()
   expect(what).toContain('the TPM is in lockout after 32 wrong passwords')
 })
 
+describe('a forward set on TPM 2.0', () => {
+  /** The built-in machine, whose program answers otherwise for one call, or whose files read otherwise. */
+  async function makeSet(change: (own: Host) => Partial<Host> = () => ({}), more: Partial<ForwardPlan> = {}) {
+    const machine = machineOf('two-devices')
+    const own = makeSimulatedHost(machine)
+    const writes: string[] = []
+    const watched: Host = {
+      ...own,
+      async writeFileAtomic(path, bytes, mode) {
+        writes.push(path.split('/').at(-1)!)
+        await own.writeFileAtomic(path, bytes, mode)
+      },
+    }
+    const host: Host = { ...watched, ...change(watched) }
+    const devices = await observeDevices(host, await observeMachine(host))
+    const set = makeForwardSet(host, {
+      device: devices.find(({ label }) => label === 'aem.stick')!,
+      tokenLabel: 'aem.stick',
+      uuid: STICK.uuid,
+      tpmId: MACHINE_TPM_ID,
+      tpmVersion: '2.0',
+      bank: 'sha256',
+      selected: [13, 17, 18, 19],
+      values: machine.pcrs.sha256 ?? {},
+      ...more,
+    })
+    return { set, writes, own }
+  }
+  const reading =
+    (answers: Readonly<Record<string, Awaited<ReturnType<Host['readFile']>>>>) => (own: Host) => ({
+      readFile: async (path: string) => {
+        const found = Object.entries(answers).find(([end]) => path.endsWith(end))
+        return found ? found[1] : own.readFile(path)
+      },
+    })
+  const failureWith = async (...told: Parameters<typeof makeSet>) =>
+    (await failureOf((await makeSet(...told)).set)).what
+
+  it('is a key, its registers, the token and the secrets; password and policy are handed over in files', async () => {
+    const { set, writes } = await makeSet()
+    expect([...(await set).keys()].sort()).toEqual([
+      'key.pcrs',
+      'key.priv',
+      'key.pub',
+      'secret.fre.sealed2',
+      'secret.txt.sealed2',
+    ])
+    expect(writes).toEqual(['policy', 'srk'])
+  })
+
+  it("has the token of the plan's own label, and the device's secrets", async () => {
+    const read: string[] = []
+    const { set } = await makeSet(
+      (own) => ({
+        readFile: async (path) => {
+          if (path.includes('/secret.')) read.push(path.split('/').slice(-2).join('/'))
+          return own.readFile(path)
+        },
+      }),
+      { tokenLabel: 'aem' },
+    )
+    await set
+    expect(read).toContain('aem/secret.fre')
+    expect(read).toContain('aem.stick/secret.txt')
+    expect(read).not.toContain('aem.stick/secret.fre')
+    expect(read).not.toContain('aem/secret.txt')
+  })
+
+  it.each<[string, Parameters<typeof makeSet>, string]>([
+    [
+      'a selected register has no predicted value',
+      [undefined, { values: {} }],
+      'a selected register has no predicted value',
+    ],
+    [
+      'a secret cannot be read',
+      [reading({ 'secret.txt': unknown('I/O error') })],
+      'secret.txt could not be read',
+    ],
+    ['no password is at hand', [reading({ 'srk-password': ABSENT })], 'the SRK password is not at hand'],
+    ['the public part cannot be read', [reading({ '/key.pub': ABSENT })], 'the new key could not be read'],
+    ['the private part cannot be read', [reading({ '/key.priv': ABSENT })], 'the new key could not be read'],
+    [
+      'the salt of a secret is none, and it would not decrypt',
+      [(own) => ({ randomBytes: (size: number) => own.randomBytes(size === 8 ? 4 : size) })],
+      'does not decrypt to itself',
+    ],
+    [
+      'the TPM does not take the key that it made',
+      [
+        (own) => ({
+          run: async (call, input) =>
+            call.id === 'tpm2-load'
+              ? seen({ exit: 1, stdout: '', stderr: 'ERROR: Esys_Load(0x902)\n' })
+              : own.run(call, input),
+        }),
+      ],
+      'the TPM does not take the key it made',
+    ],
+  ])('is none where %s', async (_, told, words) => {
+    expect(await failureWith(...told)).toContain(words)
+  })
+
+  it('is none where the TPM bound the key to another policy', async () => {
+    // The key of other values than those that were asked for.
+    const machine = machineOf('two-devices')
+    const other = await makeSet(undefined, { values: { ...machine.pcrs.sha256, 17: '17'.repeat(32) } })
+    const keyPub = (await other.set).get('key.pub')!
+    expect(await failureWith(reading({ '/key.pub': seen(keyPub) }))).toContain(
+      'bound the key to another policy than the predicted one',
+    )
+  })
+})
+
 const PLACE = placeOf('dom0', '/var/lib', TPM_ID, 'aem')
 
 describe('a place that cannot be written', () => {
@@ -254,6 +411,38 @@ describe('a place that cannot be written', () => {
       expect(text.what).toContain(`${PLACE.live} ${what}`)
       expect(text.verbatim).toBe(said)
     }
+  })
+})
+
+describe('a place', () => {
+  it('that was switched is written to its disk', async () => {
+    const ran: string[] = []
+    const host = makeFakeHost({
+      run: async ({ id }) => {
+        ran.push(id)
+        return seen({ exit: 0, stdout: '', stderr: '' })
+      },
+    })
+    await exchangePlace(host, PLACE)
+    expect(ran).toEqual(['exchange-directories', 'sync-filesystem'])
+  })
+
+  it('of which one file cannot be read is not known at all', async () => {
+    const digest = { sha1: '', sha256: 'aa', sizeBytes: 1 }
+    const digestsWith = (second: Awaited<ReturnType<Host['digestFile']>>) =>
+      readDigests(
+        makeFakeHost({
+          listDirectory: async () => seen(['one', 'two']),
+          digestFile: async (path) => (path.endsWith('/one') ? seen(digest) : second),
+        }),
+        PLACE.live,
+      )
+    expect(await digestsWith(seen({ ...digest, sha256: 'bb' }))).toEqual([
+      { name: 'one', sha256: 'aa' },
+      { name: 'two', sha256: 'bb' },
+    ])
+    expect(await digestsWith(unknown('I/O error'))).toBeNull()
+    expect(await digestsWith(ABSENT)).toBeNull()
   })
 })
 

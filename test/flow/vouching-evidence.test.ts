@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { Failure } from '../../src/core/failure.ts'
 import { digestImage } from '../../src/core/launch/image-digest.ts'
 import type { Digests, LaunchLog } from '../../src/core/launch/launch-log.ts'
 import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
@@ -9,14 +8,10 @@ import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/sim
 import { observeDevices } from '../../src/observe/devices.ts'
 import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
-import {
-  type NextBoot,
-  observeNextBoot,
-  observePrediction,
-  vouchNextBoot,
-} from '../../src/observe/prediction.ts'
+import { observeNextBoot, observePrediction, vouchNextBoot } from '../../src/observe/prediction.ts'
 import { NO_EVIDENCE } from '../../src/observe/vouching.ts'
 import { machineOf } from '../support/built-in.ts'
+import { entryWith, lookAt } from '../support/next-boot.ts'
 
 /** What feeds the decision about the next boot, on the built-in machine with an update of Xen installed. */
 
@@ -123,24 +118,6 @@ describe('a tboot that reads otherwise than it was hashed', () => {
   })
 })
 
-/** The next boot of the machine with its entry or its log changed after they were read. */
-async function lookAt(machine: SimMachine) {
-  const host = makeSimulatedHost(machine)
-  const next = await observeNextBoot(observeDom0(host), SELECTED)
-  const { entry } = next.place.launch.next
-  const { log } = next.place
-  if (entry === null || log instanceof Failure) throw new Error('the built-in machine has both')
-  const vouch = (change: Partial<NextBoot>) =>
-    vouchNextBoot(observeDom0(host), { ...next, ...change }, NO_EVIDENCE)
-  const withModules = (modules: typeof entry.modules) => ({
-    place: {
-      ...next.place,
-      launch: { ...next.place.launch, next: { entry: { ...entry, modules }, why: null } },
-    },
-  })
-  return { next, entry, log, vouch, withModules }
-}
-
 describe('what was selected to be sealed to', () => {
   it('is complete without the register of LUKS headers where that one was not selected', async () => {
     const { outcome, prediction } = await observePrediction(
@@ -218,8 +195,9 @@ it('an initramfs that was not read is none that this program remembers', async (
 
 describe('a register moves only for what was looked at', () => {
   it('a module that is left out is named, where a register is predicted', async () => {
-    const { entry, vouch, withModules, next } = await lookAt(updated())
-    const less = withModules(entry.modules.slice(0, -1))
+    const looked = await lookAt(updated())
+    const { entry, vouch, next } = looked
+    const less = entryWith(looked, { modules: entry.modules.slice(0, -1) })
     const words = 'the entry loads 2 modules, this boot measured 3: one is left out'
     expect((await vouch(less)).unvouched).toContain(words)
     const pcrs = next.raw.pcrs.map((pcr) => ({ ...pcr, predicted: null }))

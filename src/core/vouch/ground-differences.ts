@@ -32,16 +32,14 @@ export function listDifferences(
 ): readonly GroundDifference[] {
   const partners = pairComponents(before, now, bank)
   const changed = now.flatMap((one, at): GroundDifference[] => {
-    const place = partners[at] ?? null
-    const old = place === null ? null : (before[place] ?? null)
-    if (old === null) return [difference(one, 'added')]
+    const old = before[partners[at] ?? -1]
+    if (old === undefined) return [difference(one, 'added')]
     return old.digests[bank] === one.digests[bank] ? [] : [describeChange(old, one)]
   })
   const removed = before
     .filter((_, at) => !partners.includes(at))
     .map((one) => difference({ ...one, commandLine: null }, 'removed'))
-  const [first] = now
-  const order = isReordered(partners) && first !== undefined ? [difference(first, 'order')] : []
+  const order = isReordered(partners) ? now.slice(0, 1).map((one) => difference(one, 'order')) : []
   return [...changed, ...removed, ...order]
 }
 

@@ -80,7 +80,7 @@ export function decideGround(facts: GroundFacts, word: Word = null): Ground {
   if (facts.unseal === 'mismatch') return not('secret-refused', since)
   if (facts.unseal === 'wrong-token') return not('secret-invalid', since)
   if (facts.unseal === null && word === null) return { state: 'ask' }
-  if (facts.unseal === null && word === 'no') return not('secret-not-seen', since)
+  if (word === 'no') return not('secret-not-seen', since)
   return { state: 'vouched', by: held?.isOwn ? 'approved-state' : 'released-secret', since }
 }
 
@@ -140,9 +140,7 @@ export function labelOf(ledger: DeviceLedger, { device }: Pick<GroundFacts, 'dev
 }
 
 function compare({ registers }: GroundFacts, { wanted }: Held) {
-  const indices = Object.keys(wanted)
-    .map(Number)
-    .sort((a, b) => a - b)
+  const indices = Object.keys(wanted).map(Number)
   return {
     unread: indices.filter((index) => registers[index] === undefined),
     others: indices.filter((index) => registers[index] !== undefined && registers[index] !== wanted[index]),

@@ -72,7 +72,7 @@ export function vouchComponent(facts: VouchFacts): Vouched {
   const image = vouchImage(facts)
   const halves = [line, image]
   const faults = halves.filter(({ rule }) => rule === null).map(({ why }) => why)
-  const rule = faults.length > 0 ? null : weaker(line.rule, image.rule)
+  const rule = weaker(line.rule, image.rule)
   const why = faults.length > 0 ? faults : halves.map((half) => half.why).filter((text) => text !== '')
   return {
     vouchedBy: { rule, why: [...new Set(why)].join('; ') },
@@ -152,8 +152,10 @@ function vouchPackaged({ role, path, sha256, owner, running }: VouchFacts): Half
   const refused = (why: string): Half => ({ rule: null, why })
   if (owner === null) return refused(`${path} belongs to no package that could be asked`)
   const named = `${owner.name} ${owner.evr}`
-  const fault = findPackageFault(role, path, owner) ?? findAgeFault(role, owner, owner.newest, running)
-  if (fault !== null) return refused(fault.startsWith(path) ? fault : `${path}: ${fault}`)
+  const fault = findPackageFault(role, path, owner)
+  if (fault !== null) return refused(fault)
+  const age = findAgeFault(role, owner, owner.newest, running)
+  if (age !== null) return refused(`${path}: ${age}`)
   if (sha256 === null) return refused(`${path} could not be read`)
   if (sha256 !== owner.sha256) return refused(`${path} is not the file of ${named}`)
   if (owner.signatureFault !== null) return refused(`${path}: ${owner.name} ${owner.signatureFault}`)

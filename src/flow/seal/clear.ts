@@ -2,7 +2,7 @@ import { forwardRecordOf, isSameSet } from '../../core/seal/forward-record.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'
 import type { Dom0 } from '../../observe/dom0.ts'
-import { observeTarget } from '../../observe/target.ts'
+import { observeMountPoint, observeTarget } from '../../observe/target.ts'
 import { exchangePlace, type Place, placeOf, readDigests } from './places.ts'
 
 /** Where half-written files lay and were removed; `isInForce`: the device carries the new ones, and all stays as it is. */
@@ -28,8 +28,11 @@ export async function clearUnfinished(dom0: Dom0, session: Session): Promise<Cle
   if (label === null || tpmId === null) return { dom0: false, device: false, isInForce: false }
   const kept = placeOf('dom0', '/var/lib', tpmId, label)
   const uuid = record?.uuid ?? target?.uuid ?? null
+  // Of that very device: the session may be about another one than the record by now.
   const media =
-    uuid === null ? null : await host.openMedia({ uuid, mountPoint: target?.mountPoint ?? null, write: true })
+    uuid === null
+      ? null
+      : await host.openMedia({ uuid, mountPoint: await observeMountPoint(dom0, uuid), write: true })
   if (media?.state !== 'seen') {
     // What lies on the device is not known: dom0 stays as it is where a switch had begun.
     const removed = record === null && (await removeAside(host, kept))

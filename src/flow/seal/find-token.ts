@@ -25,30 +25,28 @@ export async function findToken(
   if ('why' in trial) return { label: null, check: { id, ok: null, detail: trial.why } }
   try {
     const nv = await trial.readFreshness()
-    const own = device === null ? null : await slotsOfToken(host, device.label, nv, version)
+    const own = await slotsOfToken(host, device?.label, nv, version)
     if (own === null)
       return {
         label: null,
         check: { id, ok: null, detail: 'the freshness token or its slots could not be read' },
       }
     const usable = listUsableSlots(version === '1.2' ? '1.2' : '2.0')
-    const isUsable = (slots: readonly number[]): boolean => slots.some((slot) => usable.includes(slot))
-    if (device !== null && isUsable(own))
+    const isUsable = (slots: readonly number[] | null): boolean =>
+      slots?.some((slot) => usable.includes(slot)) === true
+    if (isUsable(own))
       return {
-        label: device.label,
+        label: device?.label ?? null,
         check: { id, ok: true, detail: `slot ${own.join(', ')} holds the token that is sealed anew` },
       }
-    const shared =
-      usable.length === 1 && booted !== null && booted.label !== device?.label
-        ? await slotsOfToken(host, booted.label, nv, version)
-        : null
-    if (booted !== null && shared !== null && isUsable(shared))
+    const shared = usable.length === 1 ? await slotsOfToken(host, booted?.label, nv, version) : null
+    if (isUsable(shared))
       return {
-        label: booted.label,
+        label: booted?.label ?? null,
         check: {
           id,
           ok: true,
-          detail: `the token of ${booted.label} is sealed, as it lies in slot 0: ${UNREAD_SLOTS} with another`,
+          detail: `the token of ${booted?.label} is sealed, as it lies in slot 0: ${UNREAD_SLOTS} with another`,
         },
       }
     const detail =
@@ -61,14 +59,14 @@ export async function findToken(
   }
 }
 
-/** @returns null where the token or the slots could not be read */
+/** @returns null where the token or the slots could not be read, or no device is known */
 async function slotsOfToken(
   host: Host,
-  label: string,
+  label: string | undefined,
   nv: Uint8Array | null,
   version: string | null,
 ): Promise<readonly number[] | null> {
-  const token = valueOrNull(await host.readFile(plainSecretPath(label, 'fre')))
+  const token = label === undefined ? null : valueOrNull(await host.readFile(plainSecretPath(label, 'fre')))
   if (nv === null || token === null) return null
   const digest = createHash(version === '1.2' ? 'sha1' : 'sha256')
     .update(token)

@@ -4,6 +4,7 @@ import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'
 import { makeFailure } from '../../messages.ts'
 import type { Dom0 } from '../../observe/dom0.ts'
+import { observeMountPoint } from '../../observe/target.ts'
 import { clearUnfinished } from './clear.ts'
 import { exchangePlace, type Place, placeOf, readDigests } from './places.ts'
 
@@ -71,12 +72,6 @@ async function restorePlace(
   return isSameSet(live, previous) ? 'was-old' : 'superseded'
 }
 
-/** Where the device is mounted now, or null. */
-export async function observeMountPoint(dom0: Dom0, uuid: string): Promise<string | null> {
-  const { devices } = await dom0.devices()
-  return devices.find((device) => device.uuid === uuid)?.mountPoint ?? null
-}
-
 /** Do the selected registers hold what the record sealed to? Then the forward files are the right ones now. */
 export async function isPredictedState(dom0: Dom0, record: ForwardRecord): Promise<boolean> {
   const values = (await dom0.tpm()).pcrs[record.bank] ?? {}
@@ -98,7 +93,7 @@ export async function restoreSession(dom0: Dom0, session: Session): Promise<Rest
   }
   const keep = isForwardKept(session) || (await isPredictedState(dom0, record))
   const result = await restoreForwardSeal(host, record, await observeMountPoint(dom0, record.uuid), keep)
-  if (result.device === 'absent' && result.dom0 === 'absent') {
+  if (result.dom0 === 'absent') {
     const what = `${record.label} is not plugged in and carries it`
     throw makeFailure('forward-restore-failed', { what })
   }

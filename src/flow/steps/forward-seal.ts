@@ -4,8 +4,9 @@ import { type ForwardRecord, forwardRecordOf } from '../../core/seal/forward-rec
 import { describeForwardFailure, describeForwardSeal } from '../../messages/forward-seal.ts'
 import { makeFailure } from '../../messages.ts'
 import { observePrepared } from '../../observe/prepared.ts'
+import { observeMountPoint } from '../../observe/target.ts'
 import { observeForwardReadiness } from '../seal/forward-plan.ts'
-import { observeMountPoint, restoreForwardSeal } from '../seal/restore.ts'
+import { restoreForwardSeal } from '../seal/restore.ts'
 import { sealForward, takeBack } from '../seal/seal-forward.ts'
 import type { Step } from '../step.ts'
 

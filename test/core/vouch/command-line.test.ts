@@ -93,6 +93,34 @@ describe('a command line of this boot', () => {
     expect(ask('xen', line, { logged: measured(line, 'another Xen'), images }).state).toBe('changed')
   })
 
+  it('is proven by the banks that the image and the log have in common', () => {
+    const line = `${XEN} -- panic=10`
+    const logged = measured(line, 'the old Xen')
+    const proof = ask('xen', line, {
+      logged: { ...logged, digests: { ...logged.digests, sha1: 'b'.repeat(40) } },
+      images: [{ sha256: sha256('the old Xen') }],
+      banks: ['sha1', 'sha256'],
+    })
+    expect(proof).toEqual({ state: 'proven', by: 'launch log' })
+  })
+
+  it('is proven by other means where there is no log, or no rule by which lines are measured', () => {
+    const images = [{ sha256: sha256('the old Xen') }]
+    const logged = measured(XEN, 'the old Xen')
+    expect(ask('xen', XEN, { images, logged })).toEqual({ state: 'proven', by: 'launch log' })
+    expect(ask('xen', XEN, { images, logged: null })).toEqual({ state: 'proven', by: 'xl info' })
+    expect(ask('xen', XEN, { images, logged, rule: null })).toEqual({ state: 'proven', by: 'xl info' })
+    // Without a rule no digest is made up of a line, by whatever rule it would fit.
+    const cut = { ...logged, digests: measured('init=/x', 'the old Xen').digests }
+    expect(ask('xen', 'placeholder init=/x', { images, logged: cut, rule: null }).state).toBe('changed')
+  })
+
+  it('may be empty but for the placeholder', () => {
+    const boot = { ...BOOT, tboot: '' }
+    expect(ask('mle', 'placeholder', { boot })).toEqual({ state: 'proven', by: "tboot's log" })
+    expect(ask('mle', '', { boot })).toEqual({ state: 'proven', by: "tboot's log" })
+  })
+
   it('counts for an initramfs only where there is none, as AEM writes it', () => {
     expect(ask('initramfs', '')).toEqual({ state: 'proven', by: 'none needed' })
     expect(ask('initramfs', 'init=/x').state).toBe('changed')
@@ -111,6 +139,22 @@ describe('a command line that this boot did not use', () => {
     ['two blanks', XEN.replace(' smt=off', '  smt=off')],
   ])("on Xen's line: %s", (_, line) => {
     expect(ask('xen', line)).toEqual({ state: 'changed', before: BOOT.xen, now: line })
+  })
+
+  it('is another one though the placeholder stands somewhere in it', () => {
+    const boot = { ...BOOT, tboot: 'a placeholder b' }
+    expect(ask('mle', 'c placeholder b', { boot }).state).toBe('changed')
+  })
+
+  it('is not proven by an `xl info` that showed what goes to the kernel: Xen cuts that off', () => {
+    const line = `${XEN} -- panic=10`
+    const why = '`xl info` does not show what follows " -- "'
+    expect(ask('xen', line, { boot: { ...BOOT, xen: line } })).toEqual({
+      state: 'changed',
+      before: line,
+      now: line,
+    })
+    expect(ask('xen', line, { boot: { ...BOOT, xen: null } })).toEqual({ state: 'unproven', why })
   })
 
   it.each(['-- systemd.run=/boot/x', '-- init=/bin/sh', '--', '-- '])(
@@ -161,7 +205,34 @@ describe('what Xen appends for the kernel', () => {
     expect(ask('kernel', KERNEL, { boot }).state).toBe('proven')
   })
 
+  it('is noapic, and acpi= where Xen has one, after whatever line the kernel has', () => {
+    const xen = `${BOOT.xen} acpi=off noapic`
+    const stateWith = (line: string, kernel: string) =>
+      ask('kernel', line, { boot: { ...BOOT, kernel, xen } }).state
+    expect(stateWith(KERNEL, `${KERNEL} noapic acpi=off`)).toBe('proven')
+    expect(stateWith('placeholder', 'acpi=off')).toBe('proven')
+    expect(stateWith('', 'placeholder acpi=off')).toBe('proven')
+  })
+
+  it.each([
+    ['a word of its own form', `${KERNEL} init=/bin/sh`],
+    ['one that begins so', `${KERNEL} acpi=off,x`],
+    ['one that ends so', `${KERNEL} xacpi=off`],
+    ['one of two', `${KERNEL} acpi=off init=/bin/sh`],
+    ['and not after another line', `${KERNEL.replace(' ro ', ' rw ')} acpi=off`],
+  ])('is nothing else where Xen has an acpi=: %s', (_, kernel) => {
+    const boot = { ...BOOT, kernel, xen: `${BOOT.xen} acpi=off` }
+    expect(ask('kernel', KERNEL, { boot }).state).toBe('changed')
+  })
+
+  it('does not hide what stands in front of the line', () => {
+    const boot = { ...BOOT, kernel: 'init=/xx ro acpi=off acpi=off', xen: 'acpi=off' }
+    expect(ask('kernel', 'ro acpi=off', { boot }).state).toBe('changed')
+  })
+
   it('does not count otherwise', () => {
+    const odd = { ...BOOT, kernel: `${KERNEL} acpi=off`, xen: `${BOOT.xen} xacpi=off` }
+    expect(ask('kernel', KERNEL, { boot: odd }).state).toBe('changed')
     expect(ask('kernel', KERNEL, { boot: { ...BOOT, kernel: `${KERNEL} acpi=off` } }).state).toBe('changed')
     expect(ask('kernel', KERNEL, { boot: { ...BOOT, kernel: `${KERNEL} init=/x` } }).state).toBe('changed')
     expect(ask('kernel', KERNEL, { boot: { ...BOOT, kernel: `${KERNEL}x` } }).state).toBe('changed')
@@ -174,6 +245,8 @@ describe('after the restart', () => {
     expect(isLineOfBoot('kernel', `${KERNEL} x`, BOOT)).toBe(false)
     expect(isLineOfBoot('xen', XEN, BOOT)).toBe(true)
     expect(isLineOfBoot('xen', `${XEN} -- panic=10`, BOOT)).toBe(true)
+    // Xen cuts at the first one.
+    expect(isLineOfBoot('xen', `${XEN} -- panic=10 -- quiet`, BOOT)).toBe(true)
     expect(isLineOfBoot('xen', `${XEN} iommu=no`, BOOT)).toBe(false)
     expect(isLineOfBoot('kernel', KERNEL, { ...BOOT, kernel: null })).toBeNull()
     expect(isLineOfBoot('xen', XEN, { ...BOOT, xen: null })).toBeNull()
@@ -185,7 +258,10 @@ describe('the words of a change', () => {
     const change = compareWords('placeholder a b b c', 'a b d')
     expect(change).toEqual({ added: ['d'], removed: ['b', 'c'] })
     expect(describeWordChange(change)).toBe('+ d, - b, - c')
+    expect(compareWords('a b', 'x y a b')).toEqual({ added: ['x', 'y'], removed: [] })
     expect(describeWordChange(compareWords('a b', 'b a'))).toContain('another order')
+    expect(describeWordChange(compareWords('a  b', 'a b'))).toContain('other blanks')
+    expect(compareWords('a placeholder b', 'c placeholder b')).toEqual({ added: ['c'], removed: ['a'] })
   })
 })
 

@@ -53,6 +53,24 @@ describe('listDifferences', () => {
     expect(listDifferences(BOOT, now, 'sha256')).toMatchObject([{ role: 'platform', kind: 'measured' }])
   })
 
+  it.each([
+    ['before', null, 'logging=memory'],
+    ['now', 'logging=memory', null],
+  ])('nor where one of both logs has none (%s)', (_, before, now) => {
+    const [old, made] = [component('mle', 18, '02', before), component('mle', 18, 'aa', now)]
+    expect(listDifferences([old], [made], 'sha256')).toEqual([
+      { pcr: 18, role: 'mle', path: '/mle', kind: 'measured', commandLine: null },
+    ])
+  })
+
+  it('names what was put in between, and nothing that only moved up', () => {
+    const module = component('module', 18, 'cc', 'x')
+    const longer = [...BOOT.slice(0, 3), module, ...BOOT.slice(3)]
+    expect(listDifferences(BOOT, longer, 'sha256')).toEqual([
+      { pcr: 18, role: 'module', path: '/module', kind: 'added', commandLine: null },
+    ])
+  })
+
   it('names what came, what went, and another order', () => {
     const module = component('module', 19, 'cc', 'x')
     expect(listDifferences(BOOT, [...BOOT, module], 'sha256')).toMatchObject([

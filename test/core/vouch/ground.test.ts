@@ -151,6 +151,11 @@ describe('decideGround, in a boot that was accepted', () => {
     })
   })
 
+  it('vouches though the list of the old form does not name the bank', () => {
+    const old = ledgerWith({}, { ...accepted, bank: null, bootId: 'boot-9' })
+    expect(decideGround(facts(old))).toEqual({ state: 'vouched', by: 'accepted', since: AT })
+  })
+
   it('takes no boot id that is not known for the same', () => {
     const unknown = ledgerWith({}, { ...accepted, bootId: null })
     expect(decideGround(facts(unknown, { bootId: null, unseal: 'mismatch' }))).toMatchObject({
@@ -205,6 +210,11 @@ describe('decideGround, where no boot from this device was approved', () => {
       state: 'vouched',
       by: 'released-secret',
       since: AT,
+    })
+    // A register that the approved state does not hold is nothing to go by.
+    const more = ledgerWith(null, { ...accepted, label: 'aem.stick', shared: [...accepted.shared, 22] })
+    expect(decideGround(facts(more, { registers: { ...registers, 22: 'ee' } }))).toMatchObject({
+      state: 'vouched',
     })
     expect(decideGround(facts(other, { registers: { ...registers, 18: 'ee' } }))).toMatchObject({
       why: 'registers-differ',

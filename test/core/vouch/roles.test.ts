@@ -26,6 +26,11 @@ describe('a file in its place', () => {
   it.each([
     ['mle', '/tboot-evil.gz'],
     ['mle', '/sub/tboot.gz'],
+    ['mle', '/tboot.gz.evil'],
+    ['xen', '/sub/xen-4.17.4.gz'],
+    ['xen', '/xen-4.17.4.gz.evil'],
+    ['kernel', `/sub/vmlinuz-${RELEASE}`],
+    ['kernel', `/vmlinuz-${RELEASE}/evil`],
     ['xen', `/vmlinuz-${RELEASE}`],
     ['xen', '/xen-4.17.4.config'],
     ['kernel', '/xen-4.17.4.gz'],
@@ -36,7 +41,15 @@ describe('a file in its place', () => {
     expect(findNameFault(role, path, RELEASE)).toContain(path)
   })
 
+  it.each([`/sub/initramfs-${RELEASE}.img`, `/initramfs-${RELEASE}.img.evil`])(
+    'is no initramfs, though no kernel is known to compare it with: %s',
+    (path) => {
+      expect(findNameFault('initramfs', path, null)).toBe(`${path} stands where the initramfs belongs`)
+    },
+  )
+
   it('reads the release that a name carries', () => {
+    expect(kernelReleaseOf(`/initramfs-${RELEASE}.img/evil`)).toBeNull()
     expect(kernelReleaseOf(`/vmlinuz-${RELEASE}`)).toBe(RELEASE)
     expect(kernelReleaseOf(`/initramfs-${RELEASE}.img`)).toBe(RELEASE)
     expect(kernelReleaseOf('/boot/vmlinuz-x')).toBeNull()
@@ -60,6 +73,7 @@ describe('a package behind a role', () => {
     ['kernel', '/xen-4.17.4.gz', XEN],
     ['mle', '/tboot.gz', XEN],
     ['xen', '/xen-4.17.3.gz', XEN],
+    ['kernel', `/sub/vmlinuz-${RELEASE}`, KERNEL],
     ['kernel', `/vmlinuz-${RELEASE}`, { ...KERNEL, evr: '1000:6.6.37-1.qubes.fc37' }],
     ['kernel', `/vmlinuz-${RELEASE}`, { ...KERNEL, name: 'kernel-devel' }],
     ['kernel', `/vmlinuz-${RELEASE}`, { ...KERNEL, name: 'evil-kernel' }],

@@ -4,6 +4,7 @@ import {
   type FileOwner,
   findContradictions,
   type VouchFacts,
+  vouchCommandLine,
   vouchComponent,
 } from '../../../src/core/vouch/vouch.ts'
 
@@ -74,6 +75,57 @@ describe('what did not change', () => {
     expect(ruleOf(facts)).toBeNull()
     expect(ruleOf({ ...facts, line: { state: 'proven', by: 'xl info' } })).toBe('unchanged')
   })
+
+  it('needs none where it has none', () => {
+    const facts = updatedXen({
+      role: 'module',
+      path: '/any.bin',
+      changed: false,
+      isLineMeasured: false,
+      commandLine: '',
+      line: { state: 'unproven', why: 'nothing shows it' },
+    })
+    expect(ruleOf(facts)).toBe('unchanged')
+  })
+})
+
+describe('a register of command lines alone', () => {
+  it('is vouched for by the same digest, though nothing else shows the line', () => {
+    const facts = updatedXen({ changed: false, line: { state: 'unproven', why: 'xl info is silent' } })
+    expect(vouchCommandLine(facts)).toEqual({
+      vouchedBy: {
+        rule: 'unchanged',
+        why: "this boot's launch log holds the same digest, of this command line",
+      },
+      faults: [],
+      questions: [],
+      looks: [],
+    })
+  })
+
+  it.each([true, null])('is asked like any line where the digest does not say so (%s)', (changed) => {
+    expect(vouchCommandLine(updatedXen({ changed }))).toEqual({
+      vouchedBy: { rule: 'unchanged', why: 'its command line is that of this boot (xl info)' },
+      faults: [],
+      questions: [],
+      looks: [],
+    })
+    const other = updatedXen({
+      changed,
+      commandLine: 'smt=on',
+      line: { state: 'changed', before: 'smt=off', now: 'smt=on' },
+    })
+    const why = 'the command line of /xen-4.17.4.gz is not the one this boot used: + smt=on, - smt=off'
+    expect(vouchCommandLine(other)).toEqual({
+      vouchedBy: { rule: null, why },
+      faults: [why],
+      questions: [],
+      looks: [{ kind: 'grub-config' }],
+    })
+    expect(vouchCommandLine({ ...other, isRegenerated: true }).questions).toMatchObject([
+      { kind: 'command-line', added: ['smt=on'], removed: ['smt=off'] },
+    ])
+  })
 })
 
 describe('a packaged file', () => {
@@ -108,6 +160,20 @@ describe('a packaged file', () => {
     const vouched = vouchComponent(updatedXen(change))
     expect(vouched.vouchedBy.rule).toBeNull()
     expect(vouched.faults.join()).toContain(words)
+  })
+})
+
+describe('the words of a refusal', () => {
+  it('name the file once, and no half that is fine', () => {
+    expect(whyOf(updatedXen({ owner: null }))).toBe(
+      '/xen-4.17.4.gz belongs to no package that could be asked',
+    )
+    expect(whyOf(updatedXen({ owner: { ...XEN_OWNER, name: 'kernel' } }))).toBe(
+      '/xen-4.17.4.gz stands where Xen belongs and comes from the package kernel',
+    )
+    expect(whyOf(updatedXen({ owner: { ...XEN_OWNER, newest: '2001:4.17.4-5.fc37' } }))).toBe(
+      '/xen-4.17.4.gz: xen-hypervisor 2001:4.17.4-4.fc37 is older than the installed 2001:4.17.4-5.fc37',
+    )
   })
 })
 
@@ -160,6 +226,14 @@ describe('a command line', () => {
     )
     expect(ruleOf(facts)).toBe('accepted')
     expect(ruleOf({ ...facts, line: { state: 'proven', by: 'launch log' } })).toBe('reproduced')
+    expect(ruleOf({ ...facts, isRegenerated: false, isRemembered: true })).toBeNull()
+    const xen = updatedXen({
+      commandLine: line,
+      line: { state: 'changed', before: '', now: line },
+      isRegenerated: true,
+      accepted: [{ kind: 'command-line', path: '/xen-4.17.4.gz', line }],
+    })
+    expect(ruleOf(xen)).toBe('accepted')
   })
 
   it('that could not be shown is its own answer, never "changed"', () => {
@@ -187,6 +261,7 @@ describe('an initramfs', () => {
 
   it('is vouched for by the same bytes alone', () => {
     expect(ruleOf(newInitramfs(same))).toBe('reproduced')
+    expect(whyOf(newInitramfs(same))).toBe('dracut in dom0 makes the same bytes now')
     expect(ruleOf(newInitramfs({ ...same, sha256: OTHER }))).toBeNull()
   })
 
@@ -205,6 +280,9 @@ describe('an initramfs', () => {
     expect(ruleOf(newInitramfs(withModules, { accepted: [yes] }))).toBe('accepted')
     expect(ruleOf(newInitramfs(withModules, { accepted: [{ ...yes, sha256: OTHER }] }))).toBeNull()
     expect(ruleOf(newInitramfs(withModules, { accepted: [{ ...yes, path: '/other.img' }] }))).toBeNull()
+    // Its bytes are of other modules; its own command line was not accepted.
+    const line = { state: 'changed', before: '', now: 'x' } as const
+    expect(ruleOf(newInitramfs(withModules, { commandLine: 'x', line, accepted: [yes] }))).toBeNull()
   })
 
   it.each<[string, Reproduction, string]>([
@@ -238,6 +316,41 @@ describe('an initramfs', () => {
     expect(whyNot('')).toMatch(/: it could not be made again: no device$/)
   })
 
+  it('that came out as another names where they differ, five entries at the most', () => {
+    const whyWith = (count: number, total: number) =>
+      whyOf(
+        newInitramfs({
+          state: 'different',
+          total,
+          fresh: null,
+          differences: Array.from({ length: count }, (_, at) => ({
+            path: `f${at + 1}`,
+            change: 'content' as const,
+            origin: 'unknown' as const,
+            package: null,
+          })),
+        }),
+      )
+    const before = `/initramfs-${RELEASE}.img: dracut in dom0 makes another one now; they differ in`
+    expect(whyWith(2, 2)).toBe(`${before} f1, f2`)
+    expect(whyWith(2, 3)).toBe(`${before} f1, f2 and more`)
+    expect(whyWith(5, 5)).toBe(`${before} f1, f2, f3, f4, f5`)
+    expect(whyWith(6, 6)).toBe(`${before} f1, f2, f3, f4, f5 and more`)
+  })
+
+  it('of other modules names those of both sides', () => {
+    const whyWith = (onlyInImage: readonly string[], onlyLoadedNow: readonly string[]) =>
+      whyOf(newInitramfs({ ...withModules, modules: { onlyInImage, onlyLoadedNow } }))
+    expect(whyWith(['usb_storage'], ['thunderbolt'])).toMatch(/: \+ usb_storage, - thunderbolt$/)
+    expect(whyWith([], [])).toMatch(/: the same names in another order$/)
+  })
+
+  it('that was not read is vouched for by nothing, not by a file that is remembered', () => {
+    expect(ruleOf(newInitramfs(same, { sha256: null }))).toBeNull()
+    expect(ruleOf(newInitramfs(null, { sha256: null, isRemembered: true }))).toBeNull()
+    expect(whyOf(newInitramfs(null, { sha256: null }))).toContain('could not be read')
+  })
+
   it('of another kernel is refused, though dom0 makes the same', () => {
     const facts = newInitramfs(same, { path: '/initramfs-6.1.43-1.qubes.fc37.x86_64.img' })
     expect(ruleOf(facts)).toBeNull()
@@ -254,6 +367,37 @@ describe('a file that no predicted register speaks of', () => {
     expect(
       findContradictions(updatedXen({ changed: null, owner: null, line: { state: 'unproven', why: 'x' } })),
     ).toEqual([])
+  })
+
+  it('is held to no digest where one of both is not known', () => {
+    const xen = (sha256: string | null, own: string | null) =>
+      findContradictions(updatedXen({ changed: null, sha256, owner: { ...XEN_OWNER, sha256: own } }))
+    expect(xen(null, FILE)).toEqual([])
+    expect(xen(FILE, null)).toEqual([])
+    expect(xen(null, null)).toEqual([])
+    expect(xen(FILE, OTHER)).toEqual(['/xen-4.17.4.gz is not the file of xen-hypervisor 2001:4.17.4-4.fc37'])
+  })
+
+  it("may have a line that dom0's own configuration writes now, and that alone", () => {
+    const line = { state: 'changed', before: 'smt=off', now: 'smt=on' } as const
+    const told = (isRegenerated: boolean | null) =>
+      findContradictions(updatedXen({ changed: null, commandLine: 'smt=on', line, isRegenerated }))
+    expect(told(true)).toEqual([])
+    for (const isRegenerated of [false, null])
+      expect(told(isRegenerated)).toEqual([expect.stringContaining('+ smt=on, - smt=off')])
+  })
+
+  it('may not have another word about printing where it is the kernel', () => {
+    const line = { state: 'changed', before: 'quiet', now: 'quiet console=tty0' } as const
+    const kernel = updatedXen({
+      role: 'kernel',
+      path: `/vmlinuz-${RELEASE}`,
+      owner: null,
+      changed: null,
+      commandLine: line.now,
+      line,
+    })
+    expect(findContradictions(kernel)).toEqual([expect.stringContaining('+ console=tty0')])
   })
 
   it('may have another word of Xen about printing, but none for the kernel', () => {
@@ -277,7 +421,7 @@ describe('a file that no predicted register speaks of', () => {
         line: { state: 'changed', before: 'smt=off', now: 'smt=off iommu=no' },
       },
     ],
-    ['/tboot-evil.gz', { role: 'mle', path: '/tboot-evil.gz' }],
+    ['/tboot-evil.gz stands where tboot belongs', { role: 'mle', path: '/tboot-evil.gz', owner: null }],
     ['is not the file of', { sha256: OTHER }],
     ['printable ASCII', { commandLine: 'smt=off\u00a0x' }],
     ['comes from the package kernel', { owner: { ...XEN_OWNER, name: 'kernel' } }],
