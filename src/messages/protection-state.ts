@@ -27,6 +27,8 @@ export type ReasonFacts = {
   readonly logFailure: { readonly what: string; readonly next: string } | null
   readonly session: Pick<Session, 'step'> | null
   readonly isSameBoot: boolean
+  /** What was updated, in words. */
+  readonly updated: string
 }
 
 export type SaidReason = {
@@ -236,6 +238,13 @@ const REASONS: { readonly [R in ProtectionReason]: Words } = {
     command: 'aem-reseal start',
     say: () => ({
       what: 'another Xen is installed than the one that runs: the next boot measures it and shows no secret',
+      next: '`aem-reseal start`, before you restart',
+    }),
+  },
+  'files-updated': {
+    command: 'aem-reseal start',
+    say: ({ updated }) => ({
+      what: `files that a boot measures were updated in this boot (${updated}): the next boot may show no secret`,
       next: '`aem-reseal start`, before you restart',
     }),
   },

@@ -33,6 +33,7 @@ const GOOD: ProtectionFacts = {
   nextEntry: { kind: 'aem', title: 'AEM Qubes' },
   hasChangedFiles: false,
   pendingRestart: false,
+  isUpdated: false,
   hasSession: false,
 }
 
@@ -84,6 +85,7 @@ const CASES: readonly Case[] = [
   ['boot-files-changed', 'at-risk', { hasChangedFiles: true }],
   ['next-entry-not-aem', 'at-risk', { nextEntry: { kind: 'other', title: 'Qubes' } }],
   ['restart-pending', 'at-risk', { pendingRestart: true }],
+  ['files-updated', 'at-risk', { isUpdated: true }],
   ['session-open', 'unknown', { hasSession: true }],
   ['device-absent', 'unknown', copies({ present: false, device: null, areSame: null })],
   ['device-absent', 'unknown', copies({ present: false, device: null, areSame: null, isVerifiedNow: true })],
