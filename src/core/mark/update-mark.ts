@@ -28,7 +28,7 @@ export function listTriggerDirectories(prefixes: readonly string[]): readonly st
 }
 
 /** First line of the mark. */
-export const UPDATE_MARK_TITLE = 'aem-reseal update mark 1'
+export const UPDATE_MARK_TITLE = 'update mark of aem-reseal, 1'
 
 /** Instead of a path: files were removed, and rpm does not say which (a postun trigger gets no paths). */
 export const REMOVED = '-'
@@ -55,7 +55,7 @@ const LINE =
 /**
  * Reads the mark.
  *
- * Sample: `aem-reseal update mark 1\n1b4e28ba-2fa1-41d2-883f-0016d3cca427 1790000000 /boot/xen-4.19.4.gz\n`
+ * Sample: `update mark of aem-reseal, 1\n1b4e28ba-2fa1-41d2-883f-0016d3cca427 1790000000 /boot/xen-4.19.4.gz\n`
  *
  * @returns null when it is of another form: nothing of it is believed
  */
