@@ -1,14 +1,15 @@
-// Writes the generated documents: docs/commands.md, docs/flows.md, docs/schema/*.json. The same source gives the same
+// Writes the generated documents: docs/commands.md, docs/flows.md, docs/schema/*.json, the table in docs/install.md. The same source gives the same
 // bytes; test/audit/generated-docs.test.ts compares.
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
+import { renderInstallDocument } from './render-install.mjs'
 
 const TOP = new URL('../', import.meta.url)
 
 /** What the generator takes from the program, bundled in memory: node runs no TypeScript before version 22. */
 const ENTRY = `
-export { renderCommandsDocument } from './src/render-commands.ts'
+export { listCommandRows, renderCommandsDocument } from './src/render-commands.ts'
 export { describeFlow, mermaidOfFlow } from './src/flow/describe.ts'
 export { FLOWS } from './flows/index.ts'
 export { OUTPUT_SCHEMAS, OUTPUT_TITLES } from './src/cli/schemas.ts'
@@ -39,6 +40,7 @@ export async function generateDocuments() {
   return new Map([
     ['commands.md', program.renderCommandsDocument()],
     ['flows.md', renderFlows(program)],
+    ['install.md', await renderInstallDocument(program.listCommandRows(), TOP)],
     ...renderSchemas(program),
   ])
 }

@@ -1,5 +1,5 @@
 # One line in a new shell while an update of files that Anti Evil Maid measures waits for aem-reseal. Reads the mark that the
-# package's file triggers leave; starts no Node. The file /etc/aem-reseal/no-notices turns it off (docs/guide.md, Notices).
+# package's file triggers leave; starts no Node. The file /etc/aem-reseal/no-notices turns it off (docs/install.md).
 if [ -e /var/spool/aem-reseal/update-mark ] && [ ! -e /etc/aem-reseal/no-notices ]; then
   case $- in
   *i*)
