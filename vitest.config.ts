@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** unit: no processes beyond the system's own small tools; e2e: the built file in a terminal; stage, lab: root and real parts. */
+/** unit: no processes beyond the system's own small tools; e2e: the built file in a terminal; stage, package: root and real parts. */
 export default defineConfig({
   test: {
     projects: [
@@ -25,6 +25,15 @@ export default defineConfig({
           include: ['test/stage/**/*.test.ts'],
           testTimeout: 600_000,
           hookTimeout: 600_000,
+        },
+      },
+      {
+        test: {
+          name: 'package',
+          include: ['test/package/**/*.test.ts'],
+          globalSetup: ['test/package/build-packages.ts'],
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
         },
       },
     ],

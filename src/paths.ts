@@ -29,12 +29,15 @@ export const AEM_CONFIGURATION = '/etc/anti-evil-maid.conf'
 /** Fingerprints of further package signers. */
 export const TRUSTED_KEYS_FILE = '/etc/aem-reseal/trusted-keys'
 
+/** What the package's file triggers leave when measured files are updated (packaging/scriptlets). */
+export const UPDATE_MARK = '/var/spool/aem-reseal/update-mark'
+
 /**
  * The directory whose files are believed as they are, so that nobody but root and the user who runs this may have written
  * them; null where the path is below none.
  */
 export function believedRootOf(path: string, stateDir: string): string | null {
-  const roots = [stateDir, dirname(TRUSTED_KEYS_FILE), dirname(HOLD_DROP_IN)]
+  const roots = [stateDir, dirname(TRUSTED_KEYS_FILE), dirname(HOLD_DROP_IN), dirname(UPDATE_MARK)]
   return roots.find((root) => path === root || path.startsWith(`${root}/`)) ?? null
 }
 
@@ -205,6 +208,11 @@ export const PATHS: readonly PathRow[] = [
     pattern: '/etc/systemd/system/anti-evil-maid-seal.service.d',
     access: 'write',
     why: "drop-ins of AEM's seal unit",
+  },
+  {
+    pattern: UPDATE_MARK,
+    access: 'write',
+    why: 'which measured files were updated, left by the file triggers of the package; what an approved boot accounts for is taken out',
   },
   { pattern: HOLD_DROP_IN, access: 'write', why: "the drop-in that holds AEM's automatic seal" },
   ...[...new Set(PROGRAM_PLACES.flatMap(listWay))].map(

@@ -1,10 +1,10 @@
 // Bundles the program into one file that needs no node_modules.
 import { chmod, readFile } from 'node:fs/promises'
 import { builtinModules } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
-const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'))
-const outfile = new URL('../dist/aem-reseal.mjs', import.meta.url).pathname
+const TOP = new URL('../', import.meta.url)
 
 /**
  * Node's own modules, loaded where they are first used: imports would load all of them at every start, whether
@@ -25,22 +25,36 @@ const lazyBuiltins = {
   },
 }
 
-await build({
-  entryPoints: [new URL('../src/bin.ts', import.meta.url).pathname],
-  outfile,
-  bundle: true,
-  platform: 'node',
-  target: 'node20.17',
-  // A script that is neither: it starts under any file name, as a module and as CommonJS (docs/contract.md, Nodes).
-  format: 'iife',
-  plugins: [lazyBuiltins],
-  legalComments: 'eof',
-  // Pure ASCII is read and compiled faster than UTF-8.
-  charset: 'ascii',
-  define: { AEM_RESEAL_VERSION: JSON.stringify(version) },
-  banner: { js: '#!/usr/bin/node' },
-})
-// A module that is left to `require` ends the program where it is first used, which a start alone does not show.
-const left = /__require\("[^"]*"\)/.exec(await readFile(outfile, 'utf8'))
-if (left !== null) throw new Error(`the bundle still has ${left[0]}`)
-await chmod(outfile, 0o755)
+/**
+ * @param {string} outfile
+ * @returns {Promise<import('esbuild').Metafile>} which files went into it
+ */
+export async function buildProgram(outfile) {
+  const { version } = JSON.parse(await readFile(new URL('package.json', TOP), 'utf8'))
+  const { metafile } = await build({
+    // Names of files stand in the output: they are told from here, wherever this runs.
+    absWorkingDir: fileURLToPath(TOP),
+    entryPoints: ['src/bin.ts'],
+    outfile,
+    metafile: true,
+    bundle: true,
+    platform: 'node',
+    target: 'node20.17',
+    // A script that is neither: it starts under any file name, as a module and as CommonJS (docs/contract.md, Nodes).
+    format: 'iife',
+    plugins: [lazyBuiltins],
+    legalComments: 'eof',
+    // Pure ASCII is read and compiled faster than UTF-8.
+    charset: 'ascii',
+    define: { AEM_RESEAL_VERSION: JSON.stringify(version) },
+    banner: { js: '#!/usr/bin/node' },
+  })
+  // A module that is left to `require` ends the program where it is first used, which a start alone does not show.
+  const left = /__require\("[^"]*"\)/.exec(await readFile(outfile, 'utf8'))
+  if (left !== null) throw new Error(`the bundle still has ${left[0]}`)
+  await chmod(outfile, 0o755)
+  return metafile
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
+  await buildProgram(fileURLToPath(new URL('dist/aem-reseal.mjs', TOP)))

@@ -1,9 +1,10 @@
-// Writes the generated documents: docs/commands.md, docs/flows.md, docs/schema/*.json, and in README.md, docs/contract.md
+// Writes the generated documents: docs/commands.md, docs/flows.md, docs/schema/*.json, the table in docs/install.md, and in README.md, docs/contract.md
 // and docs/aem-reseal.1.md what stands between marks. The same source gives the same bytes; test/audit/generated-docs.test.ts
 // compares.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
+import { renderInstallDocument } from './render-install.mjs'
 import {
   fillIn,
   renderExitTable,
@@ -18,7 +19,7 @@ const TOP = new URL('../', import.meta.url)
 
 /** What the generator takes from the program, bundled in memory: node runs no TypeScript before version 22. */
 const ENTRY = `
-export { renderCommandsDocument } from './src/render-commands.ts'
+export { listCommandRows, renderCommandsDocument } from './src/render-commands.ts'
 export { describeFlow, mermaidOfFlow } from './src/flow/describe.ts'
 export { FLOWS } from './flows/index.ts'
 export { DEFAULT_VERB, GLOBAL_OPTIONS, VERBS } from './src/cli/verbs.ts'
@@ -52,6 +53,7 @@ export async function generateDocuments() {
   return new Map([
     ['commands.md', program.renderCommandsDocument()],
     ['flows.md', renderFlows(program)],
+    ['install.md', await renderInstallDocument(program.listCommandRows(), TOP)],
     ...renderSchemas(program),
     ...(await fillDocuments(program)),
   ])

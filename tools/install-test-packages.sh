@@ -2,7 +2,7 @@
 # Installs the Debian packages that the tests use, with apt-get, as root or through sudo.
 #
 #   tools/install-test-packages.sh           what `npm test` needs
-#   tools/install-test-packages.sh --stage   that, and what `npm run test:stage` needs
+#   tools/install-test-packages.sh --stage   that, and what `npm run test:stage` and `npm run test:package` need
 #
 # tboot and xen-hypervisor add entries to the boot menu of a machine that has GRUB: use a test machine.
 set -euo pipefail
@@ -56,10 +56,23 @@ stage=(
   xxd
 )
 
+# npm run test:package, beside those of the stage: rpmlint; cpio unpacks a package; notify-send and what plays a notification
+# daemon on a real D-Bus; Jinja2 and YAML as Salt reads its states.
+package=(
+  cpio
+  git
+  libnotify-bin
+  python3-dbus
+  python3-gi
+  python3-jinja2
+  python3-yaml
+  rpmlint
+)
+
 packages=("${unit[@]}")
 case "${1-}" in
   '') ;;
-  --stage) packages+=("${stage[@]}") ;;
+  --stage) packages+=("${stage[@]}" "${package[@]}") ;;
   *)
     echo "error: $0 takes --stage or nothing, not $1" >&2
     exit 2

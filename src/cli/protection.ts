@@ -10,6 +10,7 @@ import {
   sayReasons,
 } from '../messages/protection-state.ts'
 import { describeBootCheck } from '../messages/since-approved.ts'
+import { nameUpdates } from '../messages/updates.ts'
 import { groupBadPcrs, type ProtectionLook } from '../observe/protection-state.ts'
 import type { BootCheck } from '../observe/since-approved.ts'
 import type { StatusFacts } from '../observe/status.ts'
@@ -66,6 +67,7 @@ function toReasonFacts(
     bootWords: boot === null ? null : describeBootCheck(boot).text,
     logFailure: logFailure === null ? null : { what: logFailure.text.what, next: logFailure.text.next },
     session,
+    updated: nameUpdates(facts.updates),
     isSameBoot: session?.baseline?.bootId != null && session.baseline.bootId === machine.bootId,
   }
 }

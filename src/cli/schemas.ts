@@ -4,6 +4,7 @@
  * added, none removed.
  */
 import { z } from 'zod'
+import { NOTICES } from '../core/decide/notice.ts'
 import { PREPARED_CODES } from '../core/decide/preparedness.ts'
 import { FLOW_IDS } from '../core/session/checkpoint.ts'
 
@@ -81,6 +82,29 @@ const protectionState = z.looseObject({
   ),
 })
 
+/** Added by this program: the update mark; null where it is not known. */
+const updatesSchema = z
+  .looseObject({
+    state: z.enum(['none', 'marked', 'ignored']),
+    why: z.string().nullable(),
+    files: z.array(
+      z.looseObject({
+        path: z.string().regex(/^(\/.+|-|\+[0-9]+)$/),
+        at: time,
+        bootId: z.string().nullable(),
+        inThisBoot: z.boolean().nullable(),
+      }),
+    ),
+    packages: z.array(z.looseObject({ name: z.string(), evr: z.string() })),
+    newInitramfs: z.array(z.string()),
+  })
+  .nullable()
+
+/** Added by this program: what the notice at login says. */
+const noticeSchema = z
+  .looseObject({ code: z.enum(NOTICES), title: z.string(), text: z.string(), command: z.string().nullable() })
+  .nullable()
+
 export const statusSchema = z.looseObject({
   qubes: z.looseObject({ release: z.string().nullable() }),
   protection: protectionState,
@@ -129,6 +153,8 @@ export const statusSchema = z.looseObject({
     .optional(),
   /** Added by this program: why that file trusts nobody as a whole, such as that others can write to it. */
   trustedKeysUnread: z.string().nullable().optional(),
+  updates: updatesSchema,
+  notice: noticeSchema,
   next: z.looseObject({ command: z.string().nullable(), why: z.string() }),
 })
 

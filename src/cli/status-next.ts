@@ -1,5 +1,6 @@
 import { decideDeviceWork } from '../core/decide/device-work.ts'
 import type { ProtectionReason } from '../core/decide/protection-state.ts'
+import { isUpdatedBefore } from '../core/mark/updates.ts'
 import { findSlotSharers } from '../core/seal/freshness.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { LedgerLook } from '../core/session/device-ledger.ts'
@@ -24,6 +25,11 @@ export function decideNext(
   if (device !== null) return device
   const minor = reasons.find(({ code }) => isMinor(code))
   if (minor !== undefined) return nextOfReason(minor)
+  if (isUpdatedBefore(facts.updates, facts.machine.bootId))
+    return {
+      command: 'aem-reseal verify',
+      why: 'measured files were updated before this boot, and nobody confirmed it',
+    }
   return state === 'protected'
     ? { command: null, why: 'nothing to do: the running Xen is the installed one' }
     : { command: null, why: 'see why AEM may not protect' }

@@ -32,6 +32,7 @@ import { makeUi, printJson, stateDirOf } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
 import { nextOfReason, protectionLines, toProtectionAnswer } from './protection.ts'
 import { decideNext } from './status-next.ts'
+import { describeUpdates, toNoticeAnswer, toUpdatesAnswer } from './updates.ts'
 
 /** `aem-reseal status`: one look, no change. */
 export async function runStatus(io: Io, options: GlobalOptions, host: Host): Promise<number> {
@@ -142,6 +143,13 @@ export function toStatusAnswer(
     sinceApproved: boot,
     malformedTrustedKeys: facts.malformedTrustedKeys,
     trustedKeysUnread: facts.trustedKeysUnread,
+    updates: toUpdatesAnswer(facts.updates, machine.bootId),
+    notice: toNoticeAnswer(facts.updates, {
+      bootId: machine.bootId,
+      session,
+      isOutdated: prepared?.state === 'outdated',
+      reasons: protectionLook.reasons,
+    }),
     next: decideNext(facts, protection, session, look),
   }
 }
@@ -296,6 +304,13 @@ function preparedRows({ session }: StatusAnswer): readonly Line[] {
   return wrap(text, TEXT_WIDTH).map((part, at) => row(at === 0 ? 'next boot' : '', part, style))
 }
 
+/** What was updated, where nothing accounts for it yet. */
+function updateRows({ updates, machine }: StatusFacts): readonly Line[] {
+  const text = describeUpdates(updates, machine.bootId)
+  if (text === null) return []
+  return wrap(text, TEXT_WIDTH).map((part, at) => row(at === 0 ? 'updated' : '', part, 'warn'))
+}
+
 function renderStatus(
   answer: StatusAnswer,
   facts: StatusFacts,
@@ -331,6 +346,7 @@ function renderStatus(
     ...trustedKeyLines(answer.malformedTrustedKeys, answer.trustedKeysUnread),
     ...(answer.sinceApproved === null || says('boot-unexplained') ? [] : bootLines(answer.sinceApproved)),
     ...preparedRows(answer),
+    ...updateRows(facts),
     row('session', session ? `open since ${session.since}, step ${session.step}` : 'none'),
   ]
   const below = [line(''), ...nextLines(answer)]

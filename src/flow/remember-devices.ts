@@ -25,6 +25,7 @@ import { observeSealedCopy } from '../observe/sealed.ts'
 import { observeFlavour } from '../observe/status.ts'
 import type { TpmFacts } from '../observe/tpm.ts'
 import type { DeviceVerification } from '../observe/verify.ts'
+import { clearUpdateMark } from './clear-update-mark.ts'
 import type { SessionStore } from './store.ts'
 
 /**
@@ -91,7 +92,7 @@ export async function rememberVerification(
     registers: now,
   }
   const labels = await listLabels(host, devices)
-  return store.updateDevices((kept) => {
+  const look = await store.updateDevices((kept) => {
     const ledger = state === null ? kept : approveState(kept, state)
     const own =
       booted === null || verified === null
@@ -106,6 +107,12 @@ export async function rememberVerification(
           })
     return markDevicesLeft(own, labels ?? unite(own, devices), at)
   }, emptyDeviceLedger(at))
+  const ownBoot =
+    booted === null || look.state !== 'read' ? null : findLedgerDevice(look.ledger, booted.label).approved
+  // Where no boot was ever approved, one in which the TPM released the secret is believed, as `start` does.
+  const isAccounted = ownBoot === null ? unseal === 'unsealed' : ownBoot.bootId === machine.bootId
+  if (verified !== null && isAccounted) await clearUpdateMark(host, machine.bootId)
+  return look
 }
 
 function bankOf({ bank }: TpmFacts): ApprovedBoot['bank'] | null {

@@ -28,6 +28,8 @@ export type ReasonFacts = {
   readonly logFailure: { readonly what: string; readonly next: string } | null
   readonly session: Pick<Session, 'step' | 'protection'> | null
   readonly isSameBoot: boolean
+  /** What was updated, in words. */
+  readonly updated: string
 }
 
 export type SaidReason = {
@@ -245,6 +247,13 @@ const REASONS: { readonly [R in ProtectionReason]: Words } = {
     say: ({ session }) => ({
       what: `${nameOutdated(session?.protection ?? null)}: ${CANCEL_AND_START}`,
       next: 'do not restart before that',
+    }),
+  },
+  'files-updated': {
+    command: 'aem-reseal start',
+    say: ({ updated }) => ({
+      what: `files that a boot measures were updated in this boot (${updated}): the next boot may show no secret`,
+      next: '`aem-reseal start`, before you restart',
     }),
   },
   'session-open': {

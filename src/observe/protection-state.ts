@@ -10,6 +10,7 @@ import { decideSealOutcome } from '../core/decide/seal-outcome.ts'
 import { Failure } from '../core/failure.ts'
 import type { LaunchLog } from '../core/launch/launch-log.ts'
 import { constantOf, groupConstants, PCR } from '../core/launch/pcr.ts'
+import { isUpdatedInBoot } from '../core/mark/updates.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import { findLedgerDevice, type LedgerLook } from '../core/session/device-ledger.ts'
 import type { HeldNote } from '../core/session/held-note.ts'
@@ -99,6 +100,7 @@ export async function observeProtection(host: Host, seen: Seen): Promise<Protect
     nextEntry: booted?.nextEntry ?? null,
     hasChangedFiles: changedOn.length > 0,
     pendingRestart: status.pendingRestart,
+    isUpdated: isUpdatedInBoot(status.updates, machine.bootId),
     hasSession: session !== null,
     isPreparationOutdated: prepared?.state === 'outdated',
   })

@@ -2,6 +2,7 @@ import type { SelectionLook } from '../core/aem/seal-selection.ts'
 import type { ComparedFile } from '../core/decide/changed-files.ts'
 import type { Binding } from '../core/decide/device-work.ts'
 import type { BootedCopies, NextEntryLook } from '../core/decide/protection-state.ts'
+import type { Updates } from '../core/mark/updates.ts'
 import type { InstalledPackage } from '../core/package/rpm.ts'
 import type { MalformedLine } from '../core/package/signers.ts'
 import type { ForwardValuesOf } from '../core/seal/forward-record.ts'
@@ -18,6 +19,7 @@ import { explainUnreadTrustedKeys, observeNewest } from './packages.ts'
 import { exists } from './read.ts'
 import { haveSameFiles, isSealed, observeSealedCopy, type SealedCopy } from './sealed.ts'
 import { isMeasured, listBadPcrs, type TpmFacts } from './tpm.ts'
+import { observeUpdates } from './update-mark.ts'
 
 export type AemFacts = {
   readonly installed: boolean | null
@@ -66,6 +68,8 @@ export type StatusFacts = {
   readonly malformedTrustedKeys: readonly MalformedLine[] | null
   /** Why that file trusts nobody as a whole. */
   readonly trustedKeysUnread: string | null
+  /** What was updated and no approved boot accounts for. */
+  readonly updates: Updates
 }
 
 /**
@@ -97,6 +101,7 @@ export async function observeStatus(dom0: Dom0, forward: ForwardValuesOf = () =>
     pendingRestart: decidePendingRestart(machine, installedXen),
     malformedTrustedKeys: (await dom0.trustedKeys())?.malformed ?? null,
     trustedKeysUnread: await explainUnreadTrustedKeys(host),
+    updates: await observeUpdates(dom0),
   }
 }
 

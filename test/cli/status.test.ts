@@ -69,6 +69,8 @@ describe('status --json', () => {
       deviceList: { state: 'absent', detail: null, approvedAt: null },
       malformedTrustedKeys: null,
       trustedKeysUnread: null,
+      updates: null,
+      notice: null,
       next: { command: 'aem-reseal verify', why: expect.any(String) },
     })
   })

@@ -37,7 +37,7 @@ describe("a stick's entry", () => {
     const find = (label: string) => devices.find((one) => one.label === label)!
     const device = { ...find('aem.stick'), ...known.device }
     const booted = known.booted === null ? null : { ...find('aem'), ...known.booted }
-    return observeChangedLines(host, device, booted, facts)
+    return observeChangedLines(observeDom0(host), device, booted, facts)
   }
 
   it('has the lines of this boot, but for the device that it names', async () => {

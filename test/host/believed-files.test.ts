@@ -2,7 +2,7 @@ import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { findForeign } from '../../src/host/ownership.ts'
-import { believedRootOf, HOLD_DROP_IN, TRUSTED_KEYS_FILE } from '../../src/paths.ts'
+import { believedRootOf, HOLD_DROP_IN, TRUSTED_KEYS_FILE, UPDATE_MARK } from '../../src/paths.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 /* Files that root believes as they are: another user who could write them would decide what is signed, sealed or held. */
@@ -14,6 +14,7 @@ describe('what is believed only where nobody else can write it', () => {
   it.each([
     TRUSTED_KEYS_FILE,
     HOLD_DROP_IN,
+    UPDATE_MARK,
     ...['session.json', 'versions.json', 'devices.json', 'held.json'].map((name) => `${STATE}/${name}`),
   ])('%s', (path) => {
     const root = believedRootOf(path, STATE)

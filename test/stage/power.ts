@@ -149,7 +149,7 @@ async function writeBootFacts(machine: Machine, id: string, entry: Booted, launc
     TPM_PORT: `${TPM_PORT}`,
     REMOVABLE: removable.join(' '),
     NODE: process.execPath,
-    PRODUCT: product,
+    PRODUCT: machine.options.product === false ? '' : product,
   }
   await put(
     'boot.env',

@@ -10,6 +10,8 @@ export interface Finished {
 export interface RunOptions {
   input?: string | Uint8Array
   env?: Record<string, string>
+  /** Working directory; that of this process by default. */
+  cwd?: string
   timeoutMs?: number
 }
 
@@ -28,6 +30,7 @@ export function start(argv: readonly string[], options: RunOptions = {}): Runnin
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
     env: options.env ?? hostEnvironment(),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   })
   const kill = (signal: NodeJS.Signals): void => {
     try {

@@ -32,6 +32,8 @@ export interface StageOptions {
   /** false: txt-stat is missing. */
   launchLog?: boolean
   buildIdForm?: BuildIdForm
+  /** false: the program is not there until its package is installed. */
+  product?: boolean
 }
 
 export interface PowerOnOptions {

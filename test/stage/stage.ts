@@ -28,6 +28,7 @@ export type { Boot, DeviceOptions, PowerOnOptions, Stage, StageDevice, StageOpti
 const PRODUCT = path.resolve(import.meta.dirname, '../../dist/aem-reseal.mjs')
 /** Where the built program is inside; /usr/bin/aem-reseal is a link to it. */
 const PRODUCT_INSIDE = '/usr/lib/aem-reseal/aem-reseal.mjs'
+const PRODUCT_FILES = ['/usr/lib/aem-reseal', '/usr/bin/aem-reseal']
 
 /** Makes a dom0 whose TPM is owned and whose AEM devices are set up; switched off, never booted with AEM. */
 export async function createStage(options: StageOptions): Promise<Stage> {
@@ -55,6 +56,8 @@ async function furnish(
   const overlay = ['layer', 'upper', 'work'].map((name) => `${holder.folder}/${name}`)
   const mountOptions = `lowerdir=${overlay[0]}:/,upperdir=${overlay[1]},workdir=${overlay[2]}`
   await holder.must(['mount', '-t', 'overlay', 'overlay', '-o', mountOptions, `${holder.folder}/root`])
+  if (options.product === false)
+    await holder.must(['rm', '-r', ...PRODUCT_FILES.map((file) => `${holder.folder}/root${file}`)])
   if (options.launchLog === false) await holder.must(['rm', `${holder.folder}/root/usr/sbin/txt-stat`])
   const [tpm, luks] = await Promise.all([startTpm(holder, options.tpm), makeLuks(holder, options.luks ?? 2)])
   await mkdir(holder.outside('root/etc/stage'), { recursive: true })

@@ -133,6 +133,42 @@ export const statusShape = z.strictObject({
     approvedAt: time.nullable(),
   }),
   sinceApproved: sinceApprovedShape.nullable(),
+  /** Additions: the update mark, and what the notice at login says. */
+  updates: z
+    .strictObject({
+      state: z.enum(['none', 'marked', 'ignored']),
+      why: z.string().nullable(),
+      files: z.array(
+        z.strictObject({
+          path: z.string().min(1),
+          at: time,
+          bootId: z.string().nullable(),
+          inThisBoot: z.boolean().nullable(),
+        }),
+      ),
+      packages: z.array(z.strictObject({ name: z.string(), evr: z.string() })),
+      newInitramfs: z.array(z.string().regex(/^\/boot\/initramfs-/)),
+    })
+    .nullable(),
+  notice: z
+    .strictObject({
+      code: z.enum([
+        'prepared-outdated',
+        'alarm',
+        'resume',
+        'seal-held',
+        'start',
+        'update-unconfirmed',
+        'mark-ignored',
+      ]),
+      title: z.string().min(1),
+      text: z.string().min(1),
+      command: z
+        .string()
+        .regex(/^aem-reseal( (cancel|explain|resume|start|verify))?$/)
+        .nullable(),
+    })
+    .nullable(),
   /** An addition: lines of trusted-keys that trust nobody. */
   malformedTrustedKeys: z
     .array(z.strictObject({ line: z.number().int().min(1), text: z.string(), reason: z.string().min(1) }))

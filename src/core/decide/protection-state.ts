@@ -41,6 +41,7 @@ const WEIGHT = {
   'boot-files-changed': 'at-risk',
   'next-entry-not-aem': 'at-risk',
   'restart-pending': 'at-risk',
+  'files-updated': 'at-risk',
   'copy-missing': 'at-risk',
   'copy-differs': 'at-risk',
   'sealed-to-other': 'at-risk',
@@ -109,6 +110,8 @@ export type ProtectionFacts = {
   readonly nextEntry: NextEntryLook | null
   readonly hasChangedFiles: boolean
   readonly pendingRestart: boolean | null
+  /** Packages of files that a boot measures were updated in this boot, or an initramfs was written. */
+  readonly isUpdated: boolean
   readonly hasSession: boolean
   /** What `start` prepared the next boot for does not lie there any more. */
   readonly isPreparationOutdated: boolean
@@ -229,7 +232,7 @@ function listCopyReasons(
 }
 
 function listNextReasons(facts: ProtectionFacts, isLaunched: boolean): readonly ProtectionReason[] {
-  const { hasChangedFiles, nextEntry, pendingRestart, hasSession, copies, isLogRead } = facts
+  const { hasChangedFiles, nextEntry, pendingRestart, isUpdated, hasSession, copies, isLogRead } = facts
   const isForward = copies?.device?.binding === 'forward'
   const isAbsent = copies === null || copies.present === false
   return pick(
@@ -237,6 +240,8 @@ function listNextReasons(facts: ProtectionFacts, isLaunched: boolean): readonly 
     ['boot-files-changed', hasChangedFiles],
     ['next-entry-not-aem', nextEntry?.kind === 'other'],
     ['restart-pending', pendingRestart === true && !isForward],
+    // Another Xen says it already; with a session open, `resume` says what no longer fits.
+    ['files-updated', isUpdated && pendingRestart !== true && !isForward && !hasSession],
     ['session-open', hasSession],
     ['next-entry-unknown', isLaunched && !isAbsent && (nextEntry === null || nextEntry.kind === 'unknown')],
     ['restart-unknown', pendingRestart === null],

@@ -33,6 +33,7 @@ const GOOD: ProtectionFacts = {
   nextEntry: { kind: 'aem', title: 'AEM Qubes' },
   hasChangedFiles: false,
   pendingRestart: false,
+  isUpdated: false,
   hasSession: false,
   isPreparationOutdated: false,
 }
@@ -86,6 +87,7 @@ const CASES: readonly Case[] = [
   ['next-entry-not-aem', 'at-risk', { nextEntry: { kind: 'other', title: 'Qubes' } }],
   ['restart-pending', 'at-risk', { pendingRestart: true }],
   ['preparation-outdated', 'at-risk', { isPreparationOutdated: true }],
+  ['files-updated', 'at-risk', { isUpdated: true }],
   ['session-open', 'unknown', { hasSession: true }],
   ['device-absent', 'unknown', copies({ present: false, device: null, areSame: null })],
   ['device-absent', 'unknown', copies({ present: false, device: null, areSame: null, isVerifiedNow: true })],
