@@ -4,7 +4,7 @@ import { renderPcrTable } from '../core/launch/render-pcr-table.ts'
 import type { Message } from '../flow/step.ts'
 import type { Prediction } from '../observe/vouching.ts'
 import { type Line, line } from '../ui/ui.ts'
-import { describeDifference } from './initramfs.ts'
+import { describeDifference } from '../core/initramfs/reproduction-words.ts'
 import { vouchLines, wrapLine } from './vouch.ts'
 
 /** Messages stand four columns in. */

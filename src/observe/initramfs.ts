@@ -12,7 +12,7 @@ import type { FreshImage, Reproduction } from '../core/initramfs/reproduction.ts
 import { type DracutCall, describeDracutCall, findDracutCall } from '../core/initramfs/words.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
-import { impossible } from '../messages/initramfs.ts'
+import { impossible } from '../core/initramfs/reproduction-words.ts'
 import type { Dom0 } from './dom0.ts'
 import { observeConfigObstacle } from './initramfs-config.ts'
 import { readInitramfs } from './initramfs-file.ts'

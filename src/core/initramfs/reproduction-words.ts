@@ -1,4 +1,4 @@
-import type { Difference, ImpossibleCode, Reproduction } from '../core/initramfs/reproduction.ts'
+import type { Difference, ImpossibleCode, Reproduction } from './reproduction.ts'
 
 /** What is said of an initramfs that is made again. */
 
