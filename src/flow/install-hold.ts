@@ -1,15 +1,8 @@
 import { command } from '../commands.ts'
-import { isAsked, renderDropIn } from '../core/hold/drop-in.ts'
+import { type HoldChange, isAsked, renderDropIn } from '../core/hold/drop-in.ts'
 import type { Host } from '../host/host.ts'
 import { type HoldFacts, isHeld, observeHold, observeLoadedUnit } from '../observe/hold.ts'
 import { HOLD_DROP_IN } from '../paths.ts'
-
-/** What came of writing or taking away the drop-in; `why` is null when it is as wanted, read back from systemd. */
-export type HoldChange = {
-  readonly changed: boolean
-  readonly program: string | null
-  readonly why: string | null
-}
 
 /**
  * Writes the drop-in, makes systemd read it, and asks systemd whether it did: a key it does not know is ignored in

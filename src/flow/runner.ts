@@ -2,9 +2,10 @@ import { EXIT, type ExitCode } from '../core/failure.ts'
 import { forwardRecordOf } from '../core/seal/forward-record.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import { observeDom0 } from '../observe/dom0.ts'
+import type { Message } from '../ui/message.ts'
 import { renderMessage } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
-import type { AnyStep, AnyStepReport, Message, StepContext, Steps } from './step.ts'
+import type { AnyStep, AnyStepReport, StepContext, Steps } from './step.ts'
 import type { End, Flow, StepId, StepSpec, Target } from './types.ts'
 
 export type FlowResult = {

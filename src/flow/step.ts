@@ -2,7 +2,8 @@ import type { GivenBulletin } from '../core/bulletin/given-bulletin.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { Host } from '../host/host.ts'
 import type { Dom0 } from '../observe/dom0.ts'
-import type { Line, Ui } from '../ui/ui.ts'
+import type { Message } from '../ui/message.ts'
+import type { Ui } from '../ui/ui.ts'
 import type { SessionStore } from './store.ts'
 import type { Outcomes, StepId } from './types.ts'
 
@@ -30,15 +31,6 @@ export type StepContext = {
   readonly session: Session
   /** Restarts the machine in a rehearsal; null where only the user can. */
   readonly simulateRestart: (() => Promise<void>) | null
-}
-
-/** What a step says: every one of them names the next act. */
-export type Message = {
-  readonly tone: 'good' | 'info' | 'attention' | 'alarm'
-  readonly what: string
-  readonly why?: string | null
-  readonly next: string
-  readonly details?: readonly Line[]
 }
 
 export type StepReport<S extends StepId> = {

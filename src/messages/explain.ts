@@ -1,12 +1,13 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
+import { CANCEL_AND_START } from '../core/decide/preparedness.ts'
 import { NOT_COMPUTABLE } from '../core/launch/explain-types.ts'
 import { renderPcrTable } from '../core/launch/render-pcr-table.ts'
 import type { Session } from '../core/session/checkpoint.ts'
-import type { Message } from '../flow/step.ts'
 import type { Explanation } from '../observe/explanation.ts'
+import type { Message } from '../ui/message.ts'
 import { type Line, line } from '../ui/ui.ts'
 import { RUNS_ON_WHAT_IT_JUDGES } from './after-restart.ts'
-import { CANCEL_AND_START, explainOutdated, nameOutdated, preparedLines } from './prepared.ts'
+import { explainOutdated, nameOutdated, preparedLines } from './prepared.ts'
 
 /** Messages stand four columns in. */
 const TABLE_COLUMNS = 76

@@ -1,6 +1,6 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { GateCheck } from '../core/decide/readiness.ts'
-import type { Message } from '../flow/step.ts'
+import type { Message } from '../ui/message.ts'
 
 /** What is said where a device that was not booted from is sealed forward. */
 

@@ -2,9 +2,8 @@ import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { GateCheck } from '../core/decide/readiness.ts'
 import type { FailureText } from '../core/failure.ts'
 import type { ForwardRecord } from '../core/seal/forward-record.ts'
-import type { Cleared } from '../flow/seal/clear.ts'
-import type { RestoreResult } from '../flow/seal/restore.ts'
-import type { Message } from '../flow/step.ts'
+import type { Cleared, RestoreResult } from '../core/seal/restore-result.ts'
+import type { Message } from '../ui/message.ts'
 import { type Line, line } from '../ui/ui.ts'
 
 /** What the steps of a forward seal say. */

@@ -1,7 +1,7 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { Ground, GroundProblem, Word } from '../core/vouch/ground.ts'
 import type { GroundDifference } from '../core/vouch/ground-differences.ts'
-import type { Message } from '../flow/step.ts'
+import type { Message } from '../ui/message.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line, type Question } from '../ui/ui.ts'
 

@@ -1,11 +1,11 @@
 import { command } from '../commands.ts'
 import type { GateDecision, GateRule, HoldReason } from '../core/decide/gate.ts'
+import type { HoldChange } from '../core/hold/drop-in.ts'
 import { renderDropIn } from '../core/hold/drop-in.ts'
 import type { HeldNote } from '../core/session/held-note.ts'
-import type { HoldChange } from '../flow/install-hold.ts'
-import type { Message } from '../flow/step.ts'
 import type { HoldFacts } from '../observe/hold.ts'
 import { HOLD_DROP_IN } from '../paths.ts'
+import type { Message } from '../ui/message.ts'
 import { line } from '../ui/ui.ts'
 
 /** What the gate and its drop-in say. */

@@ -1,6 +1,6 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
-import type { Message } from '../flow/step.ts'
 import type { DeviceVerification } from '../observe/verify.ts'
+import type { Message } from '../ui/message.ts'
 import { adviseFailed, describeVerification } from './verify.ts'
 
 /** What comes next after one look, where no step follows it by itself. */

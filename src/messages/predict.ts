@@ -1,10 +1,10 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { Reproduction } from '../core/initramfs/reproduction.ts'
-import { renderPcrTable } from '../core/launch/render-pcr-table.ts'
-import type { Message } from '../flow/step.ts'
-import type { Prediction } from '../observe/vouching.ts'
-import { type Line, line } from '../ui/ui.ts'
 import { describeDifference } from '../core/initramfs/reproduction-words.ts'
+import { renderPcrTable } from '../core/launch/render-pcr-table.ts'
+import type { Prediction } from '../observe/vouching.ts'
+import type { Message } from '../ui/message.ts'
+import { type Line, line } from '../ui/ui.ts'
 import { vouchLines, wrapLine } from './vouch.ts'
 
 /** Messages stand four columns in. */

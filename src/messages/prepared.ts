@@ -1,9 +1,9 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
-import type { Preparedness } from '../core/decide/preparedness.ts'
+import { CANCEL_AND_START, type Preparedness } from '../core/decide/preparedness.ts'
 import type { FailureText } from '../core/failure.ts'
+import type { RestoreResult } from '../core/seal/restore-result.ts'
 import type { Session } from '../core/session/checkpoint.ts'
-import type { RestoreResult } from '../flow/seal/restore.ts'
-import type { Message } from '../flow/step.ts'
+import type { Message } from '../ui/message.ts'
 import type { Question } from '../ui/ui.ts'
 import { type Line, line } from '../ui/ui.ts'
 import { describeRestored } from './forward-seal.ts'
@@ -11,9 +11,6 @@ import { describeRestored } from './forward-seal.ts'
 /** What is said of a next boot that was prepared for, until it comes. */
 
 type Way = Session['protection']
-
-/** The way on from anything that does not fit any more. */
-export const CANCEL_AND_START = '`aem-reseal cancel`, then `aem-reseal start`'
 
 export const BEGIN_ANEW_QUESTION: Question<'yes' | 'no'> = {
   id: 'begin-anew',

@@ -1,9 +1,10 @@
 import type { SelectionLook } from '../core/aem/seal-selection.ts'
+import { CANCEL_AND_START } from '../core/decide/preparedness.ts'
 import type { ProtectionReason, ProtectionState } from '../core/decide/protection-state.ts'
 import { CLOSED, PCR } from '../core/launch/pcr.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import { AEM_CONFIGURATION } from '../paths.ts'
-import { CANCEL_AND_START, nameOutdated } from './prepared.ts'
+import { nameOutdated } from './prepared.ts'
 import { explainSelection, SELECTION_NEXT } from './selection.ts'
 
 /** What each reason for which AEM does not protect, or may not, says: what was seen, and what helps. */

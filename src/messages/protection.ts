@@ -1,6 +1,6 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { Protection, ProtectionChoice, Way } from '../core/decide/protection.ts'
-import type { Message } from '../flow/step.ts'
+import type { Message } from '../ui/message.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line, type Question } from '../ui/ui.ts'
 

@@ -1,7 +1,7 @@
 import { isStateExpected, listExpectedRegisters } from '../core/decide/approved-state.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { Baseline, Session } from '../core/session/checkpoint.ts'
-import type { Message } from '../flow/step.ts'
+import type { Message } from '../ui/message.ts'
 import { type Line, line } from '../ui/ui.ts'
 
 /** What the steps around the restart say. */

@@ -2,6 +2,7 @@ import type { CheckedFile } from '../core/decide/boot-device.ts'
 import { decideImage } from '../core/decide/boot-device.ts'
 import type { FileDigests, Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
+import type { DeviceBootFile } from './boot-files.ts'
 import { bootFileRole, listBootFiles } from './boot-files.ts'
 import { checkGrub } from './check-grub.ts'
 import { type AemDevice, openDevice } from './devices.ts'
@@ -10,12 +11,6 @@ import { checkEfiFiles, digestEfiFiles } from './efi-files.ts'
 import { describeLeftOut, type HashBudget, makeHashBudget } from './hash-budget.ts'
 import { observeNewest } from './packages.ts'
 import { listWanted } from './wanted-files.ts'
-
-export type DeviceBootFile = {
-  readonly path: string
-  readonly role: 'tboot' | 'xen' | 'kernel' | 'initramfs' | 'sinit' | 'grub.cfg'
-  readonly digests: FileDigests | null
-}
 
 export type BootDeviceFacts = {
   readonly device: AemDevice | null

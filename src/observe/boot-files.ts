@@ -60,3 +60,10 @@ export function xenImageName(evr: string): string {
 export function rpmDigest(files: readonly PackageFile[] | null, evr: string, path: string): string | null {
   return files?.find((file) => file.evr === evr && file.path === path)?.sha256 ?? null
 }
+
+/** A file that boots next, with its digests where it could be read. */
+export type DeviceBootFile = {
+  readonly path: string
+  readonly role: 'tboot' | 'xen' | 'kernel' | 'initramfs' | 'sinit' | 'grub.cfg'
+  readonly digests: FileDigests | null
+}

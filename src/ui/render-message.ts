@@ -1,5 +1,5 @@
 import type { FailureText } from '../core/failure.ts'
-import type { Message } from '../flow/step.ts'
+import type { Message } from './message.ts'
 import { type Line, line } from './ui.ts'
 
 const MARK = { good: '✔', info: '•', attention: '▲', alarm: '✖' } as const

@@ -175,3 +175,6 @@ export function decideSealedFor(facts: {
   if (!known) return null
   return shared.every((index) => verified.registers[index] === present[index]) ? 'own-boot' : 'other'
 }
+
+/** One device that is left, with what it needs. */
+export type DeviceLeft = { readonly label: string; readonly work: DeviceWork & { readonly state: 'to-do' } }

@@ -164,3 +164,6 @@ function isSealedSame(
 function change(code: PreparedChange['code'], what: string): PreparedChange {
   return { code, what }
 }
+
+/** The way on from anything that does not fit any more. */
+export const CANCEL_AND_START = '`aem-reseal cancel`, then `aem-reseal start`'

@@ -90,3 +90,10 @@ export function findUnsafePlace(way: readonly PlaceFact[]): string | null {
   }
   return way.length === 0 ? 'no place was named' : null
 }
+
+/** What came of writing or taking away the drop-in; `why` is null when it is as wanted, read back from systemd. */
+export type HoldChange = {
+  readonly changed: boolean
+  readonly program: string | null
+  readonly why: string | null
+}

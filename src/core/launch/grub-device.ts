@@ -1,12 +1,10 @@
-import type { GrubFile, GrubState } from './grub-state.ts'
+import { BOOT_DEVICE, type GrubFile, type GrubState } from './grub-state.ts'
 
 /*
  * GRUB's names of devices ("hd0,gpt2") cannot be known here. What is known is which device a name was given for: such a
  * name is written as a character that no file can hold (grub.cfg is read byte by byte, so its characters end at 0xff).
  */
 
-/** The device GRUB read grub.cfg from. */
-export const BOOT_DEVICE = '\ue000'
 const SEARCHED = '\ue001'
 const DEVICE_MARK = /[\ue000\ue001]/
 

@@ -1,7 +1,8 @@
 import { type BootEntry, type BootFile, joinGrubArguments, type ModuleRole } from './boot-entry.ts'
-import { BOOT_DEVICE, hasDeviceMark, uuidOfDevice } from './grub-device.ts'
+import { hasDeviceMark, uuidOfDevice } from './grub-device.ts'
 import { readGrubPath } from './grub-path.ts'
 import type { GrubWorld, LoadLine } from './grub-state.ts'
+import { BOOT_DEVICE } from './grub-state.ts'
 
 /** SINIT modules are told by name here; AEM's scripts load them by these patterns (etc/grub.d, 4.2.0 and TrenchBoot). */
 function isSinitName(path: string): boolean {

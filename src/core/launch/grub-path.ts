@@ -1,5 +1,6 @@
-import { BOOT_DEVICE, isBootDevice, uuidOfDevice } from './grub-device.ts'
+import { isBootDevice, uuidOfDevice } from './grub-device.ts'
 import type { GrubWorld, LoadLine } from './grub-state.ts'
+import { BOOT_DEVICE } from './grub-state.ts'
 
 /** Longest name in ext4 and most other file systems (Linux, include/uapi/linux/limits.h, NAME_MAX). */
 const MAX_NAME_BYTES = 255

@@ -1,6 +1,8 @@
 import { Failure } from '../failure.ts'
-import { BOOT_DEVICE } from './grub-device.ts'
 import type { Command } from './grub-parse.ts'
+
+/** The device GRUB read grub.cfg from (core/launch/grub-device.ts: a character that no file can hold). */
+export const BOOT_DEVICE = '\ue000'
 
 /** A generated grub.cfg runs a few hundred commands; one that needs more is not understood. */
 export const MAX_STEPS = 100_000

@@ -1,5 +1,4 @@
 import * as z from 'zod'
-import type { Session } from '../session/checkpoint.ts'
 import { findLedgerDevice, type LedgerLook } from '../session/device-ledger.ts'
 
 const files = z.array(z.object({ name: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }))
@@ -22,8 +21,11 @@ export const forwardRecordSchema = z.object({
 export type ForwardRecord = z.infer<typeof forwardRecordSchema>
 export type DigestedFile = ForwardRecord['next'][number]
 
+/** A session, as far as its forward seal is looked up in it. */
+type WithFindings = { readonly findings: Readonly<Record<string, unknown>> }
+
 /** The record of the session's forward seal, or null where it made none. */
-export function forwardRecordOf(session: Session | null): ForwardRecord | null {
+export function forwardRecordOf(session: WithFindings | null): ForwardRecord | null {
   const facts = session?.findings['forward-seal'] as { record?: unknown } | undefined
   const parsed = forwardRecordSchema.safeParse(facts?.record)
   return parsed.success ? parsed.data : null
@@ -33,7 +35,7 @@ export function forwardRecordOf(session: Session | null): ForwardRecord | null {
 export type ForwardValuesOf = (label: string) => Readonly<Record<number, string>> | null
 
 /** To which registers each device was sealed forward: by the open session, or for its own next boot. */
-export function listForwardValues(session: Session | null, look: LedgerLook): ForwardValuesOf {
+export function listForwardValues(session: WithFindings | null, look: LedgerLook): ForwardValuesOf {
   const own = forwardRecordOf(session)
   return (label) => {
     if (own?.label === label) return own.values

@@ -1,4 +1,5 @@
 import { forwardRecordOf, isSameSet } from '../../core/seal/forward-record.ts'
+import type { Cleared } from '../../core/seal/restore-result.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'
 import type { Dom0 } from '../../observe/dom0.ts'
@@ -6,12 +7,6 @@ import { observeMountPoint, observeTarget } from '../../observe/target.ts'
 import { exchangePlace, type Place, placeOf, readDigests } from './places.ts'
 
 /** Where half-written files lay and were removed; `isInForce`: the device carries the new ones, and all stays as it is. */
-export type Cleared = {
-  readonly dom0: boolean
-  readonly device: boolean
-  readonly isInForce: boolean
-}
-
 /**
  * Puts away what a forward seal left that did not come to its end. The device's one exchange decides whether it came into
  * force: after it nothing is removed, as `cancel` needs the old files; before it the new files are removed in both homes, and

@@ -1,5 +1,6 @@
 import { isForwardUnfinished } from '../../core/decide/forward-outcome.ts'
 import { type ForwardRecord, forwardRecordOf, isSameSet } from '../../core/seal/forward-record.ts'
+import type { Restored, RestoreResult } from '../../core/seal/restore-result.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'
 import { makeFailure } from '../../messages.ts'
@@ -15,10 +16,6 @@ import { exchangePlace, type Place, placeOf, readDigests } from './places.ts'
  * - absent: the device is not plugged in
  * - stuck: the forward files are in place and the old ones are not there, or it cannot be read which files are
  */
-export type Restored = 'restored' | 'was-old' | 'superseded' | 'absent' | 'stuck'
-
-export type RestoreResult = { readonly device: Restored; readonly dom0: Restored }
-
 /**
  * Takes a forward seal back, on both copies: which files lie where is told by digest, so it may be run at any time and
  * again. The device comes first: the other order could leave a device that no copy in dom0 explains.

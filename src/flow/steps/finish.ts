@@ -1,3 +1,4 @@
+import type { DeviceLeft } from '../../core/decide/device-work.ts'
 import { renderJson } from '../../core/harmless-text.ts'
 import { renderChainSvg } from '../../core/launch/chain-svg.ts'
 import { forwardRecordOf } from '../../core/seal/forward-record.ts'
@@ -5,9 +6,9 @@ import type { Session } from '../../core/session/checkpoint.ts'
 import { REPORT_LEFT_OUT, renderReport } from '../../core/session/report.ts'
 import { workLines } from '../../messages/devices.ts'
 import { observeChain } from '../../observe/chain.ts'
+import type { Message } from '../../ui/message.ts'
 import { removeLeftovers } from '../seal/restore.ts'
-import type { Message, Step } from '../step.ts'
-import type { DeviceLeft } from './next-device.ts'
+import type { Step } from '../step.ts'
 
 /** Writes the report as Markdown and JSON, with a picture of what was measured, and closes the session. */
 export const finish: Step<'finish'> = async ({ store, session, dom0, host }) => {

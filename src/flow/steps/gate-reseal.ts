@@ -3,8 +3,6 @@ import { describeResealGate } from '../../messages/after-restart.ts'
 import { observeSealReadiness } from '../../observe/seal-readiness.ts'
 import type { Step } from '../step.ts'
 
-export type { GateCheck }
-
 /** AEM writes the freshness slot in the TPM before it touches the device: what would fail must fail here. */
 export const gateReseal: Step<'gate-reseal'> = async ({ dom0, host }) => {
   const readiness = await observeSealReadiness(dom0, await dom0.tpm(), await dom0.selectedPcrs())

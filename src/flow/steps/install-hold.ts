@@ -1,4 +1,5 @@
 import { command } from '../../commands.ts'
+import type { HoldChange } from '../../core/hold/drop-in.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { describeHoldInstalled } from '../../messages/hold.ts'
 import type { Dom0 } from '../../observe/dom0.ts'
@@ -6,7 +7,7 @@ import { isHeld, observeHold } from '../../observe/hold.ts'
 import { observePrepared } from '../../observe/prepared.ts'
 import { HOLD_DROP_IN } from '../../paths.ts'
 import { line } from '../../ui/ui.ts'
-import { type HoldChange, installHold } from '../install-hold.ts'
+import { installHold } from '../install-hold.ts'
 import type { Step } from '../step.ts'
 
 /** The user chose hold; the drop-in is written only where systemd does not ask the gate yet, and never by --yes. */

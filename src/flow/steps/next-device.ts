@@ -1,11 +1,13 @@
-import { type DeviceWork, decideDeviceWork, isForwardSpent } from '../../core/decide/device-work.ts'
+import {
+  type DeviceLeft,
+  type DeviceWork,
+  decideDeviceWork,
+  isForwardSpent,
+} from '../../core/decide/device-work.ts'
 import { describeDevicesLeft } from '../../messages/after-restart.ts'
 import { findBootedDevice } from '../../observe/devices.ts'
 import { observeStatus } from '../../observe/status.ts'
 import type { Step } from '../step.ts'
-
-/** One device that is left, with what it needs. */
-export type DeviceLeft = { readonly label: string; readonly work: DeviceWork & { readonly state: 'to-do' } }
 
 /**
  * Every other device carries its own copies and its own PCR 19: it needs its own boot, unless it was verified in one
