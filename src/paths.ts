@@ -284,7 +284,17 @@ function expandPattern(pattern: string, places: PathPlaces): readonly RegExp[] {
   )
 }
 
+/** Each path that is opened is compared with every row: a pattern is made once. */
+const MADE = new Map<string, RegExp>()
+
 function toRegExp(root: string, pattern: string): RegExp {
+  const key = `${root}\0${pattern}`
+  const made = MADE.get(key) ?? makeRegExp(root, pattern)
+  MADE.set(key, made)
+  return made
+}
+
+function makeRegExp(root: string, pattern: string): RegExp {
   const quote = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
   const rootSource = quote(root).replace('\\*', '[^/]+')
   const rest = pattern
