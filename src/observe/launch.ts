@@ -215,7 +215,7 @@ async function digestOne(
 /** A recorded machine may hold digests of an image without its bytes; then only gzip is known to be undone. */
 function toImageDigest(kept: FileDigests, nounzip: boolean, insmods: readonly string[]): ImageDigest {
   const isPacked = kept.gunzipped !== undefined
-  const { sha1, sha256 } = isPacked && !nounzip && kept.gunzipped ? kept.gunzipped : kept
+  const { sha1, sha256 } = (nounzip ? undefined : kept.gunzipped) ?? kept
   const mayDiffer = !isPacked && insmods.some((name) => name === 'xzio' || name === 'lzopio')
   return {
     digests: mayDiffer ? {} : { sha1, sha256 },

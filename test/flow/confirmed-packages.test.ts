@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { type Host, unknown } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
 import { observeConfirmedPackages, observeConfirmedVersion } from '../../src/observe/confirmed-packages.ts'
@@ -83,4 +84,31 @@ it('a version that was confirmed is found again by its EVR, and no other stands 
   expect(await find(`1000:${OLD}`)).toMatchObject({ name: 'kernel', evr: `1000:${OLD}`, isLoaded: false })
   expect(await find('1000:6.9.9-1.qubes.fc37')).toBeNull()
   expect(await find(`1000:${OLD}`, 'kernel-latest')).toBeNull()
+})
+
+describe('a package that rpm gives no answer about', () => {
+  const asked = (isAnswered: (name: string) => boolean) => {
+    const own = makeSimulatedHost(machineOf('clean-update'))
+    const host: Host = {
+      ...own,
+      run: async (call, input) => {
+        const names = Object.values(call.params)
+        const isQuery = call.id.startsWith('rpm-') && call.id !== 'rpm-verify'
+        return isQuery && !names.some((name) => isAnswered(String(name)))
+          ? unknown('the database is locked')
+          : own.run(call, input)
+      },
+    }
+    return observeConfirmedPackages(observeDom0(host), null)
+  }
+
+  it('makes nothing known where it answers about none', async () => {
+    expect(await asked(() => false)).toBeNull()
+  })
+
+  it('is listed where it answers', async () => {
+    const found = await asked(() => true)
+    expect(found?.unasked).toEqual([])
+    expect(found?.packages.map(({ name }) => name)).toContain('tboot')
+  })
 })

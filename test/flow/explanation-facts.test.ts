@@ -6,7 +6,7 @@ import type { Versions } from '../../src/core/session/versions.ts'
 import { runFlow } from '../../src/flow/runner.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import { makeDirectoryStore } from '../../src/flow/store.ts'
-import { ABSENT, type Host, type Seen } from '../../src/host/host.ts'
+import { ABSENT, type Host, type Seen, seen } from '../../src/host/host.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
 import { installKernel, installXen, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
@@ -129,6 +129,24 @@ it('without a baseline the registers are listed, and nothing is said of them', a
   const { verdict, pcrs, prepared } = await explain(machine, { ...session, baseline: null })
   expect([verdict, prepared]).toEqual(['no-baseline', null])
   expect(pcrs.map(({ index }) => index)).toEqual(Object.keys(machine.pcrs.sha256!).map(Number))
+})
+
+it('without a baseline the registers of a TPM 1.2 are those of its one bank', async () => {
+  const { machine, session } = await started()
+  // As the kernel prints them (Linux 6.1, drivers/char/tpm/tpm-sysfs.c, pcrs_show).
+  const text = Array.from(
+    { length: 24 },
+    (_, at) => `PCR-${String(at).padStart(2, '0')}:${' A1'.repeat(20)}\n`,
+  ).join('')
+  const host = (own: Host): Partial<Host> => ({
+    async readFile(path) {
+      if (path === '/sys/class/tpm/tpm0/tpm_version_major') return seen(Buffer.from('1\n'))
+      return path === '/sys/class/tpm/tpm0/pcrs' ? seen(Buffer.from(text)) : own.readFile(path)
+    },
+  })
+  const { pcrs } = await explain(machine, { ...session, baseline: null }, { host })
+  expect(pcrs).toHaveLength(24)
+  expect(pcrs.map(({ now }) => now)).toEqual(Array.from({ length: 24 }, () => 'a1'.repeat(20)))
 })
 
 describe('after the restart, without a prediction', () => {

@@ -249,6 +249,13 @@ describe('the homes of the sealed files', () => {
   it('are directories that were sealed before', async () => {
     const { check } = await look({})
     expect([check('device-sealed')?.ok, check('dom0-sealed')?.ok]).toEqual([true, true])
+    for (const id of ['device-sealed', 'dom0-sealed'])
+      expect(check(id)?.detail).toBe('sealed before; the old files are kept beside the new ones')
+  })
+
+  it('that were never sealed are told as that', async () => {
+    const { check } = await look({ link: '/boot/aem' })
+    expect(check('device-sealed')?.detail).toBe('not sealed before: let AEM seal once first')
   })
 
   it.each(['/boot/aem', '/boot/aem/tpms', `/boot/aem/tpms/${TPM_ID}`])(
