@@ -1,10 +1,10 @@
-// Writes the generated documents: docs/commands.md, docs/flows.md, docs/schema/*.json, the table in docs/install.md, and in README.md, docs/contract.md
-// and docs/aem-reseal.1.md what stands between marks. The same source gives the same bytes; test/audit/generated-docs.test.ts
-// compares.
+// Writes the generated documents: docs/commands.md, docs/flows.md, docs/schema/*.json, and in README.md, docs/contract.md,
+// docs/install.md and docs/aem-reseal.1.md what stands between marks. The same source gives the same bytes;
+// test/audit/generated-docs.test.ts compares.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
-import { renderInstallDocument } from './render-install.mjs'
+import { renderRootTable } from './render-install.mjs'
 import {
   fillIn,
   renderExitTable,
@@ -53,7 +53,6 @@ export async function generateDocuments() {
   return new Map([
     ['commands.md', program.renderCommandsDocument()],
     ['flows.md', renderFlows(program)],
-    ['install.md', await renderInstallDocument(program.listCommandRows(), TOP)],
     ...renderSchemas(program),
     ...(await fillDocuments(program)),
   ])
@@ -62,6 +61,7 @@ export async function generateDocuments() {
 /** What of a document written by hand comes from the program, by the name of its marks. */
 const FILLED = {
   '../README.md': { 'exit codes': renderExitTable },
+  'install.md': { 'changes as root': renderRootTable },
   'contract.md': { commands: renderVerbTable, 'exit codes': renderExitTable, scenarios: renderScenarioExits },
   'aem-reseal.1.md': {
     commands: renderManualCommands,
