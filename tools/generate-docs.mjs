@@ -1,13 +1,14 @@
 // Writes the generated documents: docs/commands.md, docs/flows.md, docs/schema/*.json, and in README.md, docs/contract.md,
-// docs/install.md and docs/aem-reseal.1.md what stands between marks. The same source gives the same bytes;
+// docs/install.md and the manual pages what stands between marks. The same source gives the same bytes;
 // test/audit/generated-docs.test.ts compares.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
-import { build } from 'esbuild'
+import { loadProgram } from './load-program.mjs'
 import { renderRootTable } from './render-install.mjs'
 import {
   fillIn,
   renderExitTable,
+  renderGateCommands,
   renderManualCommands,
   renderManualExits,
   renderManualOptions,
@@ -17,7 +18,6 @@ import {
 
 const TOP = new URL('../', import.meta.url)
 
-/** What the generator takes from the program, bundled in memory: node runs no TypeScript before version 22. */
 const ENTRY = `
 export { listCommandRows, renderCommandsDocument } from './src/render-commands.ts'
 export { describeFlow, mermaidOfFlow } from './src/flow/describe.ts'
@@ -31,25 +31,12 @@ export { sessionSchema } from './src/core/session/checkpoint.ts'
 export { z } from 'zod'
 `
 
-async function loadProgram() {
-  const bundled = await build({
-    stdin: { contents: ENTRY, resolveDir: TOP.pathname, loader: 'ts' },
-    bundle: true,
-    write: false,
-    platform: 'node',
-    format: 'esm',
-    logLevel: 'error',
-  })
-  const code = Buffer.from(bundled.outputFiles[0].contents).toString('base64')
-  return import(`data:text/javascript;base64,${code}`)
-}
-
 /**
  * Every generated document.
  * @returns {Promise<ReadonlyMap<string, string>>} text by path below docs/
  */
 export async function generateDocuments() {
-  const program = await loadProgram()
+  const program = await loadProgram(ENTRY)
   return new Map([
     ['commands.md', program.renderCommandsDocument()],
     ['flows.md', renderFlows(program)],
@@ -68,6 +55,7 @@ const FILLED = {
     options: renderManualOptions,
     'exit status': renderManualExits,
   },
+  'aem-reseal-gate.8.md': { gate: renderGateCommands },
 }
 
 async function fillDocuments(program) {

@@ -8,12 +8,17 @@
 set -euo pipefail
 
 # npm test: rpm and gnupg are asked themselves; tb_polgen and lcp2_mlehash of tboot judge the predicted digests;
-# lspci prints what is parsed; xz, gzip, zstd, lz4 and binutils make images; tmux is a terminal.
+# lspci prints what is parsed; xz, gzip, zstd, lz4 and binutils make images; tmux is a terminal; zsh and fish complete, man,
+# groff and mandoc take the manual pages.
 unit=(
   binutils
+  fish
   gnupg
+  groff-base
   gzip
   lz4
+  man-db
+  mandoc
   pciutils
   procps
   rpm
@@ -21,6 +26,7 @@ unit=(
   tmux
   util-linux
   xz-utils
+  zsh
   zstd
 )
 

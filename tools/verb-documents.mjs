@@ -79,12 +79,21 @@ function definition(term, texts, names = []) {
 }
 
 /** COMMANDS of the manual page. */
-export function renderManualCommands({ VERBS, FLOWS }) {
+export function renderManualCommands(program) {
+  return manualVerbs(program, () => true)
+}
+
+/** COMMANDS of aem-reseal-gate(8). */
+export function renderGateCommands(program) {
+  return manualVerbs(program, ({ name }) => /^gate\b/.test(name))
+}
+
+function manualVerbs({ VERBS, FLOWS }, isWanted) {
   const flows = (verb) =>
     verb.argument?.values === 'flows'
       ? `FLOW is one of ${FLOWS.map(({ id }) => `\`${id}\``).join(', ')}.`
       : null
-  return VERBS.filter(({ run }) => run !== null)
+  return VERBS.filter((verb) => verb.run !== null && isWanted(verb))
     .map((verb) => {
       const names = (verb.options ?? []).flatMap(({ value }) =>
         value && !value.includes('|') ? [value] : [],

@@ -2,7 +2,7 @@ import type { Host } from '../host/host.ts'
 import type { GlobalOptions, Io } from './io.ts'
 
 /** Where the values of an argument or option come from, for the shells' completions and the documents. */
-export type Values = 'bulletins' | 'devices' | 'flows' | 'scenarios' | 'files' | readonly string[]
+export type Values = 'bulletins' | 'devices' | 'flows' | 'reports' | 'scenarios' | 'files' | readonly string[]
 
 export type Argument = {
   /** In capitals, as the documents print it. */

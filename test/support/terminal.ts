@@ -21,6 +21,7 @@ export const ENTER = '\r'
 export const DOWN = '\u001b[B'
 export const CTRL_C = '\u0003'
 export const CTRL_D = '\u0004'
+export const CTRL_U = '\u0015'
 
 const COLUMNS = 80
 const ROWS = 40
@@ -31,7 +32,17 @@ export function openTerminal(
   env: Readonly<Record<string, string>> = {},
   rows = ROWS,
 ): Terminal {
-  const pty: IPty = spawn(process.execPath, [DIST, ...args], {
+  return openPty(process.execPath, [DIST, ...args], env, rows)
+}
+
+/** Any program in a pseudo-terminal of 80 columns. */
+export function openPty(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  rows = ROWS,
+): Terminal {
+  const pty: IPty = spawn(program, [...args], {
     name: 'xterm-256color',
     cols: COLUMNS,
     rows,
