@@ -3,6 +3,9 @@ import { signaturePlan } from './core/bulletin/gpg-calls.ts'
 import { RPM_NAME } from './core/package/rpm.ts'
 import { RPM_FILES_FORMAT, RPM_QUERY_FORMAT } from './core/package/rpm-format.ts'
 
+// Each schema is used once or twice in a run: compiling one costs more than it saves, and makes code from text.
+z.config({ jitless: true })
+
 /*
  * Every program this one may ever run. Nothing else spawns: the host takes a CommandCall, and only
  * `command()` below makes one. `aem-reseal commands` and docs/commands.md are rendered from this table.

@@ -63,11 +63,12 @@ export async function answerStatus(
   const held = await observeHeld(dom0, session, await store.loadHeldNote())
   const versions = await store.loadVersions()
   const isCompared = session === null && facts.machine.bootedWithAem === true
-  const [boot, log] = await Promise.all([
+  // The one may mount a stick, the others only ask programs.
+  const [prepared, boot, log] = await Promise.all([
+    observePreparedness(dom0, session),
     isCompared ? observeBootCheck(dom0, look, versions, id, { ...facts, seal }) : null,
     observeLogOf(dom0, facts),
   ])
-  const prepared = await observePreparedness(dom0, session)
   const protection = await observeProtection(host, {
     status: facts,
     session,

@@ -42,7 +42,7 @@ export async function observeBootDevice(
   if (media.state !== 'seen') return closed
   try {
     const { root } = media.value
-    const budget = makeHashBudget(host)
+    const budget = makeHashBudget(dom0)
     const files = await digestBootFiles(dom0, root, budget)
     const checks = [
       ...checkLeftOut(root, budget),

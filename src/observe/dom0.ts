@@ -3,12 +3,12 @@ import type { SelectionLook } from '../core/aem/seal-selection.ts'
 import type { Failure } from '../core/failure.ts'
 import type { LaunchLog } from '../core/launch/launch-log.ts'
 import { parseTrustedKeys, type TrustedKeys } from '../core/package/signers.ts'
-import type { Host, RunResult, Seen } from '../host/host.ts'
+import type { FileDigests, Host, RunResult, Seen } from '../host/host.ts'
 import { TRUSTED_KEYS_FILE } from '../paths.ts'
 import { type AemDevice, type AemDevices, findBootedDevice, observeAllDevices } from './devices.ts'
 import { observeLog } from './launch-log.ts'
 import { type MachineFacts, observeMachine } from './machine.ts'
-import { once } from './once.ts'
+import { once, onceEach } from './once.ts'
 import { readText } from './read.ts'
 import { observeRpmDatabase, type RpmDatabase } from './rpm-database.ts'
 import { observeSealState, type SealState } from './seal-state.ts'
@@ -41,6 +41,8 @@ export type Dom0 = {
   /** The device that this boot came from; null where there is none, or it cannot be told. */
   booted(): Promise<AemDevice | null>
   readonly rpm: RpmDatabase
+  /** Digests of a boot file. What a step changes itself it looks at in another look. */
+  digest(path: string): Promise<Seen<FileDigests>>
   /** The user's further signers and the lines that trust nobody; null: unreadable, which trusts nobody either. */
   trustedKeys(): Promise<TrustedKeys | null>
 }
@@ -67,6 +69,7 @@ export function observeDom0(host: Host): Dom0 {
     devices,
     booted: async () => findBootedDevice((await devices()).devices, (await machine()).aemUuid),
     rpm: observeRpmDatabase(host),
+    digest: onceEach((path) => host.digestFile(path)),
     trustedKeys: once(async () => {
       const text = await readText(host, TRUSTED_KEYS_FILE)
       if (text.state === 'unknown') return null

@@ -1,5 +1,6 @@
-import type { FileDigests, Host } from '../host/host.ts'
+import type { FileDigests } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
+import type { Dom0 } from './dom0.ts'
 
 const GIB = 1024 * 1024 * 1024
 
@@ -18,7 +19,7 @@ export type HashBudget = {
 
 /** Hashes files until as many, or as many bytes, were read and unpacked as one look may take. */
 export function makeHashBudget(
-  host: Host,
+  { host, digest }: Pick<Dom0, 'host' | 'digest'>,
   limits: { readonly files: number; readonly bytes: number } = HASH_LIMITS,
 ): HashBudget {
   const leftOut: string[] = []
@@ -31,7 +32,7 @@ export function makeHashBudget(
         leftOut.push(path)
         return null
       }
-      const digests = valueOrNull(await host.digestFile(path))
+      const digests = valueOrNull(await digest(path))
       files += 1
       bytes += (digests?.sizeBytes ?? 0) + (digests?.unpackedBytes ?? 0)
       return digests

@@ -86,7 +86,7 @@ async function observeLook(
   const { version } = await dom0.tpm()
   const tpmId = await dom0.tpmId()
   const [{ own: onDevice, ...contents }, packages, luks] = await Promise.all([
-    observeContents(host, device, tpmId),
+    observeContents(dom0, device, tpmId),
     listPackages(dom0),
     observeLuks(host, baseline, kernelCommandLine),
   ])
@@ -111,10 +111,11 @@ type Contents = Pick<PreparedLook, 'deviceOut' | 'files' | 'entry' | 'grubConfig
 
 /** All that is on the device, in one look: a stick is mounted for it. */
 async function observeContents(
-  host: Host,
+  dom0: Dom0,
   device: AemDevice | null,
   tpmId: string | null,
 ): Promise<Contents> {
+  const { host } = dom0
   const out = (deviceOut: string): Contents => ({
     deviceOut,
     files: [],
@@ -132,7 +133,7 @@ async function observeContents(
     const { root } = media.value
     const names = await listBootFiles(host, root)
     if (names === null) return out(`what ${device.label} carries: it cannot be listed`)
-    const budget = makeHashBudget(host)
+    const budget = makeHashBudget(dom0)
     const files: Contents['files'] = []
     for (const name of names)
       files.push({ name: `/${name}`, sha256: (await budget.digest(`${root}/${name}`))?.sha256 ?? null })

@@ -115,7 +115,7 @@ async function observeFiles(
   if (media === null) return { files: [], initramfs: [], freeBytes: null, isGrubDirectory: null }
   try {
     const files: RefreshFile[] = []
-    const budget = makeHashBudget(host)
+    const budget = makeHashBudget(dom0)
     for (const source of await listSources(dom0)) {
       const path = `/boot/${source.name}`
       files.push({

@@ -156,7 +156,7 @@ export async function observeInstalledXen(
   const inBoot = (await listBootFiles(host, '/boot')) ?? []
   const images = inBoot.filter((name) => bootFileRole(name) === 'xen')
   const name = newest ? xenImageName(newest.evr) : images.length === 1 ? (images[0] ?? null) : null
-  const digests = name === null ? null : valueOrNull(await host.digestFile(`/boot/${name}`))
+  const digests = name === null ? null : valueOrNull(await dom0.digest(`/boot/${name}`))
   const files = newest ? valueOrNull(await dom0.rpm.files('xen-hypervisor')) : null
   const fromRpm = newest && name ? rpmDigest(files, newest.evr, `/boot/${name}`) : null
   return {
@@ -193,10 +193,10 @@ async function observeDeviceFiles(
     const { root } = media.value
     const copy = tpmId === null ? null : await observeSealedCopy(host, `${root}/aem`, tpmId, device.label)
     const own = copy === null ? null : { sealed: isSealed(copy), binding: await bind(copy) }
-    const bootFiles = await decideBootFiles(host, root, expected)
+    const bootFiles = await decideBootFiles(dom0, root, expected)
     return {
       bootFiles,
-      otherFiles: bootFiles === 'stale' ? await listOtherFiles(host, root, expected) : [],
+      otherFiles: bootFiles === 'stale' ? await listOtherFiles(dom0, root, expected) : [],
       sealed: own?.sealed ?? inDom0.sealed,
       binding: own === null ? inDom0.binding : own.binding,
       tokenSha256,
@@ -211,18 +211,18 @@ async function observeDeviceFiles(
 const UNSEEN_COPIES: DeviceCopies = { device: null, dom0: { sealed: null, binding: null }, areSame: null }
 
 async function decideBootFiles(
-  host: Host,
+  dom0: Dom0,
   root: string,
   expected: ExpectedBootFiles,
 ): Promise<DeviceStatus['bootFiles']> {
-  const names = await listBootFiles(host, root)
+  const names = await listBootFiles(dom0.host, root)
   if (names === null) return null
   if (!names.some((name) => bootFileRole(name) === 'xen')) return 'absent'
   const { xen, kernels } = expected
   const wanted = root === '/boot' ? xen?.fromRpm : xen?.sha256
   if (!xen || !wanted) return null
   if (!names.includes(xen.name) || kernels.some((kernel) => !names.includes(kernel))) return 'stale'
-  const budget = makeHashBudget(host)
+  const budget = makeHashBudget(dom0)
   const digests = await budget.digest(`${root}/${xen.name}`)
   if (digests === null) return null
   if (digests.sha256 !== wanted) return 'stale'
@@ -231,11 +231,11 @@ async function decideBootFiles(
 
 /** Xen and the kernels; an initramfs belongs to no package, and what a boot measured of it is told by its registers. */
 async function listOtherFiles(
-  host: Host,
+  dom0: Dom0,
   root: string,
   { xen, kernels }: ExpectedBootFiles,
 ): Promise<readonly ComparedFile[]> {
-  const budget = makeHashBudget(host)
+  const budget = makeHashBudget(dom0)
   const digestOf = async (path: string): Promise<string | null> => (await budget.digest(path))?.sha256 ?? null
   const files: ComparedFile[] = []
   if (xen !== null) {

@@ -38,7 +38,7 @@ describe('makeHashBudget', () => {
   ])('hashes no more %s than a look may take, and names the rest', async (_, size, count) => {
     const paths = Array.from({ length: 200 }, (__, at) => `/vmlinuz-${at}`)
     const { host, hashed } = hostOf(Object.fromEntries(paths.map((path) => [path, size])))
-    const budget = makeHashBudget(host)
+    const budget = makeHashBudget(observeDom0(host))
     for (const path of paths) await budget.digest(path)
     expect(hashed).toEqual(paths.slice(0, hashed.length))
     expect(hashed.length).toBeLessThanOrEqual(count)
@@ -52,7 +52,7 @@ describe('makeHashBudget', () => {
       '/b': { sizeBytes: 2 * GIB },
       '/c': { sizeBytes: GIB },
     })
-    const budget = makeHashBudget(host)
+    const budget = makeHashBudget(observeDom0(host))
     const digests = [await budget.digest('/a'), await budget.digest('/b'), await budget.digest('/c')]
     expect(digests.map((one) => one?.sha256 ?? null)).toEqual(['/a', null, '/c'])
     expect(budget.leftOut).toEqual(['/b'])

@@ -4,6 +4,7 @@ import { Failure } from '../../core/failure.ts'
 import { describeNoTarget, describeRefresh } from '../../messages/refresh.ts'
 import { makeFailure } from '../../messages.ts'
 import { observeBootDevice } from '../../observe/boot-device.ts'
+import { observeDom0 } from '../../observe/dom0.ts'
 import type { KnownFile } from '../../observe/known-files.ts'
 import { observeRefresh } from '../../observe/refresh.ts'
 import { observeTarget } from '../../observe/target.ts'
@@ -40,7 +41,7 @@ export const refreshDevice: Step<'refresh-device'> = async ({ dom0, host, ui, se
   }
   // Where it was mounted for this it was unmounted in between, so that this comes from its disk.
   const after = await ui.progress('reading the device again', async () =>
-    observeBootDevice(dom0, device, null),
+    observeBootDevice(observeDom0(host), device, null),
   )
   const state = decideBootDevice({ present: device.present, isOpen: after.isOpen }, after.checks)
   if (state !== 'current') {
