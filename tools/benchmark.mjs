@@ -190,6 +190,31 @@ function reportAbove(name, [own, other], what, wanted) {
   console.log(`${name}: ${own.toFixed(0)} ms, ${what}: ${other.toFixed(0)} ms, above it ${above} ms${figure}`)
 }
 
+/**
+ * The clean rehearsal's programs, step by step: run, and distinct within their step. What a step runs twice it looked at
+ * twice, or it is an act that is done twice (a flush of the TPM, a sync of both copies).
+ */
+function reportPrograms() {
+  const words = ['--verbose', 'rehearse', '--scenario', 'clean-update', '--yes']
+  // One pipe for both streams, so that they come in their order.
+  const { stdout } = spawnSync(
+    '/bin/sh',
+    ['-c', 'exec "$0" "$@" 2>&1', process.execPath, program, ...words],
+    { encoding: 'utf8' },
+  )
+  const steps = [[]]
+  for (const text of stdout.split('\n')) {
+    if (text.startsWith('run: ')) steps.at(-1).push(text)
+    // A step begins behind an empty line.
+    else if (text === '') steps.push([])
+  }
+  const run = steps.flat().length
+  const distinct = steps.reduce((sum, step) => sum + new Set(step).size, 0)
+  console.log(
+    `clean rehearsal: ${run} programs, ${distinct} distinct within their step, ratio ${(run / distinct).toFixed(2)} (wanted: at most 1.15)`,
+  )
+}
+
 /** An initramfs made again and compared, and the same dracut alone, in the root tree of the stage. */
 async function reportInitramfs() {
   if (process.getuid?.() !== 0) {
@@ -298,6 +323,7 @@ try {
     console.log(
       `predict: ${(Number(memory.stderr.trim().split('\n').at(-1)) / 1024).toFixed(0)} MB of memory (wanted: below 120)`,
     )
+  reportPrograms()
   await reportInitramfs()
 } finally {
   rmSync(work, { recursive: true, force: true })

@@ -17,7 +17,7 @@ export async function makeHost(io: Io, options: GlobalOptions): Promise<Host> {
 }
 
 /** --verbose: what is run, as it is run; the secrets that go by standard input are not part of it. */
-function tellPrograms(host: Host, io: Io): Host {
+export function tellPrograms(host: Host, io: Io): Host {
   return {
     ...host,
     async run(call, input) {

@@ -17,7 +17,7 @@ import { type Dom0, observeDom0 } from '../observe/dom0.ts'
 import { observeGate } from '../observe/gate.ts'
 import { observeStatus } from '../observe/status.ts'
 import { line, type Ui } from '../ui/ui.ts'
-import { assertAnswerable, makeUi, printJson, stateDirOf } from './context.ts'
+import { assertAnswerable, makeUi, printJson, stateDirOf, tellPrograms } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
 
 const DEFAULT_SCENARIO = 'clean-update'
@@ -52,7 +52,8 @@ export async function rehearseBuiltIn(io: Io, options: GlobalOptions, name: stri
   let boots = 0
   const store = makeMemoryStore(ui)
   const askGate = (): Promise<boolean> => answerGate(observeDom0(host), store)
-  const host = makeSimulatedHost(machine, askGate)
+  const simulated = makeSimulatedHost(machine, askGate)
+  const host = options.verbose ? tellPrograms(simulated, io) : simulated
   const simulateRestart = async (): Promise<void> => {
     if (boots === 0) scenario.whileOff(machine)
     boots += 1
@@ -64,7 +65,6 @@ export async function rehearseBuiltIn(io: Io, options: GlobalOptions, name: stri
 
 /** `aem-reseal rehearse` in a dom0 with AEM: reads are real, each write is shown and not done. */
 export async function rehearseHere(io: Io, options: GlobalOptions, host: Host): Promise<number> {
-  const _dom0 = observeDom0(host)
   assertAnswerable(io, options, '')
   const ui = makeUi(io, options)
   ui.say([
