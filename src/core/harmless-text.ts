@@ -25,3 +25,17 @@ export function renderJson(value: unknown): string {
   const toEscape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
   return `${JSON.stringify(value, null, 2).replace(/[\u007f-\uffff]/g, toEscape)}\n`
 }
+
+/**
+ * One line of foreign text as text of XML or HTML, in elements and quoted attributes: harmful characters named, the
+ * noncharacters that XML 1.0 forbids replaced, markup escaped.
+ */
+export function escapeMarkup(text: string): string {
+  return sanitizeLine(text)
+    .replace(/[\ufffe\uffff]/g, '?')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&#39;')
+}

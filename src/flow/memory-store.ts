@@ -3,6 +3,7 @@ import type { LedgerLook } from '../core/session/device-ledger.ts'
 import type { HeldNote } from '../core/session/held-note.ts'
 import type { Versions } from '../core/session/versions.ts'
 import { ABSENT, type Seen, seen } from '../host/host.ts'
+import { DEFAULT_STATE_DIR } from '../paths.ts'
 import { line, type Ui } from '../ui/ui.ts'
 import type { SessionStore } from './store.ts'
 
@@ -29,8 +30,9 @@ export function makeMemoryStore(
       kept = null
     },
     async writeReport(name) {
-      ui.say([line(`  would write the report ${name}`, 'dim')])
-      return `(not written: rehearsal) ${name}`
+      const path = `${DEFAULT_STATE_DIR}/reports/${name}`
+      ui.say([line(`  would write ${path}`, 'dim')])
+      return `(not written: rehearsal) ${path}`
     },
     loadHeldNote: async () => note,
     async saveHeldNote(held) {

@@ -4,7 +4,7 @@ import type { Session } from '../core/session/checkpoint.ts'
 import { observeDom0 } from '../observe/dom0.ts'
 import type { Message } from '../ui/message.ts'
 import { renderMessage } from '../ui/render-message.ts'
-import { line } from '../ui/ui.ts'
+import { line, type Ui } from '../ui/ui.ts'
 import type { AnyStep, AnyStepReport, StepContext, Steps } from './step.ts'
 import type { End, Flow, StepId, StepSpec, Target } from './types.ts'
 
@@ -54,13 +54,14 @@ export async function runFlow(
     }
     context.ui.say([line(''), line(spec.title, 'bold')])
     const step: AnyStep = steps[id]
-    const report: AnyStepReport = await step({ ...context, dom0: observeDom0(context.host), session })
+    const { ui, answers } = keepAnswers(context, id)
+    const report: AnyStepReport = await step({ ...context, ui, dom0: observeDom0(context.host), session })
     const isRehearsal = context.simulateRestart !== null
     context.ui.say(renderMessage(isRehearsal ? asRehearsed(report.message) : report.message))
     done.push({ id, outcome: report.outcome, facts: report.facts })
     const findings = { ...(report.session?.findings ?? session.findings), [id]: report.facts }
     session = recordStep(
-      { ...session, ...report.session, findings },
+      { ...session, ...report.session, findings, answers: [...session.answers, ...answers] },
       flow,
       id,
       report.outcome,
@@ -76,6 +77,22 @@ export async function runFlow(
     }
     id = target
   }
+}
+
+/** The user interface of a step, with what was asked in it and who answered: the report says so. */
+function keepAnswers({ ui, host, options }: Omit<StepContext, 'dom0'>, step: StepId) {
+  const answers: Session['answers'] = []
+  const by = options.yes === true ? 'yes-option' : 'person'
+  const asking: Ui = {
+    ...ui,
+    async ask(question) {
+      const answer = await ui.ask(question)
+      const { id, message } = question
+      answers.push({ at: host.now().toISOString(), step, id, question: message, answer, by })
+      return answer
+    },
+  }
+  return { ui: asking, answers }
 }
 
 /** A rehearsal leaves no session: the commands that go on with one are for the real job. */

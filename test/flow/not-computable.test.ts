@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { checkApproved, checkProven } from '../../src/core/decide/forward-device.ts'
 import { decideGate } from '../../src/core/decide/gate.ts'
 import { adviceFor } from '../../src/core/launch/explain-advice.ts'
+import { makeReportPage } from '../../src/core/report/make-page.ts'
 import type { Session } from '../../src/core/session/checkpoint.ts'
 import { approveState, emptyDeviceLedger } from '../../src/core/session/device-ledger.ts'
-import { renderReport } from '../../src/core/session/report.ts'
 import type { Steps } from '../../src/flow/step.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import { describeAcceptance } from '../../src/messages/after-restart.ts'
@@ -49,7 +49,13 @@ describe('a change that cannot be computed', () => {
     expect(outcomesOf(result)).toContain('explain: not-computable')
     expect(kept[0]?.approved).toMatchObject({ proof: 'not-proven' })
     expect(ui.said.join('\n')).toContain('accepted, not proven')
-    expect(renderReport(kept[0]!, '2024-07-17T09:00:00Z', null)).toContain('accepted, not proven')
+    const page = makeReportPage({
+      session: kept[0]!,
+      closedAt: '2024-07-17T09:00:00Z',
+      values: {},
+      chain: null,
+    })
+    expect(page.verdict).toMatchObject({ mark: 'attention', headline: 'Accepted, not proven' })
   })
 
   it('says so in words, and of a proven one nothing', () => {

@@ -9,9 +9,11 @@ const STORY = { make: () => machineOf('clean-update'), restart: 'manual', protec
 
 it('closes a session with a report that links its picture and names it in JSON', async () => {
   const { machine, report, reports } = await liveThrough(STORY, null)
-  expect(reports.map((path) => path.replace(/.*\./, ''))).toEqual(['json', 'md', 'svg'])
-  const [, markdown = '', picture = ''] = reports
+  expect(reports.map((path) => path.replace(/.*\./, ''))).toEqual(['html', 'json', 'md', 'svg'])
+  const [asPage = '', , markdown = '', picture = ''] = reports
   expect(report?.picture).toBe(basename(picture))
+  expect(report?.page).toBe(basename(asPage))
+  expect(textAt(machine, asPage)).toContain('<svg class="chain"')
   expect(textAt(machine, markdown)).toContain(`](${basename(picture)})`)
   expect(textAt(machine, picture)).toMatch(/Xen<[\s\S]*CHANGED<[\s\S]*value of PCR 18<[\s\S]*as predicted/)
 })
@@ -25,9 +27,9 @@ it('says so where the launch log cannot be read at the end', async () => {
     },
   }
   const { machine, report, reports } = await liveThrough(story, null)
-  expect(reports.map((path) => path.replace(/.*\./, ''))).toEqual(['json', 'md'])
+  expect(reports.map((path) => path.replace(/.*\./, ''))).toEqual(['html', 'json', 'md'])
   expect(report?.picture).toBeNull()
-  expect(textAt(machine, reports[1] ?? '')).toContain('the launch log of this boot could not be read')
+  expect(textAt(machine, reports[2] ?? '')).toContain('the launch log of this boot could not be read')
 })
 
 it('predicts PCR 13 as it is, and the explanation of the first boot shows that', async () => {

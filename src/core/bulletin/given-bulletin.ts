@@ -1,10 +1,13 @@
 import type { Bulletin } from './bulletin.ts'
 import type { BulletinSignature } from './signatures.ts'
 
+/** What a bulletin's signatures are worth. */
+export const APPROVALS = ['built-in', 'approved', 'single', 'refused'] as const
+
 /** A bulletin that somebody named: one of the built-in catalogue, or a file. */
 export type GivenBulletin = {
   readonly bulletin: Bulletin
-  readonly approval: 'built-in' | 'approved' | 'single' | 'refused'
+  readonly approval: (typeof APPROVALS)[number]
   /** Name of its file, without directory; null for one of the catalogue. */
   readonly file: string | null
 }

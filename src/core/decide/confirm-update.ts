@@ -3,9 +3,14 @@ import { describeSignatureFault, isUnlistedKey } from '../package/signers.ts'
 import type { Downgrade } from './downgrades.ts'
 import type { Outcomes } from './outcomes.ts'
 
+/** What a measured package brings to a boot. */
+export const COMPONENTS = ['xen', 'kernel', 'microcode', 'initramfs', 'tboot', 'aem'] as const
+/** What rpm says of a signature. */
+export const SIGNATURE_STATES = ['ok', 'no-key', 'bad', 'unsigned'] as const
+
 export type ConfirmedPackage = {
   readonly name: string
-  readonly component: 'xen' | 'kernel' | 'microcode' | 'initramfs' | 'tboot' | 'aem'
+  readonly component: (typeof COMPONENTS)[number]
   readonly evr: string
   /** The boot entry that was asked about loads a file of this very version. */
   readonly isLoaded: boolean
@@ -13,7 +18,7 @@ export type ConfirmedPackage = {
   /** Installed after this boot began, so not yet measured; null where the boot time is unknown. */
   readonly changedSinceBoot: boolean | null
   readonly signer: string | null
-  readonly signature: 'ok' | 'no-key' | 'bad' | 'unsigned' | null
+  readonly signature: (typeof SIGNATURE_STATES)[number] | null
   /** Key id of the signature, hex. */
   readonly keyId?: string | null
   /** Paths whose contents are not the package's; null when rpm -V could not tell. */
@@ -46,7 +51,9 @@ export function isVerifiedPackage(
 }
 
 /** Why a package is not verified, in words to put behind its name; null where it is. */
-export function describePackageFault(item: ConfirmedPackage): string | null {
+export function describePackageFault(
+  item: Pick<ConfirmedPackage, 'signature' | 'signer' | 'keyId' | 'changedFiles'>,
+): string | null {
   if (item.changedFiles === null) return 'has files that could not be checked'
   if (item.changedFiles.length > 0) return `has changed files: ${item.changedFiles.join(', ')}`
   return describeSignatureFault(item)

@@ -1,18 +1,19 @@
-import { sanitizeLine } from '../harmless-text.ts'
+import { escapeMarkup } from '../harmless-text.ts'
 import type { ChainRow, ChainStep } from './chain.ts'
 import type { MeasuredComponent } from './explain-types.ts'
 import { PCR } from './pcr.ts'
 
 /** Sizes in user units, which are pixels; the whole is 960 wide, which a small screen shows. */
-const PAGE = { width: 960, left: 92, top: 84, legend: 62 } as const
+const PAGE = { width: 960, left: 92, top: 84, inlineTop: 44, legend: 42 } as const
 const BOX = { width: 192, height: 86, gap: 24, lineGap: 16, rowGap: 30 } as const
 const COLUMNS = 4
 /** More extends than a launch has are a hostile log's; the rest is counted and not drawn. */
 const MAX_BOXES = 24
-const TEXT_CHARACTERS = 27
+const TEXT_CHARACTERS = 25
 const DIGEST_CHARACTERS = 20
 
-const LABELS: Readonly<Record<MeasuredComponent['role'], string>> = {
+/** What went into a register, in words. */
+export const ROLE_LABELS: Readonly<Record<MeasuredComponent['role'], string>> = {
   mle: 'tboot (MLE)',
   xen: 'Xen',
   kernel: 'dom0 kernel',
@@ -35,13 +36,18 @@ const STATE_WORDS: Readonly<Record<ChainStep['state'], string>> = {
   unknown: 'not compared',
 }
 
-/** Presentation attributes would not yield to a dark desktop; a viewer that knows no media query shows the light one. */
-const STYLE = [
-  '.page{fill:#fff}.box{fill:#eef3f8;stroke:#4a5560;stroke-width:1}.value{fill:#f6f0dd;stroke:#4a5560;stroke-width:1}',
-  '.marked{stroke:#a40000;stroke-width:3.5;stroke-dasharray:9 4}.text{fill:#15191d}.line{stroke:#15191d;stroke-width:1.4}.tip{fill:#15191d}',
-  '.strong{font-weight:bold}.digest{font-family:monospace;font-size:12px}',
-  '@media (prefers-color-scheme:dark){.page{fill:#14181c}.box{fill:#22303d;stroke:#9fb0c0}.value{fill:#3a3522;stroke:#c9bd92}.marked{stroke:#ff9d8f}.text,.tip{fill:#f0f3f5}.line{stroke:#f0f3f5}}',
+/**
+ * Presentation attributes would not yield to a dark desktop; a viewer that knows no media query shows the light one, and
+ * so does paper. The class of the whole keeps the rules to the picture where it stands in a page of others.
+ */
+export const CHAIN_STYLE = [
+  '.chain .page{fill:#fff}.chain .box{fill:#eef3f8;stroke:#4a5560;stroke-width:1}.chain .value{fill:#f6f0dd;stroke:#4a5560;stroke-width:1}',
+  '.chain .marked{stroke:#a40000;stroke-width:3.5;stroke-dasharray:9 4}.chain .text,.chain .tip{fill:#15191d}.chain .line{stroke:#15191d;stroke-width:1.4}',
+  '.chain .strong{font-weight:bold}.chain .digest{font-family:monospace;font-size:12px}',
+  '@media screen and (prefers-color-scheme:dark){.chain .page{fill:#14181c}.chain .box{fill:#22303d;stroke:#9fb0c0}.chain .value{fill:#3a3522;stroke:#c9bd92}.chain .marked{stroke:#ff9d8f}.chain .text,.chain .tip{fill:#f0f3f5}.chain .line{stroke:#f0f3f5}}',
 ].join('')
+
+const TITLE = 'What the measured launch extended into which register'
 
 type Box = {
   readonly kind: 'box' | 'value'
@@ -56,7 +62,37 @@ type Box = {
  * text is made harmless, escaped and shortened; the picture has no scripts, links or outside fonts.
  */
 export function renderChainSvg(rows: readonly ChainRow[]): string {
-  let top: number = PAGE.top
+  const { body, height } = drawChain(rows, PAGE.top)
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" class="chain" viewBox="0 0 ${PAGE.width} ${height}" width="${PAGE.width}" height="${height}" ${LOOK}>`,
+    `<title id="chain-title">${TITLE}</title>`,
+    `<style>${CHAIN_STYLE}</style>`,
+    ...body,
+    '</svg>',
+    '',
+  ].join('\n')
+}
+
+/** The same to stand in an HTML page, without heading and no wider than it is; the page has CHAIN_STYLE among its styles. */
+export function renderInlineChain(rows: readonly ChainRow[]): string {
+  const { body, height } = drawChain(rows, PAGE.inlineTop)
+  const columns = Math.max(MIN_INLINE_COLUMNS, ...rows.map((row) => Math.min(COLUMNS, boxesOf(row).length)))
+  const width = PAGE.left + columns * (BOX.width + BOX.gap)
+  return [
+    `<svg class="chain" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" ${LOOK}>`,
+    `<title id="chain-title">${TITLE}</title>`,
+    ...body,
+    '</svg>',
+  ].join('\n')
+}
+
+/** The legend needs them. */
+const MIN_INLINE_COLUMNS = 3
+
+const LOOK = 'role="img" aria-labelledby="chain-title" font-family="sans-serif" font-size="13"'
+
+function drawChain(rows: readonly ChainRow[], from: number): { body: readonly string[]; height: number } {
+  let top = from
   const body: string[] = []
   for (const row of rows) {
     const boxes = boxesOf(row)
@@ -64,19 +100,18 @@ export function renderChainSvg(rows: readonly ChainRow[]): string {
     top += Math.ceil(boxes.length / COLUMNS) * (BOX.height + BOX.lineGap) - BOX.lineGap + BOX.rowGap
   }
   const height = top + PAGE.legend
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${PAGE.width} ${height}" width="${PAGE.width}" height="${height}" role="img" aria-labelledby="title" font-family="sans-serif" font-size="13">`,
-    '<title id="title">What the measured launch extended into which register</title>',
-    `<style>${STYLE}</style>`,
-    '<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>',
-    `<rect class="page" width="${PAGE.width}" height="${height}"/>`,
-    textAt(16, 34, 'What the measured launch extended into which register', 'strong', 'font-size="17"'),
-    textAt(16, 58, 'From left to right: new value = H(old value | digest), beginning with zeros.'),
-    ...body,
-    ...renderLegend(rows, top + 10),
-    '</svg>',
-    '',
-  ].join('\n')
+  const heading = from === PAGE.top ? [textAt(16, 34, TITLE, 'strong', 'font-size="17"')] : []
+  return {
+    height,
+    body: [
+      '<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>',
+      `<rect class="page" width="${PAGE.width}" height="${height}"/>`,
+      ...heading,
+      textAt(16, from - 26, 'From left to right: new value = H(old value | digest), beginning with zeros.'),
+      ...body,
+      ...renderLegend(rows, top + 10),
+    ],
+  }
 }
 
 function boxesOf(row: ChainRow): Box[] {
@@ -101,7 +136,7 @@ function stepBox({ role, path, digest, state }: ChainStep): Box {
     kind: 'box',
     isMarked: state === 'changed' || state === 'new' || state === 'gone',
     lines: [
-      { text: LABELS[role] },
+      { text: ROLE_LABELS[role] },
       { text: path ?? '' },
       { text: digest === null ? '-' : shortDigest(digest), isDigest: true },
       { text: STATE_WORDS[state] },
@@ -184,7 +219,7 @@ function renderLegend(rows: readonly ChainRow[], y: number): string[] {
 
 function textAt(x: number, y: number, text: string, look = '', more = ''): string {
   const classes = look === '' ? 'text' : `text ${look}`
-  return `<text class="${classes}" x="${x}" y="${y}"${more === '' ? '' : ` ${more}`}>${escapeXml(text)}</text>`
+  return `<text class="${classes}" x="${x}" y="${y}"${more === '' ? '' : ` ${more}`}>${escapeMarkup(text)}</text>`
 }
 
 /** The beginning and the end: both tell files apart. */
@@ -192,14 +227,4 @@ function shorten(text: string, length: number): string {
   const characters = [...text]
   if (characters.length <= length) return text
   return `${characters.slice(0, length - 13).join('')}...${characters.slice(-10).join('')}`
-}
-
-/** XML text: harmful characters named, the noncharacters XML 1.0 forbids replaced, markup escaped. */
-function escapeXml(text: string): string {
-  return sanitizeLine(text)
-    .replace(/[\ufffe\uffff]/g, '?')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
 }

@@ -134,6 +134,20 @@ export const sessionSchema = z.object({
   findings: keptFindingsSchema,
   /** Labels of AEM devices that still carry the old state; null: not looked for yet, or they could not be listed. */
   devicesLeft: z.array(z.string()).nullable(),
+  /** What was asked as it was put, what was answered, and whether a person or --yes did. */
+  answers: z
+    .array(
+      z.object({
+        at: z.iso.datetime(),
+        step: z.string(),
+        /** Stable id of the question. */
+        id: z.string(),
+        question: z.string(),
+        answer: z.string(),
+        by: z.enum(['person', 'yes-option']),
+      }),
+    )
+    .default([]),
   history: z.array(
     z.object({ at: z.iso.datetime(), flow: z.string(), step: z.string(), outcome: z.string() }),
   ),
@@ -183,6 +197,7 @@ export function startSession(begin: {
     step: 'detect-aem',
     bootId: begin.bootId,
     ...NOTHING_BEGUN,
+    answers: [],
     history: [],
   }
 }

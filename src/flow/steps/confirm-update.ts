@@ -83,6 +83,11 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
     outcome,
     facts: {
       bulletin: chosen,
+      given: options.bulletin && {
+        id: options.bulletin.bulletin.id,
+        approval: options.bulletin.approval,
+        file: options.bulletin.file,
+      },
       answers: answered.map((state) => state.id),
       packages,
       xen: { running: status.machine.xen, installed: status.installedXen },

@@ -1,33 +1,41 @@
 import type { DeviceLeft } from '../../core/decide/device-work.ts'
 import { renderJson } from '../../core/harmless-text.ts'
 import { renderChainSvg } from '../../core/launch/chain-svg.ts'
+import { renderHtml } from '../../core/report/html.ts'
+import { makeReportPage, REPORT_LEFT_OUT } from '../../core/report/make-page.ts'
+import { renderMarkdown } from '../../core/report/markdown.ts'
 import { forwardRecordOf } from '../../core/seal/forward-record.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
-import { REPORT_LEFT_OUT, renderReport } from '../../core/session/report.ts'
 import { workLines } from '../../messages/devices.ts'
 import { observeChain } from '../../observe/chain.ts'
 import type { Message } from '../../ui/message.ts'
 import { removeLeftovers } from '../seal/restore.ts'
 import type { Step } from '../step.ts'
 
-/** Writes the report as Markdown and JSON, with a picture of what was measured, and closes the session. */
+/** Writes the report as Markdown, HTML and JSON, with a picture of what was measured, and closes the session. */
 export const finish: Step<'finish'> = async ({ store, session, dom0, host }) => {
   const at = host.now().toISOString()
   const name = `${at.slice(0, 19).replaceAll(':', '-')}-${session.id.slice(0, 8)}`
   const chain = await observeChain(dom0, session)
-  const picture = chain === null ? null : `${name}.svg`
+  const { pcrs } = await dom0.tpm()
+  const values = session.baseline === null ? {} : (pcrs[session.baseline.bank] ?? {})
+  const said = makeReportPage({ session, closedAt: at, values, chain })
+  const [picture, page] = [chain === null ? null : `${name}.svg`, `${name}.html`]
   const json = renderJson({
     closedAt: at,
     picture,
+    page,
     leftOut: REPORT_LEFT_OUT,
     ...session,
     launchLog: undefined,
   })
-  // The picture first: a report never names one that is not there.
+  // Picture and page first: a report never names one that is not there.
   const drawn =
     picture === null || chain === null ? null : await store.writeReport(picture, renderChainSvg(chain))
-  const report = await store.writeReport(`${name}.md`, renderReport(session, at, picture))
-  const reports = [report, await store.writeReport(`${name}.json`, json), ...(drawn === null ? [] : [drawn])]
+  const asPage = await store.writeReport(page, renderHtml(said, chain))
+  const report = await store.writeReport(`${name}.md`, renderMarkdown(said, picture))
+  const asJson = await store.writeReport(`${name}.json`, json)
+  const reports = [report, asJson, asPage, ...(drawn === null ? [] : [drawn])]
   await removeLeftovers(host, forwardRecordOf(session))
   await store.close()
   const { devicesLeft } = session
@@ -36,7 +44,7 @@ export const finish: Step<'finish'> = async ({ store, session, dom0, host }) => 
   const outcome = !isVerified || devicesLeft === null ? 'not-verified' : hasLeft ? 'devices-left' : 'finished'
   return {
     outcome,
-    facts: { reports, picture: drawn, devicesLeft },
+    facts: { reports, picture: drawn, page: asPage, devicesLeft },
     message:
       outcome === 'not-verified' ? describeUnverified(report, isVerified) : describeFinished(report, session),
   }

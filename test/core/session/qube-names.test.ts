@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { command } from '../../../src/commands.ts'
-import { renderReport } from '../../../src/core/session/report.ts'
+import { renderHtml } from '../../../src/core/report/html.ts'
+import { makeReportPage } from '../../../src/core/report/make-page.ts'
+import { renderMarkdown } from '../../../src/core/report/markdown.ts'
 import { planRestart } from '../../../src/flow/steps/plan-restart.ts'
 import { makeRecorder } from '../../../src/host/recorder.ts'
 import { aSession, RUN_OPTIONS } from '../../support/built-in.ts'
@@ -25,7 +27,9 @@ it('the step that names running qubes to the user keeps their number alone', asy
   const { facts } = await planRestart(context)
   expect(ui.said.join(' ')).toContain('my-bank')
   expect(facts).toMatchObject({ runningQubes: 2 })
-  const report = renderReport({ ...session, findings: { 'plan-restart': facts } }, session.since, null)
+  const closing = { ...session, findings: { 'plan-restart': facts } }
+  const page = makeReportPage({ session: closing, closedAt: session.since, values: {}, chain: null })
+  const report = renderMarkdown(page, null) + renderHtml(page, null)
   for (const name of QUBES) expect(report + JSON.stringify(facts)).not.toContain(name)
   expect(report).toContain('Left out: secrets and passwords; names of qubes.')
 })
