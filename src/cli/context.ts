@@ -1,7 +1,7 @@
 import { renderJson, sanitizeLine } from '../core/harmless-text.ts'
 import type { Host } from '../host/host.ts'
-import { makeFailure } from '../messages.ts'
 import { DEFAULT_STATE_DIR } from '../paths.ts'
+import { makeFailure } from '../tables/failures.ts'
 import { makeQuietUi, makeTerminalUi } from '../ui/terminal.ts'
 import type { Look, Question, Ui } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'

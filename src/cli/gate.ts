@@ -13,11 +13,11 @@ import {
   explainGate,
   gateLine,
 } from '../messages/hold.ts'
-import { makeFailure } from '../messages.ts'
 import { observeDom0 } from '../observe/dom0.ts'
 import { type GateAnswer, observeGate } from '../observe/gate.ts'
 import { isHeld, observeHold } from '../observe/hold.ts'
 import { HOLD_DROP_IN } from '../paths.ts'
+import { makeFailure } from '../tables/failures.ts'
 import type { Message } from '../ui/message.ts'
 import { renderMessage } from '../ui/render-message.ts'
 import { assertAnswerable, makeUi, printJson, stateDirOf } from './context.ts'

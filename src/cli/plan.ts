@@ -1,6 +1,6 @@
 import { FLOWS } from '../../flows/index.ts'
 import { describeFlow, mermaidOfFlow } from '../flow/describe.ts'
-import { makeFailure } from '../messages.ts'
+import { makeFailure } from '../tables/failures.ts'
 import { line } from '../ui/ui.ts'
 import { makeUi, printJson } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'

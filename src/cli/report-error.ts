@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander'
 import { EXIT, Failure } from '../core/failure.ts'
 import { renderJson } from '../core/harmless-text.ts'
-import { makeFailure } from '../messages.ts'
+import { makeFailure } from '../tables/failures.ts'
 import { renderFailure } from '../ui/render-message.ts'
 import { sanitizeText, toAscii } from '../ui/sanitize.ts'
 import { Interrupted } from '../ui/ui.ts'

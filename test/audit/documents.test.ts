@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import type { Io } from '../../src/cli/io.ts'
 import { EXIT } from '../../src/core/failure.ts'
-import { FAILURES } from '../../src/messages.ts'
+import { FAILURES } from '../../src/tables/failures.ts'
 
 // The build defines it (tools/build.mjs); here main.ts runs from its source.
 Object.assign(globalThis, { AEM_RESEAL_VERSION: '0.0.0' })

@@ -9,13 +9,11 @@ function layerOf(path: string): string {
   const [top, folder, ...rest] = path.split('/')
   if (top === 'flows') return 'flows'
   if (rest.length > 0) return folder ?? ''
-  // The table of failures shares its name with the folder of messages.
-  if (folder === 'messages.ts') return 'failures'
   return folder?.replace(/\.ts$/, '') ?? ''
 }
 
 /** The audit tables and what renders them. */
-const TABLES = ['commands', 'paths', 'failures']
+const TABLES = ['commands', 'paths', 'tables']
 
 /**
  * What each layer may use, types included: bin -> main -> cli -> flow -> messages -> observe -> host -> core. A layer that is
@@ -23,14 +21,14 @@ const TABLES = ['commands', 'paths', 'failures']
  */
 const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   bin: ['main', 'cli', 'core', 'host'],
-  main: ['cli', 'core', 'failures', 'ui', 'host'],
+  main: ['cli', 'core', 'tables', 'ui', 'host'],
   cli: ['cli', 'flow', 'flows', 'messages', 'observe', 'core', 'host', 'ui', 'render-commands', ...TABLES],
   flow: ['flow', 'messages', 'observe', 'core', 'host', 'ui', ...TABLES],
   flows: ['flows', 'flow'],
   observe: ['observe', 'core', 'host', ...TABLES],
   host: ['host', 'core', 'ui', ...TABLES],
   messages: ['messages', 'observe', 'core', 'ui', ...TABLES],
-  failures: ['core'],
+  tables: ['core'],
   'render-commands': ['commands', 'paths'],
   commands: ['core'],
   paths: [],

@@ -2,7 +2,7 @@
  * The audit table of what the program says when it refuses or fails: what happened, why, what to do next. What
  * the steps of a flow say stands in src/messages/, in the same form.
  */
-import { EXIT, type ExitCode, Failure, type FailureText } from './core/failure.ts'
+import { EXIT, type ExitCode, Failure, type FailureText } from '../core/failure.ts'
 
 type Params = Readonly<Record<string, string>>
 type Row = { readonly exit?: ExitCode; text(params: Params): Omit<FailureText, 'code'> }
