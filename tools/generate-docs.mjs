@@ -7,6 +7,7 @@ import { loadProgram } from './load-program.mjs'
 import { renderRootTable } from './render-install.mjs'
 import {
   fillIn,
+  renderErrorCodes,
   renderExitTable,
   renderGateCommands,
   renderManualCommands,
@@ -24,6 +25,7 @@ export { describeFlow, mermaidOfFlow } from './src/flow/describe.ts'
 export { FLOWS } from './flows/index.ts'
 export { DEFAULT_VERB, GLOBAL_OPTIONS, VERBS } from './src/cli/verbs.ts'
 export { EXIT, EXIT_MEANINGS } from './src/core/failure.ts'
+export { FAILURES } from './src/tables/failures.ts'
 export { SCENARIOS } from './src/host/simulated/scenarios.ts'
 export { OUTPUT_SCHEMAS, OUTPUT_TITLES } from './src/cli/schemas.ts'
 export { commandsSchema as recordedCommandsSchema, machineSchema } from './src/host/recorded-format.ts'
@@ -49,7 +51,12 @@ export async function generateDocuments() {
 const FILLED = {
   '../README.md': { 'exit codes': renderExitTable },
   'install.md': { 'changes as root': renderRootTable },
-  'contract.md': { commands: renderVerbTable, 'exit codes': renderExitTable, scenarios: renderScenarioExits },
+  'contract.md': {
+    commands: renderVerbTable,
+    'exit codes': renderExitTable,
+    scenarios: renderScenarioExits,
+    'error codes': renderErrorCodes,
+  },
   'aem-reseal.1.md': {
     commands: renderManualCommands,
     options: renderManualOptions,

@@ -206,6 +206,11 @@ describe('house rules', () => {
     expect(found.map(({ path }) => path)).toEqual(['src/bin.ts'])
   })
 
+  it('makes every failure from a row of a table (src/tables/failures.ts, src/core/failures.ts), so that the contract names it', () => {
+    const found = sources.filter(({ text }) => /\bnew Failure\b/.test(stripCommentsAndStrings(text)))
+    expect(found.map(({ path }) => path)).toEqual(['src/core/failure.ts'])
+  })
+
   it('asks no environment variable whether it is under test', () => {
     const found = sources.filter(({ text }) => /NODE_ENV|VITEST/.test(text))
     expect(found.map(({ path }) => path)).toEqual([])
