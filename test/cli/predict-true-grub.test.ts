@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { predictSchema } from '../../src/cli/schemas.ts'
+import { predictSchema } from '../../src/contract/schemas.ts'
 import { type BootedFacts, bootedDom0, grubConfigOfDom0 } from '../support/grub/booted-dom0.ts'
 import { writeGrubEnvironment } from '../support/grub/qubes-grub-writer.ts'
 import { SNIPPETS, type Snippet } from '../support/grub/snippets.ts'

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { predictSchema } from '../../src/cli/schemas.ts'
+import { predictSchema } from '../../src/contract/schemas.ts'
 import {
   ALGORITHMS,
   digestOf,

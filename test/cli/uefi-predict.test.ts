@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { predictSchema } from '../../src/cli/schemas.ts'
+import { predictSchema } from '../../src/contract/schemas.ts'
 import { makeRecordedHost } from '../../src/host/recorded.ts'
 import { observeBootDevice } from '../../src/observe/boot-device.ts'
 import { findBootedDevice, observeDevices } from '../../src/observe/devices.ts'
