@@ -1,4 +1,5 @@
 import { basename, dirname, resolve } from 'node:path'
+import type { Answer } from '../contract/schemas.ts'
 import { findBulletin, parseBulletinId } from '../core/bulletin/catalogue.ts'
 import { CATALOGUE } from '../core/bulletin/catalogue-data.ts'
 import type { FoundBulletin } from '../core/bulletin/given-bulletin.ts'
@@ -86,7 +87,7 @@ export async function runBulletinShow(
   keys: readonly string[],
 ): Promise<number> {
   const ui = makeUi(io, options)
-  const answers: unknown[] = []
+  const answers: Answer<'bulletin-show'>[number][] = []
   const say = (lines: readonly Line[]) => (options.json ? undefined : ui.say([...lines, line('')]))
   let exit: number = EXIT.done
   const finder = makeFinder(options, given, keys)
@@ -114,7 +115,7 @@ export async function runBulletinShow(
   } finally {
     await finder.close()
   }
-  if (options.json) printJson(io, answers)
+  if (options.json) printJson(io, 'bulletin-show', answers)
   return exit
 }
 
@@ -124,7 +125,7 @@ export async function runBulletinList(io: Io, options: GlobalOptions, host: Host
   const ui = makeUi(io, options)
   const list = await ui.progress('looking up packages', () => observeBulletins(dom0, CATALOGUE))
   if (list === null) throw makeFailure('release-unknown')
-  if (options.json) printJson(io, list)
+  if (options.json) printJson(io, 'bulletin-list', list)
   else ui.say(listLines(list))
   return EXIT.done
 }
@@ -146,7 +147,7 @@ export async function runBulletinCheck(
   if (options.json) {
     const { list, check, exposure, lowered } = answer
     const signatures = found?.signatures ?? []
-    printJson(io, {
+    printJson(io, 'bulletin-list', {
       ...list,
       verdict: check.verdict,
       signatures,

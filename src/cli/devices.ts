@@ -34,7 +34,7 @@ export async function runDevices(io: Io, options: GlobalOptions, host: Host): Pr
   const devices = toDeviceAnswers(facts, look)
   const prepared = await observePreparedness(dom0, session)
   if (options.json)
-    printJson(io, {
+    printJson(io, 'devices', {
       devices,
       deviceList: toDeviceListAnswer(look),
       ...(prepared === null ? {} : { prepared }),

@@ -121,7 +121,14 @@ function print(
     const { mayRun } = decision
     const reason = decision.mayRun ? decision.rule : decision.reason
     const pcrs = decision.mayRun ? [] : decision.pcrs
-    printJson(io, { mayRun, reason, pcrs, why: explainGate(decision), detail, askedBySystemd: isAsked })
+    printJson(io, 'gate', {
+      mayRun,
+      reason,
+      pcrs,
+      why: explainGate(decision),
+      detail,
+      askedBySystemd: isAsked,
+    })
     return
   }
   io.stdout(`${sanitizeLine(gateLine(decision, detail, isAsked))}\n`)
@@ -136,7 +143,7 @@ export async function runDropIn(io: Io, options: GlobalOptions, host: Host, act:
   const say = (message: Message, isGood: boolean): number => {
     if (options.json) {
       const { isInstalled, file, program, unit } = facts
-      printJson(io, {
+      printJson(io, 'gate-drop-in', {
         act,
         done: isGood,
         dropIn: HOLD_DROP_IN,

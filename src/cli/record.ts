@@ -50,7 +50,7 @@ export async function runRecord(io: Io, options: GlobalOptions, host: Host, out:
     },
   )
   const summary = await work.finally(() => recorder.close())
-  if (options.json) printJson(io, summary)
+  if (options.json) printJson(io, 'record', summary)
   else {
     ui.say([
       line(`recorded in ${out}: ${summary.files} files, ${summary.commands} answers`, 'good'),

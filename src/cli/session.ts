@@ -169,7 +169,7 @@ async function runLocked(
     if ((await store.load())?.updatedAt !== known?.updatedAt)
       throw makeFailure('session-locked', { path: stateDirOf(options) })
     const result = await work(ui)
-    if (options.json) printJson(io, result)
+    if (options.json) printJson(io, 'run', result)
     return result.exit
   } finally {
     await lock.release()
@@ -189,7 +189,8 @@ export async function runCancel(io: Io, options: GlobalOptions, host: Host): Pro
     const restored = await restoreSession(dom0, session)
     await store.close()
     const forwardSeal = restored?.device ?? null
-    if (options.json) printJson(io, { cancelled: session.id, restartCancelled: isScheduled, forwardSeal })
+    if (options.json)
+      printJson(io, 'cancel', { cancelled: session.id, restartCancelled: isScheduled, forwardSeal })
     else {
       makeUi(io, options).say([
         line(
