@@ -3,7 +3,7 @@ import { type Given, makeProgram, textOf } from './cli/program.ts'
 import { reportError } from './cli/report-error.ts'
 import { EXIT } from './core/failure.ts'
 import type { Host } from './host/host.ts'
-import { makeFailure } from './messages.ts'
+import { makeFailure } from './tables/failures.ts'
 
 export type Running = { host: Host | null }
 

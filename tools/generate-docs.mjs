@@ -7,6 +7,7 @@ import { loadProgram } from './load-program.mjs'
 import { renderRootTable } from './render-install.mjs'
 import {
   fillIn,
+  renderErrorCodes,
   renderExitTable,
   renderGateCommands,
   renderManualCommands,
@@ -24,8 +25,9 @@ export { describeFlow, mermaidOfFlow } from './src/flow/describe.ts'
 export { FLOWS } from './flows/index.ts'
 export { DEFAULT_VERB, GLOBAL_OPTIONS, VERBS } from './src/cli/verbs.ts'
 export { EXIT, EXIT_MEANINGS } from './src/core/failure.ts'
+export { FAILURES } from './src/tables/failures.ts'
 export { SCENARIOS } from './src/host/simulated/scenarios.ts'
-export { OUTPUT_SCHEMAS, OUTPUT_TITLES } from './src/cli/schemas.ts'
+export { OUTPUT_TITLES, PUBLISHED_SCHEMAS } from './src/contract/schemas.ts'
 export { commandsSchema as recordedCommandsSchema, machineSchema } from './src/host/recorded-format.ts'
 export { sessionSchema } from './src/core/session/checkpoint.ts'
 export { z } from 'zod'
@@ -49,7 +51,12 @@ export async function generateDocuments() {
 const FILLED = {
   '../README.md': { 'exit codes': renderExitTable },
   'install.md': { 'changes as root': renderRootTable },
-  'contract.md': { commands: renderVerbTable, 'exit codes': renderExitTable, scenarios: renderScenarioExits },
+  'contract.md': {
+    commands: renderVerbTable,
+    'exit codes': renderExitTable,
+    scenarios: renderScenarioExits,
+    'error codes': renderErrorCodes,
+  },
   'aem-reseal.1.md': {
     commands: renderManualCommands,
     options: renderManualOptions,
@@ -95,12 +102,13 @@ function renderFlows({ describeFlow, mermaidOfFlow, FLOWS }) {
 }
 
 function renderSchemas(program) {
-  const { OUTPUT_SCHEMAS, OUTPUT_TITLES, machineSchema, recordedCommandsSchema, sessionSchema, z } = program
+  const { OUTPUT_TITLES, PUBLISHED_SCHEMAS, machineSchema, recordedCommandsSchema, sessionSchema, z } =
+    program
   const render = (schema, description, io) => {
     const json = { description, ...z.toJSONSchema(schema, { io, target: 'draft-2020-12' }) }
     return `${JSON.stringify(json, null, 2)}\n`
   }
-  const outputs = Object.entries(OUTPUT_SCHEMAS).map(([name, schema]) => [
+  const outputs = Object.entries(PUBLISHED_SCHEMAS).map(([name, schema]) => [
     `schema/${name}.json`,
     render(schema, OUTPUT_TITLES[name], 'output'),
   ])

@@ -52,6 +52,14 @@ export function renderScenarioExits({ SCENARIOS }) {
   return wrap(`Scenarios of \`rehearse\`: ${ends}.`, WIDTH, '')
 }
 
+/** The contract's list of error codes. */
+export function renderErrorCodes({ FAILURES }) {
+  const codes = Object.keys(FAILURES)
+    .sort()
+    .map((code) => `\`${code}\``)
+  return wrap(`Error codes: ${codes.join(', ')}.`, WIDTH, '')
+}
+
 /** The contract's table of exit codes. */
 export function renderExitTable({ EXIT, EXIT_MEANINGS }) {
   const rows = Object.entries(EXIT).map(([name, code]) => `| ${code} | ${EXIT_MEANINGS[name]} |`)

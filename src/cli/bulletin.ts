@@ -1,4 +1,5 @@
 import { basename, dirname, resolve } from 'node:path'
+import type { Answer } from '../contract/schemas.ts'
 import { findBulletin, parseBulletinId } from '../core/bulletin/catalogue.ts'
 import { CATALOGUE } from '../core/bulletin/catalogue-data.ts'
 import type { FoundBulletin } from '../core/bulletin/given-bulletin.ts'
@@ -8,13 +9,13 @@ import type { Host } from '../host/host.ts'
 import { bulletinLines, checkLines, givenLines, listLines } from '../messages/bulletins.ts'
 import { exposureLines } from '../messages/exposure.ts'
 import { unlistedKeyLines } from '../messages/unlisted-keys.ts'
-import { makeFailure } from '../messages.ts'
 import { keyDirectoriesOf, observeBulletinFile } from '../observe/bulletin-file.ts'
 import { observeBulletins } from '../observe/bulletins.ts'
 import { checkBulletins } from '../observe/check-bulletins.ts'
 import { observeDom0 } from '../observe/dom0.ts'
 import { makeSignatureChecker } from '../observe/signature-checker.ts'
 import { observeUnlistedKeys } from '../observe/unlisted-keys.ts'
+import { makeFailure } from '../tables/failures.ts'
 import { renderFailure } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
 import { makeFileHost, makeUi, printJson } from './context.ts'
@@ -86,7 +87,7 @@ export async function runBulletinShow(
   keys: readonly string[],
 ): Promise<number> {
   const ui = makeUi(io, options)
-  const answers: unknown[] = []
+  const answers: Answer<'bulletin-show'>[number][] = []
   const say = (lines: readonly Line[]) => (options.json ? undefined : ui.say([...lines, line('')]))
   let exit: number = EXIT.done
   const finder = makeFinder(options, given, keys)
@@ -114,7 +115,7 @@ export async function runBulletinShow(
   } finally {
     await finder.close()
   }
-  if (options.json) printJson(io, answers)
+  if (options.json) printJson(io, 'bulletin-show', answers)
   return exit
 }
 
@@ -124,7 +125,7 @@ export async function runBulletinList(io: Io, options: GlobalOptions, host: Host
   const ui = makeUi(io, options)
   const list = await ui.progress('looking up packages', () => observeBulletins(dom0, CATALOGUE))
   if (list === null) throw makeFailure('release-unknown')
-  if (options.json) printJson(io, list)
+  if (options.json) printJson(io, 'bulletin-list', list)
   else ui.say(listLines(list))
   return EXIT.done
 }
@@ -146,7 +147,7 @@ export async function runBulletinCheck(
   if (options.json) {
     const { list, check, exposure, lowered } = answer
     const signatures = found?.signatures ?? []
-    printJson(io, {
+    printJson(io, 'bulletin-list', {
       ...list,
       verdict: check.verdict,
       signatures,

@@ -6,7 +6,7 @@ import type { GlobalOptions, Io } from './io.ts'
 /** `aem-reseal commands`: every program that may ever run. */
 export function runCommands(io: Io, options: GlobalOptions): number {
   const rows = listCommandRows()
-  if (options.json) printJson(io, rows)
+  if (options.json) printJson(io, 'commands', rows)
   else {
     makeUi(io, options).say(
       rows.flatMap((row) => [

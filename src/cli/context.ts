@@ -1,7 +1,8 @@
+import type { Answer, OutputName } from '../contract/schemas.ts'
 import { renderJson, sanitizeLine } from '../core/harmless-text.ts'
 import type { Host } from '../host/host.ts'
-import { makeFailure } from '../messages.ts'
 import { DEFAULT_STATE_DIR } from '../paths.ts'
+import { makeFailure } from '../tables/failures.ts'
 import { makeQuietUi, makeTerminalUi } from '../ui/terminal.ts'
 import type { Look, Question, Ui } from '../ui/ui.ts'
 import type { GlobalOptions, Io } from './io.ts'
@@ -80,7 +81,8 @@ export function assertAnswerable(io: Io, options: GlobalOptions, missing: string
   })
 }
 
-export function printJson(io: Io, value: unknown): void {
+/** Prints an answer of the contract. @param _name of its schema, which the compiler holds the value to */
+export function printJson<N extends OutputName>(io: Io, _name: N, value: Answer<N>): void {
   io.stdout(renderJson(value))
 }
 

@@ -1,6 +1,6 @@
 import { isSuffix } from '../commands.ts'
 import { parseAemLabel } from '../core/aem/devices.ts'
-import { makeFailure } from '../messages.ts'
+import { makeFailure } from '../tables/failures.ts'
 
 /** The suffix: both `.stick` and `aem.stick` name the device labelled aem.stick. @throws Failure (exit 2) */
 export function toSuffix(device: string): string {

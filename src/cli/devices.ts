@@ -8,10 +8,10 @@ import { makeDirectoryStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
 import { describeLedger } from '../messages/devices.ts'
 import { summarizePreparedness } from '../messages/prepared.ts'
-import { makeFailure } from '../messages.ts'
 import { observeDom0 } from '../observe/dom0.ts'
 import { observePreparedness } from '../observe/prepared.ts'
 import { observeStatus } from '../observe/status.ts'
+import { makeFailure } from '../tables/failures.ts'
 import { wrap } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
 import { assertAnswerable, makeUi, printJson, stateDirOf } from './context.ts'
@@ -34,7 +34,7 @@ export async function runDevices(io: Io, options: GlobalOptions, host: Host): Pr
   const devices = toDeviceAnswers(facts, look)
   const prepared = await observePreparedness(dom0, session)
   if (options.json)
-    printJson(io, {
+    printJson(io, 'devices', {
       devices,
       deviceList: toDeviceListAnswer(look),
       ...(prepared === null ? {} : { prepared }),

@@ -1,3 +1,4 @@
+import type { Answer } from '../contract/schemas.ts'
 import { EXIT } from '../core/failure.ts'
 import { type Session, startSession } from '../core/session/checkpoint.ts'
 import { makeReproduce } from '../flow/reproduce-again.ts'
@@ -33,7 +34,7 @@ export async function runExplain(io: Io, options: GlobalOptions, host: Host): Pr
     )
   })
   const { since } = explanation
-  if (options.json) printJson(io, toExplainAnswer(explanation))
+  if (options.json) printJson(io, 'explain', toExplainAnswer(explanation))
   else if (since !== null) ui.say(renderMessage(describeSinceApproved(explanation, since)))
   else ui.say(renderMessage(describeOpen(explanation, open)))
   const exits = {
@@ -54,7 +55,7 @@ function toExplainAnswer({
   reproductions,
   accepted,
   ...answer
-}: Explanation & { since: string | null }) {
+}: Explanation & { since: string | null }): Answer<'explain'> {
   return {
     ...answer,
     ...(prepared === null ? {} : { prepared }),

@@ -13,11 +13,11 @@ import {
   explainGate,
   gateLine,
 } from '../messages/hold.ts'
-import { makeFailure } from '../messages.ts'
 import { observeDom0 } from '../observe/dom0.ts'
 import { type GateAnswer, observeGate } from '../observe/gate.ts'
 import { isHeld, observeHold } from '../observe/hold.ts'
 import { HOLD_DROP_IN } from '../paths.ts'
+import { makeFailure } from '../tables/failures.ts'
 import type { Message } from '../ui/message.ts'
 import { renderMessage } from '../ui/render-message.ts'
 import { assertAnswerable, makeUi, printJson, stateDirOf } from './context.ts'
@@ -121,7 +121,14 @@ function print(
     const { mayRun } = decision
     const reason = decision.mayRun ? decision.rule : decision.reason
     const pcrs = decision.mayRun ? [] : decision.pcrs
-    printJson(io, { mayRun, reason, pcrs, why: explainGate(decision), detail, askedBySystemd: isAsked })
+    printJson(io, 'gate', {
+      mayRun,
+      reason,
+      pcrs,
+      why: explainGate(decision),
+      detail,
+      askedBySystemd: isAsked,
+    })
     return
   }
   io.stdout(`${sanitizeLine(gateLine(decision, detail, isAsked))}\n`)
@@ -136,7 +143,7 @@ export async function runDropIn(io: Io, options: GlobalOptions, host: Host, act:
   const say = (message: Message, isGood: boolean): number => {
     if (options.json) {
       const { isInstalled, file, program, unit } = facts
-      printJson(io, {
+      printJson(io, 'gate-drop-in', {
         act,
         done: isGood,
         dropIn: HOLD_DROP_IN,

@@ -1,6 +1,6 @@
 import { FLOWS } from '../../flows/index.ts'
 import { describeFlow, mermaidOfFlow } from '../flow/describe.ts'
-import { makeFailure } from '../messages.ts'
+import { makeFailure } from '../tables/failures.ts'
 import { line } from '../ui/ui.ts'
 import { makeUi, printJson } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
@@ -14,7 +14,7 @@ export function runPlan(io: Io, options: GlobalOptions, name: string | null, mer
       reason: `there is no flow ${name}; flows: ${FLOWS.map((flow) => flow.id).join(', ')}`,
     })
   }
-  if (options.json) printJson(io, flows)
+  if (options.json) printJson(io, 'plan', flows)
   else if (mermaid) io.stdout(flows.map(mermaidOfFlow).join('\n'))
   else
     makeUi(io, options).say(

@@ -17,7 +17,7 @@ export async function runPredict(io: Io, options: GlobalOptions, host: Host): Pr
   const { prediction, outcome, unvouched } = await ui.progress('hashing what the next boot measures', () =>
     observePrediction(dom0, selected ?? [PCR.drtm, PCR.launched, PCR.modules]),
   )
-  if (options.json) printJson(io, { ...prediction, unvouched })
+  if (options.json) printJson(io, 'predict', { ...prediction, unvouched })
   else ui.say(renderMessage(describeLook(describePrediction(outcome, prediction, unvouched), outcome)))
   return outcome === 'complete' ? EXIT.done : EXIT.attention
 }

@@ -1,5 +1,5 @@
 import { Command, type CommanderError } from 'commander'
-import { makeFailure } from '../messages.ts'
+import { makeFailure } from '../tables/failures.ts'
 import { renderProgramHelp, renderVerbHelp } from './help.ts'
 import type { GlobalOptions } from './io.ts'
 import type { Option, Verb } from './verb.ts'

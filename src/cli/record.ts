@@ -1,7 +1,6 @@
 import { CATALOGUE } from '../core/bulletin/catalogue-data.ts'
 import { makeDirectoryStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
-import { makeFailure } from '../messages.ts'
 import { observeBaseline } from '../observe/baseline.ts'
 import { observeBulletins } from '../observe/bulletins.ts'
 import { observeConfirmedPackages } from '../observe/confirmed-packages.ts'
@@ -9,6 +8,7 @@ import { observeDom0 } from '../observe/dom0.ts'
 import { observeLogOf, observeProtection } from '../observe/protection-state.ts'
 import { observeStatus } from '../observe/status.ts'
 import { observeVerification } from '../observe/verify.ts'
+import { makeFailure } from '../tables/failures.ts'
 import { line } from '../ui/ui.ts'
 import { makeUi, printJson, stateDirOf } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
@@ -50,7 +50,7 @@ export async function runRecord(io: Io, options: GlobalOptions, host: Host, out:
     },
   )
   const summary = await work.finally(() => recorder.close())
-  if (options.json) printJson(io, summary)
+  if (options.json) printJson(io, 'record', summary)
   else {
     ui.say([
       line(`recorded in ${out}: ${summary.files} files, ${summary.commands} answers`, 'good'),

@@ -12,10 +12,10 @@ import { makeSimulatedHost } from '../host/simulated/host.ts'
 import { bootMachine, isSealAsked, startSeal } from '../host/simulated/power.ts'
 import { SCENARIOS, type Scenario } from '../host/simulated/scenarios.ts'
 import { explainGate } from '../messages/hold.ts'
-import { makeFailure } from '../messages.ts'
 import { type Dom0, observeDom0 } from '../observe/dom0.ts'
 import { observeGate } from '../observe/gate.ts'
 import { observeStatus } from '../observe/status.ts'
+import { makeFailure } from '../tables/failures.ts'
 import { line, type Ui } from '../ui/ui.ts'
 import { assertAnswerable, makeUi, printJson, stateDirOf, tellPrograms } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
@@ -24,7 +24,7 @@ const DEFAULT_SCENARIO = 'clean-update'
 
 export function listScenarios(io: Io, options: GlobalOptions): number {
   const rows = SCENARIOS.map(({ name, tells }) => ({ name, tells }))
-  if (options.json) printJson(io, rows)
+  if (options.json) printJson(io, 'scenarios', rows)
   else makeUi(io, options).say(rows.map((row) => line(`${row.name.padEnd(16)}${row.tells}`)))
   return 0
 }
@@ -120,7 +120,7 @@ async function runRehearsal(
     session,
     simulateRestart,
   })
-  if (options.json) printJson(io, result)
+  if (options.json) printJson(io, 'run', result)
   // In one paragraph with the last step, whose next step stays in sight.
   else ui.say([line('  It was a rehearsal: no session is open, and nothing of it is kept.', 'dim')])
   return result.exit

@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander'
 import { EXIT, Failure } from '../core/failure.ts'
 import { renderJson } from '../core/harmless-text.ts'
-import { makeFailure } from '../messages.ts'
+import { makeFailure } from '../tables/failures.ts'
 import { renderFailure } from '../ui/render-message.ts'
 import { sanitizeText, toAscii } from '../ui/sanitize.ts'
 import { Interrupted } from '../ui/ui.ts'
@@ -30,32 +30,16 @@ export function reportError(error: unknown, io: Io, { isJson, isAscii, isRehears
   return exit
 }
 
-const INTERRUPTED = {
-  why: 'what was recorded so far is kept',
-  next: '`aem-reseal resume` goes on where it stopped; where it says that no session is open, begin anew',
-}
-
-const REHEARSAL_INTERRUPTED = {
-  why: 'it was a rehearsal: nothing was changed, and nothing of it is kept',
-  next: '`aem-reseal rehearse` begins anew',
-}
-
-function toFailure(error: unknown, isRehearsal: boolean): Pick<Failure, 'text' | 'exit'> {
+function toFailure(error: unknown, isRehearsal: boolean): Failure {
   if (error instanceof Failure) return error
-  if (error instanceof Interrupted) {
-    const text = isRehearsal ? REHEARSAL_INTERRUPTED : INTERRUPTED
-    return { exit: EXIT.interrupted, text: { code: 'interrupted', what: 'interrupted', ...text } }
-  }
+  if (error instanceof Interrupted)
+    return makeFailure('interrupted', isRehearsal ? { isRehearsal: 'yes' } : {})
   if (error instanceof CommanderError)
     return makeFailure('usage', { reason: error.message.replace(/^error: /, '') })
-  return {
-    exit: EXIT.internal,
-    text: {
-      code: 'internal',
-      what: `a defect in aem-reseal: ${error instanceof Error ? error.message : String(error)}`,
-      why: 'this is not your mistake; nothing was approved or sealed because of it',
-      next: 'please report it with the words below; the state is kept',
-      ...(error instanceof Error && error.stack ? { verbatim: error.stack } : {}),
-    },
-  }
+  const isError = error instanceof Error
+  return makeFailure(
+    'internal',
+    { reason: isError ? error.message : String(error) },
+    isError ? error.stack : undefined,
+  )
 }

@@ -15,8 +15,8 @@ import { makeDirectoryStore, type SessionStore } from '../flow/store.ts'
 import type { Flow, StepId } from '../flow/types.ts'
 import type { Host } from '../host/host.ts'
 import { describeForwardStays, describeRestored } from '../messages/forward-seal.ts'
-import { makeFailure } from '../messages.ts'
 import { type Dom0, observeDom0 } from '../observe/dom0.ts'
+import { makeFailure } from '../tables/failures.ts'
 import { line, type Ui } from '../ui/ui.ts'
 import { assertKeysHaveFile, findGiven } from './bulletin.ts'
 import { assertAnswerable, canAsk, makeUi, printJson, stateDirOf } from './context.ts'
@@ -169,7 +169,7 @@ async function runLocked(
     if ((await store.load())?.updatedAt !== known?.updatedAt)
       throw makeFailure('session-locked', { path: stateDirOf(options) })
     const result = await work(ui)
-    if (options.json) printJson(io, result)
+    if (options.json) printJson(io, 'run', result)
     return result.exit
   } finally {
     await lock.release()
@@ -189,7 +189,8 @@ export async function runCancel(io: Io, options: GlobalOptions, host: Host): Pro
     const restored = await restoreSession(dom0, session)
     await store.close()
     const forwardSeal = restored?.device ?? null
-    if (options.json) printJson(io, { cancelled: session.id, restartCancelled: isScheduled, forwardSeal })
+    if (options.json)
+      printJson(io, 'cancel', { cancelled: session.id, restartCancelled: isScheduled, forwardSeal })
     else {
       makeUi(io, options).say([
         line(

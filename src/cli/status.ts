@@ -1,3 +1,4 @@
+import type { Answer } from '../contract/schemas.ts'
 import type { SelectionLook } from '../core/aem/seal-selection.ts'
 import { listChangedFiles } from '../core/decide/changed-files.ts'
 import {
@@ -42,7 +43,7 @@ export async function runStatus(io: Io, options: GlobalOptions, host: Host): Pro
   const { answer, facts, look } = await ui.progress('looking at the machine', () =>
     answerStatus(dom0, makeDirectoryStore(host, directory), io.makeId()),
   )
-  if (options.json) printJson(io, answer)
+  if (options.json) printJson(io, 'status', answer)
   else ui.say(renderStatus(answer, facts, describeLedger(look, `${directory}/devices.json`)))
   return 0
 }
@@ -93,7 +94,7 @@ async function observeHeld(
   return outcome === 'held' ? heldNote : null
 }
 
-export type StatusAnswer = ReturnType<typeof toStatusAnswer>
+export type StatusAnswer = Answer<'status'>
 
 /** The contract's JSON of `status`. */
 export function toStatusAnswer(
@@ -104,7 +105,7 @@ export function toStatusAnswer(
   look: LedgerLook,
   boot: BootCheck | null,
   prepared: Preparedness | null = null,
-) {
+): StatusAnswer {
   const { machine, tpm, aem, installedXen } = facts
   const protection = toProtectionAnswer(protectionLook, facts, { session, held, boot })
   return {
@@ -155,7 +156,7 @@ export function toStatusAnswer(
   }
 }
 
-function toSelectionAnswer(look: SelectionLook) {
+function toSelectionAnswer(look: SelectionLook): StatusAnswer['aem']['selection'] {
   return {
     state: look.state,
     line: 'line' in look ? look.line : null,
@@ -165,12 +166,12 @@ function toSelectionAnswer(look: SelectionLook) {
 }
 
 /** The contract's elements of `devices`. */
-export function toDeviceAnswers(facts: StatusFacts, look: LedgerLook) {
+export function toDeviceAnswers(facts: StatusFacts, look: LedgerLook): readonly DeviceAnswer[] {
   return facts.devices.map((device) => toDeviceAnswer(device, facts, look))
 }
 
 /** The contract's `deviceList`. */
-export function toDeviceListAnswer(look: LedgerLook) {
+export function toDeviceListAnswer(look: LedgerLook): StatusAnswer['deviceList'] {
   return {
     state: look.state,
     detail: 'detail' in look ? look.detail : null,
@@ -178,7 +179,7 @@ export function toDeviceListAnswer(look: LedgerLook) {
   }
 }
 
-function toDeviceAnswer(device: DeviceStatus, facts: StatusFacts, look: LedgerLook) {
+function toDeviceAnswer(device: DeviceStatus, facts: StatusFacts, look: LedgerLook): DeviceAnswer {
   const { suffix, label, uuid, slot, present, bootFiles, sealed, binding, tokenSha256 } = device
   const known = device.isStranger !== true
   const { machine, tpm, aem, devices } = facts

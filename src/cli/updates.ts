@@ -1,3 +1,4 @@
+import type { Answer } from '../contract/schemas.ts'
 import { decideNotice } from '../core/decide/notice.ts'
 import type { ProtectionReason } from '../core/decide/protection-state.ts'
 import { isUpdatedBefore, isUpdatedInBoot, type Updates } from '../core/mark/updates.ts'
@@ -6,7 +7,10 @@ import { type SaidNotice, sayNotice } from '../messages/notice.ts'
 import { nameUpdates } from '../messages/updates.ts'
 
 /** The contract's `updates` of `status`: the mark, with what rpm says of its files now. */
-export function toUpdatesAnswer({ mark, packages, newInitramfs }: Updates, bootId: string | null) {
+export function toUpdatesAnswer(
+  { mark, packages, newInitramfs }: Updates,
+  bootId: string | null,
+): Answer<'status'>['updates'] {
   if (mark === null) return null
   return {
     state: mark.state,

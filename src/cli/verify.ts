@@ -41,7 +41,7 @@ export async function runVerify(
   const told = results.map((result) =>
     result.device === boot?.label ? { ...result, sinceApproved: boot } : result,
   )
-  if (options.json) printJson(io, told)
+  if (options.json) printJson(io, 'verify', told)
   else {
     const said = boot === null ? null : describeBootCheck(boot)
     const outcome = isGood ? 'verified' : isBad ? 'failed' : 'not-verified'

@@ -47,3 +47,16 @@ export class Failure extends Error {
     this.exit = exit
   }
 }
+
+type Params = Readonly<Record<string, string>>
+
+/** A row of a table of failures: its exit code, where it is not 1, and its words. */
+export type FailureRow = { readonly exit?: ExitCode; text(params: Params): Omit<FailureText, 'code'> }
+
+/** The maker of the failures of a table; there is no other. @returns a function of code, parameters and the tool's own words */
+export function failureMaker<C extends string>(table: Readonly<Record<C, FailureRow>>) {
+  return (code: C, params: Params = {}, verbatim?: string): Failure => {
+    const { text, exit = EXIT.attention } = table[code]
+    return new Failure({ code, ...text(params), ...(verbatim ? { verbatim } : {}) }, exit)
+  }
+}

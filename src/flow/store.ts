@@ -3,7 +3,7 @@ import { type DeviceLedger, type LedgerLook, parseDeviceLedger } from '../core/s
 import { type HeldNote, parseHeldNote } from '../core/session/held-note.ts'
 import { parseVersions, type Versions } from '../core/session/versions.ts'
 import { type Host, type Seen, seen, unknown } from '../host/host.ts'
-import { makeFailure } from '../messages.ts'
+import { makeFailure } from '../tables/failures.ts'
 
 /** Where sessions are kept: in memory for a rehearsal, in the state directory otherwise. */
 export type SessionStore = {

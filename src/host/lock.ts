@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { basename, dirname } from 'node:path'
-import { makeFailure } from '../messages.ts'
+import { makeFailure } from '../tables/failures.ts'
 
 /**
  * An abstract socket: the kernel frees it when the process ends, however it ends, so no crash leaves a

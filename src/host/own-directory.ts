@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { mkdir, open, readdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { makeFailure } from '../messages.ts'
+import { makeFailure } from '../tables/failures.ts'
 
 /** Writable by group or others. */
 const FOREIGN_WRITE = 0o022

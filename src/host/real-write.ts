@@ -3,7 +3,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open as openFileHandle, rename, unlink } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import type { Failure } from '../core/failure.ts'
-import { makeFailure } from '../messages.ts'
+import { makeFailure } from '../tables/failures.ts'
 import { openStreamed, READ_CHUNK_BYTES } from './real-look.ts'
 
 /** Written beside, to the disk, and renamed: the old file or the new one, whenever the power goes. @throws Failure */

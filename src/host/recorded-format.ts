@@ -2,7 +2,7 @@ import { lstat, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import * as z from 'zod'
-import { makeFailure } from '../messages.ts'
+import { makeFailure } from '../tables/failures.ts'
 import type { FileDigests, FileStat } from './host.ts'
 
 /** Longest JSON file and recorded output that is read. */

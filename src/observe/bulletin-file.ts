@@ -5,7 +5,7 @@ import { parseBulletin } from '../core/bulletin/parse.ts'
 import { type BulletinSignature, decideSignatures } from '../core/bulletin/signatures.ts'
 import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
-import { makeFailure } from '../messages.ts'
+import { makeFailure } from '../tables/failures.ts'
 import type { SignatureChecker } from './signature-checker.ts'
 
 export type SignedBulletin = {

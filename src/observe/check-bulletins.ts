@@ -5,7 +5,7 @@ import { type BulletinList, decideCheck } from '../core/bulletin/decide-bulletin
 import { EXPOSURE_CHECKS } from '../core/bulletin/exposure.ts'
 import type { FoundBulletin } from '../core/bulletin/given-bulletin.ts'
 import { listLowered } from '../core/bulletin/revision.ts'
-import { makeFailure } from '../messages.ts'
+import { makeFailure } from '../tables/failures.ts'
 import { observeBulletins } from './bulletins.ts'
 import type { Dom0 } from './dom0.ts'
 import { observeMsiExposure } from './exposure.ts'

@@ -1,4 +1,5 @@
 import { Failure } from '../core/failure.ts'
+import { coreFailure } from '../core/failures.ts'
 import { MAX_SOURCED_LENGTH } from '../core/launch/grub-builtins.ts'
 import { type GrubConfig, parseGrubConfig } from '../core/launch/grub-cfg.ts'
 import type { GrubFile } from '../core/launch/grub-state.ts'
@@ -76,10 +77,9 @@ async function lookFor(host: Host, root: string, path: string): Promise<GrubFile
 }
 
 function makeUnreadable(path: string, why: string): Failure {
-  return new Failure({
-    code: 'grub-cfg-unreadable',
+  return coreFailure('grub-cfg-unreadable', {
     what: `${path} cannot be read: ${why}`,
     why: 'GRUB may read it all the same, so nothing is said of what it boots',
-    next: 'look at it; make it again: sudo grub2-mkconfig -o /boot/grub2/grub.cfg',
+    isStrange: 'yes',
   })
 }

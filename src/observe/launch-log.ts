@@ -12,6 +12,7 @@ import {
 import type { Host, RunResult, Seen } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import { HYPERVISOR_LOG } from '../paths.ts'
+import { makeFailure } from '../tables/failures.ts'
 import { attempt, exists, readTextOrNull } from './read.ts'
 
 /** A source of the log: what it gave, or in words why it gave nothing, and what helps. */
@@ -42,10 +43,8 @@ export async function observeLog(host: Host, txtStat: Seen<RunResult>): Promise<
   const first = (await isTrenchBootFirst(host, words.kind, trenchboot.kind))
     ? [trenchboot, words]
     : [words, trenchboot]
-  return new Failure({
-    code: 'log-unreadable',
+  return makeFailure('log-unreadable', {
     what: `no launch log of this boot could be read: ${first.map(({ why }) => why).join('; ')}`,
-    why: null,
     next: first[0]!.next,
   })
 }

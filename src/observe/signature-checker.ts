@@ -2,7 +2,7 @@ import { command } from '../commands.ts'
 import { decideCertified, parseCertifications } from '../core/bulletin/gpg-certifications.ts'
 import { type GpgSignature, parseGpgStatus } from '../core/bulletin/gpg-status.ts'
 import type { Host } from '../host/host.ts'
-import { makeFailure } from '../messages.ts'
+import { makeFailure } from '../tables/failures.ts'
 
 export type CheckedSignatures = {
   /** Of each signature file, in the order given, what gpg found in it. */

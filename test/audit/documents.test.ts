@@ -3,8 +3,9 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import type { Io } from '../../src/cli/io.ts'
+import { PROTECTION_REASONS, weighReason } from '../../src/core/decide/protection-state.ts'
 import { EXIT } from '../../src/core/failure.ts'
-import { FAILURES } from '../../src/messages.ts'
+import { REFUSAL_CODES } from '../../src/core/launch/refusal.ts'
 
 // The build defines it (tools/build.mjs); here main.ts runs from its source.
 Object.assign(globalThis, { AEM_RESEAL_VERSION: '0.0.0' })
@@ -154,9 +155,19 @@ describe('the manual page and the contract', () => {
     expect([...program.options].filter((option) => !text.includes(option))).toEqual([])
   })
 
-  it('names every error code of the table in the contract', () => {
+  it('has one row for each reason of `protection`, with the state that it makes (src/core/decide/protection-state.ts)', () => {
     const text = textOf('docs/contract.md')
-    expect(Object.keys(FAILURES).filter((code) => !text.includes(`\`${code}\``))).toEqual([])
+    const table = text.slice(text.indexOf('| `protection` code |')).split('\n\n')[0] ?? ''
+    const rows = [...table.matchAll(/^\| `([a-z-]+)` \| ([a-z-]+) \|/gm)].map(([, code, state]) => [
+      code,
+      state,
+    ])
+    expect(rows).toEqual(PROTECTION_REASONS.map((code) => [code, weighReason(code)]))
+  })
+
+  it('names every code of a refused prediction in the contract (src/core/launch/refusal.ts)', () => {
+    const text = textOf('docs/contract.md')
+    expect(REFUSAL_CODES.filter((code) => !text.includes(`\`${code}\``))).toEqual([])
   })
 
   it('gives the exit codes that the program has', () => {

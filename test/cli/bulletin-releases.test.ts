@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type * as z from 'zod'
 import type { Host } from '../../src/host/host.ts'
 import { makeRecordedHost } from '../../src/host/recorded.ts'
-import { bulletinListShape } from '../support/contract.ts'
+import { ANSWERS } from '../support/answers.ts'
 import { runMain } from '../support/io.ts'
 import { type MachineOfRelease, machineOfRelease } from '../support/release-machines.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -395,7 +395,7 @@ const STORIES: readonly Story[] = [
   },
 ]
 
-type Listed = z.infer<typeof bulletinListShape>['bulletins'][number]
+type Listed = z.infer<(typeof ANSWERS)['bulletin-list']>['bulletins'][number]
 
 /** Of the packages that one printed name stands for, the first is enough to read. */
 const missingOf = ({ missing }: Listed): string[] =>
@@ -413,7 +413,7 @@ describe.each(STORIES)('$title', ({ machine, unmet, due, perhapsDue, check, thro
   it('list --json', async () => {
     const { exit, stderr, json } = await recorded()('bulletin', 'list', '--json')
     expect([exit, stderr]).toEqual([0, ''])
-    const list = bulletinListShape.parse(json)
+    const list = ANSWERS['bulletin-list'].parse(json)
     expect([list.release, list.releaseKnown]).toEqual([machine.release, true])
     expect(list.bulletins.map(({ id }) => id)).toEqual(ids)
     expect(Object.fromEntries(list.bulletins.map((each) => [each.id, [each.met, each.restartDue]]))).toEqual(
@@ -456,7 +456,7 @@ describe.each(STORIES)('$title', ({ machine, unmet, due, perhapsDue, check, thro
   it('check --json', async () => {
     const { exit, json } = await recorded()('bulletin', 'check', '--json')
     expect(exit).toBe(check.exit)
-    const answer = bulletinListShape.parse(json)
+    const answer = ANSWERS['bulletin-list'].parse(json)
     expect(answer.verdict).toBe(check.verdict)
     expect(answer.bulletins.map(({ id }) => id)).toEqual(ids)
   })
@@ -487,7 +487,7 @@ describe('a package that could not be looked up', () => {
   const without = (name: string) => machineOfRelease(STORIES[0]!.machine).forgetting(` ${name}`).write()
   const unknownOf = async (directory: string): Promise<number[]> => {
     const { json } = await runMain(['bulletin', 'list', '--json', '--machine', directory])
-    return bulletinListShape
+    return ANSWERS['bulletin-list']
       .parse(json)
       .bulletins.filter(({ met }) => met === null)
       .map(({ id }) => id)

@@ -11,8 +11,8 @@ import { checkLines, givenLines, otherBulletinLines } from '../../src/messages/b
 import { checkBulletins } from '../../src/observe/check-bulletins.ts'
 import { observeDom0 } from '../../src/observe/dom0.ts'
 import { bulletinOf, CORPUS, fileOf, parseText, textOf } from '../core/bulletin/corpus.ts'
+import { ANSWERS } from '../support/answers.ts'
 import { aSession, RUN_OPTIONS } from '../support/built-in.ts'
-import { bulletinListShape } from '../support/contract.ts'
 import { runMain } from '../support/io.ts'
 import type { RecordedDom0 } from '../support/recorded-machine.ts'
 import { machineOfRelease } from '../support/release-machines.ts'
@@ -77,7 +77,10 @@ describe('bulletin check FILE', () => {
       'Only one valid signature of QSB-103 is here, and there should be two. Copy the bulletin with both .sig files',
     )
     const { json } = await check(file, '4.17.4-3', '--json')
-    expect(bulletinListShape.parse(json).signatures?.map(({ status }) => status)).toEqual(['good', 'missing'])
+    expect(ANSWERS['bulletin-list'].parse(json).signatures?.map(({ status }) => status)).toEqual([
+      'good',
+      'missing',
+    ])
   })
 
   it.each([
@@ -239,14 +242,16 @@ describe('what is started before the update', () => {
     expect(stdout).toContain('met, qubes that ran before the update have to be restarted')
     expect(stdout).not.toContain('dom0 was restarted')
     const { json } = await runMain(['bulletin', 'check', '92', '--json', '--machine', machine])
-    expect(bulletinListShape.parse(json).bulletins).toMatchObject([{ restartDue: null, restart: 'vms' }])
+    expect(ANSWERS['bulletin-list'].parse(json).bulletins).toMatchObject([
+      { restartDue: null, restart: 'vms' },
+    ])
   })
 })
 
 describe('exposure to QSB-103', () => {
   const rowsOf = async (machine: RecordedDom0) => {
     const { json } = await runMain(['bulletin', 'check', '103', '--json', '--machine', machine.write()])
-    return bulletinListShape.parse(json).exposure
+    return ANSWERS['bulletin-list'].parse(json).exposure
   }
   const wordsOf = async (machine: RecordedDom0) =>
     (await runMain(['bulletin', 'check', '103', '--machine', machine.write()])).stdout

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { predictSchema } from '../../src/cli/schemas.ts'
+import { ANSWERS } from '../support/answers.ts'
 import { type BootedFacts, bootedDom0, grubConfigOfDom0 } from '../support/grub/booted-dom0.ts'
 import { writeGrubEnvironment } from '../support/grub/qubes-grub-writer.ts'
 import { SNIPPETS, type Snippet } from '../support/grub/snippets.ts'
@@ -18,7 +18,7 @@ const PLAIN = 'Qubes, with Xen hypervisor'
 
 async function predict(machine: RecordedDom0) {
   const run = await runMain(['predict', '--json', '--machine', machine.write()])
-  const answer = predictSchema.parse(run.json)
+  const answer = ANSWERS.predict.parse(run.json)
   const launch = answer.pcrs.filter(({ index }) => index !== 13)
   return { exit: run.exit, answer, launch, codes: [...new Set(launch.map(({ code }) => code))] }
 }

@@ -1,7 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { predictSchema } from '../../src/cli/schemas.ts'
 import {
   ALGORITHMS,
   digestOf,
@@ -10,6 +9,7 @@ import {
   writeAgileLog,
   writeTxtContainer,
 } from '../core/launch/tcg-writer.ts'
+import { ANSWERS } from '../support/answers.ts'
 import { aSession } from '../support/built-in.ts'
 import { grubConfigOfDom0 } from '../support/grub/booted-dom0.ts'
 import { bootConcretely } from '../support/grub/concrete-grub.ts'
@@ -20,7 +20,7 @@ import { temporaryDirectory } from '../support/temporary.ts'
 
 async function predictJson(directory: string) {
   const run = await runMain(['predict', '--json', '--machine', directory])
-  return { exit: run.exit, answer: predictSchema.parse(run.json) }
+  return { exit: run.exit, answer: ANSWERS.predict.parse(run.json) }
 }
 
 /** The words without the line breaks of the screen. */

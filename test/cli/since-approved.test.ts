@@ -7,6 +7,7 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
+import { ANSWERS } from '../support/answers.ts'
 import {
   approvedMachine,
   goodMachine,
@@ -18,7 +19,6 @@ import {
   start,
   update,
 } from '../support/approved-machine.ts'
-import { explainShape, statusShape, verifyShape } from '../support/contract.ts'
 import { runMain } from '../support/io.ts'
 
 async function look(machine: SimMachine, verb: string) {
@@ -30,15 +30,15 @@ async function look(machine: SimMachine, verb: string) {
 
 const explain = async (machine: SimMachine) => {
   const { json, ...rest } = await look(machine, 'explain')
-  return { ...rest, json: explainShape.parse(json) }
+  return { ...rest, json: ANSWERS.explain.parse(json) }
 }
 const status = async (machine: SimMachine) => {
   const { json, ...rest } = await look(machine, 'status')
-  return { ...rest, json: statusShape.parse(json) }
+  return { ...rest, json: ANSWERS.status.parse(json) }
 }
 const verify = async (machine: SimMachine) => {
   const { json, ...rest } = await look(machine, 'verify')
-  return { ...rest, json: verifyShape.parse(json) }
+  return { ...rest, json: ANSWERS.verify.parse(json) }
 }
 
 /** An evil change that AEM sealed by itself; `shown`: and the secret appeared again since. */
@@ -186,7 +186,7 @@ describe('without a session', () => {
 describe('a boot file that is not the installed one', () => {
   const devices = async (machine: SimMachine) => {
     const { json, ...rest } = await look(machine, 'devices')
-    const shape = statusShape.shape.aem.shape.devices
+    const shape = ANSWERS.status.shape.aem.shape.devices
     return { ...rest, devices: shape.parse((json as { devices: unknown }).devices) }
   }
 

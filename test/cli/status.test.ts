@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type * as z from 'zod'
 import { startSession } from '../../src/core/session/checkpoint.ts'
+import { ANSWERS } from '../support/answers.ts'
 import { aSession } from '../support/built-in.ts'
-import { statusShape } from '../support/contract.ts'
 import { runMain } from '../support/io.ts'
 import {
   aemDom0,
@@ -16,13 +16,13 @@ import {
   STICK_UUID,
 } from '../support/recorded-machine.ts'
 
-type Status = z.infer<typeof statusShape>
+type Status = z.infer<typeof ANSWERS.status>
 
 async function statusOf(machine: RecordedDom0): Promise<Status> {
   const run = await runMain(['status', '--json', '--machine', machine.write()])
   expect(run.stderr).toBe('')
   expect(run.exit).toBe(0)
-  return statusShape.parse(run.json)
+  return ANSWERS.status.parse(run.json)
 }
 
 describe('status --json', () => {

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { predictSchema } from '../../src/cli/schemas.ts'
 import { makeRecordedHost } from '../../src/host/recorded.ts'
 import { observeBootDevice } from '../../src/observe/boot-device.ts'
 import { findBootedDevice, observeDevices } from '../../src/observe/devices.ts'
@@ -7,6 +6,7 @@ import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observePrediction } from '../../src/observe/prediction.ts'
 import { ALGORITHMS, registersOf } from '../core/launch/tcg-writer.ts'
+import { ANSWERS } from '../support/answers.ts'
 import { runMain } from '../support/io.ts'
 import type { RecordedDom0 } from '../support/recorded-machine.ts'
 import { eventsOf } from '../support/trenchboot-launch.ts'
@@ -24,7 +24,7 @@ const NEXT_RELEASE = '6.6.40-1.qubes.fc37.x86_64'
 
 async function predict(parts: UefiParts = {}, machine: RecordedDom0 = uefiDom0(parts)) {
   const run = await runMain(['predict', '--json', '--machine', machine.write()])
-  const answer = predictSchema.parse(run.json)
+  const answer = ANSWERS.predict.parse(run.json)
   const row = (index: number) => answer.pcrs.find((pcr) => pcr.index === index)!
   return { answer, code: row(17), data: row(18) }
 }

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { GLOBAL_OPTIONS, VERBS } from '../../src/cli/verbs.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
+import { ANSWERS } from '../support/answers.ts'
 import { copyAlone, DIST, runBuilt } from '../support/built.ts'
 import { aSession } from '../support/built-in.ts'
-import { errorShape, explainShape, runShape, statusShape, verifyShape } from '../support/contract.ts'
 import { runToEnd } from '../support/process.ts'
 import { aemDom0 } from '../support/recorded-machine.ts'
 import { ROOT } from '../support/sources.ts'
@@ -70,7 +70,7 @@ describe('wrong usage ends with 2, says what is wrong and changes nothing', () =
         ...args,
       ])
       expect(run.code, args.join(' ')).toBe(2)
-      if (json) expect(errorShape.parse(run.json).error.next).not.toBe('')
+      if (json) expect(ANSWERS.error.parse(run.json).error.next).not.toBe('')
       else {
         expect(run.text).toBe('')
         expect(run.stderr).toMatch(/^error: .+\n(why: .+\n)?next: .+/)
@@ -107,7 +107,7 @@ describe('without a terminal', () => {
       args[0] === 'start' ? ['--machine', aemDom0().withXen('4.17.4-3', '4.17.4-4').write()] : []
     const run = await runBuilt([...args, '--state-dir', state, ...machine])
     expect(run.code).toBe(2)
-    const said = args.includes('--json') ? errorShape.parse(run.json).error.next : run.stderr
+    const said = args.includes('--json') ? ANSWERS.error.parse(run.json).error.next : run.stderr
     expect(said).toContain('--yes')
     expect(run.text === '' || args.includes('--json')).toBe(true)
     expect(readdirSync(state)).toEqual([])
@@ -154,7 +154,7 @@ describe('resume and cancel', () => {
     async (name) => {
       const run = await runBuilt([name, '--yes', '--json', '--state-dir', join(temporaryDirectory(), 'none')])
       expect(run.code).toBe(1)
-      expect(errorShape.parse(run.json).error.next).toContain('aem-reseal')
+      expect(ANSWERS.error.parse(run.json).error.next).toContain('aem-reseal')
     },
   )
 
@@ -167,7 +167,7 @@ describe('resume and cancel', () => {
     const machine = aemDom0().withFile('/var/lib/aem-reseal/session.json', text).write()
     for (const name of ['resume', 'cancel', 'explain']) {
       const run = await runBuilt([name, '--yes', '--json', '--machine', machine])
-      expect(errorShape.parse(run.json).error.code, name).toBe(code)
+      expect(ANSWERS.error.parse(run.json).error.code, name).toBe(code)
       expect(run.code).toBe(1)
     }
     expect(readFileSync(join(machine, 'root/var/lib/aem-reseal/session.json'), 'utf8')).toBe(text)
@@ -178,14 +178,14 @@ describe('--json is one document of the contract and nothing else', () => {
   it('for status, verify, explain', async () => {
     const machine = aemDom0().withStick().write()
     const status = await runBuilt(['status', '--json', '--machine', machine])
-    expect(statusShape.parse(status.json).aem.devices).toHaveLength(2)
+    expect(ANSWERS.status.parse(status.json).aem.devices).toHaveLength(2)
     const verify = await runBuilt(['verify', '--json', '--machine', machine])
-    expect(verifyShape.parse(verify.json).map(({ device }) => device)).toEqual(['aem', 'aem.stick'])
+    expect(ANSWERS.verify.parse(verify.json).map(({ device }) => device)).toEqual(['aem', 'aem.stick'])
     expect(verify.code).toBe(1)
     const one = await runBuilt(['verify', '--json', '--machine', machine, '--device', '.stick'])
-    expect(verifyShape.parse(one.json).map(({ device }) => device)).toEqual(['aem.stick'])
+    expect(ANSWERS.verify.parse(one.json).map(({ device }) => device)).toEqual(['aem.stick'])
     const explain = await runBuilt(['explain', '--json', '--machine', machine])
-    expect(explainShape.parse(explain.json).verdict).toBe('no-baseline')
+    expect(ANSWERS.explain.parse(explain.json).verdict).toBe('no-baseline')
     expect(explain.code).toBe(1)
     for (const { stderr } of [status, verify, one, explain]) expect(stderr).toBe('')
   })
@@ -193,7 +193,7 @@ describe('--json is one document of the contract and nothing else', () => {
   it('for rehearse, also where it ends badly', async () => {
     for (const { name, exit } of SCENARIOS) {
       const run = await runBuilt(['rehearse', '--scenario', name, '--yes', '--json'])
-      expect(runShape.parse(run.json).exit).toBe(exit)
+      expect(ANSWERS.run.parse(run.json).exit).toBe(exit)
       expect(run.code).toBe(exit)
       expect(run.stderr).toBe('')
     }
@@ -215,7 +215,7 @@ describe('--json is one document of the contract and nothing else', () => {
       ['rehearse', '--scenario', 'x'],
     ]) {
       const run = await runBuilt([...args, '--json'])
-      expect(errorShape.safeParse(run.json).success, `${args.join(' ')}: ${run.text}`).toBe(true)
+      expect(ANSWERS.error.safeParse(run.json).success, `${args.join(' ')}: ${run.text}`).toBe(true)
       expect([1, 2]).toContain(run.code)
     }
   })
@@ -386,7 +386,7 @@ describe('as somebody else than root', () => {
 
   it('status --json says it in JSON', async () => {
     const run = await asNobody(['status', '--json'], publicCopy())
-    expect(errorShape.parse(JSON.parse(run.stdout.toString())).error.code).toBe('sudo-failed')
+    expect(ANSWERS.error.parse(JSON.parse(run.stdout.toString())).error.code).toBe('sudo-failed')
   })
 
   it('what needs no root runs without it', async () => {

@@ -8,8 +8,8 @@ import { observeDevices, openDevice } from '../../src/observe/devices.ts'
 import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeSlots } from '../../src/observe/slots.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
+import { ANSWERS } from '../support/answers.ts'
 import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
-import { statusShape } from '../support/contract.ts'
 import { runMain } from '../support/io.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
 
@@ -42,7 +42,7 @@ function withStick(label: string, change: Partial<Host> = {}) {
 async function look(host: Host) {
   const verified = await observeVerification(observeDom0(host), null)
   const { json } = await runMain(['devices', '--json'], { host })
-  const { devices } = z.object({ devices: statusShape.shape.aem.shape.devices }).parse(json)
+  const { devices } = z.object({ devices: ANSWERS.status.shape.aem.shape.devices }).parse(json)
   return { devices, verified, text: (await runMain(['devices'], { host })).stdout }
 }
 

@@ -14,8 +14,8 @@ import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
 import { DEFAULT_STATE_DIR, UPDATE_MARK } from '../../src/paths.ts'
+import { ANSWERS } from '../support/answers.ts'
 import { goodMachine, INITRAMFS, runOn, update } from '../support/approved-machine.ts'
-import { statusShape } from '../support/contract.ts'
 import { statusAnswerOf } from '../support/status.ts'
 
 /* The update mark over an update and its boots: what `status` says of it, and when it is taken away. */
@@ -38,7 +38,7 @@ async function marksOf(machine: SimMachine): Promise<readonly string[] | null> {
 }
 
 async function lookAt(machine: SimMachine, host: Host = makeSimulatedHost(machine)) {
-  const { updates, notice, protection, next } = statusShape.parse(
+  const { updates, notice, protection, next } = ANSWERS.status.parse(
     JSON.parse(JSON.stringify(await statusAnswerOf(host))),
   )
   return {

@@ -15,9 +15,9 @@ import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observeVerification } from '../../src/observe/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
+import { ANSWERS } from '../support/answers.ts'
 import { type, typeJson } from '../support/at-terminal.ts'
 import { machineOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
-import { verifyShape } from '../support/contract.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
 
 /*
@@ -79,7 +79,7 @@ async function bothApproved(): Promise<void> {
 async function verify(device: string | null = null) {
   const words = ['verify', ...(device === null ? [] : ['--device', device])]
   const { exit, said } = await type(words, makeSimulatedHost(machine))
-  const devices = verifyShape.parse((await typeJson(words, makeSimulatedHost(machine))).answer)
+  const devices = ANSWERS.verify.parse((await typeJson(words, makeSimulatedHost(machine))).answer)
   const check = (label: string, id: string) =>
     devices.find((found) => found.device === label)?.checks.find((found) => found.id === id)
   return { exit, said, devices, check }

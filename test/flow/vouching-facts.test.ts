@@ -3,7 +3,7 @@ import type { BootFile } from '../../src/core/launch/boot-entry.ts'
 import { moduleDigests } from '../../src/core/launch/module-digest.ts'
 import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { KERNEL_RELEASE } from '../../src/host/simulated/model.ts'
-import { makeFailure } from '../../src/messages.ts'
+import { makeFailure } from '../../src/tables/failures.ts'
 import { machineOf } from '../support/built-in.ts'
 import {
   componentWith,

@@ -1,5 +1,6 @@
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseAnswer } from './answers.ts'
 import { type Ended, runToEnd } from './process.ts'
 import { ROOT } from './sources.ts'
 
@@ -17,15 +18,7 @@ export async function runBuilt(
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8', HOME: '/root', ...options.env },
   })
   const text = ended.stdout.toString('utf8')
-  return { ...ended, text, json: parseOrNull(text) }
-}
-
-function parseOrNull(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
+  return { ...ended, text, json: parseAnswer(args, text) }
 }
 
 /** The built file alone in a directory. @returns its path */

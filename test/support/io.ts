@@ -1,6 +1,7 @@
 import type { Io } from '../../src/cli/io.ts'
 import type { Host } from '../../src/host/host.ts'
 import type { Question } from '../../src/ui/ui.ts'
+import { parseAnswer } from './answers.ts'
 
 // What the build puts in (tools/build.mjs).
 Object.assign(globalThis, { AEM_RESEAL_VERSION: '0.0.0-test' })
@@ -49,13 +50,5 @@ export async function runMain(argv: readonly string[], options: RunOptions = {})
     ...own,
   }
   const exit = await main(argv, io, undefined, host && (async () => host))
-  return { exit, stdout, stderr, json: parseOrNull(stdout) }
-}
-
-function parseOrNull(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
+  return { exit, stdout, stderr, json: parseAnswer(argv, stdout) }
 }

@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts'
+import { coreFailure } from '../failures.ts'
 import { compareVersions } from '../package/evr.ts'
 import type { Bulletin, Component } from './bulletin.ts'
 import { demandsFor, mainRelease } from './demand.ts'
@@ -81,15 +81,10 @@ export const parseBulletinId = (text: string): number | null => {
 export const findBulletin = (catalogue: Catalogue, id: number): Bulletin => {
   const found = catalogue.bulletins.find((each) => each.id === id)
   if (found) return found
-  const isNewer = id > catalogue.newest
-  throw new Failure({
-    code: isNewer ? 'bulletin-newer-than-catalogue' : 'bulletin-not-in-catalogue',
-    what: isNewer
-      ? `QSB-${id} is newer than the built-in catalogue, which ends with QSB-${catalogue.newest} of ${catalogue.date}.`
-      : `QSB-${id} is not in the built-in catalogue.`,
-    why: isNewer
-      ? 'A bulletin that has just been published is not part of an older program.'
-      : 'The catalogue holds the bulletins that change what Anti Evil Maid measures; this one does not.',
-    next: `Copy the bulletin with its .sig files and their keys into dom0, and give its path instead of the number: aem-reseal bulletin show FILE`,
+  const { newest, date } = catalogue
+  throw coreFailure(id > newest ? 'bulletin-newer-than-catalogue' : 'bulletin-not-in-catalogue', {
+    id: String(id),
+    newest: String(newest),
+    date,
   })
 }

@@ -1,4 +1,5 @@
-import { Failure } from '../failure.ts'
+import type { Failure } from '../failure.ts'
+import { type BulletinFault, coreFailure } from '../failures.ts'
 
 /** The longest bulletin so far has 17,331 bytes and 170 columns: both limits leave room, neither lets a hostile file cost time. */
 const MAX_SIZE_BYTES = 1_048_576
@@ -8,13 +9,8 @@ const MAX_LINE_CHARACTERS = 4_096
  * The error for a file that cannot be read as a bulletin.
  * @param line 1-based line number, or null where the whole file is meant.
  */
-export const bulletinFailure = (code: string, line: number | null, reason: string): Failure =>
-  new Failure({
-    code: `bulletin-${code}`,
-    what: `This is not a bulletin that can be read${line === null ? '' : ` (line ${line})`}: ${reason}.`,
-    why: null,
-    next: 'Copy the bulletin from the Qubes security pack (qubes-secpack, directory QSBs) once more, unchanged, and give its path again.',
-  })
+export const bulletinFailure = (fault: BulletinFault, line: number | null, reason: string): Failure =>
+  coreFailure(`bulletin-${fault}`, { reason, ...(line === null ? {} : { line: String(line) }) })
 
 const lineOfIndex = (text: string, index: number): number => {
   let line = 1

@@ -1,15 +1,19 @@
 import { createHash } from 'node:crypto'
 
-export type CheckId =
-  | 'media-current'
-  | 'selection'
-  | 'policy'
-  | 'unseal-txt'
-  | 'unseal-key'
-  | 'unseal-otp'
-  | 'unseal-fre'
-  | 'freshness'
-  | 'pcr13'
+/** Every check of `verify`, in the order of its answer. */
+export const CHECK_IDS = [
+  'media-current',
+  'selection',
+  'policy',
+  'unseal-txt',
+  'unseal-key',
+  'unseal-otp',
+  'unseal-fre',
+  'freshness',
+  'pcr13',
+] as const
+
+export type CheckId = (typeof CHECK_IDS)[number]
 
 /** null: could not be checked, which is never the same as true. */
 export type Check = { readonly id: CheckId; readonly ok: boolean | null; readonly detail: string }

@@ -1,15 +1,11 @@
-import { Failure } from '../failure.ts'
+import type { Failure } from '../failure.ts'
+import { coreFailure } from '../failures.ts'
 
 /** A place in a byte string; reading past its end is a Failure, never a guess. */
 export type ByteReader = { readonly bytes: Uint8Array; offset: number; readonly what: string }
 
 export function truncated(what: string, detail: string): Failure {
-  return new Failure({
-    code: 'log-truncated',
-    what: `${what} is cut off or damaged: ${detail}`,
-    why: 'a size or count in it does not fit into what was read',
-    next: 'read the whole range that `xl dmesg` names; nothing is predicted or explained from this log',
-  })
+  return coreFailure('log-truncated', { what, detail })
 }
 
 export function isAvailable(reader: ByteReader, sizeBytes: number): boolean {

@@ -1,4 +1,5 @@
-import { Failure } from '../failure.ts'
+import type { Failure } from '../failure.ts'
+import { coreFailure } from '../failures.ts'
 
 /** A piece of a word: text stands for itself, a variable is expanded when the word is used. */
 export type WordPart =
@@ -179,10 +180,8 @@ function takeVariable(state: LexState, parts: WordPart[], quoted: boolean): void
 }
 
 function unreadable(name: string, line: number, why: string): Failure {
-  return new Failure({
-    code: 'grub-cfg-unreadable',
+  return coreFailure('grub-cfg-unreadable', {
     what: `${name} line ${line}: ${why}`,
     why: 'GRUB itself stops at such a line',
-    next: 'make it again: sudo grub2-mkconfig -o /boot/grub2/grub.cfg',
   })
 }

@@ -1,4 +1,5 @@
-import { Failure } from '../failure.ts'
+import type { Failure } from '../failure.ts'
+import { coreFailure } from '../failures.ts'
 import { splitGrubScript, type Token, type Word } from './grub-lexer.ts'
 
 export type Command =
@@ -54,11 +55,8 @@ function unexpected(state: ParseState): Failure {
       : token.kind === 'symbol'
         ? token.symbol
         : (plainText(token.word) ?? 'a word')
-  return new Failure({
-    code: 'grub-cfg-unreadable',
+  return coreFailure('grub-cfg-unreadable', {
     what: `${state.name}: ${JSON.stringify(shown)} is out of place${token ? ` in line ${token.line}` : ''}`,
-    why: null,
-    next: 'make it again: sudo grub2-mkconfig -o /boot/grub2/grub.cfg',
   })
 }
 

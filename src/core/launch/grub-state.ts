@@ -1,4 +1,5 @@
-import { Failure } from '../failure.ts'
+import type { Failure } from '../failure.ts'
+import { coreFailure } from '../failures.ts'
 import type { Command } from './grub-parse.ts'
 
 /** The device GRUB read grub.cfg from (core/launch/grub-device.ts: a character that no file can hold). */
@@ -157,11 +158,10 @@ export function nestedState(state: GrubState, kind: MenuItem['kind']): GrubState
 
 /** A grub.cfg that no tool writes and that is not read on: whoever can write to a stick could have any work done. */
 export function beyondLimits(what: string): Failure {
-  return new Failure({
-    code: 'grub-cfg-unreadable',
+  return coreFailure('grub-cfg-unreadable', {
     what: `grub.cfg ${what}`,
     why: 'no tool of Qubes OS writes such a file',
-    next: 'look at it; make it again: sudo grub2-mkconfig -o /boot/grub2/grub.cfg',
+    isStrange: 'yes',
   })
 }
 

@@ -1,7 +1,8 @@
-import { Failure } from '../failure.ts'
+import type { Failure } from '../failure.ts'
+import { coreFailure } from '../failures.ts'
 import type { Digests } from './launch-log.ts'
 import { type CommandLineRule, hashedCommandLine } from './module-digest.ts'
-import { BANK_NAMES, BANKS, type Bank, hashInBank } from './pcr.ts'
+import { type Bank, hashInBank } from './pcr.ts'
 
 /** UUID of an MLE header as it lies in memory: tboot 1.10.5, include/mle.h; TXT Software Development Guide 017, section 2.1. */
 const MLE_HEADER_UUID = Buffer.from('5aac82906f47a7740f5c55a2cb51b642', 'hex')
@@ -64,12 +65,7 @@ export function hasSameCapabilities(image: Uint8Array, logged: number): boolean 
 }
 
 function unreadable(why: string): Failure {
-  return new Failure({
-    code: 'mle-unreadable',
-    what: `the MLE hash of tboot cannot be computed: ${why}`,
-    why: null,
-    next: 'check the file with: rpm -V tboot',
-  })
+  return coreFailure('mle-unreadable', { hash: 'MLE hash of tboot', why, package: 'tboot' })
 }
 
 function measuredBytes(image: Uint8Array, commandLine: string): Buffer {
@@ -118,19 +114,4 @@ function findHeader(memory: Buffer): number {
   for (let at = 0; at + FIELD.size <= memory.length; at += MLE_HEADER_UUID.length)
     if (MLE_HEADER_UUID.equals(memory.subarray(at, at + MLE_HEADER_UUID.length))) return at
   throw unreadable('it has no MLE header')
-}
-
-/**
- * `lcp2_mlehash --create --alg sha256 --cmdline "placeholder logging=memory" /boot/tboot.gz` (tboot 1.10.5):
- *
- *     3d 6d ba d4 db 9a 50 a8 d9 05 98 8f d7 d3 4e a9 aa a9 06 c9 df 26 27 4f e5 d7 34 08 f8 da 64 55
- *
- * @returns hex of the bank's size
- * @throws Failure `mle-unreadable`
- */
-export function parseMleHashOutput(bank: Bank, text: string): string {
-  const hex = text.replace(/\s+/g, '').toLowerCase()
-  if (BANK_NAMES.includes(bank) && hex.length === 2 * BANKS[bank].sizeBytes && /^[0-9a-f]+$/.test(hex))
-    return hex
-  throw unreadable(`lcp2_mlehash printed ${JSON.stringify(text.slice(0, 120))}`)
 }

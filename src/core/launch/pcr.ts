@@ -1,5 +1,6 @@
 import { createHash, getHashes, type Hash } from 'node:crypto'
-import { Failure } from '../failure.ts'
+import type { Failure } from '../failure.ts'
+import { coreFailure } from '../failures.ts'
 
 /**
  * The one place that names PCR numbers.
@@ -62,13 +63,7 @@ export function isBankComputable(bank: Bank): boolean {
  * @throws Failure `hash-unavailable` when OpenSSL lacks it (SM3).
  */
 export function createBankHash(bank: Bank): Hash {
-  if (!isBankComputable(bank))
-    throw new Failure({
-      code: 'hash-unavailable',
-      what: `the ${bank} bank cannot be computed here`,
-      why: 'the OpenSSL in use was built without SM3',
-      next: 'use the sha256 bank; values in other banks are not affected',
-    })
+  if (!isBankComputable(bank)) throw coreFailure('hash-unavailable', { bank })
   return createHash(OPENSSL_NAMES[bank])
 }
 
@@ -94,13 +89,7 @@ export function normalizeDigest(bank: Bank, hex: string): string | null {
 export function extendPcr(bank: Bank, currentHex: string, digestHex: string): string {
   const parts = [currentHex, digestHex].map((hex) => {
     const digest = normalizeDigest(bank, hex)
-    if (digest === null)
-      throw new Failure({
-        code: 'bad-digest',
-        what: `not a ${bank} value: ${JSON.stringify(hex.slice(0, 140))}`,
-        why: null,
-        next: 'report this as a defect of aem-reseal, with the launch log',
-      })
+    if (digest === null) throw coreFailure('bad-digest', { bank, given: JSON.stringify(hex.slice(0, 140)) })
     return Buffer.from(digest, 'hex')
   })
   return hashInBank(bank, ...parts)
@@ -216,11 +205,5 @@ export function parsePcrFile(bank: Bank, text: string): string {
 }
 
 function pcrsUnreadable(source: string, text: string): Failure {
-  return new Failure({
-    code: 'pcrs-unreadable',
-    what: `${source} does not hold PCR values`,
-    why: null,
-    next: 'look at the file; without a TPM driver it is missing or empty',
-    verbatim: text.slice(0, 400),
-  })
+  return coreFailure('pcrs-unreadable', { source }, text.slice(0, 400))
 }

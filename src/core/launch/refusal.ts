@@ -1,29 +1,3 @@
-/** Why nothing, or not this register, is predicted. Stable for scripts. */
-export type RefusalCode =
-  | 'log-unreadable'
-  | 'log-unfaithful'
-  | 'unmeasured'
-  | 'map-unknown'
-  | 'no-variant-fits'
-  | 'variant-ambiguous'
-  | 'unknown-module'
-  | 'entry-undetermined'
-  | 'module-unreadable'
-  | 'image-undetermined'
-  | 'policy-unknown'
-  | 'tboot-changed'
-  | 'tboot-unknown'
-  | 'sinit-changed'
-  | 'sinit-unknown'
-  | 'pcrs-unreadable'
-  | 'trenchboot-multiboot-info'
-  | 'trenchboot-mle'
-  | 'trenchboot-command-line'
-  | 'other-flavour'
-  | 'not-measured-by-launch'
-  | 'luks-header-unknown'
-  | 'luks-header-changed'
-
 export type Refusal = { readonly code: RefusalCode; readonly why: string; readonly next: string }
 
 const USE_HOLD =
@@ -34,7 +8,7 @@ const LOOK_AT_GRUB =
   'look at grub.cfg on the boot device, or generate it anew (`sudo grub2-mkconfig -o /boot/grub2/grub.cfg`), then run `aem-reseal predict` again'
 
 /** What to do about each, for who wanted a prediction. */
-const NEXT: Readonly<Record<RefusalCode, string>> = {
+const NEXT = {
   'log-unreadable':
     'see that the AEM entry was booted and that `sudo txt-stat` (package tboot; under TrenchBoot: `sudo xl dmesg`) shows a launch log, then run `aem-reseal predict` again',
   'log-unfaithful': `${BOOT_AEM}; if it comes again, compare with another AEM device before you trust this one`,
@@ -61,9 +35,14 @@ const NEXT: Readonly<Record<RefusalCode, string>> = {
   'luks-header-unknown': 'run `sudo aem-reseal predict` on the machine itself, booted with the AEM entry',
   'luks-header-changed':
     'if you changed a passphrase yourself, restart with the AEM entry before any update, so that AEM seals to it; if not, do not restart, and look at it with `sudo cryptsetup luksDump`',
-}
+} as const satisfies Record<string, string>
+
+/** Why nothing, or not this register, is predicted. Stable for scripts. */
+export type RefusalCode = keyof typeof NEXT
+
+export const REFUSAL_CODES = Object.keys(NEXT) as readonly RefusalCode[]
 
 /** @param next what helps in this very case; left out: what helps against the code in general */
-export function refuse(code: RefusalCode, why: string, next = NEXT[code]): Refusal {
+export function refuse(code: RefusalCode, why: string, next: string = NEXT[code]): Refusal {
   return { code, why, next }
 }

@@ -1,4 +1,5 @@
-import { Failure } from '../failure.ts'
+import type { Failure } from '../failure.ts'
+import { coreFailure } from '../failures.ts'
 import { EVENT_TYPE, type LaunchLog } from './launch-log.ts'
 import { BANK_NAMES, BANKS, isUnset } from './pcr.ts'
 import { type PrintedEvent, readHex, readPrintedEvents } from './tboot-events.ts'
@@ -55,15 +56,16 @@ export function parseTbootLog(text: string): LaunchLog {
 }
 
 function noLog(text: string): Failure {
-  return new Failure({
-    code: 'log-unreadable',
-    what: 'txt-stat printed no tboot log',
-    why: /unable to find TBOOT log/.test(text)
-      ? 'it found none in memory: this boot did not go through tboot, or /dev/mem is closed to it'
-      : null,
-    next: 'check that the AEM entry was booted and that the tboot package is installed',
-    verbatim: text.slice(-400),
-  })
+  const why = 'it found none in memory: this boot did not go through tboot, or /dev/mem is closed to it'
+  return coreFailure(
+    'log-unreadable',
+    {
+      what: 'txt-stat printed no tboot log',
+      ...(/unable to find TBOOT log/.test(text) ? { why } : {}),
+      next: 'check that the AEM entry was booted and that the tboot package is installed',
+    },
+    text.slice(-400),
+  )
 }
 
 function readMeasured(text: string): boolean | null {

@@ -1,4 +1,5 @@
-import { Failure } from '../failure.ts'
+import type { Failure } from '../failure.ts'
+import { coreFailure } from '../failures.ts'
 import { type ByteReader, isZero, takeBytes, takeUint, toHex, toText, truncated } from './byte-reader.ts'
 import {
   type Digests,
@@ -57,12 +58,7 @@ function readRawLog(reader: ByteReader, sizeBytes: number | null): RawLog {
 }
 
 function unreadable(why: string): Failure {
-  return new Failure({
-    code: 'log-unreadable',
-    what: `the memory that Xen reserved holds no event log: ${why}`,
-    why: null,
-    next: 'check that the TrenchBoot AEM entry was booted; nothing is predicted or explained without a log',
-  })
+  return coreFailure('log-unreadable', { what: `the memory that Xen reserved holds no event log: ${why}` })
 }
 
 function ascii(bytes: Uint8Array): string {

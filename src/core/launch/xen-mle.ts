@@ -1,4 +1,5 @@
-import { Failure } from '../failure.ts'
+import type { Failure } from '../failure.ts'
+import { coreFailure } from '../failures.ts'
 import type { Digests, LaunchKind } from './launch-log.ts'
 import { BANK_NAMES, type Bank, hashInBank, isBankComputable } from './pcr.ts'
 
@@ -81,12 +82,7 @@ export function isSame(a: Digests, b: Digests): boolean {
 }
 
 function unreadable(why: string): Failure {
-  return new Failure({
-    code: 'mle-unreadable',
-    what: `the launch hash of Xen cannot be computed: ${why}`,
-    why: null,
-    next: 'check the file with: rpm -V xen-hypervisor',
-  })
+  return coreFailure('mle-unreadable', { hash: 'launch hash of Xen', why, package: 'xen-hypervisor' })
 }
 
 /** GRUB takes memory from the lowest to the highest address of a segment, and clears it first. */

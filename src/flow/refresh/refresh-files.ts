@@ -2,11 +2,11 @@ import { type CommandCall, command } from '../../commands.ts'
 import type { Failure } from '../../core/failure.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
-import { makeFailure } from '../../messages.ts'
 import { checkGrub } from '../../observe/check-grub.ts'
 import type { Dom0 } from '../../observe/dom0.ts'
 import type { KnownFile } from '../../observe/known-files.ts'
 import type { ObservedRefresh } from '../../observe/refresh.ts'
+import { makeFailure } from '../../tables/failures.ts'
 import type { Ui } from '../../ui/ui.ts'
 
 /** Beside the old one in grub2. */

@@ -2,8 +2,8 @@ import { command } from '../../commands.ts'
 import type { FreshImage } from '../../core/initramfs/reproduction.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
-import { makeFailure } from '../../messages.ts'
 import type { AemDevice } from '../../observe/devices.ts'
+import { makeFailure } from '../../tables/failures.ts'
 
 /**
  * Puts an initramfs that dom0 made now in the place of the one on a device, in one rename; to be called after a person said so.

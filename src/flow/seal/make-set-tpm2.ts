@@ -6,10 +6,10 @@ import { readPolicyDigest, renderSelection } from '../../core/seal/key-public.ts
 import { decryptSecret, encryptSecret, SALT_BYTES, SEALED_KEY_BYTES } from '../../core/seal/sealed-blob.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
-import { makeFailure } from '../../messages.ts'
 import { plainSecretPath } from '../../observe/plain-secrets.ts'
 import { observeSrkPassword, toTpm2Auth } from '../../observe/srk-password.ts'
 import { openTpm2Trial } from '../../observe/tpm2-trial.ts'
+import { makeFailure } from '../../tables/failures.ts'
 import type { ForwardPlan } from './forward-plan.ts'
 import type { SealedSet } from './switch.ts'
 

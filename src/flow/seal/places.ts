@@ -2,7 +2,7 @@ import { command } from '../../commands.ts'
 import type { Failure } from '../../core/failure.ts'
 import type { DigestedFile } from '../../core/seal/forward-record.ts'
 import type { Host } from '../../host/host.ts'
-import { makeFailure } from '../../messages.ts'
+import { makeFailure } from '../../tables/failures.ts'
 
 /** One of the two homes of a device's sealed files: dom0's own, and the device's, which the next boot reads. */
 export type Place = {

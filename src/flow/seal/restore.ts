@@ -3,9 +3,9 @@ import { type ForwardRecord, forwardRecordOf, isSameSet } from '../../core/seal/
 import type { Restored, RestoreResult } from '../../core/seal/restore-result.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'
-import { makeFailure } from '../../messages.ts'
 import type { Dom0 } from '../../observe/dom0.ts'
 import { observeMountPoint } from '../../observe/target.ts'
+import { makeFailure } from '../../tables/failures.ts'
 import { clearUnfinished } from './clear.ts'
 import { exchangePlace, type Place, placeOf, readDigests } from './places.ts'
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type DigestedFile, isSameSet } from '../../core/seal/forward-record.ts'
 import type { Host } from '../../host/host.ts'
-import { makeFailure } from '../../messages.ts'
+import { makeFailure } from '../../tables/failures.ts'
 import { exchangePlace, type Place, readDigests, syncPlace } from './places.ts'
 
 /** The files of a new sealed directory, by name. */

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { digestImage } from '../../../src/core/launch/image-digest.ts'
-import { mleHash, mleHashes, parseMleHashOutput } from '../../../src/core/launch/mle-hash.ts'
+import { mleHash, mleHashes } from '../../../src/core/launch/mle-hash.ts'
 import { moduleDigest } from '../../../src/core/launch/module-digest.ts'
 import { chunked, randomBytes, randomFrom } from './random.ts'
 
@@ -118,7 +118,9 @@ describe("tboot's MLE hash", () => {
   ]
   const judgeMle = async (bank: 'sha1' | 'sha256', line: string) => {
     const { stdout } = await run(LCP2_MLEHASH, ['--create', '--alg', bank, '--cmdline', line, TBOOT_IMAGE])
-    return parseMleHashOutput(bank, stdout)
+    // `3d 6d ba d4 ... 64 55` (lcp2_mlehash of tboot 1.10.5).
+    expect(stdout).toMatch(/^\s*(?:[0-9a-f]{2}\s+)+$/)
+    return stdout.replace(/\s+/g, '')
   }
 
   it.each(lines)('equals that of lcp2_mlehash with the command line %j', async (line) => {

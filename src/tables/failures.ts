@@ -2,10 +2,8 @@
  * The audit table of what the program says when it refuses or fails: what happened, why, what to do next. What
  * the steps of a flow say stands in src/messages/, in the same form.
  */
-import { EXIT, type ExitCode, Failure, type FailureText } from './core/failure.ts'
-
-type Params = Readonly<Record<string, string>>
-type Row = { readonly exit?: ExitCode; text(params: Params): Omit<FailureText, 'code'> }
+import { EXIT, type FailureRow, failureMaker } from '../core/failure.ts'
+import { CORE_FAILURES } from '../core/failures.ts'
 
 export const FAILURES = {
   'machine-is-read-only': {
@@ -202,13 +200,33 @@ export const FAILURES = {
       next: 'name a new directory with --out; it is made for you alone',
     }),
   },
-} as const satisfies Record<string, Row>
+  interrupted: {
+    exit: EXIT.interrupted,
+    text: ({ isRehearsal }) => ({
+      what: 'interrupted',
+      ...(isRehearsal
+        ? {
+            why: 'it was a rehearsal: nothing was changed, and nothing of it is kept',
+            next: '`aem-reseal rehearse` begins anew',
+          }
+        : {
+            why: 'what was recorded so far is kept',
+            next: '`aem-reseal resume` goes on where it stopped; where it says that no session is open, begin anew',
+          }),
+    }),
+  },
+  internal: {
+    exit: EXIT.internal,
+    text: ({ reason }) => ({
+      what: `a defect in aem-reseal: ${reason}`,
+      why: 'this is not your mistake; nothing was approved or sealed because of it',
+      next: 'please report it with the words below; the state is kept',
+    }),
+  },
+  ...CORE_FAILURES,
+} as const satisfies Record<string, FailureRow>
 
 export type FailureCode = keyof typeof FAILURES
 
 /** The failure of a row of the table. */
-export function makeFailure(code: FailureCode, params: Params = {}, verbatim?: string): Failure {
-  const row: Row = FAILURES[code]
-  const text = row.text(params)
-  return new Failure({ code, ...text, ...(verbatim ? { verbatim } : {}) }, row.exit ?? EXIT.attention)
-}
+export const makeFailure = failureMaker<FailureCode>(FAILURES)
