@@ -227,7 +227,16 @@ export function makeOutputSchemas(object: ObjectMaker) {
     path: z.string().nullable(),
     digestBefore: hex.nullable(),
     digestNow: hex.nullable(),
-    package: signedPackage.nullable(),
+    /** The last four are added by this program: what rpm and the keyring say of it. */
+    package: object({
+      name: z.string(),
+      evr: z.string(),
+      signer: z.string().nullable(),
+      signerKnown: z.boolean(),
+      signatureFault: z.string().nullish(),
+      installTime: z.string().nullable(),
+      unmodified: z.boolean().nullable(),
+    }).nullable(),
     bulletin: z.number().int().nullable(),
   })
 
