@@ -50,11 +50,12 @@ export function observeRpmDatabase(host: Host): RpmDatabase {
     const missing = names.filter((name) => !asked.has(name))
     if (missing.length === 0) return
     const answers = queryPackages(host, missing)
-    for (const name of missing)
-      asked.set(
-        name,
-        answers.then((answer) => answer(name)),
-      )
+    for (const name of missing) {
+      const answer = answers.then((answerOf) => answerOf(name))
+      // A failure is told to whoever asks for the name; that nobody does is no failure of its own.
+      answer.catch(() => undefined)
+      asked.set(name, answer)
+    }
   }
   return {
     packages(name) {

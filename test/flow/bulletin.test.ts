@@ -82,7 +82,9 @@ describe('start --bulletin through the whole flow', () => {
   it('is in the report', async () => {
     const story = { make: () => machineOf('clean-update'), restart: 'manual', protect: 'plain' } as const
     const { machine, report, reports } = await liveThrough(story, null)
-    expect(textAt(machine, reports[1] ?? '')).toContain('- bulletins: QSB-103\n')
+    expect(textAt(machine, reports.find((name) => name.endsWith('.md')) ?? '')).toContain(
+      '- bulletins: QSB-103\n',
+    )
     expect(report).toMatchObject({ expectation: { bulletins: [103], bulletinPcrs: [18, 19] } })
   })
 

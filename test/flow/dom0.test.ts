@@ -104,3 +104,22 @@ describe('the RPM database', () => {
     expect(look.calls.map(({ params }) => params.names)).toContain('tboot')
   })
 })
+
+describe('a look that is cut off', () => {
+  it('fails for whoever asked, and for nobody else', async () => {
+    const unhandled: unknown[] = []
+    const note = (reason: unknown): void => void unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    try {
+      const run: Host['run'] = async () => {
+        throw new Error('cut off')
+      }
+      const { rpm } = observeDom0({ ...makeSimulatedHost(machine()), run })
+      await expect(rpm.packages('tboot')).rejects.toThrow('cut off')
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      expect(unhandled).toEqual([])
+    } finally {
+      process.off('unhandledRejection', note)
+    }
+  })
+})
