@@ -414,7 +414,7 @@ function combine(
       .map((reason) => ({ ...reason, next: null, isBlocking: true })),
     ...listUnmade(kept),
   ]
-  const verdict = explained.verdict === 'unexplained' || own.length > 0 ? 'unexplained' : explained.verdict
+  const verdict = own.length > 0 ? 'unexplained' : explained.verdict
   const notes = verdict === 'explained' ? noteUnmoved(explained, bulletinPcrs) : []
   const reasons = [...explained.reasons, ...own, ...noteLater(later, facts.files), ...notes]
   return {

@@ -51,7 +51,7 @@ export async function observeRefresh(
   const machine = await dom0.machine()
   const { devices } = await dom0.devices()
   const booted = findBootedDevice(devices, machine.aemUuid)
-  const isBooted = booted?.uuid === device.uuid && device.uuid !== null
+  const isBooted = booted?.uuid === device.uuid
   const before = await observeBootDevice(dom0, device, machine.xen.buildId)
   const { files, initramfs, freeBytes, isGrubDirectory } = await observeFiles(dom0, device, before, ledger)
   const grub = before.checks.find(({ role }) => role === 'grub.cfg')
@@ -179,7 +179,7 @@ async function observeInitramfs(
   return {
     kernel,
     state: checked === undefined ? there : checked.state === 'changed' ? 'unknown' : checked.state,
-    isKnown: digest !== null && known.get(name) === digest,
+    isKnown: known.get(name) === digest,
     sizeBytes: Math.max(valueOrNull(own)?.sizeBytes ?? 0, valueOrNull(inDom0)?.sizeBytes ?? INITRAMFS_BYTES),
   }
 }

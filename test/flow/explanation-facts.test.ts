@@ -338,6 +338,16 @@ describe('what came after `start`', () => {
       { context: { reproduce } },
     )
     expect(looks).toEqual([`/${INITRAMFS}`])
+    // The same bytes under another name are not that file.
+    const renamed = session.baseline!.bootFiles.map((file) =>
+      file.role === 'initramfs' ? { ...file, path: '/boot/initramfs-other.img' } : file,
+    )
+    await explain(
+      machine,
+      { ...session, baseline: { ...session.baseline!, bootFiles: renamed } },
+      { context: { reproduce } },
+    )
+    expect(looks).toEqual([`/${INITRAMFS}`, `/${INITRAMFS}`])
   })
 
   it('may change registers that the update of `start` may not', async () => {

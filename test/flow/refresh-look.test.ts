@@ -56,6 +56,15 @@ describe('what is copied', () => {
     expect(plan.copies.map((one) => one.name)).toEqual([name])
   })
 
+  it('is grub.cfg where the one of the stick is another, and nothing beside it', async () => {
+    const { plan } = await look((machine) => {
+      const { files } = stickOf(machine)
+      const old = files.get('/grub2/grub.cfg')!
+      files.set('/grub2/grub.cfg', { ...old, bytes: Buffer.from('# another one\n') })
+    })
+    expect([plan.copies, plan.makesGrubConfig]).toEqual([[], true])
+  })
+
   it('is the file of kernel-latest too', async () => {
     const release = '6.9.2-1.qubes.fc37.x86_64'
     const { plan } = await look((machine) => {
@@ -165,6 +174,18 @@ describe('the device', () => {
     expect([isBooted, plan.initramfs]).toEqual([true, []])
     expect(INTERNAL.uuid).not.toBe(STICK.uuid)
   })
+})
+
+it('nothing is written while AEM seals or waits for a device', async () => {
+  const seal = (state: string) => (own: Host) =>
+    ({
+      run: async (call, input) =>
+        call.id === 'unit-show'
+          ? seen({ exit: 0, stdout: `LoadState=loaded\nActiveState=${state}\n`, stderr: '' })
+          : own.run(call, input),
+    }) satisfies Partial<Host>
+  expect((await look()).check('aem-not-waiting')?.ok).toBe(true)
+  expect((await look(undefined, seal('activating'))).check('aem-not-waiting')?.ok).toBe(false)
 })
 
 describe('its initramfs', () => {

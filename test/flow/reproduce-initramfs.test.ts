@@ -18,7 +18,15 @@ import { observeDevices } from '../../src/observe/devices.ts'
 import { observeDom0 } from '../../src/observe/dom0.ts'
 import { disposeFresh, reproduceInitramfs } from '../../src/observe/initramfs.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
-import { entry, imageWith, withBootConfig } from '../core/initramfs/image-writer.ts'
+import {
+  archive,
+  directory,
+  early,
+  entry,
+  imageWith,
+  pack,
+  withBootConfig,
+} from '../core/initramfs/image-writer.ts'
 
 const FILE = `initramfs-${KERNEL_RELEASE}.img`
 const dom0 = (): SimMachine => buildMachine([INTERNAL], INTERNAL)
@@ -600,5 +608,16 @@ describe('the words that dracut was called with', () => {
     const long = await whyWith(` --add ${'x'.repeat(300)}\n`)
     expect(long).toMatchObject({ code: 'words-unknown' })
     expect('why' in long ? long.why : '').toContain(`"--add ${'x'.repeat(194)}"`)
+  })
+
+  it('are read from the place where dracut writes them, and from no other', async () => {
+    const machine = dom0()
+    const directories = ['.', 'opt', 'opt/lib', 'opt/lib/dracut'].map(directory)
+    const words = entry('opt/lib/dracut/build-parameter.txt', ' --force\n')
+    putImage(machine, Buffer.concat([early(), pack(archive(...directories, words))]))
+    expect((await reproduce(machine)).result).toMatchObject({
+      code: 'words-unknown',
+      why: expect.stringContaining('build-parameter.txt is not in it'),
+    })
   })
 })

@@ -87,7 +87,7 @@ export async function observeForwardReadiness(
     token.check,
   ]
   const { version } = tpm
-  const isKnown = device?.uuid && tpmId && bank && selected && (version === '1.2' || version === '2.0')
+  const isKnown = tpmId && bank && selected && (version === '1.2' || version === '2.0')
   if (!isKnown || !device?.uuid || !('values' in target) || token.label === null)
     return { checks: all, plan: null }
   return {
@@ -132,7 +132,7 @@ async function checkCopies(
   const media = device ? valueOrNull(await openDevice(host, device)) : null
   try {
     const label = device?.label ?? null
-    const own = media === null || tpmId === null ? null : `${media.root}/aem`
+    const own = media === null ? null : `${media.root}/aem`
     const look = async (root: string | null): Promise<boolean | null> => {
       // On TPM 1.2 nothing names a device that is out: AEM's seal removed its suffix.
       if (root === null || tpmId === null || label === null) return null

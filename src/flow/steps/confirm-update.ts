@@ -155,8 +155,7 @@ async function askDowngrade({ ui }: StepContext, downgrades: readonly Downgrade[
 /** A bulletin that does not verify is not even looked at. */
 async function observeList({ dom0, options }: StepContext): Promise<BulletinList | null> {
   const given = options.bulletin
-  const isUsed = given !== null && given.approval !== 'refused' && given.approval !== 'built-in'
-  if (!isUsed) return observeBulletins(dom0, CATALOGUE)
+  if (given === null || given.approval === 'refused') return observeBulletins(dom0, CATALOGUE)
   const catalogue = addToCatalogue(CATALOGUE, given.bulletin)
   return observeBulletins(dom0, catalogue, evidenceOf(CATALOGUE, given.bulletin, given.approval))
 }
