@@ -63,9 +63,11 @@ stage=(
 )
 
 # npm run test:package, beside those of the stage: rpmlint; cpio unpacks a package; notify-send and what plays a notification
-# daemon on a real D-Bus; Jinja2 and YAML as Salt reads its states.
+# daemon on a real D-Bus; Jinja2 and YAML as Salt reads its states; chromium with a font opens the report.
 package=(
+  chromium
   cpio
+  fonts-dejavu-core
   git
   libnotify-bin
   python3-dbus
