@@ -32,6 +32,9 @@ export const TRUSTED_KEYS_FILE = '/etc/aem-reseal/trusted-keys'
 /** What the package's file triggers leave when measured files are updated (packaging/scriptlets). */
 export const UPDATE_MARK = '/var/spool/aem-reseal/update-mark'
 
+/** Node's compile cache of the program, which the package's launcher turns on (packaging/launch.cjs). */
+export const COMPILE_CACHE = '/var/cache/aem-reseal'
+
 /**
  * The directory whose files are believed as they are, so that nobody but root and the user who runs this may have written
  * them; null where the path is below none.

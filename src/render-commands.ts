@@ -1,5 +1,5 @@
 import { COMMANDS, type CommandId } from './commands.ts'
-import { PATHS } from './paths.ts'
+import { COMPILE_CACHE, PATHS } from './paths.ts'
 
 export type CommandRow = {
   readonly id: string
@@ -76,6 +76,9 @@ export function renderCommandsDocument(): string {
     '| path | access | why |',
     '|---|---|---|',
     ...paths,
+    '',
+    `Where Node 22.8 or newer runs the package as root, Node itself keeps what it compiled in \`${COMPILE_CACHE}\` (root's, 0755): the`,
+    'launcher `/usr/lib/aem-reseal/launch.cjs` turns that on. The program opens nothing there.',
     '',
   ].join('\n')
 }

@@ -21,6 +21,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { buildProgram } from './build.mjs'
+import { generateShellFiles } from './generate-shell-files.mjs'
 import { listBundledPackages } from './package/bundled.mjs'
 import { FILES, LINKS, listLicenceFiles } from './package/files.mjs'
 import { buildRpm, describeSource, signRpm } from './package/rpm.mjs'
@@ -53,7 +54,7 @@ try {
   const files = [...FILES, ...(await listLicenceFiles(bundled, TOP))]
   const licences = [...new Set(bundled.map((each) => each.license))].sort()
   const expression = [license, ...licences.filter((each) => each !== license)].join(' AND ')
-  const { spec, markLua } = await renderSpec(TOP, {
+  const { spec, markLua, launcher } = await renderSpec(TOP, {
     version,
     release: options.release,
     license: expression,
@@ -61,6 +62,8 @@ try {
     files,
   })
   await writeFile(join(work, 'update-mark.lua'), markLua)
+  await writeFile(join(work, 'launch.cjs'), launcher)
+  await writeShellFiles(join(work, 'shell'))
   const staging = join(work, 'staging')
   await stage(files, staging)
   const rpm = await buildRpm({ spec, staging, work, epoch: source.epoch })
@@ -75,6 +78,15 @@ try {
   await writeSums(out)
 } finally {
   await rm(work, { recursive: true, force: true })
+}
+
+/** Completions and manual pages, dated as the package is. */
+async function writeShellFiles(folder) {
+  process.env.SOURCE_DATE_EPOCH = String(source.epoch)
+  for (const [path, text] of await generateShellFiles()) {
+    await mkdir(dirname(join(folder, path)), { recursive: true })
+    await writeFile(join(folder, path), text)
+  }
 }
 
 /** Every file in its place, with the time of the commit. */
@@ -94,7 +106,7 @@ async function stage(files, staging) {
     await symlink(target, to)
     await lutimes(to, source.epoch, source.epoch)
   }
-  for (const path of ['etc/aem-reseal', 'var/spool/aem-reseal'])
+  for (const path of ['etc/aem-reseal', 'var/spool/aem-reseal', 'var/cache/aem-reseal'])
     await mkdir(join(staging, path), { recursive: true })
 }
 

@@ -9,6 +9,23 @@ if tonumber(arg[2]) == 0 then
       file:close()
       return text
     end
+    -- Node's compile cache: a directory for each version of Node, with files in it. What others may lead elsewhere is left.
+    local cache = "@CACHE@"
+    local files = function(path)
+      if posix.stat(path, "type") ~= "directory" then return {} end
+      local found = {}
+      for _, name in ipairs(posix.dir(path) or {}) do
+        if name ~= "." and name ~= ".." then found[#found + 1] = path .. "/" .. name end
+      end
+      return found
+    end
+    local owner, mode = posix.stat(cache, "uid"), posix.stat(cache, "mode") or ""
+    if owner == 0 and mode:match("^....%-..%-") then
+      for _, version in ipairs(files(cache)) do
+        for _, file in ipairs(files(version)) do os.remove(file) end
+        os.remove(version)
+      end
+    end
     local has_session = posix.stat("@STATE_DIR@/session.json") ~= nil
     if has_session then
       say("a session is open; it is kept in @STATE_DIR@, and `aem-reseal resume` goes on with it once the package is back")

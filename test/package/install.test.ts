@@ -1,14 +1,23 @@
-import { lstat, readlink, rm, symlink } from 'node:fs/promises'
+import { chown, lstat, readlink, rm, symlink } from 'node:fs/promises'
 import { describe, expect, inject, it } from 'vitest'
 import { command } from '../../src/commands.ts'
 import { renderDropIn } from '../../src/core/hold/drop-in.ts'
-import { HOLD_DROP_IN, PROGRAM_PLACES } from '../../src/paths.ts'
+import { COMPILE_CACHE, HOLD_DROP_IN, PROGRAM_PLACES } from '../../src/paths.ts'
 import { dependencies, makeRpmRoot, type RpmRoot, rpmIn, stub } from './rpm-root.ts'
 
 const { one, two } = inject('packages')
 const [first, second] = await Promise.all([rpmIn(one), rpmIn(two)])
 const DROP_IN = renderDropIn(command('gate-asked', { program: PROGRAM_PLACES[0] ?? '' }).argv)
 const SESSION = '/var/lib/aem-reseal/session.json'
+/** Below /usr/share; the shells' own packages have them. */
+const SHELL_DIRECTORIES = [
+  '/bash-completion',
+  '/bash-completion/completions',
+  '/fish',
+  '/fish/vendor_completions.d',
+  '/zsh',
+  '/zsh/site-functions',
+]
 
 async function installed(): Promise<RpmRoot> {
   const root = await makeRpmRoot()
@@ -47,7 +56,7 @@ describe('what it requires', () => {
 describe('its files', () => {
   it('has the program where the gate looks, the link in PATH, and all of it root’s and as packaged', async () => {
     const root = await installed()
-    expect(await readlink(root.path('/usr/bin/aem-reseal'))).toBe('../lib/aem-reseal/aem-reseal.mjs')
+    expect(await readlink(root.path('/usr/bin/aem-reseal'))).toBe('../lib/aem-reseal/launch.cjs')
     expect((await lstat(root.path(PROGRAM_PLACES[0] ?? ''))).mode & 0o7777).toBe(0o755)
     for (const file of ['/var/spool/aem-reseal', '/etc/aem-reseal'])
       expect((await lstat(root.path(file))).mode & 0o7777).toBe(0o755)
@@ -90,8 +99,56 @@ describe('its files', () => {
       '/usr/lib',
       '/usr/libexec',
     ]
-    const doc = ['/usr/share', '/usr/share/doc', '/usr/share/licenses']
-    expect((await root.list()).filter((file) => !before.includes(file))).toEqual([...shared, ...doc].sort())
+    const share = ['', '/doc', '/licenses', ...SHELL_DIRECTORIES, '/man', '/man/man1', '/man/man8']
+    const left = (await root.list()).filter((file) => !before.includes(file))
+    expect(left).toEqual([...shared, ...share.map((name) => `/usr/share${name}`)].sort())
+  })
+})
+
+describe('completions and manual pages', () => {
+  it('are where the shells and man look, dated as the package', async () => {
+    const root = await installed()
+    for (const file of [
+      'bash-completion/completions/aem-reseal',
+      'zsh/site-functions/_aem-reseal',
+      'fish/vendor_completions.d/aem-reseal.fish',
+      'man/man1/aem-reseal.1',
+      'man/man8/aem-reseal-gate.8',
+    ])
+      expect([file, (await root.read(`/usr/share/${file}`)).length > 500]).toEqual([file, true])
+    const built = await root.rpm('-q', '--qf', '%{BUILDTIME}', 'aem-reseal')
+    const day = new Date(Number(built.stdout) * 1000).toISOString().slice(0, 10)
+    expect(await root.read('/usr/share/man/man1/aem-reseal.1')).toContain(day)
+  })
+})
+
+describe('the compile cache', () => {
+  const ENTRY = `${COMPILE_CACHE}/v22.11.0-x64-9ac5647c-0/400af9c4`
+
+  it('is gone with the package, and stays over an upgrade', async () => {
+    const root = await installed()
+    await root.write(ENTRY, 'compiled\n', 0o600)
+    expect(await root.rpm('-V', '--nodeps', 'aem-reseal')).toMatchObject({ exit: 0, stdout: '' })
+    expect((await root.rpm('-U', second)).exit).toBe(0)
+    expect(await root.read(ENTRY)).toBe('compiled\n')
+    expect((await root.rpm('-q', '-f', COMPILE_CACHE)).stdout).toMatch(/^aem-reseal-/)
+    expect((await remove(root)).exit).toBe(0)
+    expect((await root.list()).filter((file) => file.startsWith(COMPILE_CACHE))).toEqual([])
+  })
+
+  it('is left where somebody else could lead the removal elsewhere, and a link in it is not followed', async () => {
+    const foreign = await installed()
+    await foreign.write(ENTRY, 'compiled\n')
+    await chown(foreign.path(COMPILE_CACHE), 4242, 4242)
+    expect((await remove(foreign)).exit).toBe(0)
+    expect(await foreign.read(ENTRY)).toBe('compiled\n')
+    const linked = await installed()
+    await linked.write('/etc/precious', 'kept\n')
+    await linked.write(ENTRY, 'compiled\n')
+    await symlink('/etc', linked.path(`${COMPILE_CACHE}/link`))
+    expect((await remove(linked)).exit).toBe(0)
+    expect(await linked.read('/etc/precious')).toBe('kept\n')
+    expect((await linked.list()).filter((file) => file.startsWith(COMPILE_CACHE))).toEqual([])
   })
 })
 

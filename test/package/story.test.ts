@@ -18,6 +18,18 @@ import { dependencies, rpmIn } from './rpm-root.ts'
 const { one, two } = inject('packages')
 const SESSION = '/var/lib/aem-reseal/session.json'
 
+/** What shells and man find of the package. */
+const SHELL_FILES = [
+  '/usr/share/bash-completion/completions/aem-reseal',
+  '/usr/share/zsh/site-functions/_aem-reseal',
+  '/usr/share/fish/vendor_completions.d/aem-reseal.fish',
+  '/usr/share/man/man1/aem-reseal.1',
+  '/usr/share/man/man8/aem-reseal-gate.8',
+]
+
+/** The two directories around a file. */
+const listDirectories = (file: string): string[] => [path.dirname(file), path.dirname(path.dirname(file))]
+
 let stage: Stage
 
 beforeAll(async () => {
@@ -83,6 +95,7 @@ describe('the package in dom0', () => {
     expect(existsSync(stage.pathOf(UPDATE_MARK))).toBe(false)
     expect(await lookAtLogin(stage)).toEqual([])
     expect(await openShell(stage)).toBe('')
+    for (const file of SHELL_FILES) expect([file, existsSync(stage.pathOf(file))]).toEqual([file, true])
     expect((await statusOf()).notice).toBe(null)
     // The packagers' key of the test, as a user makes one known.
     await writeFile(stage.pathOf('/etc/aem-reseal/trusted-keys'), `${await signerFingerprint()} test key\n`)
@@ -218,14 +231,15 @@ describe('the package in dom0', () => {
     const { stderr } = await rpm('-e', 'aem-reseal')
     expect(stderr).toContain(`removed ${HOLD_DROP_IN}`)
     expect(await aemFiles()).toBe(aem)
+    for (const file of SHELL_FILES) expect([file, existsSync(stage.pathOf(file))]).toEqual([file, false])
     const left = (await everything()).filter((file) => !before.has(file))
     const state = left.filter((file) => file.startsWith('/var/lib/aem-reseal'))
     expect(state.map((file) => path.extname(file)).sort()).toEqual(expect.arrayContaining(['.md', '.svg']))
-    // Fedora's package filesystem owns the second one; Debian has none.
-    expect(left.filter((file) => !state.includes(file))).toEqual([
+    // Fedora's package filesystem owns these; Debian has some of them.
+    const shared = ['/usr/share/licenses', ...SHELL_FILES.flatMap(listDirectories)]
+    expect(left.filter((file) => !state.includes(file) && !shared.includes(file))).toEqual([
       '/etc/aem-reseal',
       '/etc/aem-reseal/trusted-keys',
-      '/usr/share/licenses',
     ])
     const documented = readFileSync(new URL('../../docs/install.md', import.meta.url), 'utf8')
     for (const place of ['/var/lib/aem-reseal', '/etc/aem-reseal'])

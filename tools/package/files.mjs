@@ -4,15 +4,16 @@ import { readdir } from 'node:fs/promises'
 const LIB = '/usr/lib/aem-reseal'
 const LIBEXEC = '/usr/libexec/aem-reseal'
 const DOC = '/usr/share/doc/aem-reseal'
+const SHARE = '/usr/share'
 
 /**
- * Sources are paths in this repository; `build/` stands for what the build just made. Man pages, completions and a
- * launcher that are made later are one line each.
+ * Sources are paths in this repository; `build/` stands for what the build just made.
  *
  * @type {readonly { source: string, destination: string, mode: number, mark?: '%doc' | '%license' | '%config(noreplace)' }[]}
  */
 export const FILES = [
   { source: 'build/aem-reseal.mjs', destination: `${LIB}/aem-reseal.mjs`, mode: 0o755 },
+  { source: 'build/launch.cjs', destination: `${LIB}/launch.cjs`, mode: 0o755 },
   { source: 'build/update-mark.lua', destination: `${LIB}/update-mark.lua`, mode: 0o644 },
   { source: 'packaging/notice/notice', destination: `${LIBEXEC}/notice`, mode: 0o755 },
   { source: 'packaging/notice/in-terminal', destination: `${LIBEXEC}/in-terminal`, mode: 0o755 },
@@ -30,11 +31,16 @@ export const FILES = [
   },
   ...['README.md', 'CHANGELOG.md', 'docs/install.md', 'docs/guide.md', 'docs/security-model.md'].map(toDoc),
   ...['docs/contract.md', 'docs/commands.md'].map(toDoc),
+  toShell('bash-completion/completions/aem-reseal'),
+  toShell('zsh/site-functions/_aem-reseal'),
+  toShell('fish/vendor_completions.d/aem-reseal.fish'),
+  toShell('man/man1/aem-reseal.1', '%doc'),
+  toShell('man/man8/aem-reseal-gate.8', '%doc'),
   { source: 'LICENSE', destination: '/usr/share/licenses/aem-reseal/LICENSE', mode: 0o644, mark: '%license' },
 ]
 
-/** Links in the package: the place in PATH leads to the place that the gate's drop-in names. */
-export const LINKS = [{ destination: '/usr/bin/aem-reseal', target: '../lib/aem-reseal/aem-reseal.mjs' }]
+/** Links in the package: the place in PATH leads to the launcher; the gate's drop-in names the program itself. */
+export const LINKS = [{ destination: '/usr/bin/aem-reseal', target: '../lib/aem-reseal/launch.cjs' }]
 
 /** Directories that are the package's own, gone with it. */
 export const DIRECTORIES = [
@@ -49,6 +55,16 @@ export const DIRECTORIES = [
 function toDoc(source) {
   const name = source.split('/').at(-1)
   return { source, destination: `${DOC}/${name}`, mode: 0o644, mark: '%doc' }
+}
+
+/** A file of tools/generate-shell-files.mjs. @param {string} path below /usr/share */
+function toShell(path, mark) {
+  return {
+    source: `build/shell/${path}`,
+    destination: `${SHARE}/${path}`,
+    mode: 0o644,
+    ...(mark && { mark }),
+  }
 }
 
 /**

@@ -10,7 +10,7 @@ const ENTRY = `
 export { command } from './src/commands.ts'
 export { renderDropIn } from './src/core/hold/drop-in.ts'
 export * from './src/core/mark/update-mark.ts'
-export { DEFAULT_STATE_DIR, HOLD_DROP_IN, PROGRAM_PLACES, UPDATE_MARK } from './src/paths.ts'
+export { COMPILE_CACHE, DEFAULT_STATE_DIR, HOLD_DROP_IN, PROGRAM_PLACES, UPDATE_MARK } from './src/paths.ts'
 `
 
 /** Where the triggers find what they run. */
@@ -48,7 +48,7 @@ export async function listDropInTexts(top, current) {
 }
 
 /**
- * The spec, and the Lua file that its triggers run.
+ * The spec, the Lua file that its triggers run, and the launcher.
  *
  * @param {URL} top the repository
  * @param {{ version: string, release: string, license: string, epoch: number, files: readonly { destination: string, mode: number, mark?: string }[] }} package_
@@ -69,6 +69,7 @@ export async function renderSpec(top, { version, release, license, epoch, files 
     MAX_PATHS: facts.MAX_PATHS_OF_TRANSACTION,
     MAX_LINES: facts.MAX_MARK_LINES,
     UPDATE_MARK: facts.UPDATE_MARK,
+    CACHE: facts.COMPILE_CACHE,
     TITLE: facts.UPDATE_MARK_TITLE,
   }
   const read = async (name) => fill(await readFile(new URL(`packaging/${name}`, top), 'utf8'), values)
@@ -84,9 +85,9 @@ export async function renderSpec(top, { version, release, license, epoch, files 
     PRETRANS: await scriptlet('pretrans'),
     PREUN: await scriptlet('preun'),
     TRIGGERS_POSTUN: facts.UPDATE_PREFIXES.map(renderPostun).join('\n'),
-    FILES: listFiles(files, facts.UPDATE_MARK).join('\n'),
+    FILES: listFiles(files, facts).join('\n'),
   })
-  return { spec, markLua: await read('scriptlets/update-mark.lua') }
+  return { spec, markLua: await read('scriptlets/update-mark.lua'), launcher: await read('launch.cjs') }
 }
 
 /**
@@ -101,7 +102,7 @@ function renderPostun(prefix) {
   ].join('\n')
 }
 
-function listFiles(files, mark) {
+function listFiles(files, { UPDATE_MARK, COMPILE_CACHE }) {
   const mode = (value) => value.toString(8).padStart(4, '0')
   return [
     ...DIRECTORIES.map((path) => `%dir %attr(0755,root,root) ${path}`),
@@ -110,7 +111,9 @@ function listFiles(files, mark) {
     ),
     ...LINKS.map(({ destination }) => destination),
     // Written by the file triggers, gone with the package.
-    `%ghost %attr(0644,root,root) ${mark}`,
+    `%ghost %attr(0644,root,root) ${UPDATE_MARK}`,
+    // Made by Node when root starts the program; its content is taken away by %preun.
+    `%ghost %dir %attr(0755,root,root) ${COMPILE_CACHE}`,
   ]
 }
 

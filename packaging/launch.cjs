@@ -1,0 +1,30 @@
+#!/usr/bin/node
+// What /usr/bin/aem-reseal leads to: the program beside it, with Node's compile cache. That serves only what is loaded after
+// the call (module.enableCompileCache, Node 22.8), so the program cannot turn it on for itself.
+'use strict'
+const { lstatSync } = require('node:fs')
+const { enableCompileCache } = require('node:module')
+const { dirname } = require('node:path')
+
+const CACHE = '@CACHE@'
+/** Writable by group or others. */
+const FOREIGN_WRITE = 0o022
+/** In such a directory only its owner removes or renames a file (inode(7), S_ISVTX). */
+const STICKY = 0o1000
+
+/** Node runs what it finds in its cache: can root alone write there, and lead the way there? Absent, Node makes it. */
+function isOfRootAlone(path) {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  if (stat === undefined) return path === CACHE && isOfRootAlone(dirname(path))
+  const isSafeAbove = path !== CACHE && (stat.mode & STICKY) !== 0
+  if (!stat.isDirectory() || stat.uid !== 0) return false
+  if ((stat.mode & FOREIGN_WRITE) !== 0 && !isSafeAbove) return false
+  return path === '/' || isOfRootAlone(dirname(path))
+}
+
+// Node keeps a directory of the cache for each user id, so nobody else gains by it.
+if (enableCompileCache !== undefined && process.getuid() === 0 && isOfRootAlone(CACHE)) {
+  process.umask(0o022)
+  enableCompileCache(CACHE)
+}
+import('./aem-reseal.mjs')
