@@ -83,7 +83,7 @@ describe('start --bulletin through the whole flow', () => {
     const story = { make: () => machineOf('clean-update'), restart: 'manual', protect: 'plain' } as const
     const { machine, report, reports } = await liveThrough(story, null)
     expect(textAt(machine, reports.find((name) => name.endsWith('.md')) ?? '')).toContain(
-      '- bulletins: QSB-103\n',
+      '**QSB-103** of `2024-07-16`: all packages that are asked for are installed.',
     )
     expect(report).toMatchObject({ expectation: { bulletins: [103], bulletinPcrs: [18, 19] } })
   })
