@@ -2,7 +2,7 @@
 // all from the table of verbs (src/cli/verbs.ts) and docs/. The same source gives the same bytes.
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { loadProgram } from './load-program.mjs'
 import { renderBash } from './shell/bash.mjs'
 import { makeCompletionTable } from './shell/completion-table.mjs'
@@ -58,7 +58,7 @@ async function writeShellFiles() {
   const files = await generateShellFiles()
   for (const [path, text] of files) {
     const file = new URL(path, out)
-    await mkdir(dirname(file.pathname), { recursive: true })
+    await mkdir(dirname(fileURLToPath(file)), { recursive: true })
     await writeFile(file, text)
   }
   console.log(`${files.size} files written to dist/shell/`)

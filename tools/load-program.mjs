@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 /**
@@ -7,7 +8,7 @@ import { build } from 'esbuild'
  */
 export async function loadProgram(entry) {
   const bundled = await build({
-    stdin: { contents: entry, resolveDir: new URL('../', import.meta.url).pathname, loader: 'ts' },
+    stdin: { contents: entry, resolveDir: fileURLToPath(new URL('../', import.meta.url)), loader: 'ts' },
     bundle: true,
     write: false,
     platform: 'node',
