@@ -1,6 +1,6 @@
 import type { CheckedFile } from '../core/decide/boot-device.ts'
 import { decideImage } from '../core/decide/boot-device.ts'
-import type { FileDigests, Host } from '../host/host.ts'
+import type { Host } from '../host/host.ts'
 import { valueOrNull } from '../host/host.ts'
 import type { DeviceBootFile } from './boot-files.ts'
 import { bootFileRole, listBootFiles } from './boot-files.ts'

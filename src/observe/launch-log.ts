@@ -33,7 +33,7 @@ type Kind = 'none' | 'launched' | 'unknown'
  * "no launch" of txt-stat counts only where no sign of TrenchBoot may be missing.
  */
 export async function observeLog(host: Host, txtStat: Seen<RunResult>): Promise<LaunchLog | Failure> {
-  const [tboot, trenchboot] = [await observeTbootLog(host, txtStat), await observeEventLog(host)]
+  const [tboot, trenchboot] = [readTbootLog(txtStat), await observeEventLog(host)]
   if ('log' in trenchboot) return trenchboot.log
   // Where Xen took over a launch, tboot's log is of an earlier boot: memory keeps it over a warm restart.
   const isDoubtful =
@@ -77,7 +77,7 @@ async function isTrenchBootFirst(host: Host, tboot: Kind, trenchboot: Kind): Pro
 }
 
 /** tboot's log, by txt-stat. */
-async function observeTbootLog(host: Host, run: Seen<RunResult>): Promise<Source> {
+function readTbootLog(run: Seen<RunResult>): Source {
   const failed = (why: string, kind: Kind, next = SEE_ENTRY): Source => ({ why, next, kind })
   if (run.state === 'absent') return failed('txt-stat (package tboot) is not installed', 'unknown')
   if (run.state === 'unknown') return failed(`txt-stat could not be asked: ${run.why}`, 'unknown')

@@ -1,9 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { postUpdate } from '../../flows/post-update.ts'
-import { type Session, startSession } from '../../src/core/session/checkpoint.ts'
-import { runFlow } from '../../src/flow/runner.ts'
-import { STEPS } from '../../src/flow/steps.ts'
-import { makeDirectoryStore } from '../../src/flow/store.ts'
+import type { Session } from '../../src/core/session/checkpoint.ts'
 import { ABSENT } from '../../src/host/host.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
 import { NEW_XEN, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
@@ -12,25 +8,12 @@ import { findDevice, type SimDevice, type SimMachine } from '../../src/host/simu
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeDom0 } from '../../src/observe/dom0.ts'
 import { observeExplanation } from '../../src/observe/explanation.ts'
-import { observeMachine } from '../../src/observe/machine.ts'
-import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
 import { NEXT_XEN, update } from '../support/approved-machine.ts'
 import { editEntries } from '../support/attack.ts'
-import { machineOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
-import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { machineOf } from '../support/built-in.ts'
+import { started } from '../support/started.ts'
 
 /** What `explain` says of a device that a package which came after `start` did not reach, on the built-in machine. */
-
-async function start(machine: SimMachine) {
-  const host = makeSimulatedHost(machine)
-  const ui = makeScriptedUi({ '*': 'yes' })
-  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-  const { bootId } = await observeMachine(host)
-  const session = startSession({ id: SESSION_ID, now: host.now(), bootId, flow: 'post-update' })
-  const context = { host, ui, store, options: RUN_OPTIONS, session, simulateRestart: null }
-  await runFlow(postUpdate, postUpdate.start, STEPS, context)
-  return store
-}
 
 /** dom0 boots from a stick, and `start` was run; then Xen is installed once more, which reaches dom0's own /boot alone. */
 async function behind(change: (stick: SimDevice) => void = () => {}) {
@@ -39,12 +22,12 @@ async function behind(change: (stick: SimDevice) => void = () => {}) {
   restartMachine(machine)
   restartMachine(machine)
   update(machine, NEW_XEN)
-  const store = await start(machine)
+  const { session: left } = await started(machine)
   update(machine, NEXT_XEN)
   change(findDevice(machine, STICK.uuid)!)
   restartMachine(machine)
   const dom0 = observeDom0(makeSimulatedHost(machine))
-  const { verdict, reasons } = await observeExplanation(dom0, (await store.load())!, ABSENT)
+  const { verdict, reasons } = await observeExplanation(dom0, left, ABSENT)
   return { verdict, said: reasons.map(({ what }) => what).join('\n') }
 }
 
@@ -52,7 +35,7 @@ describe('grub.cfg that a later package of AEM made again, with an entry that ca
   /** @param change the session, and the registers after the restart */
   async function made(change: (session: Session, machine: SimMachine) => Session = (session) => session) {
     const machine = machineOf('clean-update')
-    const store = await start(machine)
+    const { session: left } = await started(machine)
     machine.nowMs += 3600_000
     machine.packages = machine.packages.map((item) =>
       item.name === 'anti-evil-maid'
@@ -61,7 +44,7 @@ describe('grub.cfg that a later package of AEM made again, with an entry that ca
     )
     editEntries(machine, (entry) => entry.replace('{\n', '{\n\tno_such_command\n'))
     restartMachine(machine)
-    const session = change((await store.load())!, machine)
+    const session = change(left, machine)
     const dom0 = observeDom0(makeSimulatedHost(machine))
     const { reasons } = await observeExplanation(dom0, session, ABSENT)
     const named = reasons.filter(({ what }) => what.includes('grub.cfg')).map(({ code }) => code)

@@ -1,12 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { postUpdate } from '../../flows/post-update.ts'
 import { DEVICE_OUT_ADVICE } from '../../src/core/launch/explain-advice.ts'
 import { COMMAND_LINE_RULES } from '../../src/core/launch/module-digest.ts'
-import { type Session, startSession } from '../../src/core/session/checkpoint.ts'
+import type { Session } from '../../src/core/session/checkpoint.ts'
 import type { Versions } from '../../src/core/session/versions.ts'
-import { runFlow } from '../../src/flow/runner.ts'
-import { STEPS } from '../../src/flow/steps.ts'
-import { makeDirectoryStore } from '../../src/flow/store.ts'
 import { ABSENT, type Host, type Seen, unknown } from '../../src/host/host.ts'
 import { installInitramfsInput, installXen } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
@@ -17,27 +13,12 @@ import { observeExplanation } from '../../src/observe/explanation.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
 import { observePrediction } from '../../src/observe/prediction.ts'
 import type { Prediction } from '../../src/observe/vouching.ts'
-import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
-import { machineOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
-import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { machineOf } from '../support/built-in.ts'
+import { started } from '../support/started.ts'
 
 /** What `explain` is fed with after the restart, on the built-in machine. */
 
 const INITRAMFS = `initramfs-${KERNEL_RELEASE}.img`
-
-/** A machine on which `start` was run, up to the restart, and the session it left. */
-async function started(
-  machine = machineOf('clean-update'),
-): Promise<{ machine: SimMachine; session: Session }> {
-  const host = makeSimulatedHost(machine)
-  const ui = makeScriptedUi({ '*': 'yes' })
-  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-  const { bootId } = await observeMachine(host)
-  const session = startSession({ id: SESSION_ID, now: host.now(), bootId, flow: 'post-update' })
-  const context = { host, ui, store, options: RUN_OPTIONS, session, simulateRestart: null }
-  await runFlow(postUpdate, postUpdate.start, STEPS, context)
-  return { machine, session: (await store.load())! }
-}
 
 async function explain(
   machine: SimMachine,

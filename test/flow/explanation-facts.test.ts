@@ -1,11 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { postUpdate } from '../../flows/post-update.ts'
 import { CANCEL_AND_START } from '../../src/core/decide/preparedness.ts'
-import { type Session, startSession } from '../../src/core/session/checkpoint.ts'
+import type { Session } from '../../src/core/session/checkpoint.ts'
 import type { Versions } from '../../src/core/session/versions.ts'
-import { runFlow } from '../../src/flow/runner.ts'
-import { STEPS } from '../../src/flow/steps.ts'
-import { makeDirectoryStore } from '../../src/flow/store.ts'
 import { ABSENT, type Host, type Seen, seen } from '../../src/host/host.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
 import { installKernel, installXen, XEN_IMAGE } from '../../src/host/simulated/build.ts'
@@ -15,25 +11,13 @@ import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeDom0 } from '../../src/observe/dom0.ts'
 import { type ExplanationContext, observeExplanation } from '../../src/observe/explanation.ts'
 import { observeMachine } from '../../src/observe/machine.ts'
-import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
-import { machineOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
-import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { machineOf } from '../support/built-in.ts'
+import { started } from '../support/started.ts'
 
 /** What `explain` is fed with before the restart, and where more came after `start`, on the built-in machine. */
 
 const NEXT_KERNEL = '6.6.42-1.qubes.fc37.x86_64'
 const INITRAMFS = `initramfs-${KERNEL_RELEASE}.img`
-
-async function started(machine = machineOf('clean-update')) {
-  const host = makeSimulatedHost(machine)
-  const ui = makeScriptedUi({ '*': 'yes' })
-  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-  const { bootId } = await observeMachine(host)
-  const session = startSession({ id: SESSION_ID, now: host.now(), bootId, flow: 'post-update' })
-  const context = { host, ui, store, options: RUN_OPTIONS, session, simulateRestart: null }
-  await runFlow(postUpdate, postUpdate.start, STEPS, context)
-  return { machine, session: (await store.load())! }
-}
 
 type Told = {
   readonly versions?: Seen<Versions>

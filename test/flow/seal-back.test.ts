@@ -3,18 +3,16 @@ import { Failure } from '../../src/core/failure.ts'
 import type { Session } from '../../src/core/session/checkpoint.ts'
 import { makeMemoryStore } from '../../src/flow/memory-store.ts'
 import { clearUnfinished } from '../../src/flow/seal/clear.ts'
-import type { ForwardPlan } from '../../src/flow/seal/forward-plan.ts'
 import { isForwardKept, restoreSession } from '../../src/flow/seal/restore.ts'
 import { sealForward, takeBack } from '../../src/flow/seal/seal-forward.ts'
 import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
 import { STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
-import { SELECTED_PCRS, type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
-import { observeDevices } from '../../src/observe/devices.ts'
+import { type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
 import { observeDom0 } from '../../src/observe/dom0.ts'
-import { observeMachine } from '../../src/observe/machine.ts'
 import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { planForStick } from '../support/stick-plan.ts'
 import { withLook } from '../support/with-look.ts'
 
 /* A forward seal of the built-in machine's stick, and every way back from it. */
@@ -51,18 +49,7 @@ async function begin(story: { isPresentState?: boolean; change?: (own: Host) => 
   const store = makeMemoryStore(ui)
   const session = aSession({ device: LABEL, step: 'forward-seal', flow: 'forward-device' })
   const context = { host, ui, store, options: RUN_OPTIONS, session, simulateRestart: null }
-  const devices = await observeDevices(host, await observeMachine(host))
-  const present = machine.pcrs.sha256 ?? {}
-  const plan: ForwardPlan = {
-    device: devices.find(({ label }) => label === LABEL)!,
-    tokenLabel: LABEL,
-    uuid: STICK.uuid,
-    tpmId: TPM_ID,
-    tpmVersion: '2.0',
-    bank: 'sha256',
-    selected: SELECTED_PCRS,
-    values: story.isPresentState ? { ...present } : { ...present, 18: '18'.repeat(32) },
-  }
+  const plan = await planForStick(host, machine, story.isPresentState ? {} : { 18: '18'.repeat(32) })
   return { machine, context, plan, store, before: live(machine) }
 }
 

@@ -4,19 +4,17 @@ import { forwardRecordOf } from '../../src/core/seal/forward-record.ts'
 import type { Session } from '../../src/core/session/checkpoint.ts'
 import { makeMemoryStore } from '../../src/flow/memory-store.ts'
 import { clearUnfinished } from '../../src/flow/seal/clear.ts'
-import type { ForwardPlan } from '../../src/flow/seal/forward-plan.ts'
 import { removeLeftovers, restoreSession } from '../../src/flow/seal/restore.ts'
 import { sealForward, takeBack } from '../../src/flow/seal/seal-forward.ts'
 import { ABSENT, type Host, seen } from '../../src/host/host.ts'
 import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
-import { SELECTED_PCRS, type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
-import { observeDevices } from '../../src/observe/devices.ts'
+import { type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
 import { observeDom0 } from '../../src/observe/dom0.ts'
-import { observeMachine } from '../../src/observe/machine.ts'
 import { observeMountPoint } from '../../src/observe/target.ts'
 import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { planForStick } from '../support/stick-plan.ts'
 import { withLook } from '../support/with-look.ts'
 
 /* Whose files are put away after a forward seal, and what is read again, on the built-in machine's stick. */
@@ -86,20 +84,9 @@ async function begin(change: (own: Host) => Partial<Host> = () => ({}), isPresen
   const store = makeMemoryStore(ui)
   const session = aSession({ device: LABEL, step: 'forward-seal', flow: 'forward-device' })
   const context = withLook({ host, ui, store, options: RUN_OPTIONS, session, simulateRestart: null })
-  const devices = await observeDevices(host, await observeMachine(host))
+  const plan = await planForStick(host, machine, isPresentState ? {} : { 18: '18'.repeat(32) })
   media.opened.length = 0
   media.closed = 0
-  const present = machine.pcrs.sha256 ?? {}
-  const plan: ForwardPlan = {
-    device: devices.find(({ label }) => label === LABEL)!,
-    tokenLabel: LABEL,
-    uuid: STICK.uuid,
-    tpmId: TPM_ID,
-    tpmVersion: '2.0',
-    bank: 'sha256',
-    selected: SELECTED_PCRS,
-    values: isPresentState ? { ...present } : { ...present, 18: '18'.repeat(32) },
-  }
   return { machine, context, plan, store, media }
 }
 

@@ -7,13 +7,10 @@ import { exchangePlace, placeOf, readDigests, syncPlace } from '../../src/flow/s
 import { prepareAside } from '../../src/flow/seal/switch.ts'
 import { digestStream } from '../../src/host/digest.ts'
 import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
-import { STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
-import { TPM_ID as MACHINE_TPM_ID } from '../../src/host/simulated/model.ts'
-import { observeDevices } from '../../src/observe/devices.ts'
-import { observeMachine } from '../../src/observe/machine.ts'
 import { machineOf } from '../support/built-in.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
+import { planForStick } from '../support/stick-plan.ts'
 
 /* The parts of a forward seal on hosts that know only what each part may ask for. */
 
@@ -241,17 +238,7 @@ describe('a forward set on TPM 2.0 of which no key was made', () => {
           await own.removeFile(path)
         },
       }
-      const devices = await observeDevices(host, await observeMachine(host))
-      const plan: ForwardPlan = {
-        device: devices.find(({ label }) => label === 'aem.stick')!,
-        tokenLabel: 'aem.stick',
-        uuid: STICK.uuid,
-        tpmId: MACHINE_TPM_ID,
-        tpmVersion: '2.0',
-        bank: 'sha256',
-        selected: [13, 17, 18, 19],
-        values: machine.pcrs.sha256 ?? {},
-      }
+      const plan = await planForStick(host, machine)
       const text = await failureOf(makeForwardSet(host, plan))
       expect(text.what).toContain(what)
       expect(text.verbatim ?? undefined).toBe(said)
@@ -294,18 +281,7 @@ describe('a forward set on TPM 2.0', () => {
       },
     }
     const host: Host = { ...watched, ...change(watched) }
-    const devices = await observeDevices(host, await observeMachine(host))
-    const set = makeForwardSet(host, {
-      device: devices.find(({ label }) => label === 'aem.stick')!,
-      tokenLabel: 'aem.stick',
-      uuid: STICK.uuid,
-      tpmId: MACHINE_TPM_ID,
-      tpmVersion: '2.0',
-      bank: 'sha256',
-      selected: [13, 17, 18, 19],
-      values: machine.pcrs.sha256 ?? {},
-      ...more,
-    })
+    const set = makeForwardSet(host, { ...(await planForStick(host, machine)), ...more })
     return { set, writes, own }
   }
   const reading =

@@ -6,7 +6,7 @@ import type { Step } from '../step.ts'
 import { explanationOf } from './explain.ts'
 
 /** Only the user knows whether it was their own sentence; the journal says whether the TPM released one. */
-export const confirmSecret: Step<'confirm-secret'> = async ({ dom0, host, ui, session }) => {
+export const confirmSecret: Step<'confirm-secret'> = async ({ dom0, ui, session }) => {
   const { journal } = await dom0.seal()
   const unseal = journal?.unseal ?? null
   const isFirstBoot = session.approved !== null && session.approved.bootId === (await dom0.machine()).bootId

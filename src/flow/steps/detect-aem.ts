@@ -4,7 +4,7 @@ import { describeAem } from '../../messages/before-restart.ts'
 import { observeStatus } from '../../observe/status.ts'
 import type { Step } from '../step.ts'
 
-export const detectAem: Step<'detect-aem'> = async ({ dom0, host, ui }) => {
+export const detectAem: Step<'detect-aem'> = async ({ dom0, ui }) => {
   const status = await ui.progress('looking at AEM, TPM and devices', () => observeStatus(dom0))
   const { unit } = await dom0.seal()
   const outcome = decideAemReadiness({

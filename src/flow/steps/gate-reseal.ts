@@ -4,7 +4,7 @@ import { observeSealReadiness } from '../../observe/seal-readiness.ts'
 import type { Step } from '../step.ts'
 
 /** AEM writes the freshness slot in the TPM before it touches the device: what would fail must fail here. */
-export const gateReseal: Step<'gate-reseal'> = async ({ dom0, host }) => {
+export const gateReseal: Step<'gate-reseal'> = async ({ dom0 }) => {
   const readiness = await observeSealReadiness(dom0, await dom0.tpm(), await dom0.selectedPcrs())
   const checks = [...readiness.checks, checkCache((await dom0.seal()).cachedSuffix)]
   const outcome = isReady(checks) ? 'ready' : 'blocked'

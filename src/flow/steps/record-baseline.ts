@@ -4,7 +4,7 @@ import { observeBaseline } from '../../observe/baseline.ts'
 import { observeStatus } from '../../observe/status.ts'
 import type { Step } from '../step.ts'
 
-export const recordBaseline: Step<'record-baseline'> = async ({ dom0, host, ui }) => {
+export const recordBaseline: Step<'record-baseline'> = async ({ dom0, ui }) => {
   const { aem } = await observeStatus(dom0)
   const baseline = await ui.progress('reading PCRs and hashing boot files', () =>
     observeBaseline(dom0, aem.selectedPcrs ?? []),
