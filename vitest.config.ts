@@ -7,7 +7,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/{core,host,flow,audit,cli}/**/*.test.ts'],
+          include: ['test/{core,host,observe,act,flow,audit,cli}/**/*.test.ts'],
           testTimeout: 60_000,
         },
       },

@@ -20,7 +20,7 @@ import {
 const TOP = new URL('../', import.meta.url)
 
 const ENTRY = `
-export { listCommandRows, renderCommandsDocument } from './src/render-commands.ts'
+export { listCommandRows, renderCommandsDocument } from './src/tables/render-commands.ts'
 export { describeFlow, mermaidOfFlow } from './src/flow/describe.ts'
 export { FLOWS } from './flows/index.ts'
 export { DEFAULT_VERB, GLOBAL_OPTIONS, VERBS } from './src/cli/verbs.ts'

@@ -16,7 +16,7 @@ const ENTRY = `
 export { GLOBAL_OPTIONS, VERBS } from './src/cli/verbs.ts'
 export { CATALOGUE } from './src/core/bulletin/catalogue-data.ts'
 export { SCENARIOS } from './src/host/simulated/scenarios.ts'
-export { DEFAULT_STATE_DIR } from './src/paths.ts'
+export { DEFAULT_STATE_DIR } from './src/tables/paths.ts'
 export { FLOWS } from './flows/index.ts'
 `
 

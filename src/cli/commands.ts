@@ -1,4 +1,4 @@
-import { listCommandRows } from '../render-commands.ts'
+import { listCommandRows } from '../tables/render-commands.ts'
 import { line } from '../ui/ui.ts'
 import { makeUi, printJson } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'

@@ -1,5 +1,5 @@
-import { isSuffix } from '../commands.ts'
 import { parseAemLabel } from '../core/aem/devices.ts'
+import { isSuffix } from '../tables/commands.ts'
 import { makeFailure } from '../tables/failures.ts'
 
 /** The suffix: both `.stick` and `aem.stick` name the device labelled aem.stick. @throws Failure (exit 2) */

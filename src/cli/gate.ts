@@ -1,10 +1,10 @@
+import { installHold, removeHold } from '../act/hold-drop-in.ts'
+import { makeDirectoryStore } from '../act/session-store.ts'
 import type { GateDecision } from '../core/decide/gate.ts'
 import { EXIT, Failure } from '../core/failure.ts'
 import { sanitizeLine } from '../core/harmless-text.ts'
 import { isAskedBySystemd } from '../core/hold/asked.ts'
 import { makeHeldNote } from '../core/session/held-note.ts'
-import { installHold, removeHold } from '../flow/install-hold.ts'
-import { makeDirectoryStore } from '../flow/store.ts'
 import type { Host } from '../host/host.ts'
 import {
   describeHold,
@@ -13,11 +13,11 @@ import {
   explainGate,
   gateLine,
 } from '../messages/hold.ts'
-import { observeDom0 } from '../observe/dom0.ts'
-import { type GateAnswer, observeGate } from '../observe/gate.ts'
-import { isHeld, observeHold } from '../observe/hold.ts'
-import { HOLD_DROP_IN } from '../paths.ts'
+import { observeDom0 } from '../observe/dom0/dom0.ts'
+import { type GateAnswer, observeGate } from '../observe/seal/gate.ts'
+import { isHeld, observeHold } from '../observe/seal/hold-drop-in.ts'
 import { makeFailure } from '../tables/failures.ts'
+import { HOLD_DROP_IN } from '../tables/paths.ts'
 import type { Message } from '../ui/message.ts'
 import { renderMessage } from '../ui/render-message.ts'
 import { assertAnswerable, makeUi, printJson, stateDirOf } from './context.ts'

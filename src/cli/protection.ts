@@ -11,9 +11,9 @@ import {
 } from '../messages/protection-state.ts'
 import { describeBootCheck } from '../messages/since-approved.ts'
 import { nameUpdates } from '../messages/updates.ts'
-import { groupBadPcrs, type ProtectionLook } from '../observe/protection-state.ts'
-import type { BootCheck } from '../observe/since-approved.ts'
-import type { StatusFacts } from '../observe/status.ts'
+import { groupBadPcrs, type ProtectionLook } from '../observe/dom0/protection-state.ts'
+import type { StatusFacts } from '../observe/dom0/status.ts'
+import type { BootCheck } from '../observe/launch/since-approved.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
 

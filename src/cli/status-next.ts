@@ -4,7 +4,7 @@ import { isUpdatedBefore } from '../core/mark/updates.ts'
 import { findSlotSharers } from '../core/seal/freshness.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { LedgerLook } from '../core/session/device-ledger.ts'
-import type { StatusFacts } from '../observe/status.ts'
+import type { StatusFacts } from '../observe/dom0/status.ts'
 import { nextOfReason, type ProtectionAnswer } from './protection.ts'
 
 /** What to run next, and why: what protects comes first, then what the devices need, then what could not be told. */

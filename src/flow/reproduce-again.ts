@@ -1,8 +1,8 @@
 import { vouchQuestion } from '../messages/vouch.ts'
-import type { Dom0 } from '../observe/dom0.ts'
-import { disposeFresh } from '../observe/initramfs.ts'
-import { reproduceInitramfsOf } from '../observe/initramfs-of-device.ts'
-import type { Reproduce } from '../observe/since-start.ts'
+import type { Dom0 } from '../observe/dom0/dom0.ts'
+import { reproduceInitramfsOf } from '../observe/initramfs/of-device.ts'
+import { disposeFresh } from '../observe/initramfs/reproduction.ts'
+import type { Reproduce } from '../observe/launch/since-start.ts'
 import { line, type Ui } from '../ui/ui.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { EXIT, type ExitCode } from '../core/failure.ts'
 import { forwardRecordOf } from '../core/seal/forward-record.ts'
 import type { Session } from '../core/session/checkpoint.ts'
-import { observeDom0 } from '../observe/dom0.ts'
+import { observeDom0 } from '../observe/dom0/dom0.ts'
 import type { Message } from '../ui/message.ts'
 import { renderMessage } from '../ui/render-message.ts'
 import { line, type Ui } from '../ui/ui.ts'

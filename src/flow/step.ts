@@ -1,10 +1,10 @@
+import type { SessionStore } from '../act/session-store.ts'
 import type { GivenBulletin } from '../core/bulletin/given-bulletin.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { Host } from '../host/host.ts'
-import type { Dom0 } from '../observe/dom0.ts'
+import type { Dom0 } from '../observe/dom0/dom0.ts'
 import type { Message } from '../ui/message.ts'
 import type { Ui } from '../ui/ui.ts'
-import type { SessionStore } from './store.ts'
 import type { Outcomes, StepId } from './types.ts'
 
 /** A bulletin the user named, with what its signatures are worth. */
@@ -22,7 +22,7 @@ export type RunOptions = {
 
 export type StepContext = {
   readonly host: Host
-  /** The look of this step; whoever changed the machine takes another (observe/dom0.ts). */
+  /** The look of this step; whoever changed the machine takes another (observe/dom0/dom0.ts). */
   readonly dom0: Dom0
   readonly ui: Ui
   readonly store: SessionStore

@@ -1,4 +1,4 @@
-import { COMMANDS } from '../commands.ts'
+import { COMMANDS } from '../tables/commands.ts'
 import { guestEnvironment } from './environment.ts'
 import { execa } from './execa.ts'
 

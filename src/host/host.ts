@@ -1,4 +1,4 @@
-import type { CommandCall } from '../commands.ts'
+import type { CommandCall } from '../tables/commands.ts'
 
 /**
  * What a look at the machine gave. `unknown` is not `absent`: a fact that could not be looked up becomes

@@ -1,14 +1,14 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import type { CommandCall } from '../commands.ts'
-import { command } from '../commands.ts'
 import { rewriteAnswer, splitMessage } from '../core/seal/tpm12-relay.ts'
-import { TPM_DEVICE } from '../paths.ts'
+import type { CommandCall } from '../tables/commands.ts'
+import { command } from '../tables/commands.ts'
 import { makeFailure } from '../tables/failures.ts'
+import { TPM_DEVICE } from '../tables/paths.ts'
 import type { RunResult, Seen } from './host.ts'
+import { startTcsd, type Traces } from './leftovers.ts'
 import { findStrangeListener, isServicePeer } from './socket-owner.ts'
-import { startTcsd, type Traces } from './traces.ts'
 
 /*
  * tpm_sealdata binds to the registers as tcsd reports them; TPM 1.2 itself takes any digest (TPM_Seal,

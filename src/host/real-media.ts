@@ -1,11 +1,11 @@
 import { mkdir, readlink, rmdir } from 'node:fs/promises'
-import { command } from '../commands.ts'
-import { mediaMountPoint } from '../paths.ts'
+import { command } from '../tables/commands.ts'
+import { mediaMountPoint } from '../tables/paths.ts'
 import { readExt4State } from './ext4.ts'
 import type { Host, MediaRequest, MountedMedia, Seen } from './host.ts'
 import { ABSENT, seen, unknown } from './host.ts'
+import type { Traces } from './leftovers.ts'
 import { look } from './real-look.ts'
-import type { Traces } from './traces.ts'
 
 /**
  * A device where it is mounted, or mounted for the time of a look.

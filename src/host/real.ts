@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { lstat, mkdir, readlink, realpath, rename, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { command } from '../commands.ts'
-import { believedRootOf, pathAllowed, WORK_ROOT } from '../paths.ts'
+import { command } from '../tables/commands.ts'
 import { makeFailure } from '../tables/failures.ts'
+import { believedRootOf, pathAllowed, WORK_ROOT } from '../tables/paths.ts'
 import { readExt4State } from './ext4.ts'
 import type { Host } from './host.ts'
 import { seen, unknown } from './host.ts'
+import { clearTraces, makeTraces } from './leftovers.ts'
 import { holdLock } from './lock.ts'
 import { findForeign } from './ownership.ts'
 import {
@@ -23,7 +24,6 @@ import { openRealMedia } from './real-media.ts'
 import { copyAtomically, syncDirectory, writeAtomically, writeFailure } from './real-write.ts'
 import { runProgram } from './run-program.ts'
 import { streamProgram } from './stream-program.ts'
-import { clearTraces, makeTraces } from './traces.ts'
 
 /** Trees that somebody with the machine or a stick in hand can have prepared. */
 const GUARDED_ROOTS = ['/boot', '/var/lib/anti-evil-maid', '/var/lib/tpms', '/run/anti-evil-maid']
@@ -47,7 +47,7 @@ export function makeRealHost(options: RealHostOptions): Host {
       ((access === 'read' && isBelow(path, options.userDirectories)) ||
         isBelow(path, [workRoot()]) ||
         pathAllowed(path, access, { stateDir: options.stateDir, mediaRoots: [...mounted] }))
-    if (!allowed) throw new Error(`path ${path} is not in src/paths.ts for ${access}`)
+    if (!allowed) throw new Error(`path ${path} is not in src/tables/paths.ts for ${access}`)
   }
   const findOthers = async (path: string): Promise<string | null> => {
     const root = believedRootOf(path, options.stateDir)

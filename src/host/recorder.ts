@@ -1,8 +1,8 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { COMMANDS, type CommandCall, type CommandId } from '../commands.ts'
 import { parseAemLabel } from '../core/aem/devices.ts'
-import { isPlainSecretPath, isSecretPath, mediaUuidOf } from '../paths.ts'
+import { COMMANDS, type CommandCall, type CommandId } from '../tables/commands.ts'
+import { isPlainSecretPath, isSecretPath, mediaUuidOf } from '../tables/paths.ts'
 import type { FileDigests, FileStat, Host, RunResult } from './host.ts'
 import { makeOwnDirectory } from './own-directory.ts'
 

@@ -1,4 +1,4 @@
-import type { CommandCall } from '../commands.ts'
+import type { CommandCall } from '../tables/commands.ts'
 import { guestEnvironment } from './environment.ts'
 import type { RunResult, Seen } from './host.ts'
 import { ABSENT, seen, unknown } from './host.ts'

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { SOCKET_TABLE, USER_TABLE } from '../paths.ts'
+import { SOCKET_TABLE, USER_TABLE } from '../tables/paths.ts'
 
 /** The user that tcsd runs as (trousers 0.3.15, TSS_USER_NAME). */
 const TSS_USER = 'tss'

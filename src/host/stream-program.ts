@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream'
-import type { CommandCall } from '../commands.ts'
 import { UnpackError } from '../core/initramfs/read-image.ts'
+import type { CommandCall } from '../tables/commands.ts'
 import { guestEnvironment } from './environment.ts'
 
 /**

@@ -1,10 +1,10 @@
-import { command } from '../commands.ts'
 import type { GateDecision, GateRule, HoldReason } from '../core/decide/gate.ts'
 import type { HoldChange } from '../core/hold/drop-in.ts'
 import { renderDropIn } from '../core/hold/drop-in.ts'
 import type { HeldNote } from '../core/session/held-note.ts'
-import type { HoldFacts } from '../observe/hold.ts'
-import { HOLD_DROP_IN } from '../paths.ts'
+import type { HoldFacts } from '../observe/seal/hold-drop-in.ts'
+import { command } from '../tables/commands.ts'
+import { HOLD_DROP_IN } from '../tables/paths.ts'
 import type { Message } from '../ui/message.ts'
 import { line } from '../ui/ui.ts'
 

@@ -1,5 +1,5 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
-import type { DeviceVerification } from '../observe/verify.ts'
+import type { DeviceVerification } from '../observe/verify/verify.ts'
 import type { Message } from '../ui/message.ts'
 import { adviseFailed, describeVerification } from './verify.ts'
 

@@ -1,5 +1,5 @@
 import type { Notice } from '../core/decide/notice.ts'
-import { UPDATE_MARK } from '../paths.ts'
+import { UPDATE_MARK } from '../tables/paths.ts'
 
 /** What the notice at login says and offers. Plain text: the helper makes it harmless for a notification. */
 export type SaidNotice = {

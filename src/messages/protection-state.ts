@@ -3,7 +3,7 @@ import { CANCEL_AND_START } from '../core/decide/preparedness.ts'
 import type { ProtectionReason, ProtectionState } from '../core/decide/protection-state.ts'
 import { CLOSED, PCR } from '../core/launch/pcr.ts'
 import type { Session } from '../core/session/checkpoint.ts'
-import { AEM_CONFIGURATION } from '../paths.ts'
+import { AEM_CONFIGURATION } from '../tables/paths.ts'
 import { nameOutdated } from './prepared.ts'
 import { explainSelection, SELECTION_NEXT } from './selection.ts'
 

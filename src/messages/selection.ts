@@ -1,5 +1,5 @@
 import type { SelectionLook } from '../core/aem/seal-selection.ts'
-import { AEM_CONFIGURATION } from '../paths.ts'
+import { AEM_CONFIGURATION } from '../tables/paths.ts'
 
 /** Why it is not known which PCRs AEM seals to, and where that stands; null where it is known. */
 export function explainSelection(look: SelectionLook): string | null {

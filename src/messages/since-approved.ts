@@ -1,4 +1,4 @@
-import type { BootCheck } from '../observe/since-approved.ts'
+import type { BootCheck } from '../observe/launch/since-approved.ts'
 
 /** What `status` and `verify` say of a boot without a session, held against the last approved one. */
 

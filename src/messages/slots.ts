@@ -1,7 +1,7 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import { UNREAD_SLOTS } from '../core/seal/freshness.ts'
 import { listStranded, type SlotChange, type SlotPlan } from '../core/seal/slot-repair.ts'
-import type { Slots } from '../observe/slots.ts'
+import type { Slots } from '../observe/device/freshness-slots.ts'
 import type { Message } from '../ui/message.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line, type Question } from '../ui/ui.ts'

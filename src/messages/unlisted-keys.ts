@@ -1,5 +1,5 @@
 import { listKeyNext } from '../core/package/signers.ts'
-import type { UnlistedKey } from '../observe/unlisted-keys.ts'
+import type { UnlistedKey } from '../observe/dom0/unlisted-keys.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
 

@@ -1,6 +1,6 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { Check } from '../core/decide/verify-copies.ts'
-import type { DeviceVerification } from '../observe/verify.ts'
+import type { DeviceVerification } from '../observe/verify/verify.ts'
 import type { Message } from '../ui/message.ts'
 import { line } from '../ui/ui.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { z } from 'zod'
-import { COMMANDS, type CommandId, command } from '../../src/commands.ts'
-import { listCommandRows } from '../../src/render-commands.ts'
+import { COMMANDS, type CommandId, command } from '../../src/tables/commands.ts'
+import { listCommandRows } from '../../src/tables/render-commands.ts'
 import { readSources } from '../support/sources.ts'
 
 const ids = Object.keys(COMMANDS) as CommandId[]
@@ -112,7 +112,9 @@ describe.each(ids)('%s', (id) => {
   it('is used somewhere', () => {
     const users = sources.filter(
       ({ path, text }) =>
-        path !== 'src/commands.ts' && !path.startsWith('src/host/simulated/') && text.includes(`'${id}'`),
+        path !== 'src/tables/commands.ts' &&
+        !path.startsWith('src/host/simulated/') &&
+        text.includes(`'${id}'`),
     )
     expect(users.map(({ path }) => path)).not.toEqual([])
   })

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Host } from '../../src/host/host.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
-import { isSecretPath, mediaMountPoint, PATHS, pathAllowed } from '../../src/paths.ts'
+import { isSecretPath, mediaMountPoint, PATHS, pathAllowed } from '../../src/tables/paths.ts'
 import { machineOf, rehearse } from '../support/built-in.ts'
 
 const places = { stateDir: '/var/lib/aem-reseal', mediaRoots: ['/mnt/stick'] }

@@ -10,7 +10,7 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
 import { main } from '../../src/main.ts'
-import { HOLD_DROP_IN } from '../../src/paths.ts'
+import { HOLD_DROP_IN } from '../../src/tables/paths.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import '../support/io.ts'
 

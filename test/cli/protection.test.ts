@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { HYPERVISOR_LOG } from '../../src/paths.ts'
+import { HYPERVISOR_LOG } from '../../src/tables/paths.ts'
 import {
   BANNER,
   COPIES,

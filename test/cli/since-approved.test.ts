@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { makeDirectoryStore } from '../../src/act/session-store.ts'
 import { findLedgerDevice, putLedgerDevice } from '../../src/core/session/device-ledger.ts'
-import { makeDirectoryStore } from '../../src/flow/store.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
 import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
-import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
+import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import { ANSWERS } from '../support/answers.ts'
 import {
   approvedMachine,

@@ -8,7 +8,7 @@ import { parsePcrRead } from '../../src/core/launch/tpm2-pcrread.ts'
 import { parseRpmVerify } from '../../src/core/package/rpm.ts'
 import { makeRecordedHost } from '../../src/host/recorded.ts'
 import { describeUpdate } from '../../src/messages/before-restart.ts'
-import { observeTpm } from '../../src/observe/tpm.ts'
+import { observeTpm } from '../../src/observe/launch/pcrs.ts'
 import { aemDom0 } from '../support/recorded-machine.ts'
 
 describe('a journal with the line ends of another system', () => {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { ABSENT } from '../../src/host/host.ts'
 import { makeRecordedHost } from '../../src/host/recorded.ts'
-import { observeBaseline } from '../../src/observe/baseline.ts'
-import { observeDom0 } from '../../src/observe/dom0.ts'
-import { observeExplanation } from '../../src/observe/explanation.ts'
+import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { observeBaseline } from '../../src/observe/launch/baseline.ts'
+import { observeExplanation } from '../../src/observe/launch/explanation.ts'
 import { aSession } from '../support/built-in.ts'
 import { configurationOf, KERNEL_LINE, type UefiParts, uefiDom0, XEN_LINE } from '../support/uefi-dom0.ts'
 

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
 import { bootMachine, restartMachine } from '../../src/host/simulated/power.ts'
-import { observeBaseline } from '../../src/observe/baseline.ts'
-import { observeDom0 } from '../../src/observe/dom0.ts'
-import { observeSealOutcome } from '../../src/observe/seal-outcome.ts'
+import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { observeBaseline } from '../../src/observe/launch/baseline.ts'
+import { observeSealOutcome } from '../../src/observe/seal/seal-outcome.ts'
 import { aSession, machineOf } from '../support/built-in.ts'
 
 const YEAR_MS = 365 * 24 * 3600 * 1000

@@ -1,19 +1,23 @@
 import { describe, expect, it } from 'vitest'
 import { postUpdate } from '../../flows/post-update.ts'
+import { makeDirectoryStore } from '../../src/act/session-store.ts'
+import { rememberVerification } from '../../src/act/update-ledger.ts'
 import { digestImage } from '../../src/core/launch/image-digest.ts'
 import { listApprovedImages } from '../../src/core/session/approved-boot.ts'
-import { rememberVerification } from '../../src/flow/remember-devices.ts'
-import { makeDirectoryStore } from '../../src/flow/store.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
 import { NEW_XEN, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
-import { observeDom0 } from '../../src/observe/dom0.ts'
-import { type ObservedGround, observeGround, observeGroundDifferences } from '../../src/observe/ground.ts'
-import { observeMachine } from '../../src/observe/machine.ts'
-import { observeVerification } from '../../src/observe/verify.ts'
-import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
+import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { observeMachine } from '../../src/observe/dom0/machine.ts'
+import {
+  type ObservedGround,
+  observeGround,
+  observeGroundDifferences,
+} from '../../src/observe/launch/ground.ts'
+import { observeVerification } from '../../src/observe/verify/verify.ts'
+import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import {
   approvedMachine,
   finish,

@@ -4,8 +4,8 @@ import { type Host, unknown } from '../../src/host/host.ts'
 import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
-import { observeDom0 } from '../../src/observe/dom0.ts'
-import { observeNextBoot } from '../../src/observe/prediction.ts'
+import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { observeNextBoot } from '../../src/observe/launch/prediction.ts'
 import { machineOf } from '../support/built-in.ts'
 
 /** Images of which a recorded machine holds digests and no bytes, beside the same machine with the bytes. */

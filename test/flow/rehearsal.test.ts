@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { postUpdate } from '../../flows/post-update.ts'
+import { makeDirectoryStore } from '../../src/act/session-store.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
 import { runFlow } from '../../src/flow/runner.ts'
 import { STEPS } from '../../src/flow/steps.ts'
-import { makeDirectoryStore } from '../../src/flow/store.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
-import { observeDom0 } from '../../src/observe/dom0.ts'
-import { observeExplanation } from '../../src/observe/explanation.ts'
-import { observeVerification } from '../../src/observe/verify.ts'
-import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
+import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { observeExplanation } from '../../src/observe/launch/explanation.ts'
+import { observeVerification } from '../../src/observe/verify/verify.ts'
+import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import {
   machineOf,
   outcomesOf,

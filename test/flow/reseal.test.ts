@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { makeMemoryStore } from '../../src/flow/memory-store.ts'
+import { makeMemoryStore } from '../../src/act/memory-store.ts'
 import { gateReseal } from '../../src/flow/steps/gate-reseal.ts'
 import { reseal } from '../../src/flow/steps/reseal.ts'
 import { verify } from '../../src/flow/steps/verify.ts'

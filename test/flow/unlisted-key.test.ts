@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
-import { TRUSTED_KEYS_FILE } from '../../src/paths.ts'
+import { TRUSTED_KEYS_FILE } from '../../src/tables/paths.ts'
 import { outcomesOf, rehearse } from '../support/built-in.ts'
 
 /** Xen of somebody else's repository, whose key the user gave to RPM (TrenchBoot's documents say how). */

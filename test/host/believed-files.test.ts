@@ -2,7 +2,7 @@ import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { findForeign } from '../../src/host/ownership.ts'
-import { believedRootOf, HOLD_DROP_IN, TRUSTED_KEYS_FILE, UPDATE_MARK } from '../../src/paths.ts'
+import { believedRootOf, HOLD_DROP_IN, TRUSTED_KEYS_FILE, UPDATE_MARK } from '../../src/tables/paths.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 /* Files that root believes as they are: another user who could write them would decide what is signed, sealed or held. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { command } from '../../src/commands.ts'
 import { makeDryRunHost } from '../../src/host/dry-run.ts'
 import { seen } from '../../src/host/host.ts'
+import { command } from '../../src/tables/commands.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
 
 function dryRunOf(told: Parameters<typeof makeFakeHost>[0]) {

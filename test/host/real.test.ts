@@ -16,11 +16,11 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { type CommandCall, command } from '../../src/commands.ts'
 import { Failure } from '../../src/core/failure.ts'
 import { guestEnvironment } from '../../src/host/environment.ts'
 import type { Host } from '../../src/host/host.ts'
 import { makeRealHost } from '../../src/host/real.ts'
+import { type CommandCall, command } from '../../src/tables/commands.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 function hostWith(stateDir: string): Host {

@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it, vi } from 'vitest'
-import { command } from '../../src/commands.ts'
 import { makeRecordedHost } from '../../src/host/recorded.ts'
 import { loadRecordedMachine } from '../../src/host/recorded-format.ts'
+import { command } from '../../src/tables/commands.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 /** A recorded machine comes from strangers: its size is theirs to choose, the time it takes is not. */

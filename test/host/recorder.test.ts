@@ -237,7 +237,7 @@ describe('what a recorded machine does not hold', () => {
 
   it('is what a program was told on its standard input, nor its answer', async () => {
     const { makeRecorder } = await import('../../src/host/recorder.ts')
-    const { command } = await import('../../src/commands.ts')
+    const { command } = await import('../../src/tables/commands.ts')
     const out = join(temporaryDirectory(), 'out')
     const told: (Uint8Array | undefined)[] = []
     const own = makeSimulatedHost(machineOf('clean-update'))

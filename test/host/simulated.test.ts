@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { command } from '../../src/commands.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, PLAIN_ENTRY, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
+import { command } from '../../src/tables/commands.ts'
 import { machineOf } from '../support/built-in.ts'
 
 /*

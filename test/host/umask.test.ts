@@ -2,8 +2,8 @@ import { mkdtemp, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { type CommandCall, command } from '../../src/commands.ts'
 import { runProgram } from '../../src/host/run-program.ts'
+import { type CommandCall, command } from '../../src/tables/commands.ts'
 
 /* The program's own umask is 077 (src/bin.ts); dracut gives the files of an image modes by the one it finds. */
 

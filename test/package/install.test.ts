@@ -1,8 +1,8 @@
 import { chown, lstat, readlink, rm, symlink } from 'node:fs/promises'
 import { describe, expect, inject, it } from 'vitest'
-import { command } from '../../src/commands.ts'
 import { renderDropIn } from '../../src/core/hold/drop-in.ts'
-import { COMPILE_CACHE, HOLD_DROP_IN, PROGRAM_PLACES } from '../../src/paths.ts'
+import { command } from '../../src/tables/commands.ts'
+import { COMPILE_CACHE, HOLD_DROP_IN, PROGRAM_PLACES } from '../../src/tables/paths.ts'
 import { dependencies, makeRpmRoot, type RpmRoot, rpmIn, stub } from './rpm-root.ts'
 
 const { one, two } = inject('packages')

@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { COMPILE_CACHE } from '../../src/paths.ts'
+import { COMPILE_CACHE } from '../../src/tables/paths.ts'
 import { DIST } from '../support/built.ts'
 import { NODES, nodeOf } from '../support/nodes.ts'
 import { runToEnd } from '../support/process.ts'

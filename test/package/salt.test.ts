@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { command } from '../../src/commands.ts'
 import { renderDropIn } from '../../src/core/hold/drop-in.ts'
-import { HOLD_DROP_IN, PROGRAM_PLACES } from '../../src/paths.ts'
+import { command } from '../../src/tables/commands.ts'
+import { HOLD_DROP_IN, PROGRAM_PLACES } from '../../src/tables/paths.ts'
 import { must } from '../stage/process.ts'
 import { ROOT } from '../support/sources.ts'
 

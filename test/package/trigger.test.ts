@@ -1,7 +1,7 @@
 import { lstat, rm } from 'node:fs/promises'
 import { describe, expect, inject, it } from 'vitest'
 import { MAX_PATHS_OF_TRANSACTION, parseUpdateMark } from '../../src/core/mark/update-mark.ts'
-import { UPDATE_MARK } from '../../src/paths.ts'
+import { UPDATE_MARK } from '../../src/tables/paths.ts'
 import { dependencies, makeRpmRoot, type RpmRoot, rpmIn, stub } from './rpm-root.ts'
 
 const { one, two } = inject('packages')

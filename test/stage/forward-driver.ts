@@ -5,12 +5,12 @@
  *   forward-driver.mjs seal before|after N     N beyond the last write: runs to its end and prints their number
  *   forward-driver.mjs restore                 what `cancel` does
  */
-import { restoreSession } from '../../src/flow/seal/restore.ts'
+import { restoreSession } from '../../src/act/forward-seal/restore.ts'
+import { makeDirectoryStore } from '../../src/act/session-store.ts'
 import { forwardSeal } from '../../src/flow/steps/forward-seal.ts'
-import { makeDirectoryStore } from '../../src/flow/store.ts'
 import type { Host } from '../../src/host/host.ts'
 import { makeRealHost } from '../../src/host/real.ts'
-import { observeDom0 } from '../../src/observe/dom0.ts'
+import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { makeQuietUi } from '../../src/ui/terminal.ts'
 
 const STATE = '/var/lib/aem-reseal'

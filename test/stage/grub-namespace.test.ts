@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { command } from '../../src/commands.ts'
+import { command } from '../../src/tables/commands.ts'
 import { type RealSystemd, startRealSystemd } from './real-systemd.ts'
 
 /*

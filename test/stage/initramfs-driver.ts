@@ -4,8 +4,8 @@
  *   initramfs-driver.mjs FILE RELEASE SHA256    prints what came of it, and what was said meanwhile
  */
 import { makeRealHost } from '../../src/host/real.ts'
-import { observeDom0 } from '../../src/observe/dom0.ts'
-import { reproduceInitramfs } from '../../src/observe/initramfs.ts'
+import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { reproduceInitramfs } from '../../src/observe/initramfs/reproduction.ts'
 
 // As src/bin.ts: dracut must not have it from here.
 process.umask(0o077)

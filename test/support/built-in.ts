@@ -1,6 +1,6 @@
 import { rehearsal } from '../../flows/rehearsal.ts'
+import { makeMemoryStore } from '../../src/act/memory-store.ts'
 import { type Session, startSession } from '../../src/core/session/checkpoint.ts'
-import { makeMemoryStore } from '../../src/flow/memory-store.ts'
 import { type FlowResult, runFlow } from '../../src/flow/runner.ts'
 import type { RunOptions, Steps } from '../../src/flow/step.ts'
 import { STEPS } from '../../src/flow/steps.ts'
@@ -9,7 +9,7 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
-import { observeMachine } from '../../src/observe/machine.ts'
+import { observeMachine } from '../../src/observe/dom0/machine.ts'
 import { makeScriptedUi, type ScriptedUi } from './scripted-ui.ts'
 
 /** A user at a terminal who named nothing on the command line. */

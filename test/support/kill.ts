@@ -1,10 +1,10 @@
+import { makeDirectoryStore } from '../../src/act/session-store.ts'
 import type { Session } from '../../src/core/session/checkpoint.ts'
-import { makeDirectoryStore } from '../../src/flow/store.ts'
 import type { Host } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
-import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
+import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import { type Typed, type } from './at-terminal.ts'
 
 /** What SIGKILL is to the program: nothing of it runs any more, not even what stands in `finally`. */

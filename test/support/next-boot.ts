@@ -4,14 +4,14 @@ import type { LaunchLog } from '../../src/core/launch/launch-log.ts'
 import type { LaunchPrediction, PredictedComponent, PredictedPcr } from '../../src/core/launch/prediction.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { SELECTED_PCRS, type SimMachine } from '../../src/host/simulated/model.ts'
-import { observeDom0 } from '../../src/observe/dom0.ts'
+import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import {
   type NextBoot,
   type ObservedPrediction,
   observeNextBoot,
   vouchNextBoot,
-} from '../../src/observe/prediction.ts'
-import { NO_EVIDENCE, type Place, type VouchEvidence } from '../../src/observe/vouching.ts'
+} from '../../src/observe/launch/prediction.ts'
+import { NO_EVIDENCE, type Place, type VouchEvidence } from '../../src/observe/launch/vouching.ts'
 
 /** The next boot of the built-in machine as it was read, and what comes of it where something in it is other. */
 export type LookedAt = {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { type CommandId, type CommandParams, command } from '../../src/commands.ts'
 import { makeXenImage } from '../../src/host/simulated/boot-images.ts'
+import { type CommandId, type CommandParams, command } from '../../src/tables/commands.ts'
 import { temporaryDirectory } from './temporary.ts'
 
 export const TPM_ID = '4b8f0c2d6a5e9137f2b4c6d8e0a1c3e5f7091b2d'

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Host } from '../../src/host/host.ts'
-import { DEFAULT_STATE_DIR } from '../../src/paths.ts'
+import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import { ANSWERS } from './answers.ts'
 import { runMain } from './io.ts'
 import type { RecordedDom0 } from './recorded-machine.ts'

@@ -1,8 +1,8 @@
-import type { ForwardPlan } from '../../src/flow/seal/forward-plan.ts'
+import type { ForwardPlan } from '../../src/act/forward-seal/plan.ts'
 import type { Host } from '../../src/host/host.ts'
 import { STICK } from '../../src/host/simulated/build.ts'
 import { SELECTED_PCRS, type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
-import { observeDom0 } from '../../src/observe/dom0.ts'
+import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 
 /** To seal the stick of the machine `two-devices` forward, to the present registers unless others are given. */
 export async function planForStick(

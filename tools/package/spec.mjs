@@ -7,10 +7,10 @@ import { DIRECTORIES, LINKS } from './files.mjs'
 
 /** What the scriptlets take from the program, so that each fact has one place. */
 const ENTRY = `
-export { command } from './src/commands.ts'
+export { command } from './src/tables/commands.ts'
 export { renderDropIn } from './src/core/hold/drop-in.ts'
 export * from './src/core/mark/update-mark.ts'
-export { COMPILE_CACHE, DEFAULT_STATE_DIR, HOLD_DROP_IN, PROGRAM_PLACES, UPDATE_MARK } from './src/paths.ts'
+export { COMPILE_CACHE, DEFAULT_STATE_DIR, HOLD_DROP_IN, PROGRAM_PLACES, UPDATE_MARK } from './src/tables/paths.ts'
 `
 
 /** Where the triggers find what they run. */

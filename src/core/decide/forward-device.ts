@@ -23,7 +23,7 @@ export type PresentBoot = {
 /**
  * A device is sealed forward only for the state that was approved on another one: the registers that all devices share
  * must hold the approved values now, and be predicted so for the device's own boot. The others must be those of this
- * boot's own device: what did not change since this boot is not asked for again (observe/prediction.ts).
+ * boot's own device: what did not change since this boot is not asked for again (observe/launch/prediction.ts).
  *
  * @param predicted for the device's next boot; null: not predicted yet
  */

@@ -1,6 +1,6 @@
 import { decideBootDevice } from '../../core/decide/boot-device.ts'
 import { describeBootDevice } from '../../messages/before-restart.ts'
-import { observeBootDevice } from '../../observe/boot-device.ts'
+import { observeBootDevice } from '../../observe/device/boot-device.ts'
 import type { Step } from '../step.ts'
 
 export const checkBootDevice: Step<'check-boot-device'> = async ({ dom0, ui }) => {

@@ -1,10 +1,10 @@
+import { findToken } from '../../act/forward-seal/find-token.ts'
 import { decideBootDevice } from '../../core/decide/boot-device.ts'
 import { decideDeviceWork } from '../../core/decide/device-work.ts'
 import { describeDeviceCheck } from '../../messages/forward-device.ts'
-import { observeApproved } from '../../observe/approved.ts'
-import { observeBootDevice } from '../../observe/boot-device.ts'
-import { observeTarget } from '../../observe/target.ts'
-import { findToken } from '../seal/find-token.ts'
+import { observeBootDevice } from '../../observe/device/boot-device.ts'
+import { observeTarget } from '../../observe/device/session-device.ts'
+import { observeApproved } from '../../observe/launch/approved-state.ts'
 import type { Step } from '../step.ts'
 
 /** Can this device be sealed forward from here: another one than was booted, up to date, in an approved state? */

@@ -6,7 +6,7 @@ import {
   GO_ON_QUESTION,
   SECRET_QUESTION,
 } from '../../messages/ground.ts'
-import { observeGround, observeGroundDifferences } from '../../observe/ground.ts'
+import { observeGround, observeGroundDifferences } from '../../observe/launch/ground.ts'
 import type { Step } from '../step.ts'
 
 /**

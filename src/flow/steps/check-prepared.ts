@@ -2,7 +2,7 @@ import type { Outcomes } from '../../core/decide/outcomes.ts'
 import type { Preparedness } from '../../core/decide/preparedness.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { BEGIN_ANEW_QUESTION, describePreparedness } from '../../messages/prepared.ts'
-import { observePreparedness } from '../../observe/prepared.ts'
+import { observePreparedness } from '../../observe/launch/prepared.ts'
 import { line } from '../../ui/ui.ts'
 import type { Step } from '../step.ts'
 

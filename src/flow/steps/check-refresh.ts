@@ -6,8 +6,8 @@ import {
   explainRefresh,
   refreshQuestion,
 } from '../../messages/refresh.ts'
-import { observeRefresh } from '../../observe/refresh.ts'
-import { observeTarget } from '../../observe/target.ts'
+import { observeRefresh } from '../../observe/device/refresh-needs.ts'
+import { observeTarget } from '../../observe/device/session-device.ts'
 import type { Step } from '../step.ts'
 
 /** What a device lacks of the installed packages, and whether it is to be copied now. */

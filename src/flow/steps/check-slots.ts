@@ -1,7 +1,7 @@
 import type { Outcomes } from '../../core/decide/outcomes.ts'
 import { listStranded, planSlots } from '../../core/seal/slot-repair.ts'
 import { describeSlots, explainSlots, slotQuestion } from '../../messages/slots.ts'
-import { observeSlots } from '../../observe/slots.ts'
+import { observeSlots } from '../../observe/device/freshness-slots.ts'
 import type { Step } from '../step.ts'
 
 /** Looked at before a reseal: with equal slots a seal of one device makes the other invalid. */

@@ -6,9 +6,9 @@ import {
 import { decideProtection, type Protection, type ProtectionChoice } from '../../core/decide/protection.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { describeProtection, explainWays, protectionQuestion } from '../../messages/protection.ts'
-import type { Dom0 } from '../../observe/dom0.ts'
-import { observeHold } from '../../observe/hold.ts'
-import { observePrepared } from '../../observe/prepared.ts'
+import type { Dom0 } from '../../observe/dom0/dom0.ts'
+import { observePrepared } from '../../observe/launch/prepared.ts'
+import { observeHold } from '../../observe/seal/hold-drop-in.ts'
 import type { Step } from '../step.ts'
 
 /** Explains the three ways and asks for one; --protect answers it, --yes takes the best that installs no drop-in. */

@@ -1,6 +1,6 @@
+import { clearUnfinished } from '../../act/forward-seal/clear.ts'
 import { Failure } from '../../core/failure.ts'
 import { describeClearedForward } from '../../messages/forward-seal.ts'
-import { clearUnfinished } from '../seal/clear.ts'
 import type { Step } from '../step.ts'
 
 /** Power went while a forward seal was made: what is half-written is removed, and nothing that is in force is touched. */

@@ -1,7 +1,7 @@
 import { isRefusalExpected } from '../../core/decide/forward-outcome.ts'
 import { forwardRecordOf } from '../../core/seal/forward-record.ts'
 import { describeSecret } from '../../messages/after-restart.ts'
-import { observeForwardOutcome } from '../../observe/forward-outcome.ts'
+import { observeForwardOutcome } from '../../observe/seal/forward-outcome.ts'
 import type { Step } from '../step.ts'
 import { explanationOf } from './explain.ts'
 

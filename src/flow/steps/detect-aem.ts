@@ -1,7 +1,7 @@
 import { isSelectionUnread } from '../../core/aem/seal-selection.ts'
 import { decideAemReadiness } from '../../core/decide/detect-aem.ts'
 import { describeAem } from '../../messages/before-restart.ts'
-import { observeStatus } from '../../observe/status.ts'
+import { observeStatus } from '../../observe/dom0/status.ts'
 import type { Step } from '../step.ts'
 
 export const detectAem: Step<'detect-aem'> = async ({ dom0, ui }) => {

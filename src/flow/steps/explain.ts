@@ -1,6 +1,6 @@
 import type { Session } from '../../core/session/checkpoint.ts'
 import { describeExplanation } from '../../messages/explain.ts'
-import { type Explanation, observeExplanation } from '../../observe/explanation.ts'
+import { type Explanation, observeExplanation } from '../../observe/launch/explanation.ts'
 import { makeReproduce } from '../reproduce-again.ts'
 import type { Step } from '../step.ts'
 

@@ -1,3 +1,4 @@
+import { removeLeftovers } from '../../act/forward-seal/restore.ts'
 import type { DeviceLeft } from '../../core/decide/device-work.ts'
 import { renderJson } from '../../core/harmless-text.ts'
 import { renderChainSvg } from '../../core/launch/chain-svg.ts'
@@ -7,9 +8,8 @@ import { renderMarkdown } from '../../core/report/markdown.ts'
 import { forwardRecordOf } from '../../core/seal/forward-record.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { workLines } from '../../messages/devices.ts'
-import { observeChain } from '../../observe/chain.ts'
+import { observeChain } from '../../observe/launch/chain.ts'
 import type { Message } from '../../ui/message.ts'
-import { removeLeftovers } from '../seal/restore.ts'
 import type { Step } from '../step.ts'
 
 /** Writes the report as Markdown, HTML and JSON, with a picture of what was measured, and closes the session. */

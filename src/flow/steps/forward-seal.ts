@@ -1,13 +1,13 @@
+import { observeForwardReadiness } from '../../act/forward-seal/plan.ts'
+import { restoreForwardSeal } from '../../act/forward-seal/restore.ts'
+import { sealForward, takeBack } from '../../act/forward-seal/seal.ts'
 import { isReady } from '../../core/decide/readiness.ts'
 import { Failure } from '../../core/failure.ts'
 import { type ForwardRecord, forwardRecordOf } from '../../core/seal/forward-record.ts'
 import { describeForwardFailure, describeForwardSeal } from '../../messages/forward-seal.ts'
-import { observePrepared } from '../../observe/prepared.ts'
-import { observeMountPoint } from '../../observe/target.ts'
+import { observeMountPoint } from '../../observe/device/session-device.ts'
+import { observePrepared } from '../../observe/launch/prepared.ts'
 import { makeFailure } from '../../tables/failures.ts'
-import { observeForwardReadiness } from '../seal/forward-plan.ts'
-import { restoreForwardSeal } from '../seal/restore.ts'
-import { sealForward, takeBack } from '../seal/seal-forward.ts'
 import type { Step } from '../step.ts'
 
 /** Seals to the predicted registers beside the old files, then switches; a failure takes everything back. */

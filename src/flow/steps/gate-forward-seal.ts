@@ -1,7 +1,7 @@
+import { observeForwardReadiness } from '../../act/forward-seal/plan.ts'
 import { isReady } from '../../core/decide/readiness.ts'
 import { describeForwardGate } from '../../messages/forward-seal.ts'
-import { rememberSrkPassword } from '../../observe/srk-password.ts'
-import { observeForwardReadiness } from '../seal/forward-plan.ts'
+import { rememberSrkPassword } from '../../observe/seal/srk-password.ts'
 import type { Step } from '../step.ts'
 
 export const gateForwardSeal: Step<'gate-forward-seal'> = async ({ dom0, host, ui, session, store }) => {

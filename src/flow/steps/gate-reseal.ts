@@ -1,6 +1,6 @@
 import { type GateCheck, isReady } from '../../core/decide/readiness.ts'
 import { describeResealGate } from '../../messages/after-restart.ts'
-import { observeSealReadiness } from '../../observe/seal-readiness.ts'
+import { observeSealReadiness } from '../../observe/seal/seal-readiness.ts'
 import type { Step } from '../step.ts'
 
 /** AEM writes the freshness slot in the TPM before it touches the device: what would fail must fail here. */

@@ -1,8 +1,8 @@
+import { removeLeftovers } from '../../act/forward-seal/restore.ts'
+import { rememberForward } from '../../act/update-ledger.ts'
 import { listSharers } from '../../core/decide/device-work.ts'
 import { forwardRecordOf } from '../../core/seal/forward-record.ts'
 import { describeKeptForward } from '../../messages/forward-device.ts'
-import { rememberForward } from '../remember-devices.ts'
-import { removeLeftovers } from '../seal/restore.ts'
 import type { Step } from '../step.ts'
 
 /** The seal outlives its session: the device stays on the list until it showed the secret in a boot of its own. */

@@ -5,8 +5,8 @@ import {
   isForwardSpent,
 } from '../../core/decide/device-work.ts'
 import { describeDevicesLeft } from '../../messages/after-restart.ts'
-import { findBootedDevice } from '../../observe/devices.ts'
-import { observeStatus } from '../../observe/status.ts'
+import { findBootedDevice } from '../../observe/device/devices.ts'
+import { observeStatus } from '../../observe/dom0/status.ts'
 import type { Step } from '../step.ts'
 
 /**

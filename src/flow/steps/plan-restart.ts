@@ -1,8 +1,8 @@
-import { command } from '../../commands.ts'
 import { parseRestartPlan } from '../../core/decide/restart-plan.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { describeRestartPlan, restartWarning } from '../../messages/restart.ts'
+import { command } from '../../tables/commands.ts'
 import type { Step } from '../step.ts'
 
 type Answer = 'manual' | 'now' | '+5' | '+30' | 'no'

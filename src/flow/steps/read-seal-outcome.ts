@@ -1,6 +1,6 @@
 import { describeSealOutcome } from '../../messages/after-restart.ts'
-import { observeForwardOutcome } from '../../observe/forward-outcome.ts'
-import { observeSealOutcome } from '../../observe/seal-outcome.ts'
+import { observeForwardOutcome } from '../../observe/seal/forward-outcome.ts'
+import { observeSealOutcome } from '../../observe/seal/seal-outcome.ts'
 import type { Step } from '../step.ts'
 
 export const readSealOutcome: Step<'read-seal-outcome'> = async ({ dom0, session, store }) => {

@@ -1,7 +1,7 @@
 import { Failure } from '../../core/failure.ts'
 import { describeBaseline } from '../../messages/restart.ts'
-import { observeBaseline } from '../../observe/baseline.ts'
-import { observeStatus } from '../../observe/status.ts'
+import { observeStatus } from '../../observe/dom0/status.ts'
+import { observeBaseline } from '../../observe/launch/baseline.ts'
 import type { Step } from '../step.ts'
 
 export const recordBaseline: Step<'record-baseline'> = async ({ dom0, ui }) => {

@@ -1,11 +1,11 @@
+import { forgetVerification } from '../../act/update-ledger.ts'
 import { Failure } from '../../core/failure.ts'
 import { planSlots, renderSlotFile } from '../../core/seal/slot-repair.ts'
 import { describeSlotRehearsal, describeSlotRepair } from '../../messages/slots.ts'
-import { AEM_DIR } from '../../observe/devices.ts'
-import { observeDom0 } from '../../observe/dom0.ts'
-import { observeSlots } from '../../observe/slots.ts'
+import { AEM_DIR } from '../../observe/device/devices.ts'
+import { observeSlots } from '../../observe/device/freshness-slots.ts'
+import { observeDom0 } from '../../observe/dom0/dom0.ts'
 import { line } from '../../ui/ui.ts'
-import { forgetVerification } from '../remember-devices.ts'
 import type { Step } from '../step.ts'
 
 /**

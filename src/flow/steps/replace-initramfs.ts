@@ -1,8 +1,8 @@
+import { replaceInitramfs as putInPlace } from '../../act/replace-initramfs.ts'
 import { Failure } from '../../core/failure.ts'
 import type { Host } from '../../host/host.ts'
 import { describeReplacement } from '../../messages/vouch.ts'
-import { observeTarget } from '../../observe/target.ts'
-import { replaceInitramfs as putInPlace } from '../refresh/replace-initramfs.ts'
+import { observeTarget } from '../../observe/device/session-device.ts'
 import type { Step, StepContext } from '../step.ts'
 
 /** What the step `predict` left: an image that dom0 made, beside the one on the device that it does not make. */

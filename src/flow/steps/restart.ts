@@ -1,6 +1,6 @@
-import { type CommandCall, command } from '../../commands.ts'
 import { parseRestartPlan, type RestartPlan, restartClock } from '../../core/decide/restart-plan.ts'
 import { describeRestart } from '../../messages/restart.ts'
+import { type CommandCall, command } from '../../tables/commands.ts'
 import { line } from '../../ui/ui.ts'
 import type { Step } from '../step.ts'
 

@@ -1,5 +1,5 @@
 import { describeSimulatedRestart } from '../../messages/after-restart.ts'
-import { observeSealOutcome } from '../../observe/seal-outcome.ts'
+import { observeSealOutcome } from '../../observe/seal/seal-outcome.ts'
 import type { Step, StepContext } from '../step.ts'
 
 export const simulateRestart: Step<'simulate-restart'> = async (context) => {

@@ -1,8 +1,8 @@
-import { command } from '../../commands.ts'
+import { restoreSession } from '../../act/forward-seal/restore.ts'
 import { Failure } from '../../core/failure.ts'
 import { NOTHING_BEGUN } from '../../core/session/checkpoint.ts'
 import { describeTakeBack } from '../../messages/prepared.ts'
-import { restoreSession } from '../seal/restore.ts'
+import { command } from '../../tables/commands.ts'
 import type { Step } from '../step.ts'
 
 /** Does what `cancel` does, so that the wizard can begin anew. Ended half-way it is done again. */

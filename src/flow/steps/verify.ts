@@ -1,8 +1,8 @@
+import { rememberVerification } from '../../act/update-ledger.ts'
 import { listForwardValues } from '../../core/seal/forward-record.ts'
 import { describeVerification } from '../../messages/verify.ts'
-import { observeVerification } from '../../observe/verify.ts'
-import { askForBootedDevice } from '../plugged-in.ts'
-import { rememberVerification } from '../remember-devices.ts'
+import { observeVerification } from '../../observe/verify/verify.ts'
+import { askForBootedDevice } from '../ask-for-device.ts'
 import type { Step } from '../step.ts'
 
 export const verify: Step<'verify'> = async (context) => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { BANK_NAMES } from '../../core/launch/pcr.ts'
 import { findBuildId } from '../../core/xen/build-id.ts'
-import { mediaUuidOf } from '../../paths.ts'
+import { mediaUuidOf } from '../../tables/paths.ts'
 import { bootFilesOf, findDevice, KERNEL_RELEASE, type SimFile, type SimMachine, TPM_ID } from './model.ts'
 
 /** The file at a path of the built-in machine, or undefined. */

@@ -1,4 +1,4 @@
-import { HOLD_DROP_IN } from '../../paths.ts'
+import { HOLD_DROP_IN } from '../../tables/paths.ts'
 import { seal, unseal } from './aem.ts'
 import { bootDevice, bootsWithAem } from './grub/hand-over.ts'
 import type { GrubDisk } from './grub/run.ts'

@@ -1,5 +1,5 @@
-import type { CommandCall } from '../../commands.ts'
-import { HOLD_DROP_IN, mediaUuidOf } from '../../paths.ts'
+import type { CommandCall } from '../../tables/commands.ts'
+import { HOLD_DROP_IN, mediaUuidOf } from '../../tables/paths.ts'
 import type { RunResult } from '../host.ts'
 import { seal } from './aem.ts'
 import { grubConfigOf } from './build.ts'

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { command } from '../../../src/commands.ts'
 import {
   findUnsafePlace,
   isAsked,
@@ -7,7 +6,8 @@ import {
   parseLoadedUnit,
   renderDropIn,
 } from '../../../src/core/hold/drop-in.ts'
-import { listWay, PROGRAM_PLACES, pathAllowed } from '../../../src/paths.ts'
+import { command } from '../../../src/tables/commands.ts'
+import { listWay, PROGRAM_PLACES, pathAllowed } from '../../../src/tables/paths.ts'
 
 const PROGRAM = '/usr/lib/aem-reseal/aem-reseal.mjs'
 const { argv } = command('gate-asked', { program: PROGRAM })

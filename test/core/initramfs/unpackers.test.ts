@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { type CommandCall, type CommandId, command } from '../../../src/commands.ts'
 import { readImage } from '../../../src/core/initramfs/read-image.ts'
 import { streamProgram } from '../../../src/host/stream-program.ts'
+import { type CommandCall, type CommandId, command } from '../../../src/tables/commands.ts'
 import { archive, early, entry, genuineEntries, withBootConfig } from './image-writer.ts'
 
 /* The programs that unpack, themselves; packed with the options of dracut 059, dracut.sh, lines 2518-2554. */

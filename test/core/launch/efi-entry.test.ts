@@ -5,7 +5,7 @@ import { parseGrubConfig } from '../../../src/core/launch/grub-cfg.ts'
 import { parseXenSection } from '../../../src/core/launch/xen-cfg.ts'
 import { isPrintingAlone } from '../../../src/core/vouch/printing-words.ts'
 import type { Host } from '../../../src/host/host.ts'
-import { isEntryRegenerated } from '../../../src/observe/regenerated-entry.ts'
+import { isEntryRegenerated } from '../../../src/observe/device/regenerated-entry.ts'
 
 const ENTRY: BootEntry = {
   title: 'AEM',

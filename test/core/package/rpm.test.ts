@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { command } from '../../../src/commands.ts'
 import {
   parseRpmFiles,
   parseRpmQueries,
@@ -10,6 +9,7 @@ import {
   parseRpmSignature,
   parseRpmVerify,
 } from '../../../src/core/package/rpm.ts'
+import { command } from '../../../src/tables/commands.ts'
 
 function fixture(name: string): string {
   return readFileSync(join(import.meta.dirname, 'fixtures', name), 'utf8')

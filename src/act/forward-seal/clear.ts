@@ -1,0 +1,59 @@
+import { forwardRecordOf, isSameSet } from '../../core/seal/forward-record.ts'
+import type { Cleared } from '../../core/seal/restore-result.ts'
+import type { Session } from '../../core/session/checkpoint.ts'
+import type { Host } from '../../host/host.ts'
+import { observeMountPoint, observeTarget } from '../../observe/device/session-device.ts'
+import type { Dom0 } from '../../observe/dom0/dom0.ts'
+import { exchangePlace, type Place, placeOf, readDigests } from './copies.ts'
+
+/** Where half-written files lay and were removed; `isInForce`: the device carries the new ones, and all stays as it is. */
+/**
+ * Puts away what a forward seal left that did not come to its end. The device's one exchange decides whether it came into
+ * force: after it nothing is removed, as `cancel` needs the old files; before it the new files are removed in both homes, and
+ * dom0 is made to be as the device again.
+ *
+ * @throws Failure when a write fails
+ */
+export async function clearUnfinished(dom0: Dom0, session: Session): Promise<Cleared> {
+  const { host } = dom0
+  const record = forwardRecordOf(session)
+  const target = await observeTarget(dom0, session)
+  const label = record?.label ?? target?.label ?? session.device
+  const tpmId = record?.tpmId ?? (await dom0.tpmId())
+  if (label === null || tpmId === null) return { dom0: false, device: false, isInForce: false }
+  const kept = placeOf('dom0', '/var/lib', tpmId, label)
+  const uuid = record?.uuid ?? target?.uuid ?? null
+  // Of that very device: the session may be about another one than the record by now.
+  const media =
+    uuid === null
+      ? null
+      : await host.openMedia({ uuid, mountPoint: await observeMountPoint(dom0, uuid), write: true })
+  if (media?.state !== 'seen') {
+    // What lies on the device is not known: dom0 stays as it is where a switch had begun.
+    const removed = record === null && (await removeAside(host, kept))
+    return { dom0: removed, device: false, isInForce: false }
+  }
+  try {
+    const device = placeOf('device', `${media.value.root}/aem`, tpmId, label)
+    if (record !== null) {
+      if (isSameSet(await readDigests(host, device.live), record.next))
+        return { dom0: false, device: false, isInForce: true }
+      const isAhead = isSameSet(await readDigests(host, kept.live), record.next)
+      const isKept = isSameSet(await readDigests(host, kept.aside), record.previous.dom0)
+      if (isAhead && isKept) await exchangePlace(host, kept)
+    }
+    return {
+      device: await removeAside(host, device),
+      dom0: await removeAside(host, kept),
+      isInForce: false,
+    }
+  } finally {
+    await media.value.close()
+  }
+}
+
+async function removeAside(host: Host, { aside }: Place): Promise<boolean> {
+  const isThere = (await host.listDirectory(aside)).state === 'seen'
+  if (isThere) await host.removeFile(aside)
+  return isThere
+}

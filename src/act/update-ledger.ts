@@ -1,0 +1,249 @@
+import { listSharedRegisters, markDevicesLeft } from '../core/decide/device-work.ts'
+import type { ForwardRecord } from '../core/seal/forward-record.ts'
+import { type ApprovedBoot, decideApproval } from '../core/session/approved-boot.ts'
+import type { Session } from '../core/session/checkpoint.ts'
+import {
+  type ApprovedState,
+  approveState,
+  type DeviceLedger,
+  emptyDeviceLedger,
+  findKnownState,
+  findLedgerDevice,
+  type LedgerDevice,
+  type LedgerLook,
+  putLedgerDevice,
+  type VerifiedState,
+} from '../core/session/device-ledger.ts'
+import { decideGround, type GroundFacts } from '../core/vouch/ground.ts'
+import type { Host } from '../host/host.ts'
+import { AEM_DIR, type AemDevice, findBootedDevice } from '../observe/device/devices.ts'
+import type { Dom0 } from '../observe/dom0/dom0.ts'
+import { observeFlavour } from '../observe/dom0/status.ts'
+import { type BootContents, observeBootContents } from '../observe/launch/approved-boot.ts'
+import { observeBootedState, observePackageNames } from '../observe/launch/booted-state.ts'
+import { type KnownFile, observeMeasuredInitramfs } from '../observe/launch/measured-initramfs.ts'
+import type { TpmFacts } from '../observe/launch/pcrs.ts'
+import { observeSealedCopy } from '../observe/seal/sealed-copy.ts'
+import type { DeviceVerification } from '../observe/verify/verify.ts'
+import { clearUpdateMark } from './clear-update-mark.ts'
+import type { SessionStore } from './session-store.ts'
+
+/**
+ * Remembers a verification, and the state the session approved, for later boots and sessions. Only a device that this
+ * boot came from can be verified for good: in any other boot PCR 19 is another.
+ *
+ * @returns the ledger as it is now, or why it could not be kept
+ */
+export async function rememberVerification(
+  dom0: Dom0,
+  store: SessionStore,
+  results: readonly DeviceVerification[],
+  approved: Session['approved'],
+): Promise<LedgerLook> {
+  const { host } = dom0
+  const machine = await dom0.machine()
+  const devices = await observeOwnDevices(dom0)
+  const booted = findBootedDevice(devices, machine.aemUuid)
+  const at = host.now().toISOString()
+  const selected = (await dom0.selectedPcrs()) ?? []
+  const tpm = await dom0.tpm()
+  const now = tpm.bank === null ? {} : pick(tpm.pcrs[tpm.bank] ?? {}, selected)
+  const isVerified = results.some(({ device, ok }) => device === booted?.label && ok === true)
+  const verified: VerifiedState | null =
+    booted !== null && isVerified
+      ? {
+          at,
+          bootId: machine.bootId,
+          registers: now,
+          ...(await observeBootedState(dom0, booted, machine)),
+          tokenSha256: await observeTokenDigest(dom0, booted.label),
+        }
+      : null
+  const { journal } = await dom0.seal()
+  const unseal = journal?.unseal ?? null
+  const isVouched =
+    verified !== null &&
+    wasStateVouched(approved, {
+      bootId: machine.bootId,
+      device: { label: booted?.label ?? null, uuid: machine.aemUuid },
+      bank: tpm.bank,
+      registers: tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {}),
+      unseal,
+      look: await store.loadDevices(),
+    })
+  const measured = isVouched ? await observeMeasuredInitramfs(dom0, selected) : []
+  const state: ApprovedState | null = approved && {
+    at: approved.at,
+    bootId: approved.bootId,
+    label: booted?.label ?? null,
+    bank: bankOf(tpm),
+    registers: pick(approved.pcrs, selected),
+    shared: [...listSharedRegisters(selected, await observeFlavour(host))],
+    packages: (await observePackageNames(dom0))?.slice() ?? null,
+    ...(approved.proof === undefined ? {} : { proof: approved.proof }),
+  }
+  const contents =
+    booted === null || verified === null ? null : await observeBootContents(dom0, booted, machine, tpm)
+  const boot = {
+    at,
+    bootId: machine.bootId,
+    bootTime: machine.bootTime,
+    bank: bankOf(tpm),
+    registers: now,
+  }
+  const labels = await listLabels(host, devices)
+  const look = await store.updateDevices((kept) => {
+    const ledger = state === null ? kept : approveState(kept, state)
+    const own =
+      booted === null || verified === null
+        ? ledger
+        : putLedgerDevice(ledger, {
+            ...findLedgerDevice(ledger, booted.label),
+            uuid: booted.uuid,
+            verified,
+            approved: chooseApproved(kept, booted.label, { boot, contents, unseal, accepted: approved }),
+            knownFiles: mergeKnown(findLedgerDevice(ledger, booted.label), measured),
+            forward: null,
+          })
+    return markDevicesLeft(own, labels ?? unite(own, devices), at)
+  }, emptyDeviceLedger(at))
+  const ownBoot =
+    booted === null || look.state !== 'read' ? null : findLedgerDevice(look.ledger, booted.label).approved
+  // Where no boot was ever approved, one in which the TPM released the secret is believed, as `start` does.
+  const isAccounted = ownBoot === null ? unseal === 'unsealed' : ownBoot.bootId === machine.bootId
+  if (verified !== null && isAccounted) await clearUpdateMark(host, machine.bootId)
+  return look
+}
+
+function bankOf({ bank }: TpmFacts): ApprovedBoot['bank'] | null {
+  return bank === 'sha1' || bank === 'sha256' ? bank : null
+}
+
+/** This boot where it is an approved one, else the one that was approved before. */
+function chooseApproved(
+  ledger: DeviceLedger,
+  label: string,
+  verified: {
+    readonly boot: Pick<ApprovedBoot, 'at' | 'bootId' | 'bootTime' | 'registers'> & {
+      readonly bank: ApprovedBoot['bank'] | null
+    }
+    readonly contents: BootContents | null
+    readonly unseal: 'unsealed' | 'mismatch' | 'wrong-token' | null
+    readonly accepted: Session['approved']
+  },
+): ApprovedBoot | null {
+  const { boot, contents, unseal, accepted } = verified
+  const before = findLedgerDevice(ledger, label).approved
+  const { bank } = boot
+  if (bank === null || contents === null) return before
+  const how = decideApproval({
+    bootId: boot.bootId,
+    unseal,
+    registers: boot.registers,
+    accepted,
+    known: findKnownState(ledger, label),
+  })
+  return how === null ? before : { ...boot, bank, how, ...contents }
+}
+
+/**
+ * AEM's own seal makes any state verify, a blindly booted one too, and lets the boot after it show the secret. Only a change
+ * that was accepted in this boot, or its ground, says that what was measured is the user's own.
+ */
+function wasStateVouched(approved: Session['approved'], facts: GroundFacts): boolean {
+  if (approved !== null && facts.bootId !== null && approved.bootId === facts.bootId) return true
+  return decideGround(facts).state === 'vouched'
+}
+
+/** Takes what is known of a verification back: its next seal goes elsewhere. */
+export async function forgetVerification(
+  dom0: Dom0,
+  store: SessionStore,
+  changed: readonly string[],
+): Promise<LedgerLook> {
+  const { host } = dom0
+  const at = host.now().toISOString()
+  const devices = await observeOwnDevices(dom0)
+  const labels = await listLabels(host, devices)
+  return store.updateDevices((kept) => {
+    const without = changed.reduce(
+      (ledger, label) => putLedgerDevice(ledger, { ...findLedgerDevice(ledger, label), verified: null }),
+      kept,
+    )
+    return markDevicesLeft(without, labels ?? unite(without, devices), at)
+  }, emptyDeviceLedger(at))
+}
+
+/** A stick of somebody else is never something left to do. */
+async function observeOwnDevices(dom0: Dom0): Promise<readonly AemDevice[]> {
+  return (await dom0.devices()).devices.filter(({ isStranger }) => !isStranger)
+}
+
+/** All AEM devices, once each; null where dom0's own list could not be read, so that none is forgotten by mistake. */
+async function listLabels(host: Host, devices: readonly AemDevice[]): Promise<readonly string[] | null> {
+  const isListed = (await host.listDirectory(AEM_DIR)).state === 'seen'
+  return isListed ? [...new Set(devices.map(({ label }) => label))] : null
+}
+
+function unite(ledger: DeviceLedger, devices: readonly AemDevice[]): readonly string[] {
+  return [...new Set([...ledger.devices, ...devices].map(({ label }) => label))]
+}
+
+function pick(values: Readonly<Record<number, string>>, indices: readonly number[]): Record<string, string> {
+  return Object.fromEntries(
+    indices.flatMap((index) => (values[index] === undefined ? [] : [[String(index), values[index]]])),
+  )
+}
+
+async function observeTokenDigest(dom0: Dom0, label: string): Promise<string | null> {
+  const { host } = dom0
+  const tpmId = await dom0.tpmId()
+  const copy = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, label)
+  return copy?.files.find(({ name }) => name === 'secret.fre.sealed2')?.sha256 ?? null
+}
+
+/** A file takes the place of the one that was known by its name. */
+function mergeKnown({ knownFiles }: LedgerDevice, files: readonly KnownFile[]): LedgerDevice['knownFiles'] {
+  return [...knownFiles.filter(({ name }) => !files.some((one) => one.name === name)), ...files]
+}
+
+/** Keeps what this program made on a device. A verification of before says nothing of its next boot any more. */
+export async function rememberMade(
+  host: Host,
+  store: SessionStore,
+  device: AemDevice,
+  made: readonly KnownFile[],
+): Promise<LedgerLook> {
+  return store.updateDevices((kept) => {
+    const own = findLedgerDevice(kept, device.label)
+    // It was sealed for the boot files of before.
+    return putLedgerDevice(kept, {
+      ...own,
+      uuid: device.uuid,
+      knownFiles: mergeKnown(own, made),
+      verified: null,
+      forward: null,
+    })
+  }, emptyDeviceLedger(host.now().toISOString()))
+}
+
+/** Keeps that a device was sealed forward for its own next boot, and to which registers. */
+export async function rememberForward(
+  dom0: Dom0,
+  store: SessionStore,
+  record: ForwardRecord,
+): Promise<LedgerLook> {
+  const { host } = dom0
+  const at = host.now().toISOString()
+  const bank = bankOf(await dom0.tpm())
+  const tokens: Record<string, string> = {}
+  for (const { label } of await observeOwnDevices(dom0)) {
+    const token = await observeTokenDigest(dom0, label)
+    if (token !== null) tokens[label] = token
+  }
+  return store.updateDevices((kept) => {
+    const own = findLedgerDevice(kept, record.label)
+    const forward = { at, bank, registers: record.values, tokens }
+    return putLedgerDevice(kept, { ...own, uuid: record.uuid, forward })
+  }, emptyDeviceLedger(at))
+}

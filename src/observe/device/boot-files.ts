@@ -1,0 +1,69 @@
+import type { PackageFile } from '../../core/package/rpm.ts'
+import type { FileDigests, Host } from '../../host/host.ts'
+import { valueOrNull } from '../../host/host.ts'
+
+export type BootFile = {
+  /** Name below the boot directory, e.g. xen-4.17.4.gz. */
+  readonly name: string
+  readonly role: 'tboot' | 'xen' | 'kernel' | 'initramfs' | 'sinit'
+  readonly digests: FileDigests | null
+  readonly mtimeMs: number | null
+}
+
+/**
+ * Boot images below a directory. `xen-*.config` and xen-syms files are no images although AEM's GRUB script may
+ * list the former (etc/grub.d/19_linux_xen_tboot).
+ */
+export function bootFileRole(name: string): BootFile['role'] | null {
+  if (/^tboot\.gz$/.test(name)) return 'tboot'
+  if (/^xen-[0-9].*\.(gz|efi)$/.test(name) && !name.endsWith('.config'))
+    return name.endsWith('.efi') ? null : 'xen'
+  if (/^vmlinuz-/.test(name)) return 'kernel'
+  if (/^initramfs-.*\.img$/.test(name)) return 'initramfs'
+  if (/sinit.*\.bin$/i.test(name)) return 'sinit'
+  return null
+}
+
+/** Names of the boot images, or null where the directory cannot be listed. */
+export async function listBootFiles(host: Host, root: string): Promise<readonly string[] | null> {
+  const listing = await host.listDirectory(root)
+  if (listing.state === 'absent') return []
+  return valueOrNull(listing)?.filter((name) => bootFileRole(name) !== null) ?? null
+}
+
+/** All boot images below a directory with their digests. */
+export async function observeBootFiles(host: Host, root: string): Promise<readonly BootFile[] | null> {
+  const names = await listBootFiles(host, root)
+  if (names === null) return null
+  const files: BootFile[] = []
+  for (const name of names) {
+    const role = bootFileRole(name)
+    if (role === null) continue
+    const stat = valueOrNull(await host.statFile(`${root}/${name}`))
+    files.push({
+      name,
+      role,
+      digests: valueOrNull(await host.digestFile(`${root}/${name}`)),
+      mtimeMs: stat !== null && Number.isFinite(stat.mtimeMs) ? stat.mtimeMs : null,
+    })
+  }
+  return files
+}
+
+/** Name of the Xen image that a package version brings: no release in it (xen.spec.in of qubes-vmm-xen). */
+export function xenImageName(evr: string): string {
+  const version = evr.replace(/^[0-9]+:/, '').replace(/-[^-]*$/, '')
+  return `xen-${version}.gz`
+}
+
+/** SHA-256 of a file in the RPM database, for the given installed version. */
+export function rpmDigest(files: readonly PackageFile[] | null, evr: string, path: string): string | null {
+  return files?.find((file) => file.evr === evr && file.path === path)?.sha256 ?? null
+}
+
+/** A file that boots next, with its digests where it could be read. */
+export type DeviceBootFile = {
+  readonly path: string
+  readonly role: 'tboot' | 'xen' | 'kernel' | 'initramfs' | 'sinit' | 'grub.cfg'
+  readonly digests: FileDigests | null
+}

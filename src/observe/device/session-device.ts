@@ -1,0 +1,31 @@
+import type { Session } from '../../core/session/checkpoint.ts'
+import { findLedgerDevice, type LedgerLook } from '../../core/session/device-ledger.ts'
+import type { Dom0 } from '../dom0/dom0.ts'
+import type { PredictionTarget } from '../launch/vouching.ts'
+import { type AemDevice, findBootedDevice } from './devices.ts'
+
+/** The device that a session is about: the one it names, else the one this boot came from. */
+export async function observeTarget(dom0: Dom0, session: Pick<Session, 'device'>): Promise<AemDevice | null> {
+  const machine = await dom0.machine()
+  const { devices } = await dom0.devices()
+  if (session.device === null) return findBootedDevice(devices, machine.aemUuid)
+  return devices.find(({ label }) => label === session.device) ?? null
+}
+
+/** The same for a prediction: null where the next boot is from the device this boot came from. */
+export async function observeOtherTarget(
+  dom0: Dom0,
+  session: Pick<Session, 'device'>,
+  look: LedgerLook,
+): Promise<PredictionTarget | null> {
+  const device = session.device === null ? null : await observeTarget(dom0, session)
+  if (device === null) return null
+  const known = look.state === 'read' ? findLedgerDevice(look.ledger, device.label).knownFiles : []
+  return { device, known: new Map(known.map(({ name, sha256 }) => [`/${name}`, sha256])) }
+}
+
+/** Where a device is mounted now; null where it is not. */
+export async function observeMountPoint(dom0: Dom0, uuid: string): Promise<string | null> {
+  const { devices } = await dom0.devices()
+  return devices.find((device) => device.uuid === uuid)?.mountPoint ?? null
+}

@@ -1,0 +1,142 @@
+import { listChangedFiles } from '../../core/decide/changed-files.ts'
+import type { Preparedness } from '../../core/decide/preparedness.ts'
+import {
+  type BootedCopies,
+  decideProtectionState,
+  type ProtectionReason,
+  type ProtectionState,
+} from '../../core/decide/protection-state.ts'
+import { decideSealOutcome } from '../../core/decide/seal-outcome.ts'
+import { Failure } from '../../core/failure.ts'
+import type { LaunchLog } from '../../core/launch/launch-log.ts'
+import { constantOf, groupConstants, PCR } from '../../core/launch/pcr.ts'
+import { isUpdatedInBoot } from '../../core/mark/updates.ts'
+import type { Session } from '../../core/session/checkpoint.ts'
+import { findLedgerDevice, type LedgerLook } from '../../core/session/device-ledger.ts'
+import type { HeldNote } from '../../core/session/held-note.ts'
+import type { Host } from '../../host/host.ts'
+import { findBootedDevice } from '../device/devices.ts'
+import { type LaunchTraces, observeLaunchTraces } from '../launch/launch-traces.ts'
+import type { BootCheck } from '../launch/since-approved.ts'
+import { SEAL_UNIT, type SealState } from '../seal/seal-unit.ts'
+import type { Dom0 } from './dom0.ts'
+import type { DeviceStatus, StatusFacts } from './status.ts'
+
+/** Whether AEM protects this machine, with what the words of its reasons need. */
+export type ProtectionLook = {
+  readonly state: ProtectionState
+  readonly reasons: readonly ProtectionReason[]
+  /** By PCR 17; null where dom0 sees no TPM and something says that this boot was launched. */
+  readonly measured: boolean | null
+  readonly traces: LaunchTraces | null
+  /** Why no launch log could be read. */
+  readonly logFailure: Failure | null
+  readonly unreadPcrs: readonly number[]
+  readonly booted: DeviceStatus | null
+  readonly seal: SealState
+  /** Devices with a boot file that was changed. */
+  readonly changedOn: readonly string[]
+}
+
+/** What was looked at already. */
+export type Seen = {
+  readonly status: StatusFacts
+  readonly session: Session | null
+  readonly look: LedgerLook
+  readonly held: HeldNote | null
+  readonly boot: BootCheck | null
+  readonly seal: SealState
+  readonly log: LaunchLog | Failure | null
+  readonly prepared: Preparedness | null
+}
+
+/** The launch log, where PCR 17 shows that there was a launch; else null, and nothing is asked. */
+export async function observeLogOf(dom0: Dom0, status: StatusFacts): Promise<LaunchLog | Failure | null> {
+  return isAemBoot(status) && status.measured === true ? dom0.log() : null
+}
+
+function isAemBoot({ aem, machine }: StatusFacts): boolean {
+  return aem.installed === true && machine.bootedWithAem !== false
+}
+
+/** What protection rests on; where PCR 17 shows no launch, with what else tells of one. */
+export async function observeProtection(host: Host, seen: Seen): Promise<ProtectionLook> {
+  const { status, session, look, held, boot, seal, log, prepared } = seen
+  const { machine, tpm, aem } = status
+  const isDoubtful = isAemBoot(status) && status.measured !== true
+  const traces = isDoubtful ? await observeLaunchTraces(host) : null
+  const values = tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {})
+  const unreadPcrs = (aem.selectedPcrs ?? []).filter((index) => values[index] === undefined)
+  const booted = findBootedStatus(status)
+  const changedOn = status.devices
+    .filter(({ otherFiles, label }) => listChangedFiles(otherFiles, look, label).length > 0)
+    .map(({ label }) => label)
+  const hasLaunchTrace = traces?.xen === true || traces?.txt === true
+  const decision = decideProtectionState({
+    installed: aem.installed,
+    bootedWithAem: machine.bootedWithAem,
+    tpm: tpm.version,
+    measured: status.measured,
+    isClosed: constantOf(values[PCR.drtm] ?? '') === 'capped',
+    hasTxtError: traces !== null && traces.txtError !== null,
+    hasLaunchTrace,
+    selection: aem.selection.state,
+    selected: aem.selectedPcrs,
+    unread: unreadPcrs,
+    constants: status.badPcrs,
+    isLogRead: log !== null && !(log instanceof Failure),
+    seal: decideSealOutcome({
+      journal: seal.journal,
+      unit: seal.unit,
+      // No token of before is known here: that is what the copies are compared for.
+      sealedInThisBoot: null,
+      heldByDropIn: seal.unit?.dropIns.some((path) => path.includes(`${SEAL_UNIT}.d/`)) ?? false,
+    }),
+    unseal: seal.journal?.unseal ?? null,
+    isHeld: held !== null,
+    boot: boot?.state ?? null,
+    isListRead: look.state === 'read' || look.state === 'absent',
+    copies: booted === null ? null : toBootedCopies(booted, look, machine.bootId),
+    nextEntry: booted?.nextEntry ?? null,
+    hasChangedFiles: changedOn.length > 0,
+    pendingRestart: status.pendingRestart,
+    isUpdated: isUpdatedInBoot(status.updates, machine.bootId),
+    hasSession: session !== null,
+    isPreparationOutdated: prepared?.state === 'outdated',
+  })
+  return {
+    ...decision,
+    measured: tpm.version === 'none' && hasLaunchTrace ? null : status.measured,
+    traces,
+    logFailure: log instanceof Failure ? log : null,
+    unreadPcrs,
+    booted,
+    seal,
+    changedOn,
+  }
+}
+
+/** The device of this boot among those of `status`. */
+function findBootedStatus({ devices, machine }: StatusFacts): DeviceStatus | null {
+  const label = findBootedDevice(devices, machine.aemUuid)?.label
+  return devices.find((device) => device.label === label && device.uuid === machine.aemUuid) ?? null
+}
+
+function toBootedCopies(device: DeviceStatus, look: LedgerLook, bootId: string | null): BootedCopies {
+  const verified = look.state === 'read' ? findLedgerDevice(look.ledger, device.label).verified : null
+  return {
+    ...device.copies,
+    present: device.present,
+    isVerifiedNow:
+      verified !== null &&
+      bootId !== null &&
+      verified.bootId === bootId &&
+      verified.tokenSha256 !== null &&
+      verified.tokenSha256 === device.tokenSha256,
+  }
+}
+
+/** Selected registers that hold a public constant, by what it says. */
+export function groupBadPcrs({ tpm, badPcrs }: StatusFacts): ReturnType<typeof groupConstants> {
+  return groupConstants(tpm.pcrs[tpm.bank ?? 'sha256'] ?? {}, badPcrs)
+}

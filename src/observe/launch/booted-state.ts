@@ -1,0 +1,79 @@
+import { decideBootDevice } from '../../core/decide/boot-device.ts'
+import { valueOrNull } from '../../host/host.ts'
+import { type BootDeviceFacts, observeBootDevice } from '../device/boot-device.ts'
+import { type AemDevice, openDevice } from '../device/devices.ts'
+import type { Dom0 } from '../dom0/dom0.ts'
+import type { MachineFacts } from '../dom0/machine.ts'
+import { observeNewest } from '../dom0/packages.ts'
+import { MEASURED_PACKAGES } from '../dom0/rpm-database.ts'
+
+export type BootedState = { readonly isCurrent: boolean | null; readonly why: string | null }
+
+/**
+ * Did this boot run what the device carries now, and is that what is installed? The boot files must be those of the
+ * packages, neither they nor a measured package may be newer than the boot, and the running kernel must be one of them:
+ * otherwise the next boot measures something else than this one did.
+ */
+export async function observeBootedState(
+  dom0: Dom0,
+  device: AemDevice,
+  machine: MachineFacts,
+): Promise<BootedState> {
+  const facts = await observeBootDevice(dom0, device, machine.xen.buildId)
+  const state = decideBootDevice({ present: device.present, isOpen: facts.isOpen }, facts.checks)
+  if (state === 'unknown' || state === 'absent')
+    return { isCurrent: null, why: `its boot files could not all be checked (${state})` }
+  if (state !== 'current') return { isCurrent: false, why: `its boot files are ${state}` }
+  const { bootTime, kernelRelease } = machine
+  const newest = await observeNewestChange(dom0, device, facts)
+  if (bootTime === null || kernelRelease === null || newest === null)
+    return { isCurrent: null, why: 'whether a boot file changed since this boot could not be found out' }
+  if (newest.at > Date.parse(bootTime))
+    return {
+      isCurrent: false,
+      why: `${newest.what} changed after it was booted: the next boot measures another`,
+    }
+  const isWantedKernel = facts.checks.some(
+    ({ role, path }) => role === 'kernel' && path.endsWith(`/vmlinuz-${kernelRelease}`),
+  )
+  if (isWantedKernel) return { isCurrent: true, why: null }
+  return { isCurrent: false, why: `an older kernel was booted (${kernelRelease})` }
+}
+
+type Change = { readonly what: string; readonly at: number }
+
+/** The last change of a boot file or a measured package; null where one of them could not be told. */
+async function observeNewestChange(
+  dom0: Dom0,
+  device: AemDevice,
+  facts: BootDeviceFacts,
+): Promise<Change | null> {
+  const { host } = dom0
+  const changes: Change[] = []
+  const media = valueOrNull(await openDevice(host, device))
+  if (media === null) return null
+  try {
+    for (const { path } of facts.checks) {
+      const stat = valueOrNull(await host.statFile(path))
+      if (stat === null || !Number.isFinite(stat.mtimeMs)) return null
+      changes.push({ what: path.slice(media.root.length + 1), at: stat.mtimeMs })
+    }
+  } finally {
+    await media.close()
+  }
+  for (const { name } of MEASURED_PACKAGES) {
+    const installed = await observeNewest(dom0, name)
+    if (installed) changes.push({ what: `the package ${name}`, at: Date.parse(installed.installedAt) })
+  }
+  return changes.reduce<Change | null>((last, one) => (last === null || one.at > last.at ? one : last), null)
+}
+
+/** `name evr` of the newest of each measured package that is installed; null where none could be listed. */
+export async function observePackageNames(dom0: Dom0): Promise<readonly string[] | null> {
+  const names: string[] = []
+  for (const { name } of MEASURED_PACKAGES) {
+    const installed = await observeNewest(dom0, name)
+    if (installed) names.push(`${installed.name} ${installed.evr}`)
+  }
+  return names.length > 0 ? names : null
+}

@@ -1,0 +1,76 @@
+import { Failure } from '../../core/failure.ts'
+import { listComponents } from '../../core/launch/components.ts'
+import { findKnownState, type LedgerLook } from '../../core/session/device-ledger.ts'
+import { type GroundFacts, labelOf } from '../../core/vouch/ground.ts'
+import { doesLogLead, type GroundDifference, listDifferences } from '../../core/vouch/ground-differences.ts'
+import { type AemDevice, findBootedDevice } from '../device/devices.ts'
+import type { Dom0 } from '../dom0/dom0.ts'
+import type { MachineFacts } from '../dom0/machine.ts'
+import type { SealState } from '../seal/seal-unit.ts'
+import { observeEntries } from './launch.ts'
+import type { TpmFacts } from './pcrs.ts'
+
+export type ObservedGround = {
+  readonly facts: GroundFacts
+  readonly machine: MachineFacts
+  /** The device of this boot, where it is plugged in. */
+  readonly device: AemDevice | null
+}
+
+/** What was looked at already. */
+export type Looked = {
+  readonly machine: MachineFacts
+  readonly tpm: TpmFacts
+  readonly devices: readonly AemDevice[]
+  readonly seal?: SealState
+}
+
+/** What AEM, the TPM and the list of devices say of this boot. */
+export async function observeGround(
+  dom0: Dom0,
+  look: LedgerLook,
+  looked: Looked | null = null,
+): Promise<ObservedGround> {
+  const machine = looked?.machine ?? (await dom0.machine())
+  const tpm = looked?.tpm ?? (await dom0.tpm())
+  const devices = looked?.devices ?? (await dom0.devices()).devices
+  const device = findBootedDevice(devices, machine.aemUuid)
+  const { journal } = looked?.seal ?? (await dom0.seal())
+  return {
+    facts: {
+      bootId: machine.bootId,
+      device: { label: device?.label ?? null, uuid: machine.aemUuid },
+      bank: tpm.bank,
+      registers: tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {}),
+      unseal: journal?.unseal ?? null,
+      look,
+    },
+    machine,
+    device,
+  }
+}
+
+/** What this boot measured otherwise than the last approved one from its device, or why that cannot be traced. */
+export async function observeGroundDifferences(
+  dom0: Dom0,
+  { facts, machine, device }: ObservedGround,
+): Promise<{ readonly differences: readonly GroundDifference[] | null; readonly untraced: string | null }> {
+  const { host } = dom0
+  const untraced = (why: string) => ({ differences: null, untraced: why })
+  const ledger = facts.look.state === 'read' ? facts.look.ledger : null
+  const label = ledger === null ? null : labelOf(ledger, facts)
+  const boot = ledger === null || label === null ? null : (findKnownState(ledger, label)?.boot ?? null)
+  if (boot === null) return untraced('nothing is kept of what an approved boot from this device measured')
+  if (boot.components === null) return untraced('the approved boot had no launch log that could be read')
+  if (facts.bank !== boot.bank)
+    return untraced('this TPM is of another kind than the one of the approved boot')
+  const log = await dom0.log()
+  if (log instanceof Failure) return untraced(log.text.what)
+  if (!doesLogLead(log, boot.bank, facts.registers))
+    return untraced('the launch log of this boot does not lead to its registers')
+  const { booted } = await observeEntries(host, device, machine, log)
+  return {
+    differences: listDifferences(boot.components, listComponents(log, booted), boot.bank),
+    untraced: null,
+  }
+}

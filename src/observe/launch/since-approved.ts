@@ -1,0 +1,171 @@
+import { listMayChange } from '../../core/decide/confirm-update.ts'
+import { type Session, startSession } from '../../core/session/checkpoint.ts'
+import {
+  findKnownState,
+  findLedgerDevice,
+  type KnownState,
+  type LedgerLook,
+} from '../../core/session/device-ledger.ts'
+import type { Versions } from '../../core/session/versions.ts'
+import { decideGround, type Ground, labelOf } from '../../core/vouch/ground.ts'
+import type { Seen } from '../../host/host.ts'
+import { observeBootDevice } from '../device/boot-device.ts'
+import { observeConfirmedPackages } from '../dom0/confirmed-packages.ts'
+import type { Dom0 } from '../dom0/dom0.ts'
+import { observeFlavour, observeInstalledXen } from '../dom0/status.ts'
+import { type Explanation, observeExplanation } from './explanation.ts'
+import { type Looked, type ObservedGround, observeGround } from './ground.ts'
+
+/** This boot, held against the last approved one from its device, while no session is open. */
+export type SinceApproved = {
+  readonly label: string
+  readonly at: string
+  /** null where the journal is silent, and the registers are the approved ones. */
+  readonly ground: Extract<Ground, { state: 'vouched' | 'not-vouched' }> | null
+}
+
+/** @returns null where no boot from the device of this boot was approved */
+export async function observeSinceApproved(
+  dom0: Dom0,
+  look: LedgerLook,
+  looked: Looked | null = null,
+): Promise<(SinceApproved & { readonly observed: ObservedGround; readonly known: KnownState }) | null> {
+  const observed = await observeGround(dom0, look, looked)
+  const ledger = look.state === 'read' ? look.ledger : null
+  const label = ledger === null ? null : labelOf(ledger, observed.facts)
+  const known = ledger === null || label === null ? null : findKnownState(ledger, label)
+  if (label === null || known === null) return null
+  const ground = decideGround(observed.facts)
+  return { label, at: known.at, ground: ground.state === 'ask' ? null : ground, observed, known }
+}
+
+/**
+ * What changed since the last approved boot, traced as after a guided update: each changed file must come from a signed
+ * package that was not installed then.
+ *
+ * @returns null where no boot from the device of this boot was approved
+ */
+export async function explainSinceApproved(
+  dom0: Dom0,
+  look: LedgerLook,
+  versions: Seen<Versions>,
+  id: string,
+  looked: Looked | null = null,
+): Promise<(Explanation & { readonly since: string }) | null> {
+  const since = await observeSinceApproved(dom0, look, looked)
+  if (since === null) return null
+  const session = await makeSession(dom0, since.observed, since.known, id)
+  return {
+    ...(await observeExplanation(dom0, session, versions, {
+      known: knownOf(look, since.label),
+      isSinceApproved: true,
+    })),
+    since: since.at,
+  }
+}
+
+function knownOf(look: LedgerLook, label: string): ReadonlyMap<string, string> {
+  const files = look.state === 'read' ? findLedgerDevice(look.ledger, label).knownFiles : []
+  return new Map(files.map(({ name, sha256 }) => [`/${name}`, sha256]))
+}
+
+/** A session as `start` would have left it in the approved boot; it is kept nowhere. */
+async function makeSession(
+  dom0: Dom0,
+  { machine, device }: ObservedGround,
+  known: KnownState,
+  id: string,
+): Promise<Session> {
+  const { host } = dom0
+  const { boot } = known
+  const all = (await observeConfirmedPackages(dom0, machine.bootTime))?.packages ?? []
+  const changed = all.filter(
+    ({ name, evr }) => boot?.packages?.some((one) => one.name === name && one.evr === evr) !== true,
+  )
+  const files = (await observeBootDevice(dom0, device, machine.xen.buildId)).files
+  const { installedXen } = await observeInstalledXen(dom0)
+  return {
+    ...startSession({ id, now: host.now(), bootId: known.bootId, flow: 'resume' }),
+    baseline: {
+      takenAt: known.at,
+      bootId: known.bootId,
+      bootTime: boot?.bootTime ?? null,
+      bank: known.bank,
+      selectedPcrs: Object.keys(known.registers)
+        .map(Number)
+        .sort((a, b) => a - b),
+      pcrs: { [known.bank]: { ...known.registers } },
+      kernelCommandLine: boot?.commandLines.kernel ?? null,
+      xenCommandLine: boot?.commandLines.xen ?? null,
+      runningXen: { version: null, buildId: null },
+      // What lies there now is held against the packages; what lay there then was an earlier package's.
+      bootFiles: files.map(({ path, role, digests }) => ({ path, role, digests })),
+      packages: (boot?.packages ?? []).map(({ name, evr }) => ({
+        name,
+        evr,
+        arch: '',
+        installedAt: known.at,
+        signatureKeyId: null,
+      })),
+      sealedFiles: [],
+      launchLog: null,
+      components: boot?.components ?? null,
+    },
+    expectation: {
+      bulletins: [],
+      bulletinPcrs: [],
+      mayChange: [...listMayChange(changed, [], await observeFlavour(host))],
+      changedPackages: changed.map(({ name }) => name),
+      downgrades: [],
+      xenBuildId: installedXen.buildId,
+      deviceUuid: machine.aemUuid,
+    },
+  }
+}
+
+/** What `status` and `verify` say of this boot without a session; the tracing runs only where something differs. */
+export type BootCheck = {
+  /** The device of this boot. */
+  readonly label: string
+  /** When the boot that this one is held against was approved. */
+  readonly at: string
+  readonly state: 'same' | 'explained' | 'unexplained' | 'not-known'
+  readonly registers: readonly number[]
+  /** What AEM's journal says of the secret. */
+  readonly unseal: 'unsealed' | 'mismatch' | 'wrong-token' | null
+  /** What stands against the change, or why nothing is known; empty where nothing does. */
+  readonly what: readonly string[]
+}
+
+/** @returns null where no boot from the device of this boot was approved */
+export async function observeBootCheck(
+  dom0: Dom0,
+  look: LedgerLook,
+  versions: Seen<Versions>,
+  id: string,
+  looked: Looked | null = null,
+): Promise<BootCheck | null> {
+  const since = await observeSinceApproved(dom0, look, looked)
+  if (since === null) return null
+  const { ground, observed, at } = since
+  const { unseal } = observed.facts
+  const base = {
+    label: since.label,
+    at,
+    unseal,
+    registers: ground?.state === 'not-vouched' ? ground.registers : [],
+  }
+  if (ground === null || ground.state === 'vouched') return { ...base, state: 'same', what: [] }
+  if (ground.why === 'registers-unreadable' || ground.why === 'other-bank')
+    return { ...base, state: 'not-known', what: [`the registers could not be compared (${ground.why})`] }
+  // The token was refused, or is an old one, and the registers are the approved ones.
+  if (ground.why !== 'registers-differ') return { ...base, state: 'same', what: [] }
+  const session = await makeSession(dom0, observed, since.known, id)
+  const known = knownOf(look, since.label)
+  const { verdict, reasons } = await observeExplanation(dom0, session, versions, {
+    known,
+    isSinceApproved: true,
+  })
+  const blocking = reasons.filter(({ isBlocking }) => isBlocking).map(({ what }) => what)
+  return { ...base, state: verdict === 'explained' ? 'explained' : 'unexplained', what: blocking }
+}

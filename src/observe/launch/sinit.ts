@@ -1,0 +1,47 @@
+import type { BootEntry } from '../../core/launch/boot-entry.ts'
+import type { ImageDigest } from '../../core/launch/image-digest.ts'
+import type { Host } from '../../host/host.ts'
+import { valueOrNull } from '../../host/host.ts'
+
+/**
+ * Are the SINIT modules of these entries still those of this boot? A file that is older than the boot counts as the same; so
+ * does one that was written since with the bytes that dom0's own /boot had before the boot, as anti-evil-maid-install copies
+ * it to a stick. It decides whether logged digests can stand for the next boot: a wrong guess makes a boot that shows no secret.
+ * @param root of the boot device
+ * @returns null where it cannot be told
+ */
+export async function observeSinit(
+  host: Host,
+  root: string,
+  entries: readonly BootEntry[],
+  images: Readonly<Record<string, ImageDigest>>,
+  bootTime: string | null,
+): Promise<boolean | null> {
+  const paths = [...new Set(entries.flatMap((entry) => entry.sinit.map((file) => file.path)))]
+  if (bootTime === null) return null
+  for (const path of paths) {
+    const isOlder = await isOlderThanBoot(host, `${root}${path}`, bootTime)
+    if (isOlder === null) return null
+    if (!isOlder && !(await isCopyOfDom0(host, path, images[path], bootTime))) return false
+  }
+  return true
+}
+
+async function isOlderThanBoot(host: Host, path: string, bootTime: string): Promise<boolean | null> {
+  const stat = valueOrNull(await host.statFile(path))
+  if (stat === null || !Number.isFinite(stat.mtimeMs)) return null
+  return stat.mtimeMs <= Date.parse(bootTime)
+}
+
+/** On a device that is dom0's /boot itself the file is newer there too, so it is no copy. */
+async function isCopyOfDom0(
+  host: Host,
+  path: string,
+  image: ImageDigest | undefined,
+  bootTime: string,
+): Promise<boolean> {
+  const own = `/boot${path}`
+  const digest = image?.storedDigests.sha256
+  if (digest === undefined || (await isOlderThanBoot(host, own, bootTime)) !== true) return false
+  return valueOrNull(await host.digestFile(own))?.sha256 === digest
+}

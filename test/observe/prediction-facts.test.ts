@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest'
+import { ABSENT, type Host, seen } from '../../src/host/host.ts'
+import { STICK } from '../../src/host/simulated/build.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import {
+  KERNEL_RELEASE,
+  LUKS_UUID,
+  SELECTED_PCRS,
+  type SimMachine,
+  sha256,
+} from '../../src/host/simulated/model.ts'
+import { observeDevices } from '../../src/observe/device/devices.ts'
+import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { observeMachine } from '../../src/observe/dom0/machine.ts'
+import { observeNextBoot, observePrediction } from '../../src/observe/launch/prediction.ts'
+import { machineOf } from '../support/built-in.ts'
+
+/** From which device, bank and files the registers of the next boot are predicted, on the built-in machine. */
+
+const INITRAMFS = `/initramfs-${KERNEL_RELEASE}.img`
+
+const nextOf = (machine: SimMachine, change: (own: Host) => Partial<Host> = () => ({})) => {
+  const own = makeSimulatedHost(machine)
+  return observeNextBoot(observeDom0({ ...own, ...change(own) }), SELECTED_PCRS)
+}
+
+describe('the next boot from another device', () => {
+  async function ofStick(change: (stick: SimMachine['devices'][0]) => void) {
+    const machine = machineOf('two-devices')
+    change(machine.devices.find(({ uuid }) => uuid === STICK.uuid)!)
+    const host = makeSimulatedHost(machine)
+    const devices = await observeDevices(host, await observeMachine(host))
+    const device = devices.find(({ label }) => label === 'aem.stick')!
+    const target = { device, known: new Map<string, string>() }
+    return {
+      next: await observeNextBoot(observeDom0(host), SELECTED_PCRS, target),
+      found: await observePrediction(observeDom0(host), SELECTED_PCRS, target),
+    }
+  }
+  const evil = { bytes: Buffer.from('evil'), mtimeMs: 0 }
+
+  it('is of that device and its files; the booted one is the measure', async () => {
+    const { next, found } = await ofStick(({ files }) => void files.set(INITRAMFS, evil))
+    const { device, booted, known, launch } = next.place
+    expect([device?.label, booted?.label, known?.size]).toEqual(['aem.stick', 'aem', 0])
+    expect(launch.nextImages?.[INITRAMFS]?.storedDigests.sha256).toBe(sha256(evil.bytes))
+    expect(launch.images[INITRAMFS]?.storedDigests.sha256).not.toBe(sha256(evil.bytes))
+    const components = next.raw.pcrs.flatMap((pcr) => pcr.components)
+    expect(components.find(({ role }) => role === 'initramfs')).toMatchObject({ changed: true })
+    expect(found.stored[INITRAMFS]).toBe(sha256(evil.bytes))
+  })
+
+  it('from the booted one has no files of its own', async () => {
+    const { place } = await nextOf(machineOf('clean-update'))
+    expect([place.launch.nextImages, place.known, place.device?.label]).toEqual([undefined, null, 'aem'])
+  })
+})
+
+describe('a TPM 1.2', () => {
+  it('has every register in its one bank, that of the LUKS headers too', async () => {
+    // As the kernel prints them (Linux 6.1, drivers/char/tpm/tpm-sysfs.c, pcrs_show).
+    const pcrs = Array.from(
+      { length: 24 },
+      (_, at) => `PCR-${String(at).padStart(2, '0')}:${' A1'.repeat(20)}\n`,
+    ).join('')
+    const { raw, luks } = await nextOf(machineOf('clean-update'), (own) => ({
+      async readFile(path) {
+        if (path === '/sys/class/tpm/tpm0/tpm_version_major') return seen(Buffer.from('1\n'))
+        return path === '/sys/class/tpm/tpm0/pcrs' ? seen(Buffer.from(pcrs)) : own.readFile(path)
+      },
+    }))
+    for (const { bank, now } of [...raw.pcrs, ...luks]) expect([bank, now]).toEqual(['sha1', 'a1'.repeat(20)])
+    expect(luks).toMatchObject([{ index: 13, code: 'luks-header-changed' }])
+  })
+
+  it('and one of which no bank is known has the registers of none', async () => {
+    const { raw, luks } = await nextOf(machineOf('clean-update'), (own) => ({
+      async readFile(path) {
+        return path.startsWith('/sys/class/tpm/') ? ABSENT : own.readFile(path)
+      },
+      run: async (call, input) => (call.id === 'tpm2-properties' ? ABSENT : own.run(call, input)),
+    }))
+    for (const { now, predicted } of [...raw.pcrs, ...luks]) expect([now, predicted]).toEqual([null, null])
+  })
+})
+
+describe('the LUKS headers', () => {
+  it('that changed are told with their UUIDs and the value they would give; the rest is predicted still', async () => {
+    const machine = machineOf('clean-update')
+    const before = machine.pcrs.sha256![13]
+    machine.luksHeader = Buffer.from('a key slot more')
+    const { luksChanged, luks } = await nextOf(machine)
+    expect(luksChanged).toEqual({ uuids: [LUKS_UUID], value: expect.stringMatching(/^[0-9a-f]{64}$/) })
+    expect(luksChanged?.value).not.toBe(before)
+    expect(luks).toMatchObject([{ index: 13, now: before, predicted: null, code: 'luks-header-changed' }])
+    const { outcome, unvouched } = await observePrediction(
+      observeDom0(makeSimulatedHost(machine)),
+      SELECTED_PCRS,
+    )
+    expect([outcome, unvouched]).toEqual(['partial', []])
+  })
+
+  it('that did not change, or could not be read, did not change', async () => {
+    expect((await nextOf(machineOf('clean-update'))).luksChanged).toBeNull()
+    const { luksChanged, luks } = await nextOf(machineOf('clean-update'), (own) => ({
+      run: async (call, input) =>
+        call.id === 'luks-header' ? seen({ exit: 1, stdout: '', stderr: '' }) : own.run(call, input),
+    }))
+    expect([luksChanged, luks[0]?.code]).toEqual([null, 'luks-header-unknown'])
+  })
+})
