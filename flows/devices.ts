@@ -19,7 +19,7 @@ export const repairSlots = {
       },
     },
     'repair-slots': {
-      title: 'Write the freshness slots anew',
+      title: 'Rewrite the freshness slots',
       observes: 'the slot files, after they were written',
       does: 'writes tpm-freshness-slot of a device',
       checkpoint: true,

@@ -128,7 +128,7 @@ export const postUpdate = {
       title: 'Check that everything still fits',
       observes:
         'boot files, packages, SEAL, LUKS headers and sealed files, against those that were prepared for',
-      asks: 'It no longer fits. Take it back and begin anew?',
+      asks: 'It no longer fits. Take it back and start over?',
       on: {
         fits: 'restart',
         'not-planned': 'plan-restart',

@@ -15,7 +15,7 @@ export const rehearsal = {
     },
     'simulate-restart': {
       title: 'Simulate the restart',
-      observes: 'nothing: the built-in machine measures its boot device anew',
+      observes: 'nothing: the built-in machine measures its boot device',
       on: { restarted: 'check-boot' },
     },
     ...resume.steps,

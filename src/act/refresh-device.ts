@@ -16,7 +16,7 @@ const GRUB_BESIDE = 'aem-reseal-grub.cfg'
  * Brings a device up to date. What takes long and can fail comes first: the initramfs, made as
  * anti-evil-maid-install makes that of an external device, but in dom0, so that it is known what was made. Then each file
  * is replaced in one rename, Xen last of the images, grub.cfg last of all. Whenever it ends, every file on the device is
- * whole; a run that ended half-way is done anew.
+ * whole; a run that ended half-way is done again.
  *
  * @returns what was made from dom0's own files
  * @throws Failure `refresh-failed`

@@ -207,7 +207,7 @@ function mergeKnown({ knownFiles }: LedgerDevice, files: readonly KnownFile[]): 
   return [...knownFiles.filter(({ name }) => !files.some((one) => one.name === name)), ...files]
 }
 
-/** Keeps what this program made on a device. A verification of before says nothing of its next boot any more. */
+/** Keeps what this program made on a device. An earlier verification says nothing of its next boot any more. */
 export async function rememberMade(
   host: Host,
   store: SessionStore,
@@ -216,7 +216,7 @@ export async function rememberMade(
 ): Promise<LedgerLook> {
   return store.updateDevices((kept) => {
     const own = findLedgerDevice(kept, device.label)
-    // It was sealed for the boot files of before.
+    // It was sealed for the previous boot files.
     return putLedgerDevice(kept, {
       ...own,
       uuid: device.uuid,

@@ -49,7 +49,7 @@ export async function runExplain(io: Io, options: GlobalOptions, host: Host): Pr
   return isOutdated ? EXIT.attention : exits[explanation.verdict]
 }
 
-/** The contract's JSON: what was only found out on the way is there only where it was. */
+/** The contract's JSON: what was only learned on the way is there only where it was. */
 function toExplainAnswer({
   prepared,
   reproductions,

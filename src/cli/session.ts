@@ -95,7 +95,7 @@ export async function runResume(io: Io, options: GlobalOptions, host: Host): Pro
   assertAnswerable(io, options, '')
   const { bootId } = await dom0.machine()
   const { flow, from } = choosePlace(session, bootId)
-  // What was answered before is in the session; a wizard that begins anew asks again.
+  // What was answered before is in the session; a wizard that starts over asks again.
   const run = toRunOptions({ protect: null, restart: null }, null, canAsk(io, options), options.yes)
   if (isDeviceFlow(flow)) return runDeviceFlow(io, options, dom0, store, flow, session, session)
   return runLocked(io, options, store, session, (ui) =>
@@ -111,7 +111,7 @@ function isDeviceFlow(flow: Flow): boolean {
 
 /**
  * A flow that brings one device in order. Its session exists for a run that is ended half-way: `resume` then begins it
- * anew, as it looks at everything first. @param known the session that is on disk, if any
+ * again, as it looks at everything first. @param known the session that is on disk, if any
  */
 export async function runDeviceFlow(
   io: Io,
@@ -139,11 +139,11 @@ export async function runDeviceFlow(
   })
 }
 
-/** Before the restart the post-update flow goes on at its step; after it, the resume flow looks at everything anew. */
+/** Before the restart the post-update flow goes on at its step; after it, the resume flow looks at everything again. */
 export function choosePlace(session: Session, bootId: string | null): { flow: Flow; from: StepId } {
   const own = OF_DEVICES.find(({ id }) => id === session.flow)
   if (own) return { flow: own, from: own.start }
-  // Without a baseline nothing was recorded and nothing planned: the wizard begins anew.
+  // Without a baseline nothing was recorded and nothing planned: the wizard starts over.
   if (session.baseline === null && session.flow === 'post-update')
     return { flow: postUpdate, from: postUpdate.start }
   const isSameBoot = bootId !== null && session.baseline?.bootId === bootId
@@ -207,7 +207,7 @@ export async function runCancel(io: Io, options: GlobalOptions, host: Host): Pro
           ? [line('next: `aem-reseal devices` says what each device needs')]
           : [
               line('next: the update is still installed and the change will come with the next restart;'),
-              line('      `aem-reseal start` begins anew'),
+              line('      `aem-reseal start` begins a new one'),
             ]),
       ])
     }

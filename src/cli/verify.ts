@@ -56,7 +56,7 @@ export async function runVerify(
 }
 
 const NOT_ACCEPTED =
-  'the copies are held against a boot that `aem-reseal resume` could not explain and nobody accepted: that they fit says that AEM sealed to it, not that it is yours'
+  'the copies are compared with a boot that `aem-reseal resume` could not explain and nobody accepted: that they fit says that AEM sealed to it, not that it is yours'
 
 /** Did `resume` find this boot unexplained? */
 function isRejected({ findings, approved }: Session, bootId: string | null): boolean {
@@ -64,7 +64,7 @@ function isRejected({ findings, approved }: Session, bootId: string | null): boo
   return explained?.verdict === 'unexplained' && approved?.bootId !== bootId
 }
 
-/** This boot, held against the approved one; an open session has its own `explain` for that. */
+/** This boot, compared with the approved one; an open session has its own `explain` for that. */
 async function observeOwnBoot(
   io: Io,
   dom0: Dom0,

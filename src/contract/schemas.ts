@@ -48,7 +48,7 @@ export function makeOutputSchemas(object: ObjectMaker) {
     notCompared: z.array(z.string().min(1)),
   })
 
-  /** Added by this program: this boot, held against the last approved one of its device, while no session is open. */
+  /** Added by this program: this boot, compared with the last approved one of its device, while no session is open. */
   const sinceApproved = object({
     label,
     at: time,

@@ -26,7 +26,7 @@ export async function openRealMedia(
   if (device.state !== 'seen') return ABSENT
   if (!media.write && (await readExt4State(`/dev/disk/by-uuid/${media.uuid}`))?.isJournalDirty)
     return unknown(
-      `its file system was not closed cleanly, so what GRUB reads and what AEM's initrd reads may differ; mend it with \`sudo fsck.ext4 -p /dev/disk/by-uuid/${media.uuid}\``,
+      `its file system was not closed cleanly, so what GRUB reads and what AEM's initrd reads may differ; fix it with \`sudo fsck.ext4 -p /dev/disk/by-uuid/${media.uuid}\``,
     )
   const made = await look(() => mkdir(mountPoint, { recursive: true, mode: 0o700 }))
   if (made.state !== 'seen') return unknown(`${mountPoint} could not be made`)

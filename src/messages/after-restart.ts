@@ -70,8 +70,8 @@ const BOOT: { readonly [O in Outcomes['check-boot']]: (facts: BootFacts, version
   'device-absent': (facts) => ({
     tone: 'attention',
     what: `the AEM device of this boot (UUID ${facts.deviceUuid}) is not plugged in, so nothing that it carries can be compared`,
-    why: 'after a seal to a removable stick AEM waits until it is unplugged; to look at it, it is wanted again',
-    next: 'plug in the very stick you booted from, then run `aem-reseal resume`; until then take no change of this boot for explained',
+    why: 'after a seal to a removable stick AEM waits until it is unplugged; to look at it, plug it in again',
+    next: 'plug in the same stick you booted from, then run `aem-reseal resume`; until then take no change of this boot for explained',
   }),
   unknown: () => ({
     tone: 'attention',
@@ -110,7 +110,7 @@ export function describeSealOutcome(
 
 /** @param isRefused sealed forward, and the secret did not appear */
 export function describeSimulatedRestart(isRefused: boolean): Message {
-  const what = 'the restart is simulated: the machine measured its boot files anew'
+  const what = 'the restart is simulated: the machine measured its boot files'
   if (!isRefused) return { tone: 'info', what, next: 'in reality: log in and run `aem-reseal resume`' }
   return {
     tone: 'alarm',
@@ -185,7 +185,7 @@ const SEAL: { readonly [O in Outcomes['read-seal-outcome']]: (state: SealState) 
   }),
   unknown: () => ({
     tone: 'attention',
-    what: 'it could not be found out whether AEM sealed in this boot',
+    what: 'it could not be determined whether AEM sealed in this boot',
     next: 'every change is explained; the sealed copies are checked afterwards',
   }),
 }
@@ -251,7 +251,7 @@ export function describeResealGate(outcome: Outcomes['gate-reseal'], checks: rea
     tone: 'attention',
     what: 'a reseal now would fail half-way',
     why: 'AEM renews the freshness token in the TPM before it touches the device; a missing device would be left behind',
-    next: 'mend what is marked above, then run `aem-reseal resume`',
+    next: 'fix what is marked above, then run `aem-reseal resume`',
     details,
   }
 }
@@ -271,7 +271,7 @@ export function describeReseal(outcome: Outcomes['reseal'], renewed: boolean | n
     tone: 'attention',
     what: `the reseal did not succeed: ${NOT_RESEALED[renewed === null ? 'unknown' : renewed ? 'new' : 'old']}`,
     why: 'what AEM said stands above',
-    next: 'mend the cause (device plugged in? writable? full?), then run `aem-reseal resume`; `journalctl -b -u anti-evil-maid-seal` has more',
+    next: 'fix the cause (device plugged in? writable? full?), then run `aem-reseal resume`; `journalctl -b -u anti-evil-maid-seal` has more',
     details,
   }
 }

@@ -85,7 +85,7 @@ function describeUnreadSelection(look: SelectionLook): Message {
 function describeUnknownAem({ aem, tpm, machine, devices, areDevicesKnown }: StatusFacts): Message {
   return {
     tone: 'attention',
-    what: `it could not be found out whether AEM is ready here: ${[
+    what: `it could not be determined whether AEM is ready here: ${[
       aem.installed === null ? 'AEM installed' : null,
       tpm.version === null ? 'TPM' : null,
       machine.bootedWithAem === null
@@ -99,7 +99,7 @@ function describeUnknownAem({ aem, tpm, machine, devices, areDevicesKnown }: Sta
       .filter(Boolean)
       .join(', ')}`,
     why: 'a fact that cannot be looked up is never taken for good',
-    next: 'run `aem-reseal status --json --verbose` as root and mend what it names',
+    next: 'run `aem-reseal status --json --verbose` as root and fix what it names',
   }
 }
 
@@ -160,13 +160,13 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
   'downgrade-wanted': ({ downgrades, mayChange }) => ({
     tone: 'attention',
     what: `you want an older version: ${downgrades.map(downgradeWords).join('; ')}`,
-    why: `it is signed and as packaged, but holes that were mended since are open again; the restart may change PCR ${mayChange.join(' and ')}`,
+    why: `it is signed and as packaged, but holes that were fixed since are open again; the restart may change PCR ${mayChange.join(' and ')}`,
     next: 'the device that boots next is checked; install the newer version as soon as you can',
   }),
   downgrade: ({ downgrades }) => ({
     tone: 'alarm',
     what: `NOT an update: ${downgrades.map(downgradeWords).join('; ')}`,
-    why: 'an older package is signed as well as a newer one, and what was mended since is open again; an attacker may have put it there',
+    why: 'an older package is signed as well as a newer one, and what was fixed since is open again; an attacker may have put it there',
     next: 'install the newest version: `sudo qubes-dom0-update`; if you installed the older one on purpose, run this in a terminal without --yes and say so',
   }),
   'nothing-pending': ({ bulletin }) => ({
@@ -220,7 +220,7 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
       tone: 'attention',
       what: `nothing is confirmed: ${gaps.join('; ') || 'whether the bulletin is met is not known'}`,
       why: 'what cannot be looked up is never taken for good, and never for "nothing to do"',
-      next: `${lookUpWords({ unasked: packages.length === 0 && unasked.length === 0 ? ['xen-hypervisor'] : unasked, unread, pendingXen })}, mend what they say, then run this again`,
+      next: `${lookUpWords({ unasked: packages.length === 0 && unasked.length === 0 ? ['xen-hypervisor'] : unasked, unread, pendingXen })}, fix what they say, then run this again`,
     }
   },
 }
@@ -266,7 +266,7 @@ function describeUnclear(chosen: Pick<BulletinState, 'id' | 'missing'>): Message
 function describeSilent(silent: NonNullable<UpdateMessageFacts['silent']>): Message {
   return {
     tone: 'attention',
-    what: `${qsb(silent.id)} asks nothing of dom0 in Qubes ${silent.list.release}, so this update cannot be held against it`,
+    what: `${qsb(silent.id)} asks nothing of dom0 in Qubes ${silent.list.release}, so this update cannot be compared with it`,
     why: silent.list.releaseKnown
       ? 'its lists of packages name other releases'
       : `no bulletin of the catalogue names Qubes ${silent.list.release}`,
@@ -350,7 +350,7 @@ const BOOT_DEVICE: {
     tone: 'attention',
     what: `the boot files on ${label} could not all be checked`,
     why: 'a file or the RPM database could not be read; what was not checked is never taken for good',
-    next: 'mount the device, mend what is named above, and run this again',
+    next: 'mount the device, fix what is named above, and run this again',
   }),
 }
 

@@ -71,7 +71,7 @@ const RESTART_WORDS: Readonly<Record<Restart, string>> = {
   'dom0-session+vms': 'the session in dom0 and the qubes',
   vms: 'qubes',
   xscreensaver: 'the screen locker',
-  'reinstall-templates': 'nothing; templates have to be installed anew',
+  'reinstall-templates': 'nothing; templates have to be installed again',
   none: 'nothing',
   unstated: 'the bulletin says nothing of it',
 }
@@ -168,7 +168,7 @@ const VERDICTS: Readonly<
     style: 'warn',
   },
   'restart-perhaps-due': {
-    text: 'met; whether dom0 was restarted since could not be found out',
+    text: 'met; whether dom0 was restarted since could not be determined',
     next: '`aem-reseal start`',
     style: 'warn',
   },

@@ -37,7 +37,7 @@ const SEALED_FOR: { readonly [S in NonNullable<SealedFor>]: string } = {
   present: 'sealed for the PCRs of this boot',
   'own-boot': 'sealed for its own boot, last verified there',
   forward: 'sealed forward, for the predicted PCRs of the next boot',
-  other: 'sealed for other PCRs than those of now',
+  other: 'sealed for other PCRs than the current ones',
   'not-sealed': 'not sealed',
 }
 

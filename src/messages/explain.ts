@@ -135,7 +135,7 @@ const RESEALED = {
   yes: 'AEM has sealed to it by itself already: from now on your secret may be shown to whoever controls this boot chain, so it vouches for nothing until you change it from a trusted state',
   no: 'AEM has sealed nothing to it in this boot',
   unknown:
-    'whether AEM has sealed to this state already could not be found out: take it that it has, so your secret vouches for nothing until you change it from a trusted state',
+    'whether AEM has sealed to this state already could not be determined: take it that it has, so your secret vouches for nothing until you change it from a trusted state',
 } as const
 
 function tableLines({ pcrs }: Pick<Explanation, 'pcrs'>): readonly Line[] {

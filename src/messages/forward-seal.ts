@@ -33,14 +33,14 @@ export function describeForwardGate(
     why: 'nothing was changed; what is missing is marked above',
     next:
       device === null
-        ? 'mend it and run `aem-reseal resume`; or `aem-reseal cancel`, then `aem-reseal start --protect hold`'
-        : `mend it and run \`aem-reseal devices forward-seal ${device}\` again`,
+        ? 'fix it and run `aem-reseal resume`; or `aem-reseal cancel`, then `aem-reseal start --protect hold`'
+        : `fix it and run \`aem-reseal devices forward-seal ${device}\` again`,
     details,
   }
 }
 
 const WRONG_PREDICTION =
-  'if the prediction is wrong, the secret does not appear and AEM seals anew by itself: the same as after any update without this step'
+  'if the prediction is wrong, the secret does not appear and AEM seals again by itself: the same as after any update without this step'
 
 export function describeForwardSeal(
   outcome: 'sealed' | 'rehearsed',

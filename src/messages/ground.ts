@@ -47,7 +47,7 @@ export function describeGround(outcome: Outcomes['check-ground'], told: GroundTo
     return {
       tone: 'attention',
       what: `you go on although nothing vouches for this boot: ${problem}`,
-      why: 'what the next boot is held against is worth what this one is worth; the report says that you went on',
+      why: 'what the next boot is compared with is worth what this one is worth; the report says that you went on',
       next: nextOf(told),
     }
   return {

@@ -72,7 +72,7 @@ export function describeHoldInstalled(change: HoldChange): Message {
       tone: 'attention',
       what: "AEM's automatic seal could not be put on hold",
       why: change.why,
-      next: 'mend what is named and run `aem-reseal resume`; for another way: `aem-reseal cancel`, then `aem-reseal start --protect plain`',
+      next: 'fix what is named and run `aem-reseal resume`; for another way: `aem-reseal cancel`, then `aem-reseal start --protect plain`',
     }
   }
   return {
@@ -126,7 +126,7 @@ export function describeHold(facts: HoldFacts): Message {
       tone: 'attention',
       what: "systemd asks the gate before AEM's automatic seal, but the drop-in could be changed by others, or not be read",
       why: facts.fileWhy,
-      next: '`aem-reseal gate install`, in a terminal, writes it anew',
+      next: '`aem-reseal gate install`, in a terminal, rewrites it',
       details,
     }
   }
@@ -142,13 +142,13 @@ export function describeHold(facts: HoldFacts): Message {
     tone: 'attention',
     what:
       facts.isInstalled === null
-        ? "it could not be found out whether AEM's automatic seal is held"
+        ? "it could not be determined whether AEM's automatic seal is held"
         : "AEM's automatic seal is not held: it seals to whatever boots",
     why: facts.program.why,
     next:
       wanted.length > 0
         ? '`aem-reseal gate install`, in a terminal; it writes what stands above'
-        : 'mend what is named above; then `aem-reseal gate install`, in a terminal, writes the drop-in',
+        : 'fix what is named above; then `aem-reseal gate install`, in a terminal, writes the drop-in',
     details: [...details, ...wanted.map((text) => line(`| ${text}`, 'dim'))],
   }
 }

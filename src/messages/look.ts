@@ -8,7 +8,7 @@ import { adviseFailed, describeVerification } from './verify.ts'
 type LookOutcome = Outcomes['predict'] | Outcomes['explain'] | Outcomes['verify']
 
 const NEXT: { readonly [O in LookOutcome]?: string } = {
-  complete: '`aem-reseal start` keeps these values and holds the next boot against them',
+  complete: '`aem-reseal start` keeps these values and compares the next boot with them',
   unchanged: 'nothing has to be accepted; `aem-reseal resume` goes on',
   explained: '`aem-reseal resume` asks whether you accept this as the new good state',
   verified: 'nothing; `aem-reseal devices` says what each device still needs',

@@ -68,7 +68,7 @@ const FOR_OTHER: {
   unvouched: (device) => ({
     what: `the next boot from ${device} would measure something that nobody vouches for`,
     why: 'it is on the device now and neither this boot used it, nor did a verified package or this program bring it',
-    next: `nothing is sealed. \`aem-reseal devices refresh ${device}\` makes its initramfs anew and brings the packages' files; where it is a command line, see who changed GRUB's configuration`,
+    next: `nothing is sealed. \`aem-reseal devices refresh ${device}\` makes its initramfs again and brings the packages' files; where it is a command line, see who changed GRUB's configuration`,
   }),
 }
 
@@ -79,7 +79,7 @@ const PREDICT: {
     tone: 'good',
     what: `the next boot of “${entry?.title ?? '?'}” is predicted, register by register`,
     why: 'the same rules reproduce what this boot measured, from its log and the files that did not change',
-    next: 'after the restart the registers are held against these values',
+    next: 'after the restart the registers are compared with these values',
   }),
   partial: ({ entry }) => ({
     tone: 'attention',

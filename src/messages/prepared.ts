@@ -14,7 +14,7 @@ type Way = Session['protection']
 
 export const BEGIN_ANEW_QUESTION: Question<'yes' | 'no'> = {
   id: 'begin-anew',
-  message: 'Cancel and start anew now?',
+  message: 'Cancel and start over now?',
   choices: [
     { value: 'no', label: 'no', hint: 'stop here; nothing is changed' },
     { value: 'yes', label: 'yes', hint: 'puts the old sealed files back and begins with the first step' },
@@ -88,7 +88,7 @@ export function describePreparedness(
   if (outcome === 'begin-anew')
     return {
       tone: 'info',
-      what: `${nameOutdated(way)}: it is taken back, and the wizard begins anew`,
+      what: `${nameOutdated(way)}: it is taken back, and the wizard starts over`,
       next: 'the old sealed files are put back',
     }
   return {
@@ -109,7 +109,7 @@ export function describeTakeBack(
     return {
       tone: 'good',
       what: restored === null ? 'what was recorded is given up' : describeRestored(restored),
-      next: 'everything is looked at anew',
+      next: 'everything is looked at again',
     }
   return {
     tone: 'attention',

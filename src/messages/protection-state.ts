@@ -60,7 +60,7 @@ const REASONS: { readonly [R in ProtectionReason]: Words } = {
   },
   'aem-unknown': {
     say: () => ({
-      what: 'it could not be found out whether AEM is installed',
+      what: 'it could not be determined whether AEM is installed',
       next: 'see what `rpm -q anti-evil-maid` says',
     }),
   },
@@ -272,7 +272,7 @@ const REASONS: { readonly [R in ProtectionReason]: Words } = {
   },
   'device-unknown': {
     say: () => ({
-      what: 'which AEM device this boot came from could not be found out, so nothing sealed was looked at',
+      what: 'which AEM device this boot came from could not be determined, so nothing sealed was looked at',
       next: 'plug it in; `lsblk -o NAME,LABEL,UUID` must show the UUID that aem.uuid in /proc/cmdline names, once',
     }),
   },

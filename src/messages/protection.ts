@@ -72,7 +72,7 @@ export function describeProtection(
       tone: 'attention',
       what: `the restart cannot be gone through by ${wanted}`,
       why: way.available ? null : way.why,
-      next: 'mend that, or run `aem-reseal resume` and choose another way (`aem-reseal cancel`, then `aem-reseal start --protect WAY`, names it at once)',
+      next: 'fix that, or run `aem-reseal resume` and choose another way (`aem-reseal cancel`, then `aem-reseal start --protect WAY`, names it at once)',
     }
   }
   return { tone: 'info', what: LABELS[outcome], next: NEXT[outcome] }

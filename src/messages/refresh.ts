@@ -13,9 +13,9 @@ import { checkLine } from './forward-seal.ts'
 
 const WIDTH = 72
 
-/** By hand, with Qubes's own tool; it makes a new file system, so the device is sealed anew afterwards. */
+/** By hand, with Qubes's own tool; it makes a new file system, so the device is sealed again afterwards. */
 export function refreshByHand(label: string): string {
-  return `plug it in, \`lsblk -o NAME,LABEL,UUID\` names its partition, then \`sudo anti-evil-maid-install -s SUFFIX /dev/PARTITION\` (suffix: what follows "aem" in ${label}; it formats the device anew)`
+  return `plug it in, \`lsblk -o NAME,LABEL,UUID\` names its partition, then \`sudo anti-evil-maid-install -s SUFFIX /dev/PARTITION\` (suffix: what follows "aem" in ${label}; it formats the device)`
 }
 
 export function describeNoTarget(label: string | null, isBoot: boolean): Message {
@@ -63,15 +63,15 @@ export function explainRefresh({
   const isChanged = (path: string): boolean => changedFiles.some((file) => file.path === path)
   const foreign = listForeign(before.checks).filter(({ path }) => !isChanged(path))
   const notes = [
-    `What ${device.label} needs, from dom0's own files, each held against the RPM database before and after:`,
+    `What ${device.label} needs, from dom0's own files, each compared with the RPM database before and after:`,
     ...planWords(plan).map((text) => `- ${text}`),
     ...changedFiles.map(
       ({ path, why }) =>
-        `${mediaUuidOf(path)?.rest ?? path} was CHANGED: ${why}. Find out by whom before you overwrite the trace; if the device was out of your hands, make it anew instead: ${refreshByHand(device.label)}.`,
+        `${mediaUuidOf(path)?.rest ?? path} was CHANGED: ${why}. Find out by whom before you overwrite the trace; if the device was out of your hands, make it from scratch instead: ${refreshByHand(device.label)}.`,
     ),
     ...(foreign.length > 0
       ? [
-          `${foreign.map(({ role }) => role).join(', ')} on it is neither that of the installed package nor of this boot: of an older update, or changed by somebody. It is replaced; GRUB itself is not looked at. If the device was out of your hands, make it anew instead: ${refreshByHand(device.label)}.`,
+          `${foreign.map(({ role }) => role).join(', ')} on it is neither that of the installed package nor of this boot: of an older update, or changed by somebody. It is replaced; GRUB itself is not looked at. If the device was out of your hands, make it from scratch instead: ${refreshByHand(device.label)}.`,
         ]
       : []),
     ...(changedLines.length > 0
@@ -130,7 +130,7 @@ const CHECKED: {
     tone: 'attention',
     what: `${label} cannot be brought up to date now`,
     why: 'nothing was changed; what is missing is marked above',
-    next: `mend it and run this again; or by hand: ${refreshByHand(label)}`,
+    next: `fix it and run this again; or by hand: ${refreshByHand(label)}`,
   }),
 }
 
@@ -145,7 +145,7 @@ export function describeRefresh(
       tone: 'attention',
       what: failure?.what ?? `${label} could not be brought up to date`,
       why: 'each file on it is whole, but some may be new and others old: it may boot, and shows no secret in between',
-      next: `mend the cause and run \`aem-reseal devices refresh ${label}\` again; or make it anew: ${refreshByHand(label)}`,
+      next: `fix the cause and run \`aem-reseal devices refresh ${label}\` again; or make it from scratch: ${refreshByHand(label)}`,
       details: (failure?.verbatim ?? '')
         .split('\n')
         .filter(Boolean)

@@ -16,7 +16,7 @@ export function describeBaseline(
     return {
       tone: 'attention',
       what: 'the selected PCRs could not all be read',
-      why: 'without the values of now, no change after the restart can be explained',
+      why: 'without the current values, no change after the restart can be explained',
       next: 'run `aem-reseal status --json` as root and see which PCR is missing; `tpm2_pcrread` reads them by hand',
     }
   }
@@ -82,7 +82,7 @@ const NEXT_BOOT: {
 
 function noSecret(session: Session): readonly Line[] {
   return [
-    line('    Your secret will NOT appear: it is sealed to the values of now,', 'bold'),
+    line('    Your secret will NOT appear: it is sealed to the current values,', 'bold'),
     line(`    and PCR ${whatDiffers(session)} differ. AEM says "Freshness token unsealing failed!".`),
     line('    That is expected this once, and it is also exactly what an attacker’s Xen'),
     line('    would show: the passphrase is typed blind.'),
@@ -106,7 +106,7 @@ const SOMETHING_ELSE: readonly Line[] = [
   ...CHECK_OFFLINE.map((text) => line(`    ${text}`)),
 ]
 
-/** The values that the next boot is held against, whole: a photograph of them cannot be changed by that boot. */
+/** The values that the next boot is compared with, whole: a photograph of them cannot be changed by that boot. */
 function renderExpectedRegisters(session: Session): readonly Line[] {
   const registers = listExpectedRegisters(session)
   if (registers === null) return [line('    The registers of the next boot could not be predicted.', 'dim')]

@@ -1,6 +1,6 @@
 import type { BootCheck } from '../observe/launch/since-approved.ts'
 
-/** What `status` and `verify` say of a boot without a session, held against the last approved one. */
+/** What `status` and `verify` say of a boot without a session, compared with the last approved one. */
 
 const MAX_SHOWN = 3
 

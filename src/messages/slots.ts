@@ -102,7 +102,7 @@ function describeFirstSlotOnly(plan: SlotPlan, slots: Slots): Message {
   }
   return {
     tone: 'attention',
-    what: `same freshness slot: ${sharedWords(plan)}; it cannot be mended here, and nothing was changed`,
+    what: `same freshness slot: ${sharedWords(plan)}; it cannot be fixed here, and nothing was changed`,
     why: `${WHAT_IT_MEANS}. Another slot would be worse: ${UNREAD_SLOTS} from that device any more`,
     next,
   }
@@ -123,7 +123,7 @@ export function describeSlotRepair(changes: readonly SlotChange[], why: string |
     return {
       tone: 'attention',
       what: `the freshness slot of ${labels} could not be changed: ${why}`,
-      next: 'mend the cause, then run `aem-reseal devices repair-slots`, or `aem-reseal resume` where a session is open',
+      next: 'fix the cause, then run `aem-reseal devices repair-slots`, or `aem-reseal resume` where a session is open',
     }
   return {
     tone: 'good',

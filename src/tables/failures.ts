@@ -24,7 +24,7 @@ export const FAILURES = {
     text: ({ path, reason }) => ({
       what: `${path} could not be written: ${reason}`,
       why: null,
-      next: 'nothing was lost; mend the cause and run the same command again',
+      next: 'nothing was lost; fix the cause and run the same command again',
     }),
   },
   'disk-full': {
@@ -45,7 +45,7 @@ export const FAILURES = {
     text: ({ path, reason }) => ({
       what: `the session file ${path} is damaged: ${reason}`,
       why: 'it is kept as it is; without it the change after the restart cannot be explained',
-      next: `look at it, then move it away (\`mv ${path} ${path}.damaged\`) and begin anew with \`aem-reseal start\``,
+      next: `look at it, then move it away (\`mv ${path} ${path}.damaged\`) and start over with \`aem-reseal start\``,
     }),
   },
   'session-foreign': {
@@ -86,7 +86,7 @@ export const FAILURES = {
   'held-without-session': {
     text: ({ why }) => ({
       what: `AEM's automatic seal was held in this boot: ${why}`,
-      why: 'no session was open before the restart, so nothing was recorded that the change could be held against',
+      why: 'no session was open before the restart, so nothing was recorded that the change could be compared with',
       next: 'decide by hand whether this change is yours (AEM README, "Xen/kernel/BIOS/firmware upgrades"); if it is, `sudo anti-evil-maid-seal` seals; next time run `aem-reseal start` before the restart; before you boot another AEM device than the one that was approved, `aem-reseal devices forward-seal LABEL`',
     }),
   },
@@ -160,7 +160,7 @@ export const FAILURES = {
   },
   'release-unknown': {
     text: () => ({
-      what: 'the Qubes release could not be found out: /etc/qubes-release cannot be read',
+      what: 'the Qubes release could not be determined: /etc/qubes-release cannot be read',
       why: 'a bulletin asks for other versions in each release',
       next: 'run this in dom0, or look at a bulletin with `aem-reseal bulletin show ID`',
     }),
@@ -169,14 +169,14 @@ export const FAILURES = {
     text: ({ what, why }) => ({
       what: `forward seal: ${what}`,
       why: why ?? null,
-      next: 'mend the cause and run `aem-reseal resume`, or give it up with `aem-reseal cancel`',
+      next: 'fix the cause and run `aem-reseal resume`, or give it up with `aem-reseal cancel`',
     }),
   },
   'refresh-failed': {
     text: ({ what }) => ({
       what: `bringing the device up to date: ${what}`,
       why: null,
-      next: 'mend the cause and run `aem-reseal devices refresh` again',
+      next: 'fix the cause and run `aem-reseal devices refresh` again',
     }),
   },
   'forward-restore-failed': {
@@ -207,11 +207,11 @@ export const FAILURES = {
       ...(isRehearsal
         ? {
             why: 'it was a rehearsal: nothing was changed, and nothing of it is kept',
-            next: '`aem-reseal rehearse` begins anew',
+            next: '`aem-reseal rehearse` starts over',
           }
         : {
             why: 'what was recorded so far is kept',
-            next: '`aem-reseal resume` goes on where it stopped; where it says that no session is open, begin anew',
+            next: '`aem-reseal resume` goes on where it stopped; where it says that no session is open, start over',
           }),
     }),
   },

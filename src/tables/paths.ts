@@ -135,7 +135,7 @@ export const PATHS: readonly PathRow[] = [
     pattern: '/var/lib/tpms/{id}/{label}/{name}',
     access: 'read',
     secret: true,
-    why: "digests of the sealed files, held against the device's copy",
+    why: "digests of the sealed files, compared with the device's copy",
   },
   {
     pattern: '/var/lib/tpms/{id}/aem-reseal_{label}',

@@ -73,7 +73,7 @@ describe('the token of a forward seal on TPM 2.0', () => {
   it("is the device's own where AEM reads its slot", async () => {
     expect(await find({ slots: { 'aem.stick': 0, aem: 1 } })).toEqual({
       label: 'aem.stick',
-      check: { id: 'freshness', ok: true, detail: 'slot 0 holds the token that is sealed anew' },
+      check: { id: 'freshness', ok: true, detail: 'slot 0 holds the token that is sealed again' },
     })
   })
 
@@ -126,7 +126,7 @@ describe('the token of a forward seal on TPM 1.2', () => {
   it("is the device's own in any slot", async () => {
     expect(await find({ version: '1.2', slots: { 'aem.stick': 5, aem: 0 } })).toMatchObject({
       label: 'aem.stick',
-      check: { ok: true, detail: 'slot 5 holds the token that is sealed anew' },
+      check: { ok: true, detail: 'slot 5 holds the token that is sealed again' },
     })
   })
 

@@ -69,7 +69,7 @@ describe('another device', () => {
     })
   })
 
-  it('is held against the approved state by what is predicted for it, not by what is hoped', async () => {
+  it('is compared with the approved state by what is predicted for it, not by what is hoped', async () => {
     const registers = registersNow()
     const rows = SELECTED_PCRS.map((index) => ({
       index,

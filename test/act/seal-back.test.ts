@@ -294,7 +294,7 @@ describe('sealed files in dom0 that are not there to be compared', () => {
     expect(aside(machine).dom0).toEqual(before.dom0)
   })
 
-  it('and are gone: AEM seals anew, and nothing is put back', async () => {
+  it('and are gone: AEM seals again, and nothing is put back', async () => {
     const { result, machine } = await cancelWith(ABSENT)
     expect(result).toMatchObject({ dom0: 'superseded' })
     expect(aside(machine).dom0).toEqual([])

@@ -130,7 +130,7 @@ describe('a later text of a bulletin of the catalogue', () => {
     expect(answer.lowered).toEqual([])
   })
 
-  it('is not even held against dom0 when it does not verify', async () => {
+  it('is not even compared with dom0 when it does not verify', async () => {
     const host = await makeRecordedHost(summer2024('4.17.4-4').write(), null)
     await expect(checkBulletins(observeDom0(host), found(textOf(103), 'refused'))).rejects.toBeInstanceOf(
       Failure,

@@ -339,7 +339,7 @@ describe('install and remove', () => {
     expect(io.out).toContain('systemd did not take the drop-in')
   })
 
-  test('a drop-in that others can change is named, and written anew after a yes', async () => {
+  test('a drop-in that others can change is named, and written again after a yes', async () => {
     let isForeign = false
     const { host } = dom0((plain) => ({
       readFile: async (path) =>

@@ -67,7 +67,7 @@ describe('the parser of the test', () => {
   it.each([
     ['list'],
     ['bulletin'],
-    ['devices', 'mend'],
+    ['devices', 'fix'],
     ['devices', 'forward-seal'],
     ['devices', 'repair-slots', 'aem.stick'],
     ['gate', 'instal'],

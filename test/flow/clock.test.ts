@@ -9,7 +9,7 @@ import { aSession, machineOf } from '../support/built-in.ts'
 
 const YEAR_MS = 365 * 24 * 3600 * 1000
 
-/** The machine after a restart, the session of before it, and what is made of both. */
+/** The machine after a restart, the session from before it, and what is made of both. */
 async function afterBoot(boot: (machine: SimMachine) => void) {
   const machine = machineOf('clean-update')
   const host = makeSimulatedHost(machine)

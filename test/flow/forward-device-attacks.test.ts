@@ -111,7 +111,7 @@ it('from a boot whose own initramfs is not the approved one, where the stick has
   expect(stopped.outcomes).toEqual(['check-ground: boot-not-vouched'])
   expect(stopped.said).toMatch(/PCR 19 is not as in the state approved at/)
   expect(stopped.exit).toBe(1)
-  // Who goes on all the same is stopped by what the device is held against.
+  // Who goes on all the same is stopped by what the device is compared with.
   const { outcomes, exit, said } = await run(forwardDevice, 'aem.stick', 'yes')
   expect(outcomes).toEqual(['check-ground: gone-on', 'check-device: blocked'])
   expect(said).toMatch(/PCR 19 of this boot is not as it was approved/)
@@ -129,7 +129,7 @@ it('from a boot whose command line is not the approved one, where the stick has 
   expect(stopped.outcomes).toEqual(['check-ground: boot-not-vouched'])
   expect(stopped.said).toMatch(/PCR 19 is not as in the state approved at/)
   expect(stopped.exit).toBe(1)
-  // Who goes on all the same is stopped by what the device is held against.
+  // Who goes on all the same is stopped by what the device is compared with.
   const { outcomes, exit, said } = await run(forwardDevice, 'aem.stick', 'yes')
   expect(outcomes).toEqual(['check-ground: gone-on', 'check-device: blocked'])
   expect(said).toMatch(/PCR 19 of this boot is not as it was approved/)

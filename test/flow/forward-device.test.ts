@@ -184,7 +184,7 @@ describe('a device that was not booted from', () => {
   })
 })
 
-it('is on the list anew when its boot files were brought up to date after that', async () => {
+it('is on the list again when its boot files were brought up to date after that', async () => {
   await run(refreshDevice)
   await run(forwardDevice)
   installXen(machine, `${NEW_XEN.slice(0, -1)}5`, machine.nowMs)
@@ -192,7 +192,7 @@ it('is on the list anew when its boot files were brought up to date after that',
   expect(await workOf('aem.stick')).toMatchObject({ state: 'to-do', needs: 'own-boot' })
 })
 
-it('is on the list anew when bringing it up to date failed half-way', async () => {
+it('is on the list again when bringing it up to date failed half-way', async () => {
   await run(refreshDevice)
   await run(forwardDevice)
   bootFrom(STICK.uuid)
@@ -233,7 +233,7 @@ it('with a Xen that was never approved is named as changed before anything is ov
 })
 
 describe('nothing is sealed', () => {
-  /** Runs it and holds every sealed file against what was there. */
+  /** Runs it and compares every sealed file with what was there. */
   async function refused(
     answers: Readonly<Record<string, string>> = {},
   ): Promise<{ outcomes: readonly string[]; said: string; exit: number }> {

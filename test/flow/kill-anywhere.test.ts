@@ -62,7 +62,7 @@ const STORIES: readonly (readonly [string, Story, Expected])[] = [
     },
   ],
   [
-    'a second update came, and what was prepared is taken back and made anew',
+    'a second update came, and what was prepared is taken back and made again',
     {
       make: () => machineOf('clean-update'),
       restart: 'manual',

@@ -96,7 +96,7 @@ async function killPoints(): Promise<readonly KillPoint[]> {
 }
 
 describe('a forward seal of another device that was killed anywhere', () => {
-  it('ends with `resume`, or run anew, as the undisturbed one does', { timeout: 600_000 }, async () => {
+  it('ends with `resume`, or run again, as the undisturbed one does', { timeout: 600_000 }, async () => {
     for (const { number, what } of await killPoints()) {
       const machine = await makeReady()
       await forwardSeal(machine, number)

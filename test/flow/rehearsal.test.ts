@@ -228,7 +228,7 @@ describe('an attack on any measured file between confirmation and restart', () =
     for (const device of machine.devices) device.isPresent = false
     const out = await explain()
     expect(out.verdict).toBe('unexplained')
-    expect(out.advice[0]).toMatch(/plug in the very AEM device this boot came from/)
+    expect(out.advice[0]).toMatch(/plug in the same AEM device this boot came from/)
     expect(out.advice.length).toBeGreaterThan(3)
   })
 

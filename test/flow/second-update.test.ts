@@ -64,7 +64,7 @@ const CHANGES: readonly Change[] = [
   ['a second kernel', secondKernel, 'package', /kernel 1000:6\.6\.42-1\.qubes\.fc37 was installed since/],
   ['a second Xen', (machine) => update(machine, NEXT_XEN), 'package', /xen-hypervisor .*-5\.fc37/],
   [
-    'a Xen image that no package brought, with the times of before',
+    'a Xen image that no package brought, with the previous times',
     (machine) => put(machine, XEN_IMAGE, changeOneByte),
     'boot-file',
     /\/xen-4\.17\.4\.gz changed/,
@@ -182,14 +182,14 @@ describe('before the restart, sealed forward', () => {
   })
 
   it.each(CHANGES.slice(1, 2))(
-    '%s: a person begins anew, and the first boot shows the secret',
+    '%s: a person starts over, and the first boot shows the secret',
     async (_what, change) => {
       const machine = await prepared()
       change(machine)
-      const anew = await typeResume(makeSimulatedHost(machine), { 'begin-anew': 'yes' })
-      expect(anew.exit, anew.said).toBe(3)
+      const again = await typeResume(makeSimulatedHost(machine), { 'begin-anew': 'yes' })
+      expect(again.exit, again.said).toBe(3)
       // What was answered for the other boot is asked again.
-      expect(anew.asked).toEqual(['begin-anew', 'bulletin', 'protection', 'restart'])
+      expect(again.asked).toEqual(['begin-anew', 'bulletin', 'protection', 'restart'])
       expect((await status(machine)).found?.state).toBe('fits')
       restartMachine(machine)
       expect(isSecretShown(machine)).toBe(true)

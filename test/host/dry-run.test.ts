@@ -17,7 +17,7 @@ describe('a dry run', () => {
     expect(await host.readFile('/etc/qubes-release')).toEqual(seen(Buffer.from('x')))
   })
 
-  it('tells each write in the very argv that would be executed, and does none', async () => {
+  it('tells each write in exactly the argv that would be executed, and does none', async () => {
     const { host, lines } = dryRunOf({})
     for (const call of [
       command('seal', {}),

@@ -70,7 +70,7 @@ describe('the lock of the session', () => {
     await lock.release()
   })
 
-  it('is held against another process, and free when that one is killed', async () => {
+  it('keeps another process out, and is free when its owner is killed', async () => {
     const directory = temporaryDirectory()
     const child = await holdElsewhere(directory)
     await expect(lockHere(directory)).rejects.toThrow(/another aem-reseal/)

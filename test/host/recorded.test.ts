@@ -479,7 +479,7 @@ describe('read-only', () => {
     expect(readFileSync(join(directory, 'machine.json'), 'utf8')).toBe(before)
   })
 
-  it('has the time and the user of the record, not of now', async () => {
+  it('has the time and the user of the record, not the current ones', async () => {
     const host = await makeRecordedHost(aemDom0().write())
     expect(host.now().toISOString()).toBe('2024-07-17T09:00:00.000Z')
     expect(await host.uid()).toBe(0)

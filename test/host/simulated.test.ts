@@ -84,7 +84,7 @@ describe('registers of the built-in machine', () => {
     expect(machine.pcrs.sha256).toMatchObject(expectedPcrs(machine, 'sha256'))
   })
 
-  it('are measured anew with each restart, and the same for the same files', () => {
+  it('are measured again with each restart, and the same for the same files', () => {
     const machine = restarted()
     const first = structuredClone(machine.pcrs)
     restartMachine(machine)

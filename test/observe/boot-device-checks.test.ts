@@ -10,7 +10,7 @@ import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
 import { machineOf } from '../support/built-in.ts'
 
-/** The boot files of the booted device, each held against dom0's packages, on the built-in machine. */
+/** The boot files of the booted device, each compared with dom0's packages, on the built-in machine. */
 
 const KERNEL = `vmlinuz-${KERNEL_RELEASE}`
 const INITRAMFS = `initramfs-${KERNEL_RELEASE}.img`

@@ -88,7 +88,7 @@ describe('once a boot was accepted', () => {
     expect(pcrs.find(({ index }) => index === 18)?.change).toBe('unexpected')
   })
 
-  it('that same boot is still held against the one before the restart', async () => {
+  it('that same boot is still compared with the one before the restart', async () => {
     const { machine, session } = await started()
     restartMachine(machine)
     expect((await explain(machine, await accepted(machine, session))).verdict).toBe('explained')

@@ -59,7 +59,7 @@ describe('a plugged-in device with an AEM label that dom0 does not know', () => 
       sealed: null,
       work: null,
     })
-    // Nothing of it is held against dom0's own copy: there is one answer, that it was not opened.
+    // Nothing of it is compared with dom0's own copy: there is one answer, that it was not opened.
     expect(verified.find(({ device }) => device === 'aem.evil')).toEqual({
       device: 'aem.evil',
       booted: false,

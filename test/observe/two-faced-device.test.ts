@@ -14,7 +14,7 @@ import { machineOf, outcomesOf, rehearse } from '../support/built-in.ts'
 
 /*
  * A stick is a computer: it may answer the same read differently each time. What is measured, predicted or explained must
- * be the very bytes that are held against the package, from one read.
+ * be exactly the bytes that are compared with the package, from one read.
  */
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -230,7 +230,7 @@ describe('a file that no predicted register speaks of', () => {
     return vouch({ raw: { ...next.raw, pcrs } })
   }
 
-  it('is still held against its package where the log shows that it changed', async () => {
+  it('is still compared with its package where the log shows that it changed', async () => {
     const machine = updated()
     expect((await withoutXen(machine)).unvouched).toEqual([])
     append(machine, XEN_IMAGE, 'evil')
@@ -260,7 +260,7 @@ describe('a file that no predicted register speaks of', () => {
     expect(unvouched).toEqual([])
   })
 
-  it('is not held against what is not known where the rules of this machine are not', async () => {
+  it('is not compared with what is not known where the rules of this machine are not', async () => {
     const { vouch, next } = await lookAt(updated())
     const pcrs = next.raw.pcrs.map((pcr) => ({ ...pcr, predicted: null, components: [] }))
     const { unvouched } = await vouch({ raw: { ...next.raw, calibrated: false, variant: null, pcrs } })

@@ -123,7 +123,7 @@ describe('the mark of the file triggers', () => {
     ])
   })
 
-  it('is written anew where it is of another form, and never stops an update', async () => {
+  it('is written again where it is of another form, and never stops an update', async () => {
     const root = await installed()
     await root.write(UPDATE_MARK, 'something else\n\0')
     await must(root, '-U', await XEN('2'))

@@ -123,10 +123,10 @@ describe.each(['2.0', '1.2'] as const)('a second device on TPM %s', (tpm) => {
       mountedAt('aem.stick', 'rm /mnt/grub2; mv /mnt/kept /mnt/grub2'),
       'grub-directory',
     ],
-  ])('is not written to when %s', async (_what, harm, mend, id) => {
+  ])('is not written to when %s', async (_what, harm, fix, id) => {
     await sh(stage, harm)
     const blocked = await json(stage, ['devices', 'refresh', 'aem.stick', '--yes'])
-    await sh(stage, mend)
+    await sh(stage, fix)
     expect(blocked.steps).toMatchObject([{ id: 'check-refresh', outcome: 'blocked' }])
     const { checks } = blocked.steps[0]!.facts as { checks: { id: string; ok: boolean | null }[] }
     expect(checks.filter(({ ok }) => ok !== true).map((check) => check.id)).toContain(id)

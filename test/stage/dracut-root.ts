@@ -93,7 +93,7 @@ async function dracutLayer(): Promise<string> {
         ])
     }
     await rm(debs, { recursive: true })
-    // Debian 12 has its files in /usr, these packages are of before that.
+    // Debian 12 has its files in /usr, these packages are from before that.
     for (const name of ['lib', 'bin', 'sbin'])
       await must([
         'bash',

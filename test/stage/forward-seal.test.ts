@@ -101,11 +101,11 @@ describe.each(['2.0', '1.2'] as const)('forward seal on TPM %s', (tpm) => {
 
   test.each(HARMS.filter(({ blocked }) => blocked.length > 0))(
     'is refused when $what',
-    async ({ blocked, isFirst, wayOut, harm, mend }) => {
+    async ({ blocked, isFirst, wayOut, harm, fix }) => {
       await changeSession(stage, good)
       const tries = await triesOf(stage)
       expect((await stage.run(['bash', '-c', harm(stage)])).exit).toBe(0)
-      const flow = await sealForwardJson(stage).finally(() => stage.run(['bash', '-c', mend(stage)]))
+      const flow = await sealForwardJson(stage).finally(() => stage.run(['bash', '-c', fix(stage)]))
       expect(isFirst ? blockedBy(flow).slice(0, 1) : blockedBy(flow)).toEqual(blocked)
       expect(flow.steps.map(({ id }) => id)).toEqual(['gate-forward-seal'])
       expect(detailsOf(flow)).toMatch(wayOut)

@@ -13,7 +13,7 @@ export type Harm = {
   /** What the words of a failed check tell to do. */
   readonly wayOut: RegExp
   readonly harm: (stage: Stage) => string
-  readonly mend: (stage: Stage) => string
+  readonly fix: (stage: Stage) => string
 }
 
 /** Takes a disk away and shows it again as udev would with another UUID or label. */
@@ -36,35 +36,35 @@ export const HARMS: readonly Harm[] = [
     blocked: ['device-writable'],
     wayOut: /remount,rw/,
     harm: () => 'mount -o remount,ro /boot',
-    mend: () => 'mount -o remount,rw /boot',
+    fix: () => 'mount -o remount,rw /boot',
   },
   {
     what: 'dom0 keeps no secret',
     blocked: ['secrets-in-dom0'],
     wayOut: /let AEM seal once/,
     harm: () => 'mv /var/lib/anti-evil-maid/aem/secret.txt /root',
-    mend: () => 'mv /root/secret.txt /var/lib/anti-evil-maid/aem',
+    fix: () => 'mv /root/secret.txt /var/lib/anti-evil-maid/aem',
   },
   {
     what: 'the device was never sealed',
     blocked: ['device-sealed'],
     wayOut: /let AEM seal once/,
     harm: () => 'mv /boot/aem/tpms /boot/aem/kept',
-    mend: () => 'mv /boot/aem/kept /boot/aem/tpms',
+    fix: () => 'mv /boot/aem/kept /boot/aem/tpms',
   },
   {
     what: 'a link on the device leads elsewhere',
     blocked: ['device-sealed'],
     wayOut: /let AEM seal once/,
     harm: () => 'mv /boot/aem/tpms /boot/aem/kept; ln -s kept /boot/aem/tpms',
-    mend: () => 'rm /boot/aem/tpms; mv /boot/aem/kept /boot/aem/tpms',
+    fix: () => 'rm /boot/aem/tpms; mv /boot/aem/kept /boot/aem/tpms',
   },
   {
     what: 'the token is an old one',
     blocked: ['freshness'],
     wayOut: /let AEM seal once/,
     harm: () => 'cd /var/lib/anti-evil-maid/aem; mv secret.fre /root; head -c 20 /dev/zero >secret.fre',
-    mend: () => 'mv /root/secret.fre /var/lib/anti-evil-maid/aem',
+    fix: () => 'mv /root/secret.fre /var/lib/anti-evil-maid/aem',
   },
   {
     what: 'the device is full',
@@ -72,16 +72,16 @@ export const HARMS: readonly Harm[] = [
     blocked: ['device-space'],
     wayOut: /remove old kernels/,
     harm: () => 'dd if=/dev/zero of=/boot/filler bs=64k 2>/dev/null || :; sync',
-    mend: () => 'rm /boot/filler',
+    fix: () => 'rm /boot/filler',
   },
   {
     what: 'another stick with the same label is there instead',
     stopsReseal: 'before',
     blocked: ['device-present'],
     isFirst: true,
-    wayOut: /plug it in, the very stick/,
+    wayOut: /plug in that same stick/,
     harm: (stage) => replug(own(stage), { uuid: OTHER_UUID }),
-    mend: (stage) => replug(own(stage)),
+    fix: (stage) => replug(own(stage)),
   },
   {
     what: 'another stick with the same label is there too',
@@ -89,7 +89,7 @@ export const HARMS: readonly Harm[] = [
     blocked: ['device-unique'],
     wayOut: /unplug it/,
     harm: (stage) => replug(stage.luks, { type: 'ext4', uuid: OTHER_UUID, label: 'aem' }),
-    mend: (stage) => replug(stage.luks),
+    fix: (stage) => replug(stage.luks),
   },
   {
     what: 'a register is one that AEM refuses',
@@ -98,7 +98,7 @@ export const HARMS: readonly Harm[] = [
     wayOut: /restart with the AEM entry/,
     harm: () =>
       `cp -a ${TPM} /run/kept; cd ${TPM}; [ ! -e pcrs ] || sed -i '/^PCR-19/s/[0-9A-F][0-9A-F]\\b/FF/g; s/^PCR-FF/PCR-19/' pcrs; [ ! -e pcr-sha256 ] || printf 'F%.0s' {1..64} >pcr-sha256/19`,
-    mend: () => `cp -a /run/kept/. ${TPM}/; rm -r /run/kept`,
+    fix: () => `cp -a /run/kept/. ${TPM}/; rm -r /run/kept`,
   },
   {
     what: 'AEM is in the middle of a seal',
@@ -106,7 +106,7 @@ export const HARMS: readonly Harm[] = [
     blocked: ['aem-not-waiting'],
     wayOut: /plug it in, or unplug it/,
     harm: () => `cp ${UNIT} /run/kept; echo ActiveState=activating >>${UNIT}`,
-    mend: () => `mv /run/kept ${UNIT}`,
+    fix: () => `mv /run/kept ${UNIT}`,
   },
   {
     what: 'the device got another label',
@@ -115,6 +115,6 @@ export const HARMS: readonly Harm[] = [
     stopsReseal: 'before',
     wayOut: /e2label/,
     harm: (stage) => replug(own(stage), { label: 'aemother' }),
-    mend: (stage) => replug(own(stage)),
+    fix: (stage) => replug(own(stage)),
   },
 ]

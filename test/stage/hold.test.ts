@@ -145,27 +145,27 @@ const hang = (program: string): string => `mount --bind /run/hang ${program}`
 const GATE_TROUBLE = [
   {
     harm: 'mv /var/lib/aem-reseal /root/kept',
-    mend: 'rm -r /root/kept/held.json; cp -a /var/lib/aem-reseal/held.json /root/kept; rm -r /var/lib/aem-reseal; mv /root/kept /var/lib/aem-reseal',
+    fix: 'rm -r /root/kept/held.json; cp -a /var/lib/aem-reseal/held.json /root/kept; rm -r /var/lib/aem-reseal; mv /root/kept /var/lib/aem-reseal',
     says: /no session of aem-reseal is open/,
   },
   {
     harm: `cp ${SESSION} /root/kept; echo '{' >${SESSION}`,
-    mend: `mv /root/kept ${SESSION}`,
+    fix: `mv /root/kept ${SESSION}`,
     says: /could not find out what booted .*session/,
   },
   {
     harm: 'mount -t tmpfs tmpfs /sys/class/tpm',
-    mend: 'umount /sys/class/tpm',
+    fix: 'umount /sys/class/tpm',
     says: /the TPM's registers could not be read/,
   },
   {
     harm: 'mv /etc/anti-evil-maid.conf /root/kept',
-    mend: 'mv /root/kept /etc/anti-evil-maid.conf',
+    fix: 'mv /root/kept /etc/anti-evil-maid.conf',
     says: /the PCR selection in .* could not be read/,
   },
   {
     harm: `printf '${HANG}' >/run/hang && chmod +x /run/hang && ${['/usr/bin/journalctl', '/usr/sbin/txt-stat', '/usr/sbin/xl'].map(hang).join(' && ')}`,
-    mend: 'umount /usr/bin/journalctl /usr/sbin/txt-stat /usr/sbin/xl && rm /run/hang',
+    fix: 'umount /usr/bin/journalctl /usr/sbin/txt-stat /usr/sbin/xl && rm /run/hang',
     says: /PCR 19 is not as it was predicted/,
   },
 ] as const
@@ -293,13 +293,13 @@ describe.each(['2.0', '1.2'] as const)(
 
     test.each(HARMS.filter(({ stopsReseal }) => stopsReseal !== undefined))(
       'before the first write nothing is resealed when $what',
-      async ({ blocked, stopsReseal, wayOut, harm, mend }) => {
+      async ({ blocked, stopsReseal, wayOut, harm, fix }) => {
         const untouched = await listSealing(stage)
         const tries = await triesOf(stage)
         expect((await stage.run(['bash', '-c', harm(stage)])).exit).toBe(0)
         const resume = await stage
           .aemReseal(['resume', '--yes', '--json'])
-          .finally(() => stage.run(['bash', '-c', mend(stage)]))
+          .finally(() => stage.run(['bash', '-c', fix(stage)]))
         const { steps } = JSON.parse(resume.stdout) as { steps: ResumeStep[] }
         expect([1, 4]).toContain(resume.exit)
         expect(steps.map(({ id }) => id)).not.toContain('reseal')
@@ -357,11 +357,11 @@ test('the gate holds whatever it cannot look at, in bounded time; another predic
     expect(boot.journal()).toContain(`${HELD}: PCR 19 is not as it was predicted`)
     expect(await tokenOf(stage)).toBe(before)
     const left = await leftBehind(stage)
-    for (const { harm, mend, says } of GATE_TROUBLE) {
+    for (const { harm, fix, says } of GATE_TROUBLE) {
       expect((await stage.run(['bash', '-c', harm])).exit, harm).toBe(0)
       const asked = boot.journal().length
       await startSealUnit(stage)
-      expect((await stage.run(['bash', '-c', mend])).exit, mend).toBe(0)
+      expect((await stage.run(['bash', '-c', fix])).exit, fix).toBe(0)
       expect(boot.journal().slice(asked)).toMatch(says)
       const status = JSON.parse((await stage.aemReseal(['status', '--json'])).stdout)
       expect(status.held.why).toMatch(says)

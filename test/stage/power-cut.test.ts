@@ -9,7 +9,7 @@ import { createStage, type Stage } from './stage.ts'
 
 /*
  * A power cut at every write of the forward seal. What counts is the device: its sealed files must unseal either under
- * the registers of now or under those of the next boot, at every moment.
+ * the current registers or under those of the next boot, at every moment.
  *
  * Two views after each cut: what the running kernel sees (the process was killed), and what is on the disk image at that
  * moment (the power went: what was not synced is gone; the copy's journal is replayed when it is mounted).

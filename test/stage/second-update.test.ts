@@ -131,13 +131,13 @@ async function expectUnfit(own: Stage, named: RegExp): Promise<void> {
 const EXPLAINED = 'signed packages that came after `start`'
 
 describe.each(['2.0', '1.2'] as const)('a second update while a session is open, on TPM %s', (tpm) => {
-  test('another Xen is seen; taken back and made anew, the first boot shows the secret', async () => {
+  test('another Xen is seen; taken back and made again, the first boot shows the secret', async () => {
     stage = await prepared(tpm)
     await secondXen(stage)
     await expectUnfit(stage, /xen-hypervisor 2001:4\.17\.4-5\.fc37 was installed since/)
     expect((await stage.aemReseal(['cancel'])).exit).toBe(0)
-    const anew = await stage.aemReseal(START)
-    expect(anew.exit, anew.stdout).toBe(3)
+    const again = await stage.aemReseal(START)
+    expect(again.exit, again.stdout).toBe(3)
     expect(await restart(stage)).toBe(true)
     expect((await stage.aemReseal(['resume', '--yes'])).exit).toBe(0)
   })

@@ -272,7 +272,7 @@ describe('equal freshness slots on TPM 2.0', () => {
     await updateBoth(stage)
     const resumed = await stage.aemReseal(['resume', '--yes'])
     expect(resumed.stdout.replaceAll(/\s+/g, ' ')).toContain(
-      'it cannot be mended here, and nothing was changed',
+      'it cannot be fixed here, and nothing was changed',
     )
     expect(resumed.stdout).toContain('AEM resealed: the sealed files are new')
     expect(resumed.exit).toBe(3)

@@ -35,7 +35,7 @@ const writeSlot = (stage: Stage, slot: number, hashOf: string) =>
     `${hashOf} | sha1sum | cut -c1-40 | xxd -r -p >/run/slot; tpm_nvwrite -i 0x454d -n ${slot * 20} -s 20 --password=${FRESH_PASSWORD} -f /run/slot; rm /run/slot`,
   )
 
-// One machine, each test breaks one thing and mends it again.
+// One machine, each test breaks one thing and fixes it again.
 describe('verify on TPM 1.2', () => {
   let stage: Stage
   beforeAll(async () => {
@@ -148,7 +148,7 @@ describe('verify on TPM 1.2', () => {
     expect(checksOf((await look()).devices)).toEqual({ ...GOOD, pcr13: false })
   })
 
-  test('sealed with other PCRs than those of now', async () => {
+  test('sealed with other PCRs than the current ones', async () => {
     // TPM_Extend of PCR 13 (TPM Main 1.2 part 3, section 16.1)
     const extend = String.raw`printf '\000\301\000\000\000\042\000\000\000\024\000\000\000\015%s' 'twenty bytes of hash' >&3`
     await dom0(stage, `systemctl stop tcsd; exec 3<>/dev/tpm0; ${extend}; head -c 30 <&3 >/dev/null`)

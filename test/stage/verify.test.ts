@@ -51,7 +51,7 @@ const writeSlot = (stage: Stage, slot: number, hashOf: string) =>
     `${hashOf} | sha256sum | cut -c1-64 | xxd -r -p | tpm2_nvwrite ${TPM} 0x454d -i - --offset ${slot * 32} -P "$(cat /var/lib/anti-evil-maid/tpm-freshness-pw)"`,
   )
 
-// One machine, each test breaks one thing and mends it again.
+// One machine, each test breaks one thing and fixes it again.
 describe('verify on TPM 2.0', () => {
   let stage: Stage
   beforeAll(async () => {
@@ -85,7 +85,7 @@ describe('verify on TPM 2.0', () => {
     expect(checksOf(devices)).toEqual(GOOD)
   })
 
-  test('a stick that was pulled out while it was written to: nothing is claimed of it until it is mended', async () => {
+  test('a stick that was pulled out while it was written to: nothing is claimed of it until it is fixed', async () => {
     const stick = `/dev/disk/by-uuid/${stage.devices[1]?.disk.uuid}`
     const sealed = async () => (await verify(stage, '--device', '.stick')).devices
     const before = checksOf(await sealed(), 'aem.stick')
@@ -217,7 +217,7 @@ describe('verify on TPM 2.0', () => {
     expect(checksOf((await look()).devices)).toEqual({ ...GOOD, pcr13: false })
   })
 
-  test('sealed with other PCRs than those of now', async () => {
+  test('sealed with other PCRs than the current ones', async () => {
     await dom0(stage, `tpm2_pcrextend ${TPM} 13:sha256=${'ab'.repeat(32)}`)
     await writeTpmSysfs(stage.holder.outside('sysfs/tpm0'), stage.tpm)
     const { devices } = await look()

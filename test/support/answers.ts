@@ -46,7 +46,7 @@ function nameAnswer(argv: readonly string[]): OutputName {
 }
 
 /**
- * What the program printed, as JSON, after it was held against the strict schema of its command; null where it is none.
+ * What the program printed, as JSON, after it was compared with the strict schema of its command; null where it is none.
  * @throws where the answer has another form than the contract's
  */
 export function parseAnswer(argv: readonly string[], printed: string): unknown {

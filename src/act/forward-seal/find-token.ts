@@ -11,7 +11,7 @@ import { openTpm12Trial } from '../../observe/verify/trial-unseal-tpm12.ts'
 export type FoundToken = { readonly label: string | null; readonly check: GateCheck }
 
 /**
- * The token is sealed anew as it is: it must be one that the TPM still expects. For another device on TPM 2.0 that is the
+ * The token is sealed again as it is: it must be one that the TPM still expects. For another device on TPM 2.0 that is the
  * booted one's: all devices share the one slot that AEM reads there (listUsableSlots), and each seal puts its own into it.
  */
 export async function findToken(
@@ -37,7 +37,7 @@ export async function findToken(
     if (isUsable(own))
       return {
         label: device?.label ?? null,
-        check: { id, ok: true, detail: `slot ${own.join(', ')} holds the token that is sealed anew` },
+        check: { id, ok: true, detail: `slot ${own.join(', ')} holds the token that is sealed again` },
       }
     const shared = usable.length === 1 ? await slotsOfToken(host, booted?.label, nv, version) : null
     if (isUsable(shared))

@@ -31,7 +31,7 @@ export const makeCatalogue = (bulletins: readonly Bulletin[]): Catalogue => {
 
 /**
  * The catalogue with a bulletin of the user's in it. One with the same number stays beside it: what a revision leaves
- * out is not taken back by that (decideBulletins holds dom0 against both).
+ * out is not taken back by that (decideBulletins compares dom0 with both).
  */
 export const addToCatalogue = (catalogue: Catalogue, bulletin: Bulletin): Catalogue => ({
   ...catalogue,

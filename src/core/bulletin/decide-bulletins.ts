@@ -26,7 +26,7 @@ export type Dom0Facts = {
 export type BulletinState = {
   readonly id: number
   readonly date: string
-  /** null: could not be found out. */
+  /** null: could not be determined. */
   readonly met: boolean | null
   readonly restartDue: boolean | null
   /** What the bulletin wants restarted. */
@@ -159,7 +159,7 @@ type CheckedList = Pick<BulletinList, 'bulletins' | 'releaseKnown' | 'laterRelea
 /**
  * The one answer of `bulletin check`: met 0, unmet 1, met but a restart is due 3 (contract).
  *
- * What could not be found out is never 0: unknown packages end with 1 as unmet ones do, so does a release that no
+ * What could not be determined is never 0: unknown packages end with 1 as unmet ones do, so does a release that no
  * bulletin names, and a bulletin that names later releases only; a restart that may be due with 3 as one that is. An
  * older bulletin that asks nothing of this release is 0.
  * @param asked Number of the one bulletin that is asked about; null: all.

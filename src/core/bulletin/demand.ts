@@ -46,7 +46,7 @@ export type MetDemand = {
 }
 
 export type DemandDecision = {
-  /** null: could not be found out. */
+  /** null: could not be determined. */
   readonly met: boolean | null
   readonly missing: readonly MissingPackage[]
   readonly satisfied: readonly MetDemand[]

@@ -8,7 +8,7 @@ export type ExposureRow = {
   readonly device: string | null
   /** null where it could not be read who uses the device. */
   readonly qube: string | null
-  /** MSI vectors the device can use; null where it could not be found out. */
+  /** MSI vectors the device can use; null where it could not be determined. */
   readonly vectors: number | null
   readonly exposed: boolean | null
 }

@@ -42,7 +42,7 @@ const commonOptions = (home: string): string[] => [
  * parseGpgStatus (verify) and parseCertifications (check-certifications).
  * @param home Absolute path of the private, empty home.
  * @param keyFiles The key files to trust as far as the master key vouches for them.
- * @param textFile The bulletin; give a copy of the very bytes that are parsed, so that no other
+ * @param textFile The bulletin; give a copy of exactly the bytes that are parsed, so that no other
  * text can take its place in between.
  * @param signatureFiles Detached signatures, `qsb-103-2024.txt.sig.marmarek`; from signatureFilesOf.
  */

@@ -33,7 +33,7 @@ const isVmKernel = (name: string): boolean => name.endsWith('-qubes-vm')
 
 /**
  * By time: something that meets the demand was there when the machine started: no. Otherwise the
- * packages came later: yes if they are the very version asked for; if they are newer, an older one
+ * packages came later: yes if they are exactly the version asked for; if they are newer, an older one
  * that met the demand as well may have been replaced: unknown.
  */
 const dueByTime = (demand: MetDemand, bootTime: number | null): boolean | null => {
@@ -44,7 +44,7 @@ const dueByTime = (demand: MetDemand, bootTime: number | null): boolean | null =
   return demand.satisfying.every(({ evr }) => isVeryVersion(evr, demand.wanted)) ? true : null
 }
 
-/** `2001:4.17.4-4.fc37` is the very `4.17.4-4`: same version, and the release goes on with the dist tag only. */
+/** `2001:4.17.4-4.fc37` is exactly `4.17.4-4`: same version, and the release goes on with the dist tag only. */
 const isVeryVersion = (installed: string, wanted: string): boolean => {
   const [has, wants] = [parseEvr(installed), parseEvr(wanted)]
   if (compareVersions(has.version, wants.version) !== 0) return false
@@ -96,7 +96,7 @@ const onlyPerhaps = (due: boolean | null): boolean | null => (due === true ? nul
  * their own restarts are not seen here.
  * @param restart The bulletin's word.
  * @param satisfied What is installed and meets the bulletin, from decideDemands; only for a bulletin that is met.
- * @returns true, false, or null where it could not be found out.
+ * @returns true, false, or null where it could not be determined.
  */
 export const decideRestartDue = (
   restart: Restart,

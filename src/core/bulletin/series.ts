@@ -32,7 +32,7 @@ export const wantedFor = (installed: string, versions: readonly string[]): strin
 export type VersionVerdict = {
   /** null: the bulletins do not tell. */
   readonly met: boolean | null
-  /** The version that the installed one was held against. */
+  /** The version that the installed one was compared with. */
   readonly wanted: string
   /** Number of the later bulletin that tells it; null where the bulletin itself does, or none. */
   readonly through: number | null

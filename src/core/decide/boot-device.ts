@@ -7,7 +7,7 @@ export type CheckedFile = {
   readonly state: 'current' | 'stale' | 'changed' | 'absent' | 'unknown'
   readonly sha256: string | null
   readonly expected: string | null
-  /** What it was held against, in words. */
+  /** What it was compared with, in words. */
   readonly against: string
 }
 

@@ -1,7 +1,7 @@
 import { selectsLaunch } from '../launch/pcr.ts'
 import type { Outcomes } from './outcomes.ts'
 
-/** The facts that decide whether AEM can be worked with in this boot; null is "could not be found out". */
+/** The facts that decide whether AEM can be worked with in this boot; null is "could not be determined". */
 export type AemReadiness = {
   readonly installed: boolean | null
   readonly tpm: '1.2' | '2.0' | 'none' | null
@@ -14,7 +14,7 @@ export type AemReadiness = {
   readonly badPcrs: readonly number[]
 }
 
-/** The first thing that stands in the way, in the order in which a user mends them. */
+/** The first thing that stands in the way, in the order in which a user fixes them. */
 export function decideAemReadiness(facts: AemReadiness): Outcomes['detect-aem'] {
   if (facts.installed === null) return 'unknown'
   if (!facts.installed) return 'not-installed'

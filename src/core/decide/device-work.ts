@@ -16,7 +16,7 @@ import {
  * - refresh: its own boot files are old; they are brought up to date, then it is booted
  * - forward-boot: it is sealed forward for the approved state: its next boot must show the secret
  * - own-boot: one boot from it, with `verify` in that boot
- * - look: something about it could not be found out
+ * - look: something about it could not be determined
  */
 export type DeviceNeed = 'plug-in' | 'refresh' | 'forward-boot' | 'own-boot' | 'look'
 

@@ -20,7 +20,7 @@ export type Downgrade = {
  * older package is signed as well as a newer one, so a signature does not tell them apart.
  *
  * @param now the version of each package that counts: of what boots next, or booted, else the newest installed one
- * @param earlier all that is known of before; a version without epoch or release is compared without it
+ * @param earlier all that is known from before; a version without epoch or release is compared without it
  */
 export function listDowngrades(
   now: readonly { readonly name: string; readonly evr: string }[],

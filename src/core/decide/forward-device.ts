@@ -9,7 +9,7 @@ import type { GateCheck } from './readiness.ts'
 
 type Values = Readonly<Record<number, string>>
 
-/** This boot, as it is held against the approved state. */
+/** This boot, as it is compared with the approved state. */
 export type PresentBoot = {
   /** Of the device it came from; null where that is not known. */
   readonly label: string | null
@@ -36,7 +36,7 @@ export function checkApproved(look: LedgerLook, boot: PresentBoot, predicted: Va
       id,
       ok: null,
       detail:
-        'no state was approved yet that this one could be held against: go through `aem-reseal start` and `aem-reseal resume` with the device you boot from first',
+        'no state was approved yet that this one could be compared with: go through `aem-reseal start` and `aem-reseal resume` with the device you boot from first',
     }
   const constant = listConstantPcrs(registers, selected)
   if (constant.length > 0)

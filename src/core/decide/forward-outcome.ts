@@ -28,7 +28,7 @@ export type ForwardFacts = {
   readonly isDone: boolean
   /** A switch had been begun: the session has the record of it. */
   readonly hasRecord: boolean
-  /** What lies on the device now, where AEM has not sealed since: the new files, or those of before. */
+  /** What lies on the device now, where AEM has not sealed since: the new files, or the previous ones. */
   readonly device: 'forward' | 'previous' | 'other' | null
   readonly unseal: AemJournal['unseal'] | null
   /** The selected registers are the predicted ones; null: not known. */
@@ -56,7 +56,7 @@ export function isRefusalExpected(outcome: ForwardOutcome): boolean {
   return ['none', 'not-made', 'cut', 'not-in-force', 'overtaken'].includes(outcome)
 }
 
-/** Did the step that seals forward come to its end, and nothing begin it anew? */
+/** Did the step that seals forward come to its end, and nothing begin it again? */
 export function isForwardDone({ history }: Pick<Session, 'history'>): boolean {
   return history.findLast(({ step }) => step === 'forward-seal')?.outcome === 'sealed'
 }

@@ -77,7 +77,7 @@ function isSameSelection(
 
 /**
  * A TPM releases nothing under registers it was not sealed to, but what says that it did comes from the initramfs, and so
- * from whoever changed that. While a session is open, its registers are those of before the restart, the predicted ones or
+ * from whoever changed that. While a session is open, its registers are those from before the restart, the predicted ones or
  * the accepted ones; all others contradict the initramfs.
  *
  * @returns the registers that are not as before the restart; empty where nothing contradicts, or nothing is known

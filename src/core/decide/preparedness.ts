@@ -39,7 +39,7 @@ export type Preparedness = {
   readonly notCompared: readonly string[]
 }
 
-/** Holds the machine against what the next boot was prepared for. Any difference makes it outdated, whoever made it. */
+/** Compares the machine with what the next boot was prepared for. Any difference makes it outdated, whoever made it. */
 export function comparePrepared(before: Prepared, now: PreparedLook): Preparedness {
   const parts = [
     comparePackages(before, now),

@@ -8,7 +8,7 @@ import type { Outcomes } from './outcomes.ts'
  * - protected: this boot was measured, what is sealed on the booted device fits it, and the next boot is of the same kind
  * - at-risk: this boot is good as far as was seen, and the next one will not show the secret, or not be measured
  * - not-protected: in this boot AEM protects nothing, or what it protects was handed to a boot that nobody can explain
- * - unknown: something that it rests on could not be found out
+ * - unknown: something that it rests on could not be determined
  */
 export type ProtectionState = 'protected' | 'not-protected' | 'at-risk' | 'unknown'
 
@@ -102,7 +102,7 @@ export type ProtectionFacts = {
   readonly seal: Outcomes['read-seal-outcome']
   readonly unseal: 'unsealed' | 'mismatch' | 'wrong-token' | null
   readonly isHeld: boolean
-  /** This boot held against the last approved one; null: there is none. */
+  /** This boot compared with the last approved one; null: there is none. */
   readonly boot: 'same' | 'explained' | 'unexplained' | 'not-known' | null
   readonly isListRead: boolean
   /** null: which device this boot came from is not known. */

@@ -44,7 +44,7 @@ export function checkDevice(
       ok: device === null ? false : device.present,
       detail: device
         ? `${label} (UUID ${device.uuid})`
-        : 'the device this boot came from is not plugged in: plug it in, the very stick',
+        : 'the device this boot came from is not plugged in: plug in that same stick',
     },
     {
       id: 'device-unique',

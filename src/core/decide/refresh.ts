@@ -47,7 +47,7 @@ const MARGIN_BYTES = 4 * 1024 * 1024
 
 /**
  * What a device lacks of the installed packages. As little as can be: what this boot measured stays as it is on the device
- * it came from, so that the rest of the next boot can still be predicted. Of another device the initramfs is made anew
+ * it came from, so that the rest of the next boot can still be predicted. Of another device the initramfs is made again
  * where nobody can say who made the one that is there.
  */
 export function planRefresh({ files, initramfs, isGrubCurrent, isBooted }: RefreshFacts): RefreshPlan {

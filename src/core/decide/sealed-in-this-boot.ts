@@ -21,7 +21,7 @@ export type SealEvidence = {
 }
 
 /**
- * Did a seal of this boot write dom0's sealed files? Every seal makes a new freshness token, so a token of before says
+ * Did a seal of this boot write dom0's sealed files? Every seal makes a new freshness token, so an earlier token says
  * no. A new one says that something sealed since, and only a unit that ran to its end in this boot, or AEM's own
  * `Sealed` line of this boot, says that it was now.
  *
@@ -45,7 +45,7 @@ function hasSealed({ unit, journal }: SealEvidence): boolean {
 
 /**
  * Did a seal that was just run write new files? Both looks must have been made: a token that could not be read before
- * may be the very one that is there now.
+ * may be exactly the one that is there now.
  *
  * @returns null where that cannot be told
  */

@@ -38,7 +38,7 @@ export type LaterFile = {
 
 /**
  * Which signed package that came after `start` accounts for a boot file that is another one now; null where none does. What
- * the entry of this boot loads has to be the very bytes of that package, or made again by dom0. grub.cfg vouches for nothing
+ * the entry of this boot loads has to be exactly the bytes of that package, or made again by dom0. grub.cfg vouches for nothing
  * and is vouched for by nothing: its entry was measured, and its lines are compared, apart from this.
  */
 export function accountForFile(file: LaterFile, later: readonly LaterUpdate[]): string | null {

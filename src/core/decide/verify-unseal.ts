@@ -47,7 +47,7 @@ function checkSecret({ kind, plainSha256, isSealed, trial }: SecretFacts): Check
 
 /**
  * PCR 13 recomputed from the LUKS headers as they are on the disks.
- * @param values what the register holds and what the headers give; null where it could not be found out
+ * @param values what the register holds and what the headers give; null where it could not be determined
  */
 export function checkLuksPcr(now: string | null, recomputed: string | null, why: string | null): Check {
   const id = 'pcr13'

@@ -39,7 +39,7 @@ const IMPOSSIBLE: Readonly<Record<ImpossibleCode, (what: string) => Words>> = {
   }),
   'dracut-failed': (what) => ({
     why: `dracut could not make it again: ${what}`,
-    next: 'mend what dracut names, then run this again',
+    next: 'fix what dracut names, then run this again',
   }),
   'own-result-odd': (what) => ({
     why: `what dom0's own dracut makes has ${what}, so it cannot be compared`,

@@ -4,7 +4,7 @@ import { isReordered, pairComponents } from './pair-components.ts'
 import { type Bank, PCR } from './pcr.ts'
 import { isListed, replayPcr } from './replay.ts'
 
-/** One extend of a register, held against the boot before; `unknown` where nothing was recorded then. */
+/** One extend of a register, compared with the boot before; `unknown` where nothing was recorded then. */
 export type ChainStep = {
   readonly role: MeasuredComponent['role']
   readonly path: string | null

@@ -21,7 +21,7 @@ const LUKS_ADVICE: readonly string[] = [
 
 /** Before all other advice where the device of this boot is out: AEM's seal wants a removable stick unplugged. */
 export const DEVICE_OUT_ADVICE =
-  'plug in the very AEM device this boot came from and run this again: while it is out, nothing that it carries can be compared, and an honest update looks like this too'
+  'plug in the same AEM device this boot came from and run this again: while it is out, nothing that it carries can be compared, and an honest update looks like this too'
 
 /** AEM seals by itself at every boot, so this is the usual case when nothing held it back. */
 const RESEALED_ADVICE =

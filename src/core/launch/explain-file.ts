@@ -19,7 +19,7 @@ const ROLE_WORDS: Readonly<Record<MeasuredComponent['role'], string>> = {
   'command-line': 'a command line',
 }
 
-/** The same place in the list of before the restart and of now. */
+/** The same place in the list from before the restart and in the current one. */
 export type Pair = { readonly before: MeasuredComponent | null; readonly now: MeasuredComponent | null }
 
 export function blocking(code: ReasonCode, pcr: number, what: string, next: string): Reason {
@@ -147,7 +147,7 @@ function isOlder(installTime: string | null, lastBoot: string | null): boolean {
   return Date.parse(installTime) < Date.parse(lastBoot)
 }
 
-/** Is the image the one of before, so that only the command line can have changed the digest? */
+/** Is the image the previous one, so that only the command line can have changed the digest? */
 export function isSameImage(
   input: ExplanationInput,
   before: MeasuredComponent | null,

@@ -59,7 +59,7 @@ function mergeTraced(all: readonly Traced[]): Traced {
 }
 
 function orderReason(pairs: readonly Pair[], index: number): Reason {
-  // Roles are told by the place of a module, so that of before is the one that it really has.
+  // Roles are told by the place of a module, so the previous one is the one that it really has.
   const order = pairs.flatMap(({ before, now }) =>
     now === null || before === null ? [] : [describe(isSame(before, now) ? before : now)],
   )

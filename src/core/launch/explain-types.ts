@@ -55,7 +55,7 @@ export type FileFact = {
 }
 
 export type ExplanationInput = {
-  /** The values of before the restart; null when there is no baseline. */
+  /** The values from before the restart; null when there is no baseline. */
   readonly before: {
     readonly pcrs: PcrBanks
     readonly components: readonly MeasuredComponent[] | null
@@ -75,7 +75,7 @@ export type ExplanationInput = {
   readonly alreadyResealed: boolean | null
   /** When the boot before this one began, ISO 8601; lets an older package in place of a newer one be told. */
   readonly previousBootTime?: string | null
-  /** Xen's and the dom0 kernel's command lines are those of before the restart; null or missing: not known. */
+  /** Xen's and the dom0 kernel's command lines are those from before the restart; null or missing: not known. */
   readonly areLinesSame?: boolean | null
   /** PCR 13 of changed LUKS headers that a person called their own before the restart; null or missing: of none. */
   readonly acceptedLuks?: string | null

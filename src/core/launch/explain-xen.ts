@@ -68,7 +68,7 @@ function isMovedByModules(input: ExplanationInput): boolean {
 
 /**
  * On UEFI the name of a kernel or initramfs is measured with its options, and an update gives it another. That alone changed
- * where this boot's entry gives what was measured, the file has the name of its role, and the command lines are those of before.
+ * where this boot's entry gives what was measured, the file has the name of its role, and the command lines are the previous ones.
  */
 export function isFileNameAlone(
   input: ExplanationInput,
@@ -111,7 +111,7 @@ export function checkEntered(changed: readonly Pair[], index: number): Reason[] 
 
 /**
  * GRUB's multiboot information: sizes and addresses of Xen and its modules, and their command lines. It moves with every
- * update. Where a module or Xen changed and both command lines are those of before, nothing speaks against it.
+ * update. Where a module or Xen changed and both command lines are the previous ones, nothing speaks against it.
  */
 export function bootInfoReason(input: ExplanationInput, index: number): Reason {
   const { bank, before, pcrsNow } = input
@@ -122,7 +122,7 @@ export function bootInfoReason(input: ExplanationInput, index: number): Reason {
   return blocking(
     'boot-info-not-computable',
     index,
-    `${what}. It holds sizes and addresses, which move with every update; the command lines that Xen and the dom0 kernel show are those of before`,
+    `${what}. It holds sizes and addresses, which move with every update; the command lines that Xen and the dom0 kernel show are the previous ones`,
     UNPROVEN,
   )
 }

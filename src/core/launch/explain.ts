@@ -17,7 +17,7 @@ import { constantOf, PCR } from './pcr.ts'
 import { isListed, replayPcr } from './replay.ts'
 
 /**
- * Holds the registers of this boot against those of before the restart. The verdict is `explained` only if every selected
+ * Compares the registers of this boot with those from before the restart. The verdict is `explained` only if every selected
  * register is unchanged, or equal to its prediction, or fully traced: a faithful log of this boot, each changed module
  * found in its file, each file unmodified from a package with a known signer, in a register an update may change.
  */

@@ -2,7 +2,7 @@ import type { MeasuredComponent } from './explain-types.ts'
 import type { Bank } from './pcr.ts'
 
 /**
- * Finds for each extend of now the one of before that it continues: the same digest, else the same file in the same role,
+ * Finds for each extend of this boot the previous one that it continues: the same digest, else the same file in the same role,
  * else the same role, else the same place between the same neighbours. So an extend put in between is told from those that only moved up.
  * @returns places in `before`, null for what is new; each place at most once
  */
@@ -60,7 +60,7 @@ function pairBetweenNeighbours(partners: (number | null)[], length: number): voi
   }
 }
 
-/** What continues an earlier extend must come in the order of before, whatever was added or taken out. */
+/** What continues an earlier extend must come in the previous order, whatever was added or taken out. */
 export function isReordered(partners: readonly (number | null)[]): boolean {
   const places = partners.filter((place) => place !== null)
   return places.some((place, at) => at > 0 && place < places[at - 1]!)

@@ -44,7 +44,7 @@ export function predictXen({ log, bank, xen, isUnchanged }: XenInput): Predicted
   if (variant === null)
     return refuse(
       'trenchboot-mle',
-      'Xen has changed, and the Xen of this boot is not on the device any more: how much of Xen this GRUB measures could not be found out from it',
+      'Xen has changed, and the Xen of this boot is not on the device any more: how much of Xen this GRUB measures could not be determined from it',
     )
   const digest = xen.next.digests[variant][bank]
   const nextEntry = xen.next.entry[bank]

@@ -5,7 +5,7 @@ const USE_HOLD =
 const BOOT_AEM = 'restart, choose the AEM entry in the GRUB menu, then run `aem-reseal predict` again'
 const LOOK_AT_FILE = 'look at that file on the boot device, then run `aem-reseal predict` again'
 const LOOK_AT_GRUB =
-  'look at grub.cfg on the boot device, or generate it anew (`sudo grub2-mkconfig -o /boot/grub2/grub.cfg`), then run `aem-reseal predict` again'
+  'look at grub.cfg on the boot device, or regenerate it (`sudo grub2-mkconfig -o /boot/grub2/grub.cfg`), then run `aem-reseal predict` again'
 
 /** What to do about each, for who wanted a prediction. */
 const NEXT = {

@@ -81,7 +81,7 @@ function isUntold(log: LaunchLog, index: number): boolean {
 }
 
 /**
- * Holds the log against the TPM for one register.
+ * Compares the log with the TPM for one register.
  * @param isComplete whether the log lists every extend of this register
  * @throws Failure `hash-unavailable` never: an SM3 that cannot be computed is `unknown`
  */

@@ -49,7 +49,7 @@ function bankOfLength(hex: string, algorithm: Bank | null): Bank | null {
  *     71 be 58 52 a1 4e ab ef eb f0 df 0e 1a cc 5d a2 91 88 3b 6d 4c 5a b2 09 14 ed 98 7c 1d af 3f 91
  *         event_data: 0 bytes
  *
- * A container's heading that comes again starts that list anew, because tboot prints the whole container.
+ * A container's heading that comes again starts that list again, because tboot prints the whole container.
  * Events outside the registers (255) and those that are never extended are left out.
  */
 export function readPrintedEvents(lines: readonly string[]): PrintedEvent[] {

@@ -9,7 +9,7 @@ const ALL_SLOTS: readonly number[] = Array.from({ length: FRESHNESS_SLOTS }, (_,
  * The slots in which AEM's initrd finds a token. With TPM 2.0 that is the first one alone: checkfreshness reads all
  * eight in one policy session, and a TPM resets such a session once it was used (TPM 2.0 part 1, policy sessions), so
  * that each further read fails with 0x99D (anti-evil-maid-lib-tpm2 4.2.0, and TrenchBoot's; seen with tpm2-tools 5.4).
- * May go when an AEM makes the policy anew for each read. A TPM that is not known counts as one.
+ * May go when an AEM makes the policy again for each read. A TPM that is not known counts as one.
  */
 export function listUsableSlots(version: '1.2' | '2.0' | 'none' | null): readonly number[] {
   return version === '1.2' ? ALL_SLOTS : ALL_SLOTS.slice(0, 1)

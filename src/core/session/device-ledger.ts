@@ -8,7 +8,7 @@ const FORMAT = 'aem-reseal devices'
 
 /** In the bank AEM seals to. */
 const registers = registerValues
-/** Of the registers; null in what an older version wrote, which is held against no boot. */
+/** Of the registers; null in what an older version wrote, which is compared with no boot. */
 const bank = z.enum(['sha1', 'sha256']).nullable().default(null)
 
 const approvedState = z.object({
@@ -145,7 +145,7 @@ export function approveState(ledger: DeviceLedger, next: ApprovedState): DeviceL
     : ledger
 }
 
-/** A state that was approved of a device, as a boot from it is held against it. */
+/** A state that was approved of a device, as a boot from it is compared with it. */
 export type KnownState = {
   readonly at: string
   readonly bootId: string | null

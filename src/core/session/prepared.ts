@@ -3,7 +3,7 @@ import * as z from 'zod'
 const hexDigest = z.string().regex(/^[0-9a-f]+$/)
 
 /**
- * What the next boot was prepared for: kept at the end of the protecting step of `start`, and held against the machine until
+ * What the next boot was prepared for: kept at the end of the protecting step of `start`, and compared with the machine until
  * the restart. Boot files, packages and selection are those that the prediction was made of.
  */
 export const preparedSchema = z.object({

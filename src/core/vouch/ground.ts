@@ -55,7 +55,7 @@ export type Ground =
       readonly why: GroundProblem
       /** Registers that are not the approved ones. */
       readonly registers: readonly number[]
-      /** When the state that it was held against was approved; null: none was. */
+      /** When the state that it was compared with was approved; null: none was. */
       readonly since: string | null
     }
 
@@ -104,7 +104,7 @@ type Held = {
   readonly isOfThisBoot: boolean
 }
 
-/** The approved state to hold this boot against; of a device without one, the registers that all devices share. */
+/** The approved state to compare this boot with; of a device without one, the registers that all devices share. */
 function findHeldState(ledger: DeviceLedger, facts: GroundFacts): Held | null {
   const label = labelOf(ledger, facts)
   const known = label === null ? null : findKnownState(ledger, label)

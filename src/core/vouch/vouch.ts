@@ -216,7 +216,7 @@ function describeModules({ onlyInImage, onlyLoadedNow }: ModuleDifference): stri
 
 /**
  * What is known to be wrong with a file of the next boot that no predicted register speaks of, because nothing could be
- * predicted. What could not be looked at is not held against it here: nothing is sealed to it either.
+ * predicted. What could not be looked at does not count against it here: nothing is sealed to it either.
  */
 export function findContradictions(facts: VouchFacts): readonly string[] {
   const { role, path, commandLine, line, owner, sha256, kernelRelease, isRegenerated } = facts

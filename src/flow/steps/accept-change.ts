@@ -64,7 +64,7 @@ function decideOutcome(
   return verdict === 'unchanged' && seal === 'unsealed' ? 'nothing-to-do' : 'accepted'
 }
 
-/** The accepted state; later boots are held against it. */
+/** The accepted state; later boots are compared with it. */
 async function observeApproved(
   dom0: Dom0,
   session: Session,

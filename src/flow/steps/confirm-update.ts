@@ -143,7 +143,7 @@ async function askDowngrade({ ui }: StepContext, downgrades: readonly Downgrade[
     id: 'downgrade',
     message: `OLDER than before: ${downgrades.map(downgradeWords).join('; ')}. Did you install the older version on purpose?`,
     choices: [
-      { value: 'no', label: 'no', hint: 'stop here; older versions have holes that newer ones mend' },
+      { value: 'no', label: 'no', hint: 'stop here; older versions have holes that newer ones fix' },
       { value: 'yes', label: 'yes', hint: 'go on with it; the report says so' },
     ],
     default: 'no',
@@ -210,7 +210,7 @@ function listAnswered(
   )
 }
 
-/** What the next boot measures anew; a Xen that was replaced without a newer package counts too. */
+/** What the next boot will measure differently; a Xen that was replaced without a newer package counts too. */
 function listMoved(status: StatusFacts, packages: readonly ConfirmedPackage[]): readonly ConfirmedPackage[] {
   const changed = listChangedPackages(packages)
   if (status.pendingRestart !== true) return changed

@@ -21,7 +21,7 @@ export const forwardSeal: Step<'forward-seal'> = async (context) => {
       session: { prepared: await observePrepared(dom0, session) },
     }
   const before = forwardRecordOf(session)
-  // A run that ended half-way: first everything as it was, then anew.
+  // A run that ended half-way: first everything as it was, then again.
   if (before !== null)
     await restoreForwardSeal(host, before, await observeMountPoint(dom0, before.uuid), false)
   const { plan, checks } = await observeForwardReadiness(dom0, session, await store.loadDevices())

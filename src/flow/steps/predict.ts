@@ -31,7 +31,7 @@ export const predict: Step<'predict'> = async ({ dom0, ui, session, store }) => 
       reproductions,
       accepted,
       luksHeaderAccepted: isAsked ? isOwnChange : null,
-      // PCR 13 of those headers: after the restart it is held against what was accepted, not against the question.
+      // PCR 13 of those headers: after the restart it is compared with what was accepted, not with the question.
       luksHeaderValue: isOwnChange ? (next.luksChanged?.value ?? null) : null,
     },
     message: describePrediction(outcome, prediction, unvouched, {

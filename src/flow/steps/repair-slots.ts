@@ -9,7 +9,7 @@ import { line } from '../../ui/ui.ts'
 import type { Step } from '../step.ts'
 
 /**
- * Writes the slot files anew, in AEM's own form; the TPM is not touched. Until the device's next seal its token stays
+ * Rewrites the slot files, in AEM's own form; the TPM is not touched. Until the device's next seal its token stays
  * where it is, and AEM's initrd takes a token from any slot that it can read.
  */
 export const repairSlots: Step<'repair-slots'> = async ({ dom0, host, ui, options, store }) => {

@@ -5,7 +5,7 @@ import { describeTakeBack } from '../../messages/prepared.ts'
 import { command } from '../../tables/commands.ts'
 import type { Step } from '../step.ts'
 
-/** Does what `cancel` does, so that the wizard can begin anew. Ended half-way it is done again. */
+/** Does what `cancel` does, so that the wizard can start over. Ended half-way it is done again. */
 export const takeBack: Step<'take-back'> = async ({ dom0, host, session }) => {
   const isScheduled = session.restart !== null && session.restart !== 'manual'
   if (isScheduled) await host.run(command('restart-cancel', {}))

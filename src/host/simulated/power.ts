@@ -32,7 +32,7 @@ export function startSeal(machine: SimMachine, mayRun: boolean): void {
   machine.nowMs += BOOT_MS
 }
 
-/** Everything of the last boot is gone, and what lies on the boot device is measured anew; up to AEM's seal. */
+/** Everything of the last boot is gone, and what lies on the boot device is measured again; up to AEM's seal. */
 export function bootMachine(machine: SimMachine): void {
   const device = findDevice(machine, machine.bootDevice)
   if (!device) throw new Error('the built-in machine has no boot device')

@@ -10,7 +10,7 @@ import { TPM2_PROGRAMS } from './tpm2.ts'
 
 type Answer = Partial<RunResult> | null
 
-/** The built-in machine's answers, in the very form the programs print; null: the program is not installed. */
+/** The built-in machine's answers, in exactly the form the programs print; null: the program is not installed. */
 export function answerProgram(machine: SimMachine, call: CommandCall, input?: Uint8Array): RunResult | null {
   const program = PROGRAMS[call.id]
   if (!program) throw new Error(`the built-in machine has no answer for ${call.argv.join(' ')}`)

@@ -30,7 +30,7 @@ type KeyRing = {
 /**
  * Checks signatures by the system's gpg, in homes of its own.
  *
- * Reading keys takes longer than all the rest, so texts that come with the very same keys share a home. With any other
+ * Reading keys takes longer than all the rest, so texts that come with the same keys share a home. With any other
  * keys a text gets another one: a key that lies beside one bulletin vouches for no bulletin elsewhere. Verifying never
  * changes a home (--no-auto-key-retrieve, no configuration).
  */
@@ -70,7 +70,7 @@ export function makeSignatureChecker(host: Host): SignatureChecker {
       const newline = Buffer.from('\n')
       const all = Buffer.concat(keys.flatMap((key) => [Buffer.from(key), newline]))
       const ring = rings.find((each) => each.keys.equals(all)) ?? (await makeRing(all))
-      // The very bytes that were parsed are copied and checked: no other text can take their place in between.
+      // Exactly the bytes that were parsed are copied and checked: no other text can take their place in between.
       const textFile = await put('text', text)
       const found = []
       for (const bytes of signatures) {

@@ -29,7 +29,7 @@ const INITRAMFS_INPUTS = [
   'anti-evil-maid',
 ] as const
 
-/** The boot files of a device, each held against the RPM database. */
+/** The boot files of a device, each compared with the RPM database. */
 export async function observeBootDevice(
   dom0: Dom0,
   device: AemDevice | null,

@@ -47,7 +47,7 @@ export async function digestEfiFiles(
 }
 
 /**
- * Xen's EFI program and the copies of the installed kernels, held against their packages, and the copies of their initramfs
+ * Xen's EFI program and the copies of the installed kernels, compared with their packages, and the copies of their initramfs
  * against those in /boot.
  */
 export async function checkEfiFiles(

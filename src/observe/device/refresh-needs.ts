@@ -89,7 +89,7 @@ export async function observeRefresh(
             ? 'grub2 on it could not be looked at'
             : isGrubDirectory
               ? 'grub2 is there'
-              : 'grub2 on it is no directory: make the device anew, nothing is written through a link',
+              : 'grub2 on it is no directory: make the device from scratch, nothing is written through a link',
       },
       ...checkSources(files, await listUnverified(dom0)),
       checkRefreshSpace(device.label, freeBytes, plan.neededBytes),
@@ -174,7 +174,7 @@ async function observeInitramfs(
   const [own, inDom0] = [await host.statFile(path), await host.statFile(`/boot/${name}`)]
   const checked = before.checks.find((check) => check.role === 'initramfs' && check.path === path)
   const digest = valueOrNull(await host.digestFile(path))?.sha256 ?? null
-  // An older kernel's is not held against the dates of packages: it stays as it was made.
+  // An older kernel's is not compared with the dates of packages: it stays as it was made.
   const there = own.state === 'seen' ? 'current' : own.state
   return {
     kernel,

@@ -88,7 +88,7 @@ export async function observeProtection(host: Host, seen: Seen): Promise<Protect
     seal: decideSealOutcome({
       journal: seal.journal,
       unit: seal.unit,
-      // No token of before is known here: that is what the copies are compared for.
+      // No earlier token is known here: that is what the copies are compared for.
       sealedInThisBoot: null,
       heldByDropIn: seal.unit?.dropIns.some((path) => path.includes(`${SEAL_UNIT}.d/`)) ?? false,
     }),

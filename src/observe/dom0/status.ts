@@ -137,9 +137,9 @@ export async function observeFlavour(host: Host): Promise<AemFacts['flavour']> {
   return tboot ? 'tboot' : null
 }
 
-/** What every device should carry, to hold its own files against. */
+/** What every device should carry, to compare its own files with. */
 export type ExpectedBootFiles = {
-  /** `fromRpm`: SHA-256 in the RPM database, the only thing dom0's own /boot can be held against. */
+  /** `fromRpm`: SHA-256 in the RPM database, the only thing dom0's own /boot can be compared with. */
   readonly xen: {
     readonly name: string
     readonly sha256: string | null

@@ -24,7 +24,7 @@ export async function observeBaseline(dom0: Dom0, selectedPcrs: readonly number[
   const { devices } = await dom0.devices()
   const device = findBootedDevice(devices, machine.aemUuid)
   const boot = await observeBootDevice(dom0, device, machine.xen.buildId)
-  // The digests that are kept must be of the very files that were found current.
+  // The digests that are kept must be of exactly the files that were found current.
   if (decideBootDevice({ present: device?.present ?? null, isOpen: boot.isOpen }, boot.checks) !== 'current')
     return null
   const { sha1, sha256 } = tpm.pcrs

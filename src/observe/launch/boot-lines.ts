@@ -58,7 +58,7 @@ function ofDevice(line: string, device: AemDevice | null): string {
 }
 
 /**
- * Are the command lines that dom0 shows those of before the restart, which leave out what Xen hands on to the kernel (` -- `)?
+ * Are the command lines that dom0 shows those from before the restart, which leave out what Xen hands on to the kernel (` -- `)?
  * null where one of them is not known.
  */
 export function areLinesSame(

@@ -27,7 +27,7 @@ export async function observeBootedState(
   const { bootTime, kernelRelease } = machine
   const newest = await observeNewestChange(dom0, device, facts)
   if (bootTime === null || kernelRelease === null || newest === null)
-    return { isCurrent: null, why: 'whether a boot file changed since this boot could not be found out' }
+    return { isCurrent: null, why: 'whether a boot file changed since this boot could not be determined' }
   if (newest.at > Date.parse(bootTime))
     return {
       isCurrent: false,

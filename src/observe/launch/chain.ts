@@ -6,7 +6,7 @@ import type { Session } from '../../core/session/checkpoint.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
 import { observeEntries } from './launch.ts'
 
-/** What this boot extended, register by register, held against the session's record; null without a readable launch log. */
+/** What this boot extended, register by register, compared with the session's record; null without a readable launch log. */
 export async function observeChain(dom0: Dom0, session: Session): Promise<readonly ChainRow[] | null> {
   const { host } = dom0
   const { baseline } = session

@@ -73,7 +73,7 @@ export type ExplanationContext = {
 }
 
 /**
- * What changed since the baseline (or since the accepted state), traced register by register, and held against the
+ * What changed since the baseline (or since the accepted state), traced register by register, and compared with the
  * boot files that were confirmed. Either kind of evidence can make the verdict `unexplained`.
  * @param versions the record of versions confirmed in earlier sessions
  */
@@ -226,7 +226,7 @@ type Before = {
   readonly isAccepted: boolean
 }
 
-/** Once a change was accepted, later boots are held against the accepted state and may change nothing. */
+/** Once a change was accepted, later boots are compared with the accepted state and may change nothing. */
 function chooseBefore(session: Session, baseline: Baseline, machine: MachineFacts): Before {
   const { approved } = session
   if (approved !== null && approved.bootId !== machine.bootId) {
@@ -276,7 +276,7 @@ async function observeRule(
   return prediction.variant?.commandLine ?? null
 }
 
-/** Every file the booted entry loads, with the package that vouches for the very bytes that were hashed. */
+/** Every file the booted entry loads, with the package that vouches for exactly the bytes that were hashed. */
 async function observeFiles(
   dom0: Dom0,
   launch: BootDeviceLaunch,

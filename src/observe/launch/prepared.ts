@@ -24,7 +24,7 @@ import { observeSealedCopy } from '../seal/sealed-copy.ts'
 /**
  * What the next boot was prepared for, once the protecting step is done. Files, packages and selection are those of the
  * baseline, which the prediction was made of: what changed since then has changed.
- * @returns null where nothing was recorded that could be held against it
+ * @returns null where nothing was recorded that could be compared with it
  */
 export async function observePrepared(dom0: Dom0, session: Session): Promise<Prepared | null> {
   const { host } = dom0

@@ -16,7 +16,7 @@ import { observeFlavour, observeInstalledXen } from '../dom0/status.ts'
 import { type Explanation, observeExplanation } from './explanation.ts'
 import { type Looked, type ObservedGround, observeGround } from './ground.ts'
 
-/** This boot, held against the last approved one from its device, while no session is open. */
+/** This boot, compared with the last approved one from its device, while no session is open. */
 export type SinceApproved = {
   readonly label: string
   readonly at: string
@@ -98,7 +98,7 @@ async function makeSession(
       kernelCommandLine: boot?.commandLines.kernel ?? null,
       xenCommandLine: boot?.commandLines.xen ?? null,
       runningXen: { version: null, buildId: null },
-      // What lies there now is held against the packages; what lay there then was an earlier package's.
+      // What lies there now is compared with the packages; what lay there then was an earlier package's.
       bootFiles: files.map(({ path, role, digests }) => ({ path, role, digests })),
       packages: (boot?.packages ?? []).map(({ name, evr }) => ({
         name,
@@ -127,7 +127,7 @@ async function makeSession(
 export type BootCheck = {
   /** The device of this boot. */
   readonly label: string
-  /** When the boot that this one is held against was approved. */
+  /** When the boot that this one is compared with was approved. */
   readonly at: string
   readonly state: 'same' | 'explained' | 'unexplained' | 'not-known'
   readonly registers: readonly number[]

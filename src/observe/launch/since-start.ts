@@ -92,7 +92,7 @@ export async function reproduceLater(
   }
 }
 
-/** Each boot file, held against what was recorded, with what accounts for one that is another now. */
+/** Each boot file, compared with what was recorded, with what accounts for one that is another now. */
 export async function compareFiles(
   dom0: Dom0,
   baseline: Baseline,

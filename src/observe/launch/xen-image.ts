@@ -14,7 +14,7 @@ const BANKS: readonly Bank[] = ['sha1', 'sha256']
 const MAX_XEN_BYTES = 64 * 1024 * 1024
 
 /**
- * The launch hashes of the Xen that an entry of TrenchBoot loads, from the very bytes that were hashed.
+ * The launch hashes of the Xen that an entry of TrenchBoot loads, from exactly the bytes that were hashed.
  * @returns null where there is none, or where the file gives none
  */
 export async function observeXen(

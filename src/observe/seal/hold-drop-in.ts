@@ -16,7 +16,7 @@ import { SEAL_UNIT } from './seal-unit.ts'
 export type HoldFacts = {
   /** The unit as systemd has it loaded; null where it could not be asked. */
   readonly unit: LoadedUnit | null
-  /** Does systemd ask the gate? null where it could not be found out. */
+  /** Does systemd ask the gate? null where it could not be determined. */
   readonly isInstalled: boolean | null
   /** The drop-in's file: as this program writes it, of another form, or not there. */
   readonly file: 'current' | 'other' | 'absent' | 'unknown'

@@ -89,7 +89,7 @@ describe('a kernel against a bulletin that lists several', () => {
     ['the series is listed', 78, '4.1', '1000:5.10.104-3.fc32.qubes', true, null],
     ['newer than all', 78, '4.1', '1000:6.1.75-1.qubes.fc32', true, null],
     ['taken up later: 82 lists 5.15.52 (2022-07-05)', 78, '4.1', '1000:5.15.94-1.qubes.fc32', true, 82],
-    ['the very version of 82', 78, '4.1', '1000:5.15.52-1.qubes.fc32', true, 82],
+    ['exactly the version of 82', 78, '4.1', '1000:5.15.52-1.qubes.fc32', true, 82],
     ['after 78 and before 82', 78, '4.1', '1000:5.15.48-1.qubes.fc32', null, null],
     ['before 78, then called latest', 78, '4.1', '1000:5.15.14-1.fc32.qubes', null, null],
     ['given up long before', 78, '4.1', '1000:5.12.14-1.fc32.qubes', null, null],
@@ -150,13 +150,13 @@ describe('a kernel against a bulletin that lists several', () => {
     expect(asked).not.toContain('5.8.9')
     expect(errataOf(bulletinOf(82))).toHaveLength(1)
     expect(errataOf(bulletinOf(92))).toEqual([])
-    const mended = { ...bulletinOf(82), dom0: [] }
-    expect(errataOf(mended)).toEqual([])
+    const fixed = { ...bulletinOf(82), dom0: [] }
+    expect(errataOf(fixed)).toEqual([])
   })
 })
 
 describe('decideDemands', () => {
-  it('finds QSB-103 met by the very version', () => {
+  it('finds QSB-103 met by exactly the version', () => {
     const demands = demandsFor(bulletinOf(103), '4.2')!
     expect(decideDemands(demands, dom0('4.2').xen('4.17.4-4').packages(), [])).toMatchObject({
       met: true,

@@ -37,7 +37,7 @@ function bootOf(label: string | null, registers: Record<string, string> = REGIST
 
 const STICK_LATER = ledgerWith(verifiedDevice('aem.stick', LATER, REGISTERS))
 
-describe('this boot, held against the approved state', () => {
+describe('this boot, compared with the approved state', () => {
   it('is the approved one on the device it was approved on', () => {
     expect(checkApproved(ledgerWith(), bootOf('aem'), null)).toEqual({
       id: 'approved-state',
@@ -64,7 +64,7 @@ describe('this boot, held against the approved state', () => {
     })
   })
 
-  it('holds the device it was approved on against the approval, whatever it was verified with since', () => {
+  it('compares the device it was approved on with the approval, whatever it was verified with since', () => {
     const look = ledgerWith(verifiedDevice('aem', LATER, EVIL))
     expect(checkApproved(look, bootOf('aem', EVIL), null)).toMatchObject({
       ok: false,

@@ -120,7 +120,7 @@ describe('nothing changed', () => {
     })
   })
 
-  describe('while a session is open, what the initrd says is held against the registers', () => {
+  describe('while a session is open, what the initrd says is compared with the registers', () => {
     const unsealed = (change: Partial<GateFacts>) => decideGate(facts({ unseal: 'unsealed', ...change }))
     const ran = { mayRun: true, rule: 'unsealed' }
 

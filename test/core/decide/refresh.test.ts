@@ -69,7 +69,7 @@ describe('planRefresh', () => {
     ['unknown', false, false, true],
     ['current', true, false, false],
   ] as const)(
-    'an initramfs that is %s, made by this program: %s, on the device of this boot: %s; made anew: %s',
+    'an initramfs that is %s, made by this program: %s, on the device of this boot: %s; made again: %s',
     (state, isKnown, isBooted, isMade) => {
       const initramfs = [{ kernel: KERNEL, state, isKnown, sizeBytes: 40 * MIB }]
       expect(planRefresh(facts({ initramfs, isBooted })).initramfs).toHaveLength(isMade ? 1 : 0)

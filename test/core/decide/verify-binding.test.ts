@@ -76,7 +76,7 @@ describe('the binding of the device that this boot came from', () => {
     })
   })
 
-  it('is held against the registers it was sealed to, also after SEAL names others', () => {
+  it('is compared with the registers it was sealed to, also after SEAL names others', () => {
     expect(judge(HERE, { isBooted: true }, [17, 18]).check.ok).toBe(true)
   })
 

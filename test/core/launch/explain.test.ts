@@ -107,7 +107,7 @@ describe('explained', () => {
   })
 
   it('a regenerated initramfs only when it was predicted', () => {
-    const now = disk({ initramfs: { ...disk().initramfs, content: 'made anew' } })
+    const now = disk({ initramfs: { ...disk().initramfs, content: 'made again' } })
     expect(explain({ booted: now, predicted: now }).verdict).toBe('explained')
     const unpredicted = explain({ booted: now, predicted: null })
     expect(unpredicted.verdict).toBe('unexplained')

@@ -48,7 +48,7 @@ describe.each(FORMS)('a clean update, log form %s', (form, bank) => {
       'another kernel under another name',
       disk({ kernel: { ...disk().kernel, path: '/vmlinuz-6.7', content: 'kernel 6.7' } }),
     ],
-    ['another initramfs', disk({ initramfs: { ...disk().initramfs, content: 'made anew' } })],
+    ['another initramfs', disk({ initramfs: { ...disk().initramfs, content: 'made again' } })],
     ['another command line for Xen', disk({ xen: { ...disk().xen, commandLine: 'placeholder smt=off' } })],
     [
       'Xen, initramfs and command lines',

@@ -79,7 +79,7 @@ describe('the drawing of the chain', () => {
     rows.find((row) => row.index === index)?.steps.map(({ path, state }) => `${path} ${state}`)
   const UPDATED = withXen(disk())
 
-  it('lists what went into which register, held against before', () => {
+  it('lists what went into which register, compared with before', () => {
     const rows = rowsOf(UPDATED, disk())
     expect(rows.map(({ index, isReplayed }) => [index, isReplayed])).toEqual([
       [13, null],

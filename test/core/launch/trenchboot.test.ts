@@ -250,7 +250,7 @@ describe('a first entry that holds the result of the extend', () => {
   const booted = launch('intel-bios')
   const log = parseTcgLog(asOptiplex(eventsOf(booted)))
 
-  it('is found out by the register, and the next boot is predicted from it', () => {
+  it('is determined by the register, and the next boot is predicted from it', () => {
     const pcrs = registersOf(eventsOf(booted), BOTH)
     expect(replayLog(log, pcrs, [17]).filter(({ index }) => index === 17)).toMatchObject([
       { status: 'faithful', isFirstResult: true },
@@ -371,7 +371,7 @@ describe('after an honest update of Xen', () => {
     ['a package that is not as packaged', { ...XEN_PACKAGE, unmodified: false }, 'package-modified'],
     ['an unknown signer', { ...XEN_PACKAGE, signerKnown: false }, 'signer-unknown'],
     [
-      'a package of before the last boot',
+      'a package from before the last boot',
       { ...XEN_PACKAGE, installTime: '2024-07-01T00:00:00Z' },
       'package-older-than-last-boot',
     ],
@@ -437,8 +437,8 @@ describe('after an honest update of the kernel', () => {
       ],
     })
   const explained = (kind: Kind, owner: FileFact['package']) =>
-    explain(withKernel(kind, 'kernel of before'), withKernel(kind, 'kernel of now'), {
-      files: [{ path, image: imageOf('kernel of now'), package: owner, bulletin: null }],
+    explain(withKernel(kind, 'previous kernel'), withKernel(kind, 'current kernel'), {
+      files: [{ path, image: imageOf('current kernel'), package: owner, bulletin: null }],
     })
   const owner = { ...SIGNED, name: 'kernel', evr: '1000:6.6.36-1.fc37' }
 

@@ -41,7 +41,7 @@ describe('decideApproval', () => {
     ['another register', { known: { registers: { ...REGISTERS, '18': 'cc' } } }],
     ['a register that was not approved', { known: { registers: { '13': 'aa' } } }],
     ['no registers', { registers: {} }],
-    ['an accepted state of before that is another', { accepted: { bootId: 'boot-1', pcrs: { '13': 'aa' } } }],
+    ['an earlier accepted state that is another', { accepted: { bootId: 'boot-1', pcrs: { '13': 'aa' } } }],
     [
       'boot ids that are not known',
       { bootId: null, unseal: null, accepted: { bootId: null, pcrs: REGISTERS } },

@@ -89,7 +89,7 @@ describe('approveState', () => {
     expect(approveState(ledger, again).approved?.at).toBe(AT)
   })
 
-  it("takes the device's own registers anew where it is approved on the same device again", () => {
+  it("takes the device's own registers again where it is approved on the same device again", () => {
     const registers = { ...approved.registers, '19': 'dd' }
     expect(approveState(ledger, { ...approved, at: LATER, registers }).approved).toEqual({
       ...approved,

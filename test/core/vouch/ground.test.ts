@@ -175,7 +175,7 @@ describe('decideGround, on the newest state that is known', () => {
     expect(decideGround(facts(ledger))).toMatchObject({ why: 'registers-differ', registers: [18] })
   })
 
-  it('and not by one of before', () => {
+  it('and not by an earlier one', () => {
     const ledger = ledgerWith({ approved: approvedBoot(), forward: { ...forward, at: EARLY } })
     expect(decideGround(facts(ledger, { registers: NEWER }))).toMatchObject({ why: 'registers-differ' })
   })
@@ -203,7 +203,7 @@ describe('decideGround, where no boot from this device was approved', () => {
     expect(decideGround({ ...first, unseal: null })).toEqual({ state: 'ask' })
   })
 
-  it('holds the shared registers against the state that was approved on another device', () => {
+  it('compares the shared registers with the state that was approved on another device', () => {
     const other = ledgerWith(null, { ...accepted, label: 'aem.stick' })
     const registers = { ...GOOD, 19: 'ee' }
     expect(decideGround(facts(other, { registers }))).toEqual({

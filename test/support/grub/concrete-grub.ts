@@ -1,7 +1,7 @@
 /*
  * A second reader of grub.cfg, made apart from the program's and in another way: it runs the text on one made-up machine, where
  * every value is known, and knows nothing of doubt. What it does not know it says. From GRUB 2.06: grub-core/script/{yylex.l,
- * parser.y,execute.c,argv.c}, normal/{main,menu}.c. test/stage/grub-emu.test.ts holds it against grub-emu.
+ * parser.y,execute.c,argv.c}, normal/{main,menu}.c. test/stage/grub-emu.test.ts compares it with grub-emu.
  */
 
 export type ConcreteDevice = {
