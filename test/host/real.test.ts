@@ -51,15 +51,15 @@ describe('paths', () => {
       '/run/aem-reseal/../../etc/shadow',
       'relative',
     ]) {
-      await expect(host.readFile(path)).rejects.toThrow(/not in src\/paths\.ts/)
-      await expect(host.statFile(path)).rejects.toThrow(/not in src\/paths\.ts/)
-      await expect(host.listDirectory(path)).rejects.toThrow(/not in src\/paths\.ts/)
-      await expect(host.digestFile(path)).rejects.toThrow(/not in src\/paths\.ts/)
-      await expect(host.readLink(path)).rejects.toThrow(/not in src\/paths\.ts/)
+      await expect(host.readFile(path)).rejects.toThrow(/not in src\/tables\/paths\.ts/)
+      await expect(host.statFile(path)).rejects.toThrow(/not in src\/tables\/paths\.ts/)
+      await expect(host.listDirectory(path)).rejects.toThrow(/not in src\/tables\/paths\.ts/)
+      await expect(host.digestFile(path)).rejects.toThrow(/not in src\/tables\/paths\.ts/)
+      await expect(host.readLink(path)).rejects.toThrow(/not in src\/tables\/paths\.ts/)
       await expect(host.writeFileAtomic(path, Buffer.from('x'), 0o600)).rejects.toThrow(
-        /not in src\/paths\.ts/,
+        /not in src\/tables\/paths\.ts/,
       )
-      await expect(host.removeFile(path)).rejects.toThrow(/not in src\/paths\.ts/)
+      await expect(host.removeFile(path)).rejects.toThrow(/not in src\/tables\/paths\.ts/)
     }
   })
 
