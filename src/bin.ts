@@ -10,7 +10,10 @@ const running: Running = { host: null }
 const io: Io = {
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
-  stdinIsTerminal: process.stdin.isTTY === true,
+  // Looked at where it is asked: Node makes a stream of it first.
+  get stdinIsTerminal() {
+    return process.stdin.isTTY === true
+  },
   stdoutIsTerminal: process.stdout.isTTY === true,
   // A serial console, or a terminal that `script` opened, has a width of 0.
   columns: process.stdout.columns || 80,
@@ -21,7 +24,7 @@ const io: Io = {
   askTerminal: async (question, look) => (await import('./host/ask.ts')).askTerminal(question, look),
   askSecret: async (message, look) => (await import('./host/ask.ts')).askSecret(message, look),
   runAsRoot: async (argv) => (await import('./host/become-root.ts')).becomeRoot(argv),
-  makeId: randomUUID,
+  makeId: () => randomUUID(),
 }
 
 /** Ends as cleanly as Ctrl-C: a running seal comes to its end, mounts are undone, the state is on disk already. */

@@ -6,10 +6,21 @@ import { build } from 'esbuild'
 
 const TOP = new URL('../', import.meta.url)
 
+/** Node has loaded these anyway when a program begins; some of their functions want the module itself as `this`. */
+const LOADED = new Set(['process', 'events'])
+
 /**
- * Node's own modules, loaded where they are first used: imports would load all of them at every start, whether
- * the command needs them or not (process.getBuiltinModule: Node 20.16).
+ * A module of Node, loaded where the first name is taken from it: imports would load all of them at every start, whether
+ * the command needs them or not. esbuild makes an object whose prototype is that of the module, and asks it for
+ * `__esModule` where the importer is CommonJS.
  */
+function renderLazy(id) {
+  return `let loaded
+const take = (_target, name) => name === '__esModule' ? undefined : (loaded ??= process.getBuiltinModule(${id}))[name]
+module.exports = Object.create(new Proxy({}, { get: take }))`
+}
+
+/** Node's own modules (process.getBuiltinModule: Node 20.16). */
 const lazyBuiltins = {
   name: 'lazy-builtins',
   setup({ onResolve, onLoad }) {
@@ -19,7 +30,9 @@ const lazyBuiltins = {
       return names.has(name) ? { path: name, namespace: 'builtin' } : undefined
     })
     onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
-      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(`node:${path}`)})`,
+      contents: LOADED.has(path)
+        ? `module.exports = process.getBuiltinModule(${JSON.stringify(`node:${path}`)})`
+        : renderLazy(JSON.stringify(`node:${path}`)),
       loader: 'js',
     }))
   },

@@ -121,7 +121,7 @@ function renderSchemas(program) {
     ],
     [
       'schema/session.json',
-      render(sessionSchema, 'session.json in the state directory; its form may change', 'input'),
+      render(sessionSchema(), 'session.json in the state directory; its form may change', 'input'),
     ],
   ]
 }

@@ -1,25 +1,28 @@
 import * as z from 'zod'
+import { onFirstUse } from '../on-first-use.ts'
 import type { Session } from '../session/checkpoint.ts'
 
 /** One register and the value it must have at the next boot; null: nothing says what it will be. */
 export type ExpectedRegister = { readonly index: number; readonly value: string | null }
 
 /** What is read of the contract's `predict` answer (docs/contract.md); the rest of it is not needed here. */
-const predictionSchema = z.object({
-  calibrated: z.boolean(),
-  refusal: z.unknown(),
-  pcrs: z.array(
-    z.object({
-      index: z.number().int(),
-      bank: z.string(),
-      predicted: z
-        .string()
-        .regex(/^[0-9a-f]+$/)
-        .nullable(),
-      vouched: z.boolean().optional(),
-    }),
-  ),
-})
+const predictionSchema = onFirstUse(() =>
+  z.object({
+    calibrated: z.boolean(),
+    refusal: z.unknown(),
+    pcrs: z.array(
+      z.object({
+        index: z.number().int(),
+        bank: z.string(),
+        predicted: z
+          .string()
+          .regex(/^[0-9a-f]+$/)
+          .nullable(),
+        vouched: z.boolean().optional(),
+      }),
+    ),
+  }),
+)
 
 /**
  * The state that the user went into the restart with: each selected register with its predicted value. A register
@@ -32,7 +35,7 @@ export function listExpectedRegisters(
   session: Pick<Session, 'baseline' | 'expectation' | 'prediction'>,
 ): readonly ExpectedRegister[] | null {
   const { baseline, expectation } = session
-  const parsed = predictionSchema.safeParse(session.prediction)
+  const parsed = predictionSchema().safeParse(session.prediction)
   if (baseline === null || !parsed.success) return null
   const { calibrated, refusal, pcrs } = parsed.data
   if (!calibrated || (refusal !== null && refusal !== undefined)) return null
@@ -50,21 +53,23 @@ export function listExpectedRegisters(
 
 /** What a kept `predict` answer foretells in a bank, by register; empty where it is none. */
 export function listPredictedValues(prediction: unknown, bank: string): Record<number, string | null> {
-  const parsed = predictionSchema.safeParse(prediction)
+  const parsed = predictionSchema().safeParse(prediction)
   const rows = parsed.success ? parsed.data.pcrs.filter((pcr) => pcr.bank === bank) : []
   return Object.fromEntries(rows.map(({ index, predicted }) => [index, predicted]))
 }
 
-const reasonSchema = z.object({
-  refusal: z.object({ why: z.string() }).nullish(),
-  pcrs: z.array(
-    z.object({ index: z.number().int(), predicted: z.string().nullable(), reason: z.string().nullish() }),
-  ),
-})
+const reasonSchema = onFirstUse(() =>
+  z.object({
+    refusal: z.object({ why: z.string() }).nullish(),
+    pcrs: z.array(
+      z.object({ index: z.number().int(), predicted: z.string().nullable(), reason: z.string().nullish() }),
+    ),
+  }),
+)
 
 /** Why a kept `predict` answer leaves something open: its refusal, else its first register without a value. */
 export function explainUnpredicted(prediction: unknown): string | null {
-  const parsed = reasonSchema.safeParse(prediction)
+  const parsed = reasonSchema().safeParse(prediction)
   if (!parsed.success) return null
   const { refusal, pcrs } = parsed.data
   if (refusal) return refusal.why

@@ -1,21 +1,24 @@
 import * as z from 'zod'
+import { onFirstUse } from '../on-first-use.ts'
 import type { GateCheck } from './readiness.ts'
 
 /** The part of the contract's `predict` answer that says which kernel boots next (docs/contract.md). */
-const predictionSchema = z.object({
-  entry: z.object({ title: z.string() }).nullish(),
-  pcrs: z.array(
-    z.object({
-      components: z.array(
-        z.object({
-          role: z.string(),
-          path: z.string().nullable(),
-          package: z.object({ name: z.string(), evr: z.string() }).nullish(),
-        }),
-      ),
-    }),
-  ),
-})
+const predictionSchema = onFirstUse(() =>
+  z.object({
+    entry: z.object({ title: z.string() }).nullish(),
+    pcrs: z.array(
+      z.object({
+        components: z.array(
+          z.object({
+            role: z.string(),
+            path: z.string().nullable(),
+            package: z.object({ name: z.string(), evr: z.string() }).nullish(),
+          }),
+        ),
+      }),
+    ),
+  }),
+)
 
 export type KernelFacts = {
   /** `uname -r` of this boot. */
@@ -35,7 +38,7 @@ export type KernelFacts = {
  */
 export function checkKernel(prediction: unknown, facts: KernelFacts): GateCheck {
   const id = 'kernel'
-  const parsed = predictionSchema.safeParse(prediction)
+  const parsed = predictionSchema().safeParse(prediction)
   const components = parsed.success ? parsed.data.pcrs.flatMap((pcr) => pcr.components) : []
   const kernels = components.filter(({ role }) => role === 'kernel')
   // No selected register holds it, or nothing is predicted, which another check says.

@@ -1,24 +1,29 @@
 import * as z from 'zod'
+import { onFirstUse } from '../on-first-use.ts'
 import { findLedgerDevice, type LedgerLook } from '../session/device-ledger.ts'
 
-const files = z.array(z.object({ name: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }))
+const files = onFirstUse(() =>
+  z.array(z.object({ name: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) })),
+)
 
 /**
  * What a forward seal wrote, kept in the session before the first switch: with it, whoever looks later can tell the
  * old sealed files, the forward ones and ones that AEM sealed since apart, by digest and never by name or time.
  */
-export const forwardRecordSchema = z.object({
-  label: z.string(),
-  uuid: z.string(),
-  tpmId: z.string(),
-  bank: z.enum(['sha1', 'sha256']),
-  /** Register values that were sealed to, by index. */
-  values: z.record(z.string(), z.string()),
-  next: files,
-  previous: z.object({ dom0: files, device: files }),
-})
+export const forwardRecordSchema = onFirstUse(() =>
+  z.object({
+    label: z.string(),
+    uuid: z.string(),
+    tpmId: z.string(),
+    bank: z.enum(['sha1', 'sha256']),
+    /** Register values that were sealed to, by index. */
+    values: z.record(z.string(), z.string()),
+    next: files(),
+    previous: z.object({ dom0: files(), device: files() }),
+  }),
+)
 
-export type ForwardRecord = z.infer<typeof forwardRecordSchema>
+export type ForwardRecord = z.infer<ReturnType<typeof forwardRecordSchema>>
 export type DigestedFile = ForwardRecord['next'][number]
 
 /** A session, as far as its forward seal is looked up in it. */
@@ -27,7 +32,7 @@ type WithFindings = { readonly findings: Readonly<Record<string, unknown>> }
 /** The record of the session's forward seal, or null where it made none. */
 export function forwardRecordOf(session: WithFindings | null): ForwardRecord | null {
   const facts = session?.findings['forward-seal'] as { record?: unknown } | undefined
-  const parsed = forwardRecordSchema.safeParse(facts?.record)
+  const parsed = forwardRecordSchema().safeParse(facts?.record)
   return parsed.success ? parsed.data : null
 }
 

@@ -1,20 +1,23 @@
 import * as z from 'zod'
 import { type Bank, constantOf, normalizeDigest, PCR } from '../launch/pcr.ts'
+import { onFirstUse } from '../on-first-use.ts'
 
 /** The part of the contract's `predict` answer that a forward seal needs (docs/contract.md). */
-const predictionSchema = z.object({
-  calibrated: z.boolean().nullable(),
-  refusal: z.object({ code: z.string(), why: z.string() }).nullish(),
-  pcrs: z.array(
-    z.object({
-      index: z.number().int(),
-      bank: z.string(),
-      predicted: z.string().nullable(),
-      reason: z.string().nullish(),
-      vouched: z.boolean().optional(),
-    }),
-  ),
-})
+const predictionSchema = onFirstUse(() =>
+  z.object({
+    calibrated: z.boolean().nullable(),
+    refusal: z.object({ code: z.string(), why: z.string() }).nullish(),
+    pcrs: z.array(
+      z.object({
+        index: z.number().int(),
+        bank: z.string(),
+        predicted: z.string().nullable(),
+        reason: z.string().nullish(),
+        vouched: z.boolean().optional(),
+      }),
+    ),
+  }),
+)
 
 export type ForwardTarget =
   | { readonly values: Readonly<Record<number, string>> }
@@ -33,7 +36,7 @@ export function decideForwardTarget(
   bank: Bank | null,
   present: Readonly<Record<number, string>>,
 ): ForwardTarget {
-  const parsed = predictionSchema.safeParse(prediction)
+  const parsed = predictionSchema().safeParse(prediction)
   if (!parsed.success) return { problems: ['the session holds no prediction'] }
   if (selected === null || selected.length === 0 || bank === null)
     return { problems: ['the PCR selection or the TPM is not known'] }

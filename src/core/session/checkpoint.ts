@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { MEASURED_ROLES } from '../launch/explain-types.ts'
+import { onFirstUse } from '../on-first-use.ts'
 import { keptFindingsSchema, keptPredictionSchema } from './kept-answers.ts'
 import { preparedSchema } from './prepared.ts'
 import { type FileProblem, parseVersionedFile } from './versioned-file.ts'
@@ -17,149 +18,165 @@ export const FLOW_IDS = [
   'forward-device',
 ] as const
 
-const hexDigest = z.string().regex(/^[0-9a-f]+$/)
-const pcrValues = z.record(z.string().regex(/^[0-9]{1,2}$/), hexDigest)
+const hexDigest = onFirstUse(() => z.string().regex(/^[0-9a-f]+$/))
+const pcrValues = onFirstUse(() => z.record(z.string().regex(/^[0-9]{1,2}$/), hexDigest()))
 
-const digests = z.object({
-  sha1: hexDigest,
-  sha256: hexDigest,
-  sizeBytes: z.number(),
-  gunzipped: z.object({ sha1: hexDigest, sha256: hexDigest }).optional(),
-  buildId: hexDigest.optional(),
-})
+const digests = onFirstUse(() =>
+  z.object({
+    sha1: hexDigest(),
+    sha256: hexDigest(),
+    sizeBytes: z.number(),
+    gunzipped: z.object({ sha1: hexDigest(), sha256: hexDigest() }).optional(),
+    buildId: hexDigest().optional(),
+  }),
+)
 
-const bootFile = z.object({
-  path: z.string(),
-  role: z.enum(['tboot', 'xen', 'kernel', 'initramfs', 'sinit', 'grub.cfg']),
-  digests: digests.nullable(),
-})
+const bootFile = onFirstUse(() =>
+  z.object({
+    path: z.string(),
+    role: z.enum(['tboot', 'xen', 'kernel', 'initramfs', 'sinit', 'grub.cfg']),
+    digests: digests().nullable(),
+  }),
+)
 
-const installedPackage = z.object({
-  name: z.string(),
-  evr: z.string(),
-  arch: z.string(),
-  installedAt: z.string(),
-  signatureKeyId: z.string().nullable(),
-})
+const installedPackage = onFirstUse(() =>
+  z.object({
+    name: z.string(),
+    evr: z.string(),
+    arch: z.string(),
+    installedAt: z.string(),
+    signatureKeyId: z.string().nullable(),
+  }),
+)
 
-export const baselineSchema = z.object({
-  takenAt: z.iso.datetime(),
-  bootId: z.string().nullable(),
-  bootTime: z.string().nullable().default(null),
-  bank: z.enum(['sha1', 'sha256']),
-  selectedPcrs: z.array(z.number().int().min(0).max(23)).min(1),
-  pcrs: z.object({ sha1: pcrValues.optional(), sha256: pcrValues.optional() }),
-  kernelCommandLine: z.string().nullable(),
-  xenCommandLine: z.string().nullable(),
-  runningXen: z.object({ version: z.string().nullable(), buildId: hexDigest.nullable() }),
-  /** What the device that boots next carries, at the time the update was confirmed. */
-  bootFiles: z.array(bootFile),
-  packages: z.array(installedPackage),
-  sealedFiles: z.array(
-    z.object({
-      label: z.string(),
-      name: z.string(),
-      copy: z.enum(['dom0', 'device']),
-      sha256: hexDigest.nullable(),
-    }),
-  ),
-  launchLog: z.string().nullable(),
-  /** What this boot measured, one extend after the other; null without a readable log. */
-  components: z
-    .array(
+export const baselineSchema = onFirstUse(() =>
+  z.object({
+    takenAt: z.iso.datetime(),
+    bootId: z.string().nullable(),
+    bootTime: z.string().nullable().default(null),
+    bank: z.enum(['sha1', 'sha256']),
+    selectedPcrs: z.array(z.number().int().min(0).max(23)).min(1),
+    pcrs: z.object({ sha1: pcrValues().optional(), sha256: pcrValues().optional() }),
+    kernelCommandLine: z.string().nullable(),
+    xenCommandLine: z.string().nullable(),
+    runningXen: z.object({ version: z.string().nullable(), buildId: hexDigest().nullable() }),
+    /** What the device that boots next carries, at the time the update was confirmed. */
+    bootFiles: z.array(bootFile()),
+    packages: z.array(installedPackage()),
+    sealedFiles: z.array(
       z.object({
-        role: z.enum(MEASURED_ROLES),
-        path: z.string().nullable(),
-        commandLine: z.string().nullable(),
-        pcr: z.number().int(),
-        digests: z.record(z.string(), hexDigest),
+        label: z.string(),
+        name: z.string(),
+        copy: z.enum(['dom0', 'device']),
+        sha256: hexDigest().nullable(),
       }),
-    )
-    .nullable(),
-})
+    ),
+    launchLog: z.string().nullable(),
+    /** What this boot measured, one extend after the other; null without a readable log. */
+    components: z
+      .array(
+        z.object({
+          role: z.enum(MEASURED_ROLES),
+          path: z.string().nullable(),
+          commandLine: z.string().nullable(),
+          pcr: z.number().int(),
+          digests: z.record(z.string(), hexDigest()),
+        }),
+      )
+      .nullable(),
+  }),
+)
 
-export type Baseline = z.infer<typeof baselineSchema>
+export type Baseline = z.infer<ReturnType<typeof baselineSchema>>
 
-const expectation = z.object({
-  /** Bulletin ids that asked for the update. */
-  bulletins: z.array(z.number().int()),
-  /** Registers those bulletins name. */
-  bulletinPcrs: z.array(z.number().int()),
-  /** Registers that the update may change; every other selected one must stay. */
-  mayChange: z.array(z.number().int()),
-  /** Names of the packages that changed since the boot before. */
-  changedPackages: z.array(z.string()),
-  /** Older packages than before that a person said are wanted. */
-  downgrades: z.array(z.object({ name: z.string(), from: z.string(), to: z.string() })),
-  xenBuildId: hexDigest.nullable(),
-  deviceUuid: z.string().nullable(),
-})
+const expectation = onFirstUse(() =>
+  z.object({
+    /** Bulletin ids that asked for the update. */
+    bulletins: z.array(z.number().int()),
+    /** Registers those bulletins name. */
+    bulletinPcrs: z.array(z.number().int()),
+    /** Registers that the update may change; every other selected one must stay. */
+    mayChange: z.array(z.number().int()),
+    /** Names of the packages that changed since the boot before. */
+    changedPackages: z.array(z.string()),
+    /** Older packages than before that a person said are wanted. */
+    downgrades: z.array(z.object({ name: z.string(), from: z.string(), to: z.string() })),
+    xenBuildId: hexDigest().nullable(),
+    deviceUuid: z.string().nullable(),
+  }),
+)
 
-export type Expectation = z.infer<typeof expectation>
+export type Expectation = z.infer<ReturnType<typeof expectation>>
 
-export const sessionSchema = z.object({
-  format: z.literal(FORMAT),
-  version: z.literal(SESSION_VERSION),
-  id: z.uuid(),
-  since: z.iso.datetime(),
-  updatedAt: z.iso.datetime(),
-  flow: z.enum(FLOW_IDS),
-  /** Label of the AEM device that a flow for one device is about; null: the one this boot came from. */
-  device: z.string().nullable(),
-  /** The step to run next. */
-  step: z.string(),
-  /** Boot in which this was written. */
-  bootId: z.string().nullable(),
-  protection: z.enum(['forward-seal', 'hold', 'plain']).nullable(),
-  restart: z.string().nullable(),
-  baseline: baselineSchema.nullable(),
-  expectation: expectation.nullable(),
-  /** The contract's `predict` answer, kept as it was given. */
-  prediction: keptPredictionSchema,
-  /** What the next boot was prepared for; null: the protecting step is not done, or an older program did it. */
-  prepared: preparedSchema.nullable().default(null),
-  /** The state that was accepted after an explained change. */
-  approved: z
-    .object({
-      at: z.iso.datetime(),
-      bootId: z.string().nullable(),
-      pcrs: pcrValues,
-      /** A person accepted it though what was measured could not be computed. */
-      proof: z.literal('not-proven').optional(),
-    })
-    .nullable(),
-  /** This program's own last reseal: the boot it ran in, and the sealed freshness token it left. */
-  resealed: z.object({ bootId: z.string(), token: hexDigest }).nullable(),
-  /** Latest facts of each step, for the report. */
-  findings: keptFindingsSchema,
-  /** Labels of AEM devices that still carry the old state; null: not looked for yet, or they could not be listed. */
-  devicesLeft: z.array(z.string()).nullable(),
-  /** What was asked as it was put, what was answered, and whether a person or --yes did. */
-  answers: z
-    .array(
-      z.object({
+export const sessionSchema = onFirstUse(() =>
+  z.object({
+    format: z.literal(FORMAT),
+    version: z.literal(SESSION_VERSION),
+    id: z.uuid(),
+    since: z.iso.datetime(),
+    updatedAt: z.iso.datetime(),
+    flow: z.enum(FLOW_IDS),
+    /** Label of the AEM device that a flow for one device is about; null: the one this boot came from. */
+    device: z.string().nullable(),
+    /** The step to run next. */
+    step: z.string(),
+    /** Boot in which this was written. */
+    bootId: z.string().nullable(),
+    protection: z.enum(['forward-seal', 'hold', 'plain']).nullable(),
+    restart: z.string().nullable(),
+    baseline: baselineSchema().nullable(),
+    expectation: expectation().nullable(),
+    /** The contract's `predict` answer, kept as it was given. */
+    prediction: keptPredictionSchema(),
+    /** What the next boot was prepared for; null: the protecting step is not done, or an older program did it. */
+    prepared: preparedSchema().nullable().default(null),
+    /** The state that was accepted after an explained change. */
+    approved: z
+      .object({
         at: z.iso.datetime(),
-        step: z.string(),
-        /** Stable id of the question. */
-        id: z.string(),
-        question: z.string(),
-        answer: z.string(),
-        by: z.enum(['person', 'yes-option']),
-      }),
-    )
-    .default([]),
-  history: z.array(
-    z.object({ at: z.iso.datetime(), flow: z.string(), step: z.string(), outcome: z.string() }),
-  ),
-})
+        bootId: z.string().nullable(),
+        pcrs: pcrValues(),
+        /** A person accepted it though what was measured could not be computed. */
+        proof: z.literal('not-proven').optional(),
+      })
+      .nullable(),
+    /** This program's own last reseal: the boot it ran in, and the sealed freshness token it left. */
+    resealed: z.object({ bootId: z.string(), token: hexDigest() }).nullable(),
+    /** Latest facts of each step, for the report. */
+    findings: keptFindingsSchema(),
+    /** Labels of AEM devices that still carry the old state; null: not looked for yet, or they could not be listed. */
+    devicesLeft: z.array(z.string()).nullable(),
+    /** What was asked as it was put, what was answered, and whether a person or --yes did. */
+    answers: z
+      .array(
+        z.object({
+          at: z.iso.datetime(),
+          step: z.string(),
+          /** Stable id of the question. */
+          id: z.string(),
+          question: z.string(),
+          answer: z.string(),
+          by: z.enum(['person', 'yes-option']),
+        }),
+      )
+      .default([]),
+    history: z.array(
+      z.object({ at: z.iso.datetime(), flow: z.string(), step: z.string(), outcome: z.string() }),
+    ),
+  }),
+)
 
-export type Session = z.infer<typeof sessionSchema>
+export type Session = z.infer<ReturnType<typeof sessionSchema>>
 
 /** Reads a session file. @returns the session, or why it is not one */
 export function parseSession(
   text: string,
 ): { readonly session: Session } | { readonly problem: FileProblem; readonly detail: string } {
-  const parsed = parseVersionedFile(text, { format: FORMAT, version: SESSION_VERSION, schema: sessionSchema })
+  const parsed = parseVersionedFile(text, {
+    format: FORMAT,
+    version: SESSION_VERSION,
+    schema: sessionSchema(),
+  })
   return 'value' in parsed ? { session: parsed.value } : parsed
 }
 

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { onFirstUse } from '../on-first-use.ts'
 import { type ApprovedBoot, approvedBootSchema, registerValues } from './approved-boot.ts'
 import { parseVersionedFile } from './versioned-file.ts'
 
@@ -6,79 +7,90 @@ import { parseVersionedFile } from './versioned-file.ts'
 export const LEDGER_VERSION = 2
 const FORMAT = 'aem-reseal devices'
 
-/** In the bank AEM seals to. */
-const registers = registerValues
 /** Of the registers; null in what an older version wrote, which is compared with no boot. */
-const bank = z.enum(['sha1', 'sha256']).nullable().default(null)
+const bank = onFirstUse(() => z.enum(['sha1', 'sha256']).nullable().default(null))
 
-const approvedState = z.object({
-  at: z.iso.datetime(),
-  bootId: z.string().nullable(),
-  /** Of the device it was approved on; null where that is not known. */
-  label: z.string().nullable(),
-  bank,
-  registers,
-  /** Registers that hold the same on every device (see `listSharedRegisters`). */
-  shared: z.array(z.number().int().min(0).max(23)),
-  /** `name evr` of the newest of each measured package; null where they could not be listed. */
-  packages: z.array(z.string()).nullable(),
-  /** Accepted though what was measured could not be computed: nothing is sealed forward on it. */
-  proof: z.literal('not-proven').optional(),
-})
+const approvedState = onFirstUse(() =>
+  z.object({
+    at: z.iso.datetime(),
+    bootId: z.string().nullable(),
+    /** Of the device it was approved on; null where that is not known. */
+    label: z.string().nullable(),
+    bank: bank(),
+    /** In the bank AEM seals to. */
+    registers: registerValues(),
+    /** Registers that hold the same on every device (see `listSharedRegisters`). */
+    shared: z.array(z.number().int().min(0).max(23)),
+    /** `name evr` of the newest of each measured package; null where they could not be listed. */
+    packages: z.array(z.string()).nullable(),
+    /** Accepted though what was measured could not be computed: nothing is sealed forward on it. */
+    proof: z.literal('not-proven').optional(),
+  }),
+)
 
-const verifiedState = z.object({
-  at: z.iso.datetime(),
-  bootId: z.string().nullable(),
-  registers,
-  /** Is what booted what the device carries now, and is that what is installed? null: not known. */
-  isCurrent: z.boolean().nullable(),
-  /** Why not, or why not known; null where it is. */
-  why: z.string().nullable(),
-  /** SHA-256 of dom0's secret.fre.sealed2, which every seal renews. */
-  tokenSha256: z.string().nullable(),
-})
+const verifiedState = onFirstUse(() =>
+  z.object({
+    at: z.iso.datetime(),
+    bootId: z.string().nullable(),
+    /** In the bank AEM seals to. */
+    registers: registerValues(),
+    /** Is what booted what the device carries now, and is that what is installed? null: not known. */
+    isCurrent: z.boolean().nullable(),
+    /** Why not, or why not known; null where it is. */
+    why: z.string().nullable(),
+    /** SHA-256 of dom0's secret.fre.sealed2, which every seal renews. */
+    tokenSha256: z.string().nullable(),
+  }),
+)
 
-const device = z.object({
-  label: z.string(),
-  uuid: z.string().nullable(),
-  /** The last time that every check of `verify` was true, in a boot from this very device. */
-  verified: verifiedState.nullable(),
-  /** The last boot from it that was approved; null: none is known. */
-  approved: approvedBootSchema.nullable().default(null),
-  /** Each initramfs on it that this program made from dom0's own files, or saw measured in a verified boot. */
-  knownFiles: z.array(z.object({ name: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) })).default([]),
-  /** The forward seal for its own next boot, made while another device was booted; null after a verified boot. */
-  forward: z
-    .object({
-      at: z.iso.datetime(),
-      bank,
-      registers,
-      /** SHA-256 of dom0's secret.fre.sealed2 of each device then, by label: a later seal renews it. */
-      tokens: z.record(z.string(), z.string()).default({}),
-    })
-    .nullable()
-    .default(null),
-  /** Since when it is left to do; null where it is not, or where no state was approved yet. */
-  leftSince: z.iso.datetime().nullable(),
-})
+const device = onFirstUse(() =>
+  z.object({
+    label: z.string(),
+    uuid: z.string().nullable(),
+    /** The last time that every check of `verify` was true, in a boot from this very device. */
+    verified: verifiedState().nullable(),
+    /** The last boot from it that was approved; null: none is known. */
+    approved: approvedBootSchema().nullable().default(null),
+    /** Each initramfs on it that this program made from dom0's own files, or saw measured in a verified boot. */
+    knownFiles: z
+      .array(z.object({ name: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }))
+      .default([]),
+    /** The forward seal for its own next boot, made while another device was booted; null after a verified boot. */
+    forward: z
+      .object({
+        at: z.iso.datetime(),
+        bank: bank(),
+        /** In the bank AEM seals to. */
+        registers: registerValues(),
+        /** SHA-256 of dom0's secret.fre.sealed2 of each device then, by label: a later seal renews it. */
+        tokens: z.record(z.string(), z.string()).default({}),
+      })
+      .nullable()
+      .default(null),
+    /** Since when it is left to do; null where it is not, or where no state was approved yet. */
+    leftSince: z.iso.datetime().nullable(),
+  }),
+)
 
-const ledgerSchema = z.object({
-  format: z.literal(FORMAT),
-  /** What an older version wrote is read, and written in this form. */
-  version: z.union([z.literal(1), z.literal(LEDGER_VERSION)]).transform(() => LEDGER_VERSION),
-  updatedAt: z.iso.datetime(),
-  /** The last state that the user accepted, with evidence; null before the first. */
-  approved: approvedState.nullable(),
-  devices: z.array(device),
-})
+const ledgerSchema = onFirstUse(() =>
+  z.object({
+    format: z.literal(FORMAT),
+    /** What an older version wrote is read, and written in this form. */
+    version: z.union([z.literal(1), z.literal(LEDGER_VERSION)]).transform(() => LEDGER_VERSION),
+    updatedAt: z.iso.datetime(),
+    /** The last state that the user accepted, with evidence; null before the first. */
+    approved: approvedState().nullable(),
+    devices: z.array(device()),
+  }),
+)
 
 /**
  * What is remembered of the AEM devices from boot to boot, and when no session is open: which state was approved last,
  * and which device was verified when, in which boot.
  */
-export type DeviceLedger = z.infer<typeof ledgerSchema>
-export type ApprovedState = z.infer<typeof approvedState>
-export type VerifiedState = z.infer<typeof verifiedState>
+export type DeviceLedger = z.infer<ReturnType<typeof ledgerSchema>>
+export type ApprovedState = z.infer<ReturnType<typeof approvedState>>
+export type VerifiedState = z.infer<ReturnType<typeof verifiedState>>
 export type LedgerDevice = DeviceLedger['devices'][number]
 
 /** A ledger that was read, none there, or one that is kept as it is and not believed. */
@@ -92,7 +104,7 @@ export type LedgerLook =
  * @returns the ledger, or why it is none, as `parseSession` tells it of a session
  */
 export function parseDeviceLedger(text: string): LedgerLook {
-  const parsed = parseVersionedFile(text, { format: FORMAT, version: LEDGER_VERSION, schema: ledgerSchema })
+  const parsed = parseVersionedFile(text, { format: FORMAT, version: LEDGER_VERSION, schema: ledgerSchema() })
   if ('value' in parsed) return { state: 'read', ledger: parsed.value }
   return { state: parsed.problem, detail: parsed.detail }
 }

@@ -1,22 +1,25 @@
 import * as z from 'zod'
+import { onFirstUse } from '../on-first-use.ts'
 import { compareEvr } from '../package/evr.ts'
 
 /**
  * The newest version of each measured package that was ever confirmed here. It outlives sessions: with it an older signed
  * package is told from an update.
  */
-const versionsSchema = z.object({
-  format: z.literal('aem-reseal versions'),
-  version: z.literal(1),
-  packages: z.array(z.object({ name: z.string(), evr: z.string(), at: z.iso.datetime() })),
-})
+const versionsSchema = onFirstUse(() =>
+  z.object({
+    format: z.literal('aem-reseal versions'),
+    version: z.literal(1),
+    packages: z.array(z.object({ name: z.string(), evr: z.string(), at: z.iso.datetime() })),
+  }),
+)
 
-export type Versions = z.infer<typeof versionsSchema>
+export type Versions = z.infer<ReturnType<typeof versionsSchema>>
 
 /** @returns null for anything else: what was there before is not known then, which is not "nothing" */
 export function parseVersions(text: string): Versions | null {
   try {
-    return versionsSchema.safeParse(JSON.parse(text)).data ?? null
+    return versionsSchema().safeParse(JSON.parse(text)).data ?? null
   } catch {
     return null
   }

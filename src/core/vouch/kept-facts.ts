@@ -1,17 +1,20 @@
 import * as z from 'zod'
+import { onFirstUse } from '../on-first-use.ts'
 
 /** What the step `predict` keeps of the initramfs files it made again (flow/steps/predict.ts). */
-const keptFactsSchema = z.object({
-  reproductions: z.array(z.object({ image: z.string(), state: z.string(), sha256: z.string().optional() })),
-  accepted: z.array(z.object({ kind: z.string(), path: z.string(), sha256: z.string().optional() })),
-})
+const keptFactsSchema = onFirstUse(() =>
+  z.object({
+    reproductions: z.array(z.object({ image: z.string(), state: z.string(), sha256: z.string().optional() })),
+    accepted: z.array(z.object({ kind: z.string(), path: z.string(), sha256: z.string().optional() })),
+  }),
+)
 
 /**
  * SHA-256 of the initramfs files that were vouched for by making them again before the restart, by path as GRUB names them.
  * @param facts of the step `predict`, as the session keeps them
  */
 export function listReproducedImages(facts: unknown): ReadonlyMap<string, string> {
-  const kept = keptFactsSchema.safeParse(facts)
+  const kept = keptFactsSchema().safeParse(facts)
   if (!kept.success) return new Map()
   const { reproductions, accepted } = kept.data
   const isAccepted = (path: string, sha256: string): boolean =>
