@@ -1,6 +1,6 @@
 /**
- * Makes a value where it is first used. The forms of files (zod schemas) are made so: a command reads few of those files, and
- * building all forms takes longer than its own work.
+ * Makes a value where it is first used. The forms of files are made so: a command reads few of those files, and building all
+ * forms takes longer than its own work.
  *
  * @returns gives the same value at each call
  */

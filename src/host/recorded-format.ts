@@ -1,48 +1,45 @@
 import { lstat, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import * as z from 'zod'
+import * as z from '../core/form.ts'
 import { makeFailure } from '../tables/failures.ts'
 import type { FileDigests, FileStat } from './host.ts'
 
 /** Longest JSON file and recorded output that is read. */
 const MAX_JSON_BYTES = 64 * 1024 * 1024
 
-const hex = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`))
+const hex = (digits: number) => z.string().check(z.regex(new RegExp(`^[0-9a-f]{${digits}}$`)))
 const digestPair = z.object({ sha1: hex(40), sha256: hex(64) })
-const digests = digestPair.extend({
-  sizeBytes: z.number().int().nonnegative(),
-  gunzipped: digestPair.optional(),
-  buildId: z
-    .string()
-    .regex(/^[0-9a-f]{8,128}$/)
-    .optional(),
+const digests = z.extend(digestPair, {
+  sizeBytes: z.int().check(z.nonnegative()),
+  gunzipped: z.optional(digestPair),
+  buildId: z.optional(z.string().check(z.regex(/^[0-9a-f]{8,128}$/))),
 })
 const fileStat = z.object({
   kind: z.enum(['file', 'directory', 'link', 'other']),
-  sizeBytes: z.number().int().nonnegative(),
+  sizeBytes: z.int().check(z.nonnegative()),
   mtimeMs: z.number(),
-  mode: z.number().int().nonnegative(),
-  ownerUid: z.number().int().nonnegative().optional(),
+  mode: z.int().check(z.nonnegative()),
+  ownerUid: z.optional(z.int().check(z.nonnegative())),
 })
 
 /** machine.json (docs/contract.md, recorded machine); `stats` and `leftOut` are additions of this program. */
 export const machineSchema = z.object({
   format: z.literal(1),
-  description: z.string().default(''),
-  time: z.iso.datetime({ offset: true }).optional(),
-  uid: z.number().int().nonnegative().nullable().default(0),
-  absent: z.array(z.string()).default([]),
-  digests: z.record(z.string(), digests).default({}),
-  stats: z.record(z.string(), fileStat).default({}),
-  leftOut: z.array(z.string()).default([]),
+  description: z._default(z.string(), ''),
+  time: z.optional(z.iso.datetime({ offset: true })),
+  uid: z._default(z.nullable(z.int().check(z.nonnegative())), 0),
+  absent: z._default(z.array(z.string()), []),
+  digests: z._default(z.record(z.string(), digests), {}),
+  stats: z._default(z.record(z.string(), fileStat), {}),
+  leftOut: z._default(z.array(z.string()), []),
 })
 
-const output = z.union([z.string(), z.object({ file: z.string() })]).default('')
+const output = z._default(z.union([z.string(), z.object({ file: z.string() })]), '')
 
 const answerSchema = z.object({
-  argv: z.array(z.string()).min(1),
-  exit: z.number().int().default(0),
+  argv: z.array(z.string()).check(z.minLength(1)),
+  exit: z._default(z.int(), 0),
   stdout: output,
   stderr: output,
 })
@@ -78,7 +75,7 @@ export type RecordedMachine = {
  */
 export async function loadRecordedMachine(directory: string): Promise<RecordedMachine> {
   const machine = machineSchema.safeParse(await readJson(directory, 'machine.json', null))
-  if (!machine.success) throw invalid(directory, 'machine.json', machine.error)
+  if (!machine.success) throw invalid(directory, 'machine.json', machine.error.issues)
   const commands = await readCommands(directory, await readJson(directory, 'commands.json', []))
   const { description, uid, absent, digests: digestTable, stats, time } = machine.data
   return {
@@ -107,13 +104,13 @@ const ANSWERS_AT_ONCE = 2048
 async function readCommands(directory: string, listed: unknown): Promise<Map<string, RecordedAnswer[]>> {
   if (!Array.isArray(listed)) {
     const wrong = commandsSchema.safeParse(listed)
-    throw invalid(directory, 'commands.json', wrong.error ?? new z.ZodError([]))
+    throw invalid(directory, 'commands.json', wrong.error?.issues ?? [])
   }
   const commands = new Map<string, RecordedAnswer[]>()
   for (const [at, entry] of listed.entries()) {
     if (at % ANSWERS_AT_ONCE === 0) await setImmediate()
     const parsed = answerSchema.safeParse(entry)
-    if (!parsed.success) throw invalid(directory, 'commands.json', parsed.error, [at])
+    if (!parsed.success) throw invalid(directory, 'commands.json', parsed.error.issues, [at])
     const { argv, exit, stdout, stderr } = parsed.data
     const key = JSON.stringify(argv)
     const answer = {
@@ -168,8 +165,12 @@ async function readBounded(path: string): Promise<Buffer | null> {
   return own.size > MAX_JSON_BYTES ? null : readFile(path)
 }
 
-function invalid(directory: string, file: string, error: z.ZodError, place: readonly number[] = []) {
-  const [issue] = error.issues
+function invalid(
+  directory: string,
+  file: string,
+  [issue]: readonly z.FormIssue[],
+  place: readonly number[] = [],
+) {
   const path = [...place, ...(issue?.path ?? [])].join('.')
   const reason = issue ? `${path || 'top level'}: ${issue.message}` : 'not of format 1'
   return makeFailure('machine-invalid', { directory, file, reason })

@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from '../form.ts'
 
 /** One block device of `lsblk --json --list`. */
 export type BlockDevice = {
@@ -13,24 +13,26 @@ export type BlockDevice = {
 }
 
 // util-linux before 2.33 printed booleans and sizes as strings.
-const flag = z.union([z.boolean(), z.enum(['0', '1']).transform((text) => text === '1')]).nullish()
-const size = z
-  .union([
-    z.number(),
-    z
-      .string()
-      .regex(/^[0-9]+$/)
-      .transform(Number),
-  ])
-  .nullish()
+const flag = z.nullish(
+  z.union([
+    z.boolean(),
+    z.pipe(
+      z.enum(['0', '1']),
+      z.transform((text) => text === '1'),
+    ),
+  ]),
+)
+const size = z.nullish(
+  z.union([z.number(), z.pipe(z.string().check(z.regex(/^[0-9]+$/)), z.transform(Number))]),
+)
 const lsblkSchema = z.object({
   blockdevices: z.array(
     z.object({
       name: z.string(),
-      fstype: z.string().nullish(),
-      label: z.string().nullish(),
-      uuid: z.string().nullish(),
-      mountpoint: z.string().nullish(),
+      fstype: z.nullish(z.string()),
+      label: z.nullish(z.string()),
+      uuid: z.nullish(z.string()),
+      mountpoint: z.nullish(z.string()),
       rm: flag,
       ro: flag,
       size,

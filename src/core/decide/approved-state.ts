@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from '../form.ts'
 import { onFirstUse } from '../on-first-use.ts'
 import type { Session } from '../session/checkpoint.ts'
 
@@ -12,13 +12,10 @@ const predictionSchema = onFirstUse(() =>
     refusal: z.unknown(),
     pcrs: z.array(
       z.object({
-        index: z.number().int(),
+        index: z.int(),
         bank: z.string(),
-        predicted: z
-          .string()
-          .regex(/^[0-9a-f]+$/)
-          .nullable(),
-        vouched: z.boolean().optional(),
+        predicted: z.nullable(z.string().check(z.regex(/^[0-9a-f]+$/))),
+        vouched: z.optional(z.boolean()),
       }),
     ),
   }),
@@ -60,9 +57,9 @@ export function listPredictedValues(prediction: unknown, bank: string): Record<n
 
 const reasonSchema = onFirstUse(() =>
   z.object({
-    refusal: z.object({ why: z.string() }).nullish(),
+    refusal: z.nullish(z.object({ why: z.string() })),
     pcrs: z.array(
-      z.object({ index: z.number().int(), predicted: z.string().nullable(), reason: z.string().nullish() }),
+      z.object({ index: z.int(), predicted: z.nullable(z.string()), reason: z.nullish(z.string()) }),
     ),
   }),
 )

@@ -1,18 +1,18 @@
-import * as z from 'zod'
+import * as z from '../form.ts'
 import { onFirstUse } from '../on-first-use.ts'
 import type { GateCheck } from './readiness.ts'
 
 /** The part of the contract's `predict` answer that says which kernel boots next (docs/contract.md). */
 const predictionSchema = onFirstUse(() =>
   z.object({
-    entry: z.object({ title: z.string() }).nullish(),
+    entry: z.nullish(z.object({ title: z.string() })),
     pcrs: z.array(
       z.object({
         components: z.array(
           z.object({
             role: z.string(),
-            path: z.string().nullable(),
-            package: z.object({ name: z.string(), evr: z.string() }).nullish(),
+            path: z.nullable(z.string()),
+            package: z.nullish(z.object({ name: z.string(), evr: z.string() })),
           }),
         ),
       }),

@@ -1,6 +1,7 @@
 import { createHash, getHashes, type Hash } from 'node:crypto'
 import type { Failure } from '../failure.ts'
 import { coreFailure } from '../failures.ts'
+import { onFirstUse } from '../on-first-use.ts'
 
 /**
  * The one place that names PCR numbers.
@@ -118,19 +119,22 @@ export function isUnlaunched(hex: string): boolean {
  */
 export type PublicConstant = 'unset' | 'unlaunched' | 'capped'
 
-/** Built once: the values differ by size alone, but for the capped one, which is the bank's own hash. */
-const CAPPED: ReadonlySet<string> = new Set(
-  BANK_NAMES.filter(isBankComputable).map((bank) => {
-    const { sizeBytes } = BANKS[bank]
-    return hashInBank(bank, Buffer.alloc(sizeBytes), Buffer.alloc(sizeBytes, 0xff))
-  }),
+/** The values differ by size alone, but for the capped one, which is the bank's own hash. */
+const listCapped = onFirstUse<ReadonlySet<string>>(
+  () =>
+    new Set(
+      BANK_NAMES.filter(isBankComputable).map((bank) => {
+        const { sizeBytes } = BANKS[bank]
+        return hashInBank(bank, Buffer.alloc(sizeBytes), Buffer.alloc(sizeBytes, 0xff))
+      }),
+    ),
 )
 
 /** Which public constant a register's value is, in whatever bank; null for every other value. @param hex in any case */
 export function constantOf(hex: string): PublicConstant | null {
   if (/^(?:00)+$/.test(hex)) return 'unset'
   if (/^(?:ff)+$/i.test(hex)) return 'unlaunched'
-  return CAPPED.has(hex.toLowerCase()) ? 'capped' : null
+  return listCapped().has(hex.toLowerCase()) ? 'capped' : null
 }
 
 /**

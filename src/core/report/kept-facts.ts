@@ -1,6 +1,6 @@
-import * as z from 'zod'
 import { APPROVALS } from '../bulletin/given-bulletin.ts'
 import { COMPONENTS, SIGNATURE_STATES } from '../decide/confirm-update.ts'
+import * as z from '../form.ts'
 import { onFirstUse } from '../on-first-use.ts'
 import type { Session } from '../session/checkpoint.ts'
 
@@ -14,11 +14,11 @@ const signedPackage = onFirstUse(() =>
     name: z.string(),
     component: z.enum(COMPONENTS),
     evr: z.string(),
-    changedSinceBoot: z.boolean().nullable(),
-    signer: z.string().nullable(),
-    signature: z.enum(SIGNATURE_STATES).nullable(),
-    keyId: z.string().nullable().default(null),
-    changedFiles: z.array(z.string()).nullable(),
+    changedSinceBoot: z.nullable(z.boolean()),
+    signer: z.nullable(z.string()),
+    signature: z.nullable(z.enum(SIGNATURE_STATES)),
+    keyId: z._default(z.nullable(z.string()), null),
+    changedFiles: z.nullable(z.array(z.string())),
   }),
 )
 
@@ -27,27 +27,25 @@ export type ReportedPackage = z.infer<ReturnType<typeof signedPackage>>
 const update = onFirstUse(() =>
   z.object({
     packages: z.array(signedPackage()),
-    bulletin: z.object({ id: z.number().int(), date: z.string(), met: z.boolean().nullable() }).nullable(),
-    given: z
-      .object({ id: z.number().int(), approval: z.enum(APPROVALS), file: z.string().nullable() })
-      .nullish(),
+    bulletin: z.nullable(z.object({ id: z.int(), date: z.string(), met: z.nullable(z.boolean()) })),
+    given: z.nullish(z.object({ id: z.int(), approval: z.enum(APPROVALS), file: z.nullable(z.string()) })),
   }),
 )
 
 const component = onFirstUse(() =>
   z.object({
     role: z.string(),
-    path: z.string().nullish(),
-    commandLine: z.string().nullish(),
-    changed: z.boolean().nullish(),
-    vouchedBy: z.object({ rule: z.string().nullable(), why: z.string() }).nullish(),
+    path: z.nullish(z.string()),
+    commandLine: z.nullish(z.string()),
+    changed: z.nullish(z.boolean()),
+    vouchedBy: z.nullish(z.object({ rule: z.nullable(z.string()), why: z.string() })),
   }),
 )
 
 export type ReportedComponent = z.infer<ReturnType<typeof component>>
 
 const prediction = onFirstUse(() =>
-  z.object({ pcrs: z.array(z.object({ components: z.array(component()).default([]) })) }),
+  z.object({ pcrs: z.array(z.object({ components: z._default(z.array(component()), []) })) }),
 )
 
 const verification = onFirstUse(() =>
@@ -55,23 +53,23 @@ const verification = onFirstUse(() =>
     devices: z.array(
       z.object({
         device: z.string(),
-        ok: z.boolean().nullable(),
-        checks: z.array(z.object({ id: z.string(), ok: z.boolean().nullable(), detail: z.string() })),
+        ok: z.nullable(z.boolean()),
+        checks: z.array(z.object({ id: z.string(), ok: z.nullable(z.boolean()), detail: z.string() })),
       }),
     ),
   }),
 )
 
-const place = onFirstUse(() => z.object({ device: z.string().nullable(), uuid: z.string().nullable() }))
-const machine = onFirstUse(() => z.object({ tpm: z.string().nullable(), flavour: z.string().nullable() }))
-const ground = onFirstUse(() => z.object({ state: z.string(), goesOn: z.boolean().optional() }))
+const place = onFirstUse(() => z.object({ device: z.nullable(z.string()), uuid: z.nullable(z.string()) }))
+const machine = onFirstUse(() => z.object({ tpm: z.nullable(z.string()), flavour: z.nullable(z.string()) }))
+const ground = onFirstUse(() => z.object({ state: z.string(), goesOn: z.optional(z.boolean()) }))
 const explanation = onFirstUse(() => z.object({ verdict: z.string() }))
-const headers = onFirstUse(() => z.object({ luksHeaderAccepted: z.boolean().nullable() }))
+const headers = onFirstUse(() => z.object({ luksHeaderAccepted: z.nullable(z.boolean()) }))
 const question = onFirstUse(() => z.object({ asked: z.boolean() }))
 
 /** Facts of a session's steps, each null where there are none of the form that is known. */
 export function readKeptFacts({ findings, prediction: predicted }: Session) {
-  const read = <T>(schema: z.ZodType<T>, value: unknown): T | null => schema.safeParse(value).data ?? null
+  const read = <T>(schema: z.Form<T>, value: unknown): T | null => schema.safeParse(value).data ?? null
   return {
     update: read(update(), findings['confirm-update']),
     components: read(prediction(), predicted)?.pcrs.flatMap((pcr) => pcr.components) ?? null,

@@ -1,9 +1,9 @@
-import * as z from 'zod'
+import * as z from '../form.ts'
 import { onFirstUse } from '../on-first-use.ts'
 import { findLedgerDevice, type LedgerLook } from '../session/device-ledger.ts'
 
 const files = onFirstUse(() =>
-  z.array(z.object({ name: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) })),
+  z.array(z.object({ name: z.string(), sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)) })),
 )
 
 /**

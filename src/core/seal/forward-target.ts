@@ -1,19 +1,19 @@
-import * as z from 'zod'
+import * as z from '../form.ts'
 import { type Bank, constantOf, normalizeDigest, PCR } from '../launch/pcr.ts'
 import { onFirstUse } from '../on-first-use.ts'
 
 /** The part of the contract's `predict` answer that a forward seal needs (docs/contract.md). */
 const predictionSchema = onFirstUse(() =>
   z.object({
-    calibrated: z.boolean().nullable(),
-    refusal: z.object({ code: z.string(), why: z.string() }).nullish(),
+    calibrated: z.nullable(z.boolean()),
+    refusal: z.nullish(z.object({ code: z.string(), why: z.string() })),
     pcrs: z.array(
       z.object({
-        index: z.number().int(),
+        index: z.int(),
         bank: z.string(),
-        predicted: z.string().nullable(),
-        reason: z.string().nullish(),
-        vouched: z.boolean().optional(),
+        predicted: z.nullable(z.string()),
+        reason: z.nullish(z.string()),
+        vouched: z.optional(z.boolean()),
       }),
     ),
   }),

@@ -1,15 +1,15 @@
-import * as z from 'zod'
+import * as z from '../form.ts'
 import { MEASURED_ROLES } from '../launch/explain-types.ts'
 import type { RecordedImage } from '../launch/match-module.ts'
 import { onFirstUse } from '../on-first-use.ts'
 
 /** Lower-case hex. */
-const hex = onFirstUse(() => z.string().regex(/^[0-9a-f]+$/))
+const hex = onFirstUse(() => z.string().check(z.regex(/^[0-9a-f]+$/)))
 
 /** Lower-case hex by register number. */
-export const registerValues = onFirstUse(() => z.record(z.string().regex(/^[0-9]{1,2}$/), hex()))
+export const registerValues = onFirstUse(() => z.record(z.string().check(z.regex(/^[0-9]{1,2}$/)), hex()))
 
-const digests = onFirstUse(() => z.object({ sha1: hex().optional(), sha256: hex().optional() }))
+const digests = onFirstUse(() => z.object({ sha1: z.optional(hex()), sha256: z.optional(hex()) }))
 
 const approvedFile = onFirstUse(() =>
   z.object({
@@ -17,22 +17,22 @@ const approvedFile = onFirstUse(() =>
     /** As GRUB names it, from the root of the device. */
     path: z.string(),
     /** SHA-256 of the file as it was stored. */
-    sha256: hex().nullable(),
+    sha256: z.nullable(hex()),
     /** Digests of the image as it was loaded: unpacked where GRUB unpacks it. */
     digests: digests(),
     /** The launch log of that boot has the digest that these bytes, with their command line, give. */
     isMeasured: z.boolean(),
     /** The package whose file it was, byte for byte; null: of none. */
-    package: z.object({ name: z.string(), evr: z.string() }).nullable(),
+    package: z.nullable(z.object({ name: z.string(), evr: z.string() })),
   }),
 )
 
 const component = onFirstUse(() =>
   z.object({
     role: z.enum(MEASURED_ROLES),
-    path: z.string().nullable(),
-    commandLine: z.string().nullable(),
-    pcr: z.number().int(),
+    path: z.nullable(z.string()),
+    commandLine: z.nullable(z.string()),
+    pcr: z.int(),
     digests: z.record(z.string(), hex()),
   }),
 )
@@ -41,27 +41,27 @@ const component = onFirstUse(() =>
 export const approvedBootSchema = onFirstUse(() =>
   z.object({
     at: z.iso.datetime(),
-    bootId: z.string().nullable(),
+    bootId: z.nullable(z.string()),
     /** When that boot began; null: not known. */
-    bootTime: z.iso.datetime().nullable(),
+    bootTime: z.nullable(z.iso.datetime()),
     /** `accepted`: in `resume`, after every change was explained; `secret-shown`: its registers had been approved before. */
     how: z.enum(['accepted', 'secret-shown']),
     bank: z.enum(['sha1', 'sha256']),
     /** The registers that AEM sealed to. */
     registers: registerValues(),
     /** Policy digest of key.pub, or the digest at release of a TPM 1.2 blob, of dom0's copy; null: not read. */
-    policy: hex().nullable(),
+    policy: z.nullable(hex()),
     /** As this boot proved them, by the launch log, /proc/cmdline or `xl info`; null: not proven. */
     commandLines: z.object({
-      mle: z.string().nullable(),
-      xen: z.string().nullable(),
-      kernel: z.string().nullable(),
+      mle: z.nullable(z.string()),
+      xen: z.nullable(z.string()),
+      kernel: z.nullable(z.string()),
     }),
     files: z.array(approvedFile()),
     /** The measured packages that were installed when it began; null where they could not be listed. */
-    packages: z.array(z.object({ name: z.string(), evr: z.string() })).nullable(),
+    packages: z.nullable(z.array(z.object({ name: z.string(), evr: z.string() }))),
     /** What the boot measured, one extend after the other; null without a log that leads to the registers. */
-    components: z.array(component()).nullable(),
+    components: z.nullable(z.array(component())),
   }),
 )
 

@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from '../form.ts'
 import { MEASURED_ROLES } from '../launch/explain-types.ts'
 import { onFirstUse } from '../on-first-use.ts'
 import { keptFindingsSchema, keptPredictionSchema } from './kept-answers.ts'
@@ -18,16 +18,16 @@ export const FLOW_IDS = [
   'forward-device',
 ] as const
 
-const hexDigest = onFirstUse(() => z.string().regex(/^[0-9a-f]+$/))
-const pcrValues = onFirstUse(() => z.record(z.string().regex(/^[0-9]{1,2}$/), hexDigest()))
+const hexDigest = onFirstUse(() => z.string().check(z.regex(/^[0-9a-f]+$/)))
+const pcrValues = onFirstUse(() => z.record(z.string().check(z.regex(/^[0-9]{1,2}$/)), hexDigest()))
 
 const digests = onFirstUse(() =>
   z.object({
     sha1: hexDigest(),
     sha256: hexDigest(),
     sizeBytes: z.number(),
-    gunzipped: z.object({ sha1: hexDigest(), sha256: hexDigest() }).optional(),
-    buildId: hexDigest().optional(),
+    gunzipped: z.optional(z.object({ sha1: hexDigest(), sha256: hexDigest() })),
+    buildId: z.optional(hexDigest()),
   }),
 )
 
@@ -35,7 +35,7 @@ const bootFile = onFirstUse(() =>
   z.object({
     path: z.string(),
     role: z.enum(['tboot', 'xen', 'kernel', 'initramfs', 'sinit', 'grub.cfg']),
-    digests: digests().nullable(),
+    digests: z.nullable(digests()),
   }),
 )
 
@@ -45,21 +45,21 @@ const installedPackage = onFirstUse(() =>
     evr: z.string(),
     arch: z.string(),
     installedAt: z.string(),
-    signatureKeyId: z.string().nullable(),
+    signatureKeyId: z.nullable(z.string()),
   }),
 )
 
 export const baselineSchema = onFirstUse(() =>
   z.object({
     takenAt: z.iso.datetime(),
-    bootId: z.string().nullable(),
-    bootTime: z.string().nullable().default(null),
+    bootId: z.nullable(z.string()),
+    bootTime: z._default(z.nullable(z.string()), null),
     bank: z.enum(['sha1', 'sha256']),
-    selectedPcrs: z.array(z.number().int().min(0).max(23)).min(1),
-    pcrs: z.object({ sha1: pcrValues().optional(), sha256: pcrValues().optional() }),
-    kernelCommandLine: z.string().nullable(),
-    xenCommandLine: z.string().nullable(),
-    runningXen: z.object({ version: z.string().nullable(), buildId: hexDigest().nullable() }),
+    selectedPcrs: z.array(z.int().check(z.gte(0), z.lte(23))).check(z.minLength(1)),
+    pcrs: z.object({ sha1: z.optional(pcrValues()), sha256: z.optional(pcrValues()) }),
+    kernelCommandLine: z.nullable(z.string()),
+    xenCommandLine: z.nullable(z.string()),
+    runningXen: z.object({ version: z.nullable(z.string()), buildId: z.nullable(hexDigest()) }),
     /** What the device that boots next carries, at the time the update was confirmed. */
     bootFiles: z.array(bootFile()),
     packages: z.array(installedPackage()),
@@ -68,22 +68,22 @@ export const baselineSchema = onFirstUse(() =>
         label: z.string(),
         name: z.string(),
         copy: z.enum(['dom0', 'device']),
-        sha256: hexDigest().nullable(),
+        sha256: z.nullable(hexDigest()),
       }),
     ),
-    launchLog: z.string().nullable(),
+    launchLog: z.nullable(z.string()),
     /** What this boot measured, one extend after the other; null without a readable log. */
-    components: z
-      .array(
+    components: z.nullable(
+      z.array(
         z.object({
           role: z.enum(MEASURED_ROLES),
-          path: z.string().nullable(),
-          commandLine: z.string().nullable(),
-          pcr: z.number().int(),
+          path: z.nullable(z.string()),
+          commandLine: z.nullable(z.string()),
+          pcr: z.int(),
           digests: z.record(z.string(), hexDigest()),
         }),
-      )
-      .nullable(),
+      ),
+    ),
   }),
 )
 
@@ -92,17 +92,17 @@ export type Baseline = z.infer<ReturnType<typeof baselineSchema>>
 const expectation = onFirstUse(() =>
   z.object({
     /** Bulletin ids that asked for the update. */
-    bulletins: z.array(z.number().int()),
+    bulletins: z.array(z.int()),
     /** Registers those bulletins name. */
-    bulletinPcrs: z.array(z.number().int()),
+    bulletinPcrs: z.array(z.int()),
     /** Registers that the update may change; every other selected one must stay. */
-    mayChange: z.array(z.number().int()),
+    mayChange: z.array(z.int()),
     /** Names of the packages that changed since the boot before. */
     changedPackages: z.array(z.string()),
     /** Older packages than before that a person said are wanted. */
     downgrades: z.array(z.object({ name: z.string(), from: z.string(), to: z.string() })),
-    xenBuildId: hexDigest().nullable(),
-    deviceUuid: z.string().nullable(),
+    xenBuildId: z.nullable(hexDigest()),
+    deviceUuid: z.nullable(z.string()),
   }),
 )
 
@@ -117,38 +117,38 @@ export const sessionSchema = onFirstUse(() =>
     updatedAt: z.iso.datetime(),
     flow: z.enum(FLOW_IDS),
     /** Label of the AEM device that a flow for one device is about; null: the one this boot came from. */
-    device: z.string().nullable(),
+    device: z.nullable(z.string()),
     /** The step to run next. */
     step: z.string(),
     /** Boot in which this was written. */
-    bootId: z.string().nullable(),
-    protection: z.enum(['forward-seal', 'hold', 'plain']).nullable(),
-    restart: z.string().nullable(),
-    baseline: baselineSchema().nullable(),
-    expectation: expectation().nullable(),
+    bootId: z.nullable(z.string()),
+    protection: z.nullable(z.enum(['forward-seal', 'hold', 'plain'])),
+    restart: z.nullable(z.string()),
+    baseline: z.nullable(baselineSchema()),
+    expectation: z.nullable(expectation()),
     /** The contract's `predict` answer, kept as it was given. */
     prediction: keptPredictionSchema(),
     /** What the next boot was prepared for; null: the protecting step is not done, or an older program did it. */
-    prepared: preparedSchema().nullable().default(null),
+    prepared: z._default(z.nullable(preparedSchema()), null),
     /** The state that was accepted after an explained change. */
-    approved: z
-      .object({
+    approved: z.nullable(
+      z.object({
         at: z.iso.datetime(),
-        bootId: z.string().nullable(),
+        bootId: z.nullable(z.string()),
         pcrs: pcrValues(),
         /** A person accepted it though what was measured could not be computed. */
-        proof: z.literal('not-proven').optional(),
-      })
-      .nullable(),
+        proof: z.optional(z.literal('not-proven')),
+      }),
+    ),
     /** This program's own last reseal: the boot it ran in, and the sealed freshness token it left. */
-    resealed: z.object({ bootId: z.string(), token: hexDigest() }).nullable(),
+    resealed: z.nullable(z.object({ bootId: z.string(), token: hexDigest() })),
     /** Latest facts of each step, for the report. */
     findings: keptFindingsSchema(),
     /** Labels of AEM devices that still carry the old state; null: not looked for yet, or they could not be listed. */
-    devicesLeft: z.array(z.string()).nullable(),
+    devicesLeft: z.nullable(z.array(z.string())),
     /** What was asked as it was put, what was answered, and whether a person or --yes did. */
-    answers: z
-      .array(
+    answers: z._default(
+      z.array(
         z.object({
           at: z.iso.datetime(),
           step: z.string(),
@@ -158,8 +158,9 @@ export const sessionSchema = onFirstUse(() =>
           answer: z.string(),
           by: z.enum(['person', 'yes-option']),
         }),
-      )
-      .default([]),
+      ),
+      [],
+    ),
     history: z.array(
       z.object({ at: z.iso.datetime(), flow: z.string(), step: z.string(), outcome: z.string() }),
     ),

@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from '../form.ts'
 import { onFirstUse } from '../on-first-use.ts'
 import { type ApprovedBoot, approvedBootSchema, registerValues } from './approved-boot.ts'
 import { parseVersionedFile } from './versioned-file.ts'
@@ -8,67 +8,70 @@ export const LEDGER_VERSION = 2
 const FORMAT = 'aem-reseal devices'
 
 /** Of the registers; null in what an older version wrote, which is compared with no boot. */
-const bank = onFirstUse(() => z.enum(['sha1', 'sha256']).nullable().default(null))
+const bank = onFirstUse(() => z._default(z.nullable(z.enum(['sha1', 'sha256'])), null))
 
 const approvedState = onFirstUse(() =>
   z.object({
     at: z.iso.datetime(),
-    bootId: z.string().nullable(),
+    bootId: z.nullable(z.string()),
     /** Of the device it was approved on; null where that is not known. */
-    label: z.string().nullable(),
+    label: z.nullable(z.string()),
     bank: bank(),
     /** In the bank AEM seals to. */
     registers: registerValues(),
     /** Registers that hold the same on every device (see `listSharedRegisters`). */
-    shared: z.array(z.number().int().min(0).max(23)),
+    shared: z.array(z.int().check(z.gte(0), z.lte(23))),
     /** `name evr` of the newest of each measured package; null where they could not be listed. */
-    packages: z.array(z.string()).nullable(),
+    packages: z.nullable(z.array(z.string())),
     /** Accepted though what was measured could not be computed: nothing is sealed forward on it. */
-    proof: z.literal('not-proven').optional(),
+    proof: z.optional(z.literal('not-proven')),
   }),
 )
 
 const verifiedState = onFirstUse(() =>
   z.object({
     at: z.iso.datetime(),
-    bootId: z.string().nullable(),
+    bootId: z.nullable(z.string()),
     /** In the bank AEM seals to. */
     registers: registerValues(),
     /** Is what booted what the device carries now, and is that what is installed? null: not known. */
-    isCurrent: z.boolean().nullable(),
+    isCurrent: z.nullable(z.boolean()),
     /** Why not, or why not known; null where it is. */
-    why: z.string().nullable(),
+    why: z.nullable(z.string()),
     /** SHA-256 of dom0's secret.fre.sealed2, which every seal renews. */
-    tokenSha256: z.string().nullable(),
+    tokenSha256: z.nullable(z.string()),
   }),
 )
 
 const device = onFirstUse(() =>
   z.object({
     label: z.string(),
-    uuid: z.string().nullable(),
+    uuid: z.nullable(z.string()),
     /** The last time that every check of `verify` was true, in a boot from this very device. */
-    verified: verifiedState().nullable(),
+    verified: z.nullable(verifiedState()),
     /** The last boot from it that was approved; null: none is known. */
-    approved: approvedBootSchema().nullable().default(null),
+    approved: z._default(z.nullable(approvedBootSchema()), null),
     /** Each initramfs on it that this program made from dom0's own files, or saw measured in a verified boot. */
-    knownFiles: z
-      .array(z.object({ name: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }))
-      .default([]),
+    knownFiles: z._default(
+      z.array(z.object({ name: z.string(), sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)) })),
+      [],
+    ),
     /** The forward seal for its own next boot, made while another device was booted; null after a verified boot. */
-    forward: z
-      .object({
-        at: z.iso.datetime(),
-        bank: bank(),
-        /** In the bank AEM seals to. */
-        registers: registerValues(),
-        /** SHA-256 of dom0's secret.fre.sealed2 of each device then, by label: a later seal renews it. */
-        tokens: z.record(z.string(), z.string()).default({}),
-      })
-      .nullable()
-      .default(null),
+    forward: z._default(
+      z.nullable(
+        z.object({
+          at: z.iso.datetime(),
+          bank: bank(),
+          /** In the bank AEM seals to. */
+          registers: registerValues(),
+          /** SHA-256 of dom0's secret.fre.sealed2 of each device then, by label: a later seal renews it. */
+          tokens: z._default(z.record(z.string(), z.string()), {}),
+        }),
+      ),
+      null,
+    ),
     /** Since when it is left to do; null where it is not, or where no state was approved yet. */
-    leftSince: z.iso.datetime().nullable(),
+    leftSince: z.nullable(z.iso.datetime()),
   }),
 )
 
@@ -76,10 +79,13 @@ const ledgerSchema = onFirstUse(() =>
   z.object({
     format: z.literal(FORMAT),
     /** What an older version wrote is read, and written in this form. */
-    version: z.union([z.literal(1), z.literal(LEDGER_VERSION)]).transform(() => LEDGER_VERSION),
+    version: z.pipe(
+      z.union([z.literal(1), z.literal(LEDGER_VERSION)]),
+      z.transform(() => LEDGER_VERSION),
+    ),
     updatedAt: z.iso.datetime(),
     /** The last state that the user accepted, with evidence; null before the first. */
-    approved: approvedState().nullable(),
+    approved: z.nullable(approvedState()),
     devices: z.array(device()),
   }),
 )

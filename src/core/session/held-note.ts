@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from '../form.ts'
 import { onFirstUse } from '../on-first-use.ts'
 
 /** Left by the gate for the login: AEM's automatic seal was held, and why. It only informs; nothing is decided on it. */
@@ -7,9 +7,9 @@ const heldNoteSchema = onFirstUse(() =>
     format: z.literal('aem-reseal held note'),
     version: z.literal(1),
     at: z.iso.datetime(),
-    bootId: z.string().nullable(),
+    bootId: z.nullable(z.string()),
     reason: z.string(),
-    pcrs: z.array(z.number().int()),
+    pcrs: z.array(z.int()),
     why: z.string(),
   }),
 )

@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from '../form.ts'
 import { COMMAND_LINE_RULES } from '../launch/module-digest.ts'
 import { onFirstUse } from '../on-first-use.ts'
 import { forwardRecordSchema } from '../seal/forward-record.ts'
@@ -8,50 +8,50 @@ import { forwardRecordSchema } from '../seal/forward-record.ts'
  * have further fields, since fields are added to the contract; those that any step reads are of the form it reads.
  */
 
-const hexDigest = onFirstUse(() => z.string().regex(/^[0-9a-f]+$/))
+const hexDigest = onFirstUse(() => z.string().check(z.regex(/^[0-9a-f]+$/)))
 const rule = onFirstUse(() => z.enum([...COMMAND_LINE_RULES] as [string, ...string[]]))
 
 const component = onFirstUse(() =>
   z.looseObject({
     role: z.string(),
-    path: z.string().nullish(),
-    commandLine: z.string().nullish(),
-    digest: hexDigest().optional(),
-    changed: z.boolean().optional(),
-    package: z.looseObject({ name: z.string(), evr: z.string(), signer: z.string().nullish() }).nullish(),
+    path: z.nullish(z.string()),
+    commandLine: z.nullish(z.string()),
+    digest: z.optional(hexDigest()),
+    changed: z.optional(z.boolean()),
+    package: z.nullish(z.looseObject({ name: z.string(), evr: z.string(), signer: z.nullish(z.string()) })),
   }),
 )
 
 const predictedRegister = onFirstUse(() =>
   z.looseObject({
-    index: z.number().int().min(0).max(23),
+    index: z.int().check(z.gte(0), z.lte(23)),
     bank: z.string(),
-    now: hexDigest().nullish(),
-    predicted: hexDigest().nullable(),
-    reason: z.string().nullish(),
-    code: z.string().nullish(),
-    vouched: z.boolean().optional(),
-    components: z.array(component()).optional(),
+    now: z.nullish(hexDigest()),
+    predicted: z.nullable(hexDigest()),
+    reason: z.nullish(z.string()),
+    code: z.nullish(z.string()),
+    vouched: z.optional(z.boolean()),
+    components: z.optional(z.array(component())),
   }),
 )
 
 /** The contract's `predict` answer. Its type is nobody's: each reader parses what it needs. */
-export const keptPredictionSchema = onFirstUse<z.ZodType<unknown>>(() =>
-  z
-    .looseObject({
+export const keptPredictionSchema = onFirstUse<z.Form<unknown>>(() =>
+  z.nullable(
+    z.looseObject({
       calibrated: z.boolean(),
-      variant: z.looseObject({ map: z.string(), commandLine: rule() }).nullish(),
-      entry: z.looseObject({ title: z.string() }).nullish(),
-      refusal: z.looseObject({ code: z.string(), why: z.string() }).nullish(),
+      variant: z.nullish(z.looseObject({ map: z.string(), commandLine: rule() })),
+      entry: z.nullish(z.looseObject({ title: z.string() })),
+      refusal: z.nullish(z.looseObject({ code: z.string(), why: z.string() })),
       pcrs: z.array(predictedRegister()),
-    })
-    .nullable(),
+    }),
+  ),
 )
 
 const explanation = onFirstUse(() =>
   z.looseObject({
     verdict: z.enum(['unchanged', 'explained', 'not-computable', 'unexplained', 'no-baseline']),
-    pcrs: z.array(z.looseObject({ index: z.number().int(), bank: z.string() })),
+    pcrs: z.array(z.looseObject({ index: z.int(), bank: z.string() })),
     reasons: z.array(z.looseObject({ code: z.string(), what: z.string() })),
   }),
 )
@@ -63,18 +63,19 @@ const deviceLeft = onFirstUse(() =>
       state: z.literal('to-do'),
       needs: z.enum(['plug-in', 'refresh', 'forward-boot', 'own-boot', 'look']),
       why: z.string(),
-      since: z.string().nullable(),
+      since: z.nullable(z.string()),
     }),
   }),
 )
 
 /** Facts by step; those that later steps read are of their form, all others are told in the report alone. */
-export const keptFindingsSchema = onFirstUse<z.ZodType<Record<string, unknown>>>(() =>
-  z
-    .looseObject({
-      explain: explanation().optional(),
-      'next-device': z.looseObject({ work: z.array(deviceLeft()).optional() }).optional(),
-      'forward-seal': z.looseObject({ record: forwardRecordSchema().nullish() }).optional(),
-    })
-    .catchall(z.json()),
+export const keptFindingsSchema = onFirstUse<z.Form<Record<string, unknown>>>(() =>
+  z.catchall(
+    z.looseObject({
+      explain: z.optional(explanation()),
+      'next-device': z.optional(z.looseObject({ work: z.optional(z.array(deviceLeft())) })),
+      'forward-seal': z.optional(z.looseObject({ record: z.nullish(forwardRecordSchema()) })),
+    }),
+    z.json(),
+  ),
 )

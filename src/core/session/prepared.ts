@@ -1,7 +1,7 @@
-import * as z from 'zod'
+import * as z from '../form.ts'
 import { onFirstUse } from '../on-first-use.ts'
 
-const hexDigest = onFirstUse(() => z.string().regex(/^[0-9a-f]+$/))
+const hexDigest = onFirstUse(() => z.string().check(z.regex(/^[0-9a-f]+$/)))
 
 /**
  * What the next boot was prepared for: kept at the end of the protecting step of `start`, and compared with the machine until
@@ -12,24 +12,24 @@ export const preparedSchema = onFirstUse(() =>
     at: z.iso.datetime(),
     bootId: z.string(),
     /** The device that boots next; null: not known. */
-    label: z.string().nullable(),
+    label: z.nullable(z.string()),
     /** Boot files by their names below the root of the device; SHA-256, null where it could not be read. */
-    files: z.array(z.object({ name: z.string(), sha256: hexDigest().nullable() })),
+    files: z.array(z.object({ name: z.string(), sha256: z.nullable(hexDigest()) })),
     /** SHA-256 of the entry that boots next, as GRUB would load it; null: it could not be told. */
-    entry: hexDigest().nullable(),
+    entry: z.nullable(hexDigest()),
     /** SHA-256 of grub.cfg, which counts where the entry could not be told. */
-    grubConfig: hexDigest().nullable(),
+    grubConfig: z.nullable(hexDigest()),
     packages: z.array(z.object({ name: z.string(), evr: z.string() })),
-    selectedPcrs: z.array(z.number().int()),
+    selectedPcrs: z.array(z.int()),
     /** What the LUKS headers give for PCR 13; null where it is not selected, or they were not read. */
-    luks: hexDigest().nullable(),
+    luks: z.nullable(hexDigest()),
     /** The sealed files of the device in both homes, and of the other devices in dom0's. */
     sealed: z.array(
       z.object({
         label: z.string(),
         copy: z.enum(['dom0', 'device']),
         name: z.string(),
-        sha256: hexDigest().nullable(),
+        sha256: z.nullable(hexDigest()),
       }),
     ),
   }),

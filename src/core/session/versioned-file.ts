@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from '../form.ts'
 
 export type FileProblem = 'damaged' | 'foreign' | 'newer'
 
@@ -11,7 +11,7 @@ export type FileProblem = 'damaged' | 'foreign' | 'newer'
  */
 export function parseVersionedFile<T>(
   text: string,
-  own: { readonly format: string; readonly version: number; readonly schema: z.ZodType<T> },
+  own: { readonly format: string; readonly version: number; readonly schema: z.Form<T> },
 ): { readonly value: T } | { readonly problem: FileProblem; readonly detail: string } {
   let json: unknown
   try {
@@ -30,7 +30,7 @@ export function parseVersionedFile<T>(
 }
 
 /** @returns null for what is nested so deep that it cannot be looked at: schemas go down as deep as the value does */
-function parseDeep<T>(schema: z.ZodType<T>, json: unknown): z.ZodSafeParseResult<T> | null {
+function parseDeep<T>(schema: z.Form<T>, json: unknown): ReturnType<z.Form<T>['safeParse']> | null {
   try {
     return schema.safeParse(json)
   } catch (error) {

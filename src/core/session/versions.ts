@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from '../form.ts'
 import { onFirstUse } from '../on-first-use.ts'
 import { compareEvr } from '../package/evr.ts'
 

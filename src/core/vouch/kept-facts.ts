@@ -1,11 +1,13 @@
-import * as z from 'zod'
+import * as z from '../form.ts'
 import { onFirstUse } from '../on-first-use.ts'
 
 /** What the step `predict` keeps of the initramfs files it made again (flow/steps/predict.ts). */
 const keptFactsSchema = onFirstUse(() =>
   z.object({
-    reproductions: z.array(z.object({ image: z.string(), state: z.string(), sha256: z.string().optional() })),
-    accepted: z.array(z.object({ kind: z.string(), path: z.string(), sha256: z.string().optional() })),
+    reproductions: z.array(
+      z.object({ image: z.string(), state: z.string(), sha256: z.optional(z.string()) }),
+    ),
+    accepted: z.array(z.object({ kind: z.string(), path: z.string(), sha256: z.optional(z.string()) })),
   }),
 )
 

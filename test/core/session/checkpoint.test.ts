@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 import {
   parseSession,
   SESSION_VERSION,
@@ -10,14 +10,14 @@ import {
 import { aSession } from '../../support/built-in.ts'
 
 /** A generator for every value that a schema takes, so that a field added to it is tested too. */
-function arbitraryOf(schema: z.ZodType): fc.Arbitrary<unknown> {
+function arbitraryOf(schema: z.ZodMiniType): fc.Arbitrary<unknown> {
   const { def } = schema._zod as unknown as { def: Record<string, unknown> & { type: string } }
-  const inner = (key: string): z.ZodType => def[key] as z.ZodType
+  const inner = (key: string): z.ZodMiniType => def[key] as z.ZodMiniType
   switch (def.type) {
     case 'object':
       return fc.record(
         Object.fromEntries(
-          Object.entries(def.shape as Record<string, z.ZodType>).map(([name, own]) => [
+          Object.entries(def.shape as Record<string, z.ZodMiniType>).map(([name, own]) => [
             name,
             arbitraryOf(own),
           ]),
@@ -45,7 +45,7 @@ function arbitraryOf(schema: z.ZodType): fc.Arbitrary<unknown> {
         { maxKeys: 3, noNullPrototype: true },
       )
     case 'union':
-      return fc.oneof(...(def.options as z.ZodType[]).map(arbitraryOf))
+      return fc.oneof(...(def.options as z.ZodMiniType[]).map(arbitraryOf))
     case 'enum':
       return fc.constantFrom(...Object.values(def.entries as Record<string, string>))
     case 'literal':
@@ -60,7 +60,7 @@ function arbitraryOf(schema: z.ZodType): fc.Arbitrary<unknown> {
 }
 
 /** Numbers and strings, by trial: what the schema takes of a few kinds. */
-function scalarOf(schema: z.ZodType): fc.Arbitrary<unknown> {
+function scalarOf(schema: z.ZodMiniType): fc.Arbitrary<unknown> {
   const candidates: readonly fc.Arbitrary<unknown>[] = [
     fc.integer({ min: 0, max: 23 }),
     fc.string(),
