@@ -2,9 +2,9 @@
 // What /usr/bin/aem-reseal leads to: the program beside it, with Node's compile cache. That serves only what is loaded after
 // the call (module.enableCompileCache, Node 22.8), so the program cannot turn it on for itself.
 'use strict'
-const { lstatSync } = require('node:fs')
-const { enableCompileCache } = require('node:module')
-const { dirname } = require('node:path')
+const { lstatSync, readFileSync } = require('node:fs')
+const Module = require('node:module')
+const { dirname, join } = require('node:path')
 
 const CACHE = '@CACHE@'
 /** Writable by group or others. */
@@ -23,8 +23,14 @@ function isOfRootAlone(path) {
 }
 
 // Node keeps a directory of the cache for each user id, so nobody else gains by it.
-if (enableCompileCache !== undefined && process.getuid() === 0 && isOfRootAlone(CACHE)) {
+if (Module.enableCompileCache !== undefined && process.getuid() === 0 && isOfRootAlone(CACHE)) {
   process.umask(0o022)
-  enableCompileCache(CACHE)
+  Module.enableCompileCache(CACHE)
 }
-import('./aem-reseal.mjs')
+
+// The program is a script that runs under either loader (docs/contract.md, Nodes). As CommonJS it starts sooner: Node's loader
+// of modules takes longer to begin than `status` does.
+const path = join(__dirname, 'aem-reseal.mjs')
+const program = new Module(path, module)
+program.filename = path
+program._compile(readFileSync(path, 'utf8'), path)

@@ -41,18 +41,17 @@ export async function runStatus(io: Io, options: GlobalOptions, host: Host): Pro
   const ui = makeUi(io, options)
   const directory = stateDirOf(options)
   const { answer, facts, look } = await ui.progress('looking at the machine', () =>
-    answerStatus(dom0, makeDirectoryStore(host, directory), io.makeId()),
+    answerStatus(dom0, makeDirectoryStore(host, directory)),
   )
   if (options.json) printJson(io, 'status', answer)
   else ui.say(renderStatus(answer, facts, describeLedger(look, `${directory}/devices.json`)))
   return 0
 }
 
-/** Everything that `status` looks at, and its answer. @param id of a session that is kept nowhere */
+/** Everything that `status` looks at, and its answer. */
 export async function answerStatus(
   dom0: Dom0,
   store: SessionStore,
-  id: string,
 ): Promise<{ readonly answer: StatusAnswer; readonly facts: StatusFacts; readonly look: LedgerLook }> {
   const { host } = dom0
   const session = await store.load()
@@ -67,7 +66,7 @@ export async function answerStatus(
   // The one may mount a stick, the others only ask programs.
   const [prepared, boot, log] = await Promise.all([
     observePreparedness(dom0, session),
-    isCompared ? observeBootCheck(dom0, look, versions, id, { ...facts, seal }) : null,
+    isCompared ? observeBootCheck(dom0, look, versions, { ...facts, seal }) : null,
     observeLogOf(dom0, facts),
   ])
   const protection = await observeProtection(host, {

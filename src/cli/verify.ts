@@ -34,7 +34,7 @@ export async function runVerify(
   const results = await ui.progress('checking the sealed copies', () =>
     observeVerification(dom0, suffix, { forward, look: devices }),
   )
-  const boot = await observeOwnBoot(io, dom0, store, session, devices)
+  const boot = await observeOwnBoot(dom0, store, session, devices)
   const unkept = host.writable ? await remember(dom0, options, results) : null
   const isGood = results.length > 0 && results.every((result) => result.ok === true)
   const isBad = results.some((result) => result.ok === false)
@@ -66,14 +66,13 @@ function isRejected({ findings, approved }: Session, bootId: string | null): boo
 
 /** This boot, compared with the approved one; an open session has its own `explain` for that. */
 async function observeOwnBoot(
-  io: Io,
   dom0: Dom0,
   store: SessionStore,
   session: Session | null,
   devices: LedgerLook,
 ): Promise<BootCheck | null> {
   if (session !== null) return null
-  return observeBootCheck(dom0, devices, await store.loadVersions(), io.makeId())
+  return observeBootCheck(dom0, devices, await store.loadVersions())
 }
 
 /**

@@ -49,12 +49,11 @@ export async function explainSinceApproved(
   dom0: Dom0,
   look: LedgerLook,
   versions: Seen<Versions>,
-  id: string,
   looked: Looked | null = null,
 ): Promise<(Explanation & { readonly since: string }) | null> {
   const since = await observeSinceApproved(dom0, look, looked)
   if (since === null) return null
-  const session = await makeSession(dom0, since.observed, since.known, id)
+  const session = await makeSession(dom0, since.observed, since.known)
   return {
     ...(await observeExplanation(dom0, session, versions, {
       known: knownOf(look, since.label),
@@ -69,12 +68,14 @@ function knownOf(look: LedgerLook, label: string): ReadonlyMap<string, string> {
   return new Map(files.map(({ name, sha256 }) => [`/${name}`, sha256]))
 }
 
+/** RFC 9562, section 5.9: the nil UUID. */
+const KEPT_NOWHERE = '00000000-0000-0000-0000-000000000000'
+
 /** A session as `start` would have left it in the approved boot; it is kept nowhere. */
 async function makeSession(
   dom0: Dom0,
   { machine, device }: ObservedGround,
   known: KnownState,
-  id: string,
 ): Promise<Session> {
   const { host } = dom0
   const { boot } = known
@@ -85,7 +86,7 @@ async function makeSession(
   const files = (await observeBootDevice(dom0, device, machine.xen.buildId)).files
   const { installedXen } = await observeInstalledXen(dom0)
   return {
-    ...startSession({ id, now: host.now(), bootId: known.bootId, flow: 'resume' }),
+    ...startSession({ id: KEPT_NOWHERE, now: host.now(), bootId: known.bootId, flow: 'resume' }),
     baseline: {
       takenAt: known.at,
       bootId: known.bootId,
@@ -142,7 +143,6 @@ export async function observeBootCheck(
   dom0: Dom0,
   look: LedgerLook,
   versions: Seen<Versions>,
-  id: string,
   looked: Looked | null = null,
 ): Promise<BootCheck | null> {
   const since = await observeSinceApproved(dom0, look, looked)
@@ -160,7 +160,7 @@ export async function observeBootCheck(
     return { ...base, state: 'not-known', what: [`the registers could not be compared (${ground.why})`] }
   // The token was refused, or is an old one, and the registers are the approved ones.
   if (ground.why !== 'registers-differ') return { ...base, state: 'same', what: [] }
-  const session = await makeSession(dom0, observed, since.known, id)
+  const session = await makeSession(dom0, observed, since.known)
   const known = knownOf(look, since.label)
   const { verdict, reasons } = await observeExplanation(dom0, session, versions, {
     known,
