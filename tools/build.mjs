@@ -6,12 +6,12 @@ import { build } from 'esbuild'
 
 const TOP = new URL('../', import.meta.url)
 
-/** Node has loaded these anyway when a program begins; some of their functions want the module itself as `this`. */
-const LOADED = new Set(['process', 'events'])
+/** What takes Node long to load. All others are cheap, or are themselves a class or an object that functions need as `this`. */
+const SLOW = new Set(['child_process', 'crypto', 'fs/promises', 'os', 'timers/promises', 'tty', 'v8', 'zlib'])
 
 /**
- * A module of Node, loaded where the first name is taken from it: imports would load all of them at every start, whether
- * the command needs them or not. esbuild makes an object whose prototype is that of the module, and asks it for
+ * A module of Node, loaded where the first name is taken from it: its importers are loaded by commands that never use it.
+ * esbuild makes an object whose prototype is that of the module, and asks it for
  * `__esModule` where the importer is CommonJS.
  */
 function renderLazy(id) {
@@ -20,7 +20,10 @@ const take = (_target, name) => name === '__esModule' ? undefined : (loaded ??= 
 module.exports = Object.create(new Proxy({}, { get: take }))`
 }
 
-/** Node's own modules (process.getBuiltinModule: Node 20.16). */
+/**
+ * Node's own modules, loaded where they are first used: imports would load all of them at every start, whether the command
+ * needs them or not (process.getBuiltinModule: Node 20.16).
+ */
 const lazyBuiltins = {
   name: 'lazy-builtins',
   setup({ onResolve, onLoad }) {
@@ -30,9 +33,9 @@ const lazyBuiltins = {
       return names.has(name) ? { path: name, namespace: 'builtin' } : undefined
     })
     onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
-      contents: LOADED.has(path)
-        ? `module.exports = process.getBuiltinModule(${JSON.stringify(`node:${path}`)})`
-        : renderLazy(JSON.stringify(`node:${path}`)),
+      contents: SLOW.has(path)
+        ? renderLazy(JSON.stringify(`node:${path}`))
+        : `module.exports = process.getBuiltinModule(${JSON.stringify(`node:${path}`)})`,
       loader: 'js',
     }))
   },
