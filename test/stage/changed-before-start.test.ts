@@ -3,7 +3,8 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { SINIT_NAME } from './dom0-image.ts'
 import { signerFingerprint } from './rpm.ts'
-import { createStage, type Stage } from './stage.ts'
+import type { Stage } from './stage.ts'
+import { createUsedStage } from './used-stage.ts'
 
 /*
  * What was changed between this boot and `start`, beside the update: the default entry, the SINIT file, a LUKS header. Each
@@ -72,9 +73,7 @@ const changeLuksHeader: Change = async (stage) => {
 describe.each(['2.0', '1.2'] as const)('changed before start, on TPM %s', (tpm) => {
   let stage: Stage
   beforeAll(async () => {
-    stage = await createStage({ tpm, devices: [{}] })
-    await stage.powerOn()
-    await stage.powerOff()
+    stage = await createUsedStage({ tpm, devices: [{}] })
     expect((await stage.powerOn()).secretShown).toBe(true)
     const file = stage.pathOf('/etc/aem-reseal/trusted-keys')
     await mkdir(path.dirname(file), { recursive: true })

@@ -14,7 +14,7 @@ export interface Disk {
  * Puts an image on a free loop device. A process of the stage keeps it open and it is marked to be let go
  * with the last user, so it is free again however the stage ends.
  */
-async function attach(holder: Holder, image: string): Promise<string> {
+export async function attach(holder: Holder, image: string): Promise<string> {
   const script = [
     'device=$(losetup --find --show "$1")',
     'exec 3<"$device"', // open before it is let go

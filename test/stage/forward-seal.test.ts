@@ -18,13 +18,12 @@ import {
   verify,
 } from './forward.ts'
 import { HARMS } from './harms.ts'
-import { createStage, type Stage, type StageOptions } from './stage.ts'
+import type { Stage, StageOptions } from './stage.ts'
+import { createUsedStage } from './used-stage.ts'
 
 /** A stage sealed to the present state, with the update installed and its session before the forward seal. */
 async function updated(options: StageOptions): Promise<Stage> {
-  const stage = await createStage(options)
-  await stage.powerOn()
-  await stage.powerOff()
+  const stage = await createUsedStage(options)
   const boot = await stage.powerOn()
   expect(boot.secretShown).toBe(true)
   await stage.updateXen()

@@ -13,17 +13,16 @@ import {
 } from './forward.ts'
 import { HARMS } from './harms.ts'
 import { signerFingerprint } from './rpm.ts'
-import { type Boot, createStage, type Stage, type StageOptions } from './stage.ts'
+import type { Boot, Stage, StageOptions } from './stage.ts'
 import { ARROW_DOWN, ENTER } from './terminal.ts'
+import { createUsedStage } from './used-stage.ts'
 
 const TOKEN = '/var/lib/tpm/aem/secret.fre.sealed2'
 const HELD = "AEM's automatic seal is held"
 
 /** A dom0 whose device shows the secret, with the packagers' key of the test trusted; switched on. */
 async function settled(options: StageOptions): Promise<Stage> {
-  const stage = await createStage(options)
-  await stage.powerOn()
-  await stage.powerOff()
+  const stage = await createUsedStage(options)
   expect((await stage.powerOn()).secretShown).toBe(true)
   const trust = `mkdir -p /etc/aem-reseal && echo ${await signerFingerprint()} test key >/etc/aem-reseal/trusted-keys`
   await stage.run(['sh', '-c', trust])

@@ -3,9 +3,10 @@ import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { tamperedXen } from './boot-files.ts'
 import { signerFingerprint } from './rpm.ts'
-import { createStage, type Stage } from './stage.ts'
+import type { Stage } from './stage.ts'
 import { ARROW_DOWN, ENTER } from './terminal.ts'
 import type { TpmVersion } from './tpm.ts'
+import { createUsedStage } from './used-stage.ts'
 
 /*
  * The whole job with real parts: a real update of a real RPM database, the program's own restart plan, a power cycle
@@ -45,9 +46,7 @@ function outcomes(answer: Answer): Record<string, string> {
 
 /** Two good boots, then the update; dom0 still runs the old Xen. */
 async function updatedStage(tpm: TpmVersion): Promise<Stage> {
-  const stage = await createStage({ tpm })
-  await stage.powerOn()
-  await stage.powerOff()
+  const stage = await createUsedStage({ tpm })
   await stage.powerOn()
   await trustTestKey(stage)
   await stage.updateXen()

@@ -5,7 +5,8 @@ import path from 'node:path'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { beginForward, leftBehind, SESSION } from './forward.ts'
-import { createStage, type Stage } from './stage.ts'
+import type { Stage } from './stage.ts'
+import { createUsedStage } from './used-stage.ts'
 
 /*
  * A power cut at every write of the forward seal. What counts is the device: its sealed files must unseal either under
@@ -41,9 +42,7 @@ describe.each(['2.0', '1.2'] as const)('a power cut during the forward seal on T
   const seenAt = new Map<string, string[]>()
 
   beforeAll(async () => {
-    stage = await createStage({ tpm })
-    await stage.powerOn()
-    await stage.powerOff()
+    stage = await createUsedStage({ tpm })
     expect((await stage.powerOn()).secretShown).toBe(true)
     await stage.updateXen()
     await beginForward(stage)

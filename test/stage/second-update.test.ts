@@ -6,8 +6,9 @@ import { makeInitramfs } from '../../src/host/simulated/initramfs.ts'
 import { otherXenBuild, tamperedXen } from './boot-files.ts'
 import { kernelName, kernelPackage, xenPackages } from './releases.ts'
 import { buildPackage, signerFingerprint } from './rpm.ts'
-import { createStage, type Stage } from './stage.ts'
+import type { Stage } from './stage.ts'
 import type { TpmVersion } from './tpm.ts'
+import { createUsedStage } from './used-stage.ts'
 
 /*
  * From `start` to the restart, with real parts: a second update, AEM's own seal, and power that goes while the secrets are
@@ -33,9 +34,7 @@ afterEach(() => stage?.destroy())
 
 /** Two good boots and Xen's update: the next `start` seals forward. */
 async function updated(tpm: TpmVersion): Promise<Stage> {
-  const made = await createStage({ tpm })
-  await made.powerOn()
-  await made.powerOff()
+  const made = await createUsedStage({ tpm })
   expect((await made.powerOn()).secretShown).toBe(true)
   const file = made.pathOf('/etc/aem-reseal/trusted-keys')
   await mkdir(path.dirname(file), { recursive: true })

@@ -32,6 +32,10 @@ const PRODUCT_FILES = ['/usr/lib/aem-reseal', '/usr/bin/aem-reseal']
 
 /** Makes a dom0 whose TPM is owned and whose AEM devices are set up; switched off, never booted with AEM. */
 export async function createStage(options: StageOptions): Promise<Stage> {
+  return stageOf(await makeMachine(options))
+}
+
+export async function makeMachine(options: StageOptions): Promise<Machine> {
   requireRealParts()
   const dist = options.releaseDist ?? 'fc37'
   const layer = await dom0Layer(dist)
@@ -39,7 +43,7 @@ export async function createStage(options: StageOptions): Promise<Stage> {
   try {
     const machine = await furnish(holder, layer, dist, options)
     await setUpAem(machine)
-    return stageOf(machine)
+    return machine
   } catch (error) {
     await holder.end()
     throw error
@@ -52,10 +56,7 @@ async function furnish(
   dist: ReleaseDist,
   options: StageOptions,
 ): Promise<Machine> {
-  await must(['cp', '-a', `${layer}/.`, holder.outside('layer')])
-  const overlay = ['layer', 'upper', 'work'].map((name) => `${holder.folder}/${name}`)
-  const mountOptions = `lowerdir=${overlay[0]}:/,upperdir=${overlay[1]},workdir=${overlay[2]}`
-  await holder.must(['mount', '-t', 'overlay', 'overlay', '-o', mountOptions, `${holder.folder}/root`])
+  await mountRoot(holder, layer)
   if (options.product === false)
     await holder.must(['rm', '-r', ...PRODUCT_FILES.map((file) => `${holder.folder}/root${file}`)])
   if (options.launchLog === false) await holder.must(['rm', `${holder.folder}/root/usr/sbin/txt-stat`])
@@ -92,6 +93,14 @@ async function furnish(
   }
 }
 
+/** dom0's root: what packages bring, above it what the machine has written. */
+export async function mountRoot(holder: Holder, layer: string): Promise<void> {
+  await must(['cp', '-a', `${layer}/.`, holder.outside('layer')])
+  const overlay = ['layer', 'upper', 'work'].map((name) => `${holder.folder}/${name}`)
+  const mountOptions = `lowerdir=${overlay[0]}:/,upperdir=${overlay[1]},workdir=${overlay[2]}`
+  await holder.must(['mount', '-t', 'overlay', 'overlay', '-o', mountOptions, `${holder.folder}/root`])
+}
+
 /** What a user does once: anti-evil-maid-tpm-setup, then anti-evil-maid-install, from a boot without AEM. */
 async function setUpAem(machine: Machine): Promise<void> {
   const password = machine.options.srkPassword
@@ -110,7 +119,7 @@ async function setUpAem(machine: Machine): Promise<void> {
   machine.noAem = false
 }
 
-function stageOf(machine: Machine): Stage {
+export function stageOf(machine: Machine): Stage {
   const { holder } = machine
   const begin = (argv: readonly string[], options: RunOptions = {}): Running => {
     const env = { ...ENVIRONMENT, ...options.env }

@@ -4,9 +4,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { leftBehind, verify } from './forward.ts'
 import { withMounted } from './media.ts'
 import { signerFingerprint } from './rpm.ts'
-import { createStage, type Stage } from './stage.ts'
+import type { Stage } from './stage.ts'
 import { ARROW_DOWN, ENTER, type TerminalSession } from './terminal.ts'
 import type { TpmVersion } from './tpm.ts'
+import { createUsedStage } from './used-stage.ts'
 
 /*
  * A removable stick: AEM's seal copies to it, unmounts it, and ends only when it is unplugged. lsblk says that a disk is
@@ -27,9 +28,10 @@ async function script(stage: Stage, text: string): Promise<string> {
 
 /** A stick that was sealed and updated, the session before its restart; then the first boot, in which AEM has not sealed. */
 async function updated(tpm: TpmVersion): Promise<Stage> {
-  const stage = await createStage({ tpm, devices: [{ suffix: '.stick', external: true, removable: true }] })
-  await stage.powerOn()
-  await stage.powerOff()
+  const stage = await createUsedStage({
+    tpm,
+    devices: [{ suffix: '.stick', external: true, removable: true }],
+  })
   expect((await stage.powerOn()).secretShown).toBe(true)
   const trust = `mkdir -p /etc/aem-reseal; echo ${await signerFingerprint()} test key >/etc/aem-reseal/trusted-keys`
   await script(stage, trust)

@@ -26,6 +26,8 @@ export interface Tpm {
   /** All 24 registers of a bank, hex. */
   readPcrs: (bank: 'sha1' | 'sha256') => Promise<string[]>
   isOwned: () => Promise<boolean>
+  /** Ends the TPM; its state stays in the stage's folder `tpm`. */
+  stop: () => Promise<void>
 }
 
 // TPM 2.0 part 2: tags, command codes; part 3: TPM2_PCR_Extend. TPM 1.2 part 2 and 3 likewise.
@@ -100,16 +102,20 @@ async function talk(
   return answers
 }
 
-/** Makes the TPM's state and starts it inside the stage; it lives as long as the stage. */
-export async function startTpm(holder: Holder, version: TpmVersion): Promise<Tpm> {
-  const state = `${holder.folder}/tpm`
+/** Makes the TPM's state, unless it was kept, and starts it inside the stage; it lives as long as the stage. */
+export async function startTpm(
+  holder: Holder,
+  version: TpmVersion,
+  state: 'new' | 'kept' = 'new',
+): Promise<Tpm> {
+  const folder = `${holder.folder}/tpm`
   const flavour = version === '2.0' ? ['--tpm2'] : []
   // TPM 1.2 cannot be owned without an endorsement key
-  if (version === '1.2')
-    await holder.must(['swtpm_setup', '--tpm-state', state, '--createek', '--runas', 'root'])
+  if (version === '1.2' && state === 'new')
+    await holder.must(['swtpm_setup', '--tpm-state', folder, '--createek', '--runas', 'root'])
   await holder.must([
-    'swtpm', 'socket', ...flavour, '--daemon', '--tpmstate', `dir=${state}`, '--server', `type=tcp,port=${TPM_PORT}`,
-    '--ctrl', `type=tcp,port=${TPM_PORT + 1}`, '--flags', 'not-need-init', '--log', `file=${state}/log,level=1`,
+    'swtpm', 'socket', ...flavour, '--daemon', '--tpmstate', `dir=${folder}`, '--server', `type=tcp,port=${TPM_PORT}`,
+    '--ctrl', `type=tcp,port=${TPM_PORT + 1}`, '--flags', 'not-need-init', '--log', `file=${folder}/log,level=1`,
   ]) // biome-ignore format: one line per thought
   const ioctl = (args: readonly string[], input?: Buffer): Promise<string> =>
     holder.must(['swtpm_ioctl', '--tcp', CONTROL, ...args], input ? { input } : {})
@@ -135,6 +141,9 @@ export async function startTpm(holder: Holder, version: TpmVersion): Promise<Tpm
         extend.map(({ pcr, digests }) => extendCommand(version, pcr, digests)),
       )
       await ioctl(['-l', '0'])
+    },
+    stop: async () => {
+      await ioctl(['-s'])
     },
     readPcrs: (bank) => readPcrs(holder, version, bank),
     isOwned: async () => {

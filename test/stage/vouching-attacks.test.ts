@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { initramfsImage } from './boot-files.ts'
 import { kernelName, kernelPackage } from './releases.ts'
 import { buildPackage, signerFingerprint } from './rpm.ts'
-import { createStage, type Stage } from './stage.ts'
+import type { Stage } from './stage.ts'
+import { createUsedStage } from './used-stage.ts'
 
 /*
  * What somebody who holds the boot device writes into it before `start`: no forward seal, exit 1, and the thing is named.
@@ -167,9 +168,7 @@ async function installOldKernel(stage: Stage): Promise<void> {
 describe.each(['2.0', '1.2'] as const)('before `start`, on TPM %s', (tpm) => {
   let stage: Stage
   beforeAll(async () => {
-    stage = await createStage({ tpm })
-    await stage.powerOn()
-    await stage.powerOff()
+    stage = await createUsedStage({ tpm })
     expect((await stage.powerOn()).secretShown).toBe(true)
     const file = stage.pathOf('/etc/aem-reseal/trusted-keys')
     await mkdir(path.dirname(file), { recursive: true })
