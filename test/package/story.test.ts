@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { chmod, chown, copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, chown, copyFile, mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { HOLD_DROP_IN, UPDATE_MARK } from '../../src/tables/paths.ts'
 import { signerFingerprint } from '../stage/rpm.ts'
@@ -77,6 +78,16 @@ async function aemFiles(): Promise<string> {
   const { stdout } = await stage.run(['sh', '-c', script])
   expect(stdout.split('\n').length).toBeGreaterThan(20)
   return stdout
+}
+
+/** Another byte in Xen's image, as an evil maid would leave it. @returns puts the file back */
+async function changeXen(): Promise<() => Promise<void>> {
+  const [name = ''] = (await readdir(stage.pathOf('/boot'))).filter((file) => /^xen-.*\.gz$/.test(file))
+  const own = readFileSync(stage.pathOf(`/boot/${name}`))
+  const image = gunzipSync(own)
+  image[image.length - 1] = (image.at(-1) ?? 0) ^ 1
+  await stage.replaceBootFile(name, gzipSync(image))
+  return () => stage.replaceBootFile(name, own)
 }
 
 const digestOf = (file: string): string =>
@@ -181,6 +192,15 @@ describe('the package in dom0', () => {
     expect(await lookAtLogin(stage)).toEqual([])
   })
 
+  test('says at login that what was prepared no longer fits, as long as it does not', async () => {
+    const putBack = await changeXen()
+    expect((await lookAtLogin(stage)).map(({ summary, actions }) => [summary, actions[1]])).toEqual([
+      ['Do not restart: what was prepared no longer fits', 'aem-reseal cancel'],
+    ])
+    await putBack()
+    expect(await lookAtLogin(stage)).toEqual([])
+  })
+
   test('keeps the open session when a newer build is installed', async () => {
     const session = digestOf(SESSION)
     const aem = await aemFiles()
@@ -217,6 +237,17 @@ describe('the package in dom0', () => {
     expect(await lookAtLogin(stage)).toEqual([])
     expect(await openShell(stage)).toBe('')
     expect((await statusOf()).protection.state).toBe('protected')
+  })
+
+  test('says at login that a boot is not explained, though no session is open', async () => {
+    const putBack = await changeXen()
+    await stage.powerOff()
+    expect((await stage.powerOn()).secretShown).toBe(false)
+    await mkdir(stage.pathOf('/run/systemd/system'), { recursive: true })
+    expect((await lookAtLogin(stage)).map(({ summary, actions }) => [summary, actions[1]])).toEqual([
+      ['A change that AEM measures is not explained', 'aem-reseal explain'],
+    ])
+    await putBack()
   })
 
   test('is removed with its own drop-in, which systemd forgets, and leaves nothing but what the documents name', async () => {
