@@ -81,7 +81,7 @@ describe('start --bulletin through the whole flow', () => {
 
   it('is in the report', async () => {
     const story = { make: () => machineOf('clean-update'), restart: 'manual', protect: 'plain' } as const
-    const { machine, report, reports } = await liveThrough(story, null)
+    const { machine, report, reports } = await liveThrough(story)
     expect(textAt(machine, reports.find((name) => name.endsWith('.md')) ?? '')).toContain(
       '**QSB-103** of `2024-07-16`: all packages that are asked for are installed.',
     )

@@ -8,7 +8,7 @@ type Row = { readonly index: number; readonly now: string; readonly predicted: s
 const STORY = { make: () => machineOf('clean-update'), restart: 'manual', protect: 'plain' } as const
 
 it('closes a session with a report that links its picture and names it in JSON', async () => {
-  const { machine, report, reports } = await liveThrough(STORY, null)
+  const { machine, report, reports } = await liveThrough(STORY)
   expect(reports.map((path) => path.replace(/.*\./, ''))).toEqual(['html', 'json', 'md', 'svg'])
   const [asPage = '', , markdown = '', picture = ''] = reports
   expect(report?.picture).toBe(basename(picture))
@@ -26,7 +26,7 @@ it('says so where the launch log cannot be read at the end', async () => {
       if (boot === 2) machine.launchLog = 'Intel(r) TXT Configuration Registers:\n'
     },
   }
-  const { machine, report, reports } = await liveThrough(story, null)
+  const { machine, report, reports } = await liveThrough(story)
   expect(reports.map((path) => path.replace(/.*\./, ''))).toEqual(['html', 'json', 'md'])
   expect(report?.picture).toBeNull()
   expect(textAt(machine, reports[2] ?? '')).toContain('the launch log of this boot could not be read')

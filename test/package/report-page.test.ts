@@ -26,7 +26,7 @@ async function browse(page: string, ...options: readonly string[]): Promise<stri
 /** The report of a whole plain job, with both restarts, on the built-in machine. */
 async function writePage(): Promise<string> {
   const story = { make: () => machineOf('clean-update'), restart: 'manual', protect: 'plain' } as const
-  const { machine, reports } = await liveThrough(story, null)
+  const { machine, reports } = await liveThrough(story)
   const page = join(temporaryDirectory(), 'report.html')
   writeFileSync(page, textAt(machine, reports.find((path) => path.endsWith('.html')) ?? ''))
   return page

@@ -13,22 +13,30 @@ export class Killed extends Error {}
 /** One place where the program can die, e.g. `before write /var/lib/aem-reseal/session.json`. */
 export type KillPoint = { readonly number: number; readonly what: string; readonly isLook: boolean }
 
-export type Trap = { readonly at: number | null; passed: KillPoint[]; isDead: boolean }
+export type Trap = {
+  readonly at: number | null
+  passed: KillPoint[]
+  isDead: boolean
+  /** Is waited for at each place, before the program goes on there. */
+  readonly onPlace?: (point: KillPoint) => Promise<void>
+}
 
 /** A host whose program dies at the n-th place: before and after every write and every command that changes something, before every look. */
 export function trapHost(host: Host, trap: Trap): Host {
-  const pass = (what: string, isLook = false): void => {
+  const pass = async (what: string, isLook = false): Promise<void> => {
     if (trap.isDead) throw new Killed('already dead')
-    const number = trap.passed.length
-    trap.passed.push({ number, what, isLook })
-    if (number !== trap.at) return
-    trap.isDead = true
-    throw new Killed(what)
+    const point = { number: trap.passed.length, what, isLook }
+    trap.passed.push(point)
+    if (point.number === trap.at) {
+      trap.isDead = true
+      throw new Killed(what)
+    }
+    await trap.onPlace?.(point)
   }
   const around = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
-    pass(`before ${what}`)
+    await pass(`before ${what}`)
     const done = await work()
-    pass(`after ${what}`)
+    await pass(`after ${what}`)
     return done
   }
   return {
@@ -36,7 +44,7 @@ export function trapHost(host: Host, trap: Trap): Host {
     async run(call, input) {
       const what = `run ${call.id}`
       if (call.effect === 'write') return around(what, () => host.run(call, input))
-      pass(`before ${what}`, true)
+      await pass(`before ${what}`, true)
       return host.run(call, input)
     },
     writeFileAtomic: (path, bytes, mode) =>
@@ -77,42 +85,70 @@ export type End = {
 
 const MAX_RUNS = 12
 
+/** How far a story has come. */
+type Progress = {
+  readonly machine: SimMachine
+  readonly exits: number[]
+  /** What the programs printed that came to their own end. */
+  readonly said: string[]
+  boots: number
+  /** `beforeRestart` is still to come. */
+  isWaiting: boolean
+}
+
+/** Told of a place where the program could have died, and how the story ended where it did. */
+export type Witness = (point: KillPoint, survived: End) => void
+
 /**
- * The user's way through start, restarts and resume with a program that dies at one place; after that a new program
- * is started, as the user would. @param at null: it never dies
+ * The user's way through start, restarts and resume.
+ * @param watched at these places a copy of the machine is taken, its program dies there, and a new one is started on it, as the
+ *   user would; the story itself goes on undisturbed
  */
-export async function liveThrough(story: Story, at: number | null): Promise<End> {
-  const machine = story.make()
-  const trap: Trap = { at, passed: [], isDead: false }
-  const exits: number[] = []
-  const said: string[] = []
-  let boots = 0
-  let isWaiting = story.beforeRestart !== undefined
-  const restart = (): void => {
-    story.whileOff?.(machine, boots)
-    restartMachine(machine)
-    boots += 1
-    story.afterBoot?.(machine, boots)
+export async function liveThrough(
+  story: Story,
+  watched: (point: KillPoint) => boolean = () => false,
+  witness: Witness = () => undefined,
+): Promise<End> {
+  const progress: Progress = {
+    machine: story.make(),
+    exits: [],
+    said: [],
+    boots: 0,
+    isWaiting: story.beforeRestart !== undefined,
   }
+  return liveOn(story, progress, {
+    at: null,
+    passed: [],
+    isDead: false,
+    async onPlace(point) {
+      if (!watched(point)) return
+      // What has run until here is what a program that dies here leaves.
+      const copy = { ...structuredClone(progress) }
+      if (story.cutsPower || copy.machine.restartRequested !== null) restart(story, copy)
+      witness(point, await liveOn(story, copy, { at: null, passed: [], isDead: false }))
+    },
+  })
+}
+
+function restart({ whileOff, afterBoot }: Story, progress: Progress): void {
+  whileOff?.(progress.machine, progress.boots)
+  restartMachine(progress.machine)
+  progress.boots += 1
+  afterBoot?.(progress.machine, progress.boots)
+}
+
+/** To the end of the story. A new process each time: a new host, a new store, no memory of the last one. */
+async function liveOn(story: Story, progress: Progress, trap: Trap): Promise<End> {
+  const { machine, exits, said } = progress
   for (let runs = 0; runs < MAX_RUNS; runs++) {
-    // A new process: a new host, a new store, no memory of the last one.
     const host = trapHost(makeSimulatedHost(machine), trap)
-    const exit = await runOnce(host, trap, story, listReports(machine).length > 0, said).catch(
-      (error: unknown) => {
-        if (!(error instanceof Killed)) throw error
-        trap.isDead = false
-        return 'killed' as const
-      },
-    )
-    if (exit !== 'killed') exits.push(exit)
-    if (exit === 3 && isWaiting) {
-      isWaiting = false
+    const exit = await runOnce(host, trap, story, listReports(machine).length > 0, said)
+    exits.push(exit)
+    if (exit === 3 && progress.isWaiting) {
+      progress.isWaiting = false
       story.beforeRestart?.(machine)
-      continue
-    }
-    if (exit === 'killed' && story.cutsPower) restart()
-    else if (exit === 'killed' ? machine.restartRequested !== null : exit === 3) restart()
-    else if (exit !== 'killed') break
+    } else if (exit === 3) restart(story, progress)
+    else break
   }
   const reports = listReports(machine)
   const json = reports.filter((path) => path.endsWith('.json')).at(-1)
@@ -123,7 +159,7 @@ export async function liveThrough(story: Story, at: number | null): Promise<End>
     report: json === undefined ? null : JSON.parse(textAt(machine, json)),
     reports,
     killPoints: trap.passed,
-    boots,
+    boots: progress.boots,
     said: said.join(' ').replaceAll(/\s+/g, ' '),
   }
 }
