@@ -1,6 +1,6 @@
 import type { Restart } from '../core/bulletin/bulletin.ts'
 import type { BulletinState } from '../core/bulletin/decide-bulletins.ts'
-import type { MissingPackage, Unclear } from '../core/bulletin/demand.ts'
+import { type MissingPackage, UNCLEAR, type Unclear } from '../core/bulletin/demand.ts'
 import { UPDATE_COMMANDS } from '../core/bulletin/update-commands.ts'
 import type { Line } from '../ui/ui.ts'
 
@@ -106,8 +106,7 @@ export const UNCLEAR_NEXT: Readonly<Record<Unclear, string>> = {
 /** What to do about the first thing that stands in the way. */
 export function unclearNext(states: readonly Pick<BulletinState, 'missing'>[]): string {
   const kinds = new Set(states.flatMap(({ missing }) => missing.map(({ unclear }) => unclear)))
-  const order = ['not-looked-up', 'series-not-listed', 'name-not-known'] as const
-  return UNCLEAR_NEXT[order.find((kind) => kinds.has(kind)) ?? 'not-looked-up']
+  return UNCLEAR_NEXT[UNCLEAR.find((kind) => kinds.has(kind)) ?? 'not-looked-up']
 }
 
 /** What the brackets in the list mean; null where there are none. */

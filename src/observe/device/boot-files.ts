@@ -1,3 +1,4 @@
+import type { BootFileRole } from '../../core/decide/boot-device.ts'
 import type { PackageFile } from '../../core/package/rpm.ts'
 import type { FileDigests, Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
@@ -64,6 +65,6 @@ export function rpmDigest(files: readonly PackageFile[] | null, evr: string, pat
 /** A file that boots next, with its digests where it could be read. */
 export type DeviceBootFile = {
   readonly path: string
-  readonly role: 'tboot' | 'xen' | 'kernel' | 'initramfs' | 'sinit' | 'grub.cfg'
+  readonly role: BootFileRole
   readonly digests: FileDigests | null
 }

@@ -1,7 +1,8 @@
 import type { SelectionLook } from '../../core/aem/seal-selection.ts'
 import type { ComparedFile } from '../../core/decide/changed-files.ts'
-import type { Binding } from '../../core/decide/device-work.ts'
+import type { Binding, DeviceFileState } from '../../core/decide/device-work.ts'
 import type { BootedCopies, NextEntryLook } from '../../core/decide/protection-state.ts'
+import type { Flavour } from '../../core/launch/boot-entry.ts'
 import type { Updates } from '../../core/mark/updates.ts'
 import type { InstalledPackage } from '../../core/package/rpm.ts'
 import type { MalformedLine } from '../../core/package/signers.ts'
@@ -24,14 +25,14 @@ import { observeUpdates } from './update-mark.ts'
 export type AemFacts = {
   readonly installed: boolean | null
   readonly version: string | null
-  readonly flavour: 'tboot' | 'trenchboot' | null
+  readonly flavour: Flavour | null
   readonly selectedPcrs: readonly number[] | null
   /** Where they come from, or why they are not known. */
   readonly selection: SelectionLook
 }
 
 export type DeviceStatus = AemDevice & {
-  readonly bootFiles: 'current' | 'stale' | 'absent' | null
+  readonly bootFiles: DeviceFileState | null
   /** Of a stale device, the boot files that are not those of the installed packages. */
   readonly otherFiles: readonly ComparedFile[]
   readonly sealed: boolean | null
