@@ -2,6 +2,7 @@ import type { Restart } from '../core/bulletin/bulletin.ts'
 import type { BulletinState } from '../core/bulletin/decide-bulletins.ts'
 import { type MissingPackage, UNCLEAR, type Unclear } from '../core/bulletin/demand.ts'
 import { UPDATE_COMMANDS } from '../core/bulletin/update-commands.ts'
+import { withoutEpoch } from '../core/package/evr.ts'
 import type { Line } from '../ui/ui.ts'
 
 /** How one bulletin stands, in words. */
@@ -35,11 +36,7 @@ export function stateWords(state: BulletinState): string {
 
 /** `xen-hypervisor 4.17.4-4 wanted, 4.17.4-3.fc37 here`: no epoch, as bulletins and `rpm -q` print none. */
 export function missingWords({ name, wanted, installed }: Omit<MissingPackage, 'unclear'>): string {
-  return `${name} ${wanted} wanted, ${withoutEpoch(installed) ?? 'none'} here`
-}
-
-function withoutEpoch(evr: string | null): string | null {
-  return evr?.replace(/^\d+:/, '') ?? null
+  return `${name} ${wanted} wanted, ${installed === null ? 'none' : withoutEpoch(installed)} here`
 }
 
 const PERHAPS = 'whether a restart is due is not known'
@@ -88,7 +85,7 @@ export function installWords(states: readonly Pick<BulletinState, 'missing'>[]):
 export function unclearWords(missing: readonly MissingPackage[]): string {
   const first = missing.find(({ unclear }) => unclear !== null)
   if (first?.unclear === 'series-not-listed') {
-    return `${first.name} ${withoutEpoch(first.installed)} is of a series that it does not list; ${first.wanted} would do`
+    return `${first.name} ${first.installed === null ? 'none' : withoutEpoch(first.installed)} is of a series that it does not list; ${first.wanted} would do`
   }
   if (first?.unclear === 'name-not-known')
     return `no package here is named "${first.name}", and whether another is meant cannot be told`
