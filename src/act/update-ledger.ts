@@ -1,3 +1,4 @@
+import type { UnsealAnswer } from '../core/aem/seal-outcome.ts'
 import { listSharedRegisters, markDevicesLeft } from '../core/decide/device-work.ts'
 import type { ForwardRecord } from '../core/seal/forward-record.ts'
 import { type ApprovedBoot, decideApproval } from '../core/session/approved-boot.ts'
@@ -128,7 +129,7 @@ function chooseApproved(
       readonly bank: ApprovedBoot['bank'] | null
     }
     readonly contents: BootContents | null
-    readonly unseal: 'unsealed' | 'mismatch' | 'wrong-token' | null
+    readonly unseal: UnsealAnswer | null
     readonly accepted: Session['approved']
   },
 ): ApprovedBoot | null {

@@ -4,6 +4,7 @@ import type { GateDecision } from '../core/decide/gate.ts'
 import { EXIT, Failure } from '../core/failure.ts'
 import { sanitizeLine } from '../core/harmless-text.ts'
 import { isAskedBySystemd } from '../core/hold/asked.ts'
+import type { DropInAct } from '../core/hold/drop-in.ts'
 import { makeHeldNote } from '../core/session/held-note.ts'
 import type { Host } from '../host/host.ts'
 import {
@@ -134,8 +135,6 @@ function print(
   io.stdout(`${sanitizeLine(gateLine(decision, detail, isAsked))}\n`)
   if (noteFailed !== null) io.stderr(`${sanitizeLine(`aem-reseal: no note was left: ${noteFailed}`)}\n`)
 }
-
-type DropInAct = 'install' | 'show' | 'remove'
 
 /** `aem-reseal gate install`, `show` and `remove`: the drop-in that makes systemd ask. A person says yes, nobody else. */
 export async function runDropIn(io: Io, options: GlobalOptions, host: Host, act: DropInAct): Promise<number> {

@@ -1,3 +1,5 @@
+import type { Protection } from '../core/decide/protection.ts'
+import type { DropInAct } from '../core/hold/drop-in.ts'
 import type { Argument, Call, Option, Verb } from './verb.ts'
 
 /*
@@ -62,7 +64,7 @@ export const VERBS: readonly Verb[] = [
       {
         flag: '--protect',
         value: 'WAY',
-        values: ['forward-seal', 'hold', 'plain'],
+        values: ['forward-seal', 'hold', 'plain'] satisfies readonly Protection[],
         help: 'forward-seal, hold or plain',
       },
       {
@@ -319,10 +321,7 @@ async function runDeviceAct(
   return devices.runDeviceAct(io, options, await open(), act, args[0] ?? null)
 }
 
-async function runDropInAct(
-  { io, options, open }: Call,
-  act: 'install' | 'show' | 'remove',
-): Promise<number> {
+async function runDropInAct({ io, options, open }: Call, act: DropInAct): Promise<number> {
   const { runDropIn } = await import('./gate.ts')
   return runDropIn(io, options, await open(), act)
 }

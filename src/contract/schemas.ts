@@ -3,24 +3,41 @@
  * answers of src/cli/ are typed by them (type imports alone: the program never loads this file), and the tests parse every answer
  * of the program by them (test/support/answers.ts).
  */
+
 import { z } from 'zod'
+import { UNSEAL_ANSWERS } from '../core/aem/seal-outcome.ts'
+import { TPM_VERSIONS } from '../core/aem/tpm.ts'
+import { CAUSES, COMPONENTS, RESTARTS } from '../core/bulletin/bulletin.ts'
+import { CHECK_VERDICTS } from '../core/bulletin/decide-bulletins.ts'
+import { UNCLEAR } from '../core/bulletin/demand.ts'
+import { SIGNATURE_STATUSES } from '../core/bulletin/signatures.ts'
+import { DEVICE_NEEDS } from '../core/decide/device-need.ts'
+import { DEVICE_FILE_STATES, SEALED_FOR } from '../core/decide/device-work.ts'
 import { NOTICES } from '../core/decide/notice.ts'
-import { PREPARED_CODES } from '../core/decide/preparedness.ts'
-import { PROTECTION_REASONS } from '../core/decide/protection-state.ts'
+import { PREPARED_CODES, PREPARED_STATES } from '../core/decide/preparedness.ts'
+import { PROTECTIONS } from '../core/decide/protection.ts'
+import { BOOT_STATES, PROTECTION_REASONS, PROTECTION_STATES } from '../core/decide/protection-state.ts'
 import { CHECK_IDS } from '../core/decide/verify-copies.ts'
+import { DROP_IN_ACTS, DROP_IN_FILE_STATES } from '../core/hold/drop-in.ts'
+import { FLAVOURS, MODULE_ROLES } from '../core/launch/boot-entry.ts'
+import { PCR_CHANGES, VERDICTS } from '../core/launch/explain-types.ts'
+import { TBOOT_MAPS } from '../core/launch/launch-log.ts'
+import { COMMAND_LINE_RULES } from '../core/launch/module-digest.ts'
+import { BANK_NAMES } from '../core/launch/pcr.ts'
 import { REFUSAL_CODES } from '../core/launch/refusal.ts'
 import { FLOW_IDS } from '../core/session/checkpoint.ts'
+import { VOUCH_RULES } from '../core/vouch/vouched-by.ts'
 import { FAILURES } from '../tables/failures.ts'
 
 const hex = z.string().regex(/^[0-9a-f]+$/)
 const pcrIndex = z.number().int().min(0).max(23)
-const bank = z.enum(['sha1', 'sha256', 'sha384', 'sha512', 'sm3_256'])
+const bank = z.enum(BANK_NAMES)
 /** ISO 8601 in UTC. */
 const time = z.iso.datetime()
 /** Of an AEM device. */
 const label = z.string().regex(/^aem/)
 const flowId = z.enum(FLOW_IDS)
-const protection = z.enum(['forward-seal', 'hold', 'plain'])
+const protection = z.enum(PROTECTIONS)
 /** Strict for the tests and the types; loose for the published schemas, as fields may be added. */
 type ObjectMaker = typeof z.strictObject
 
@@ -43,7 +60,7 @@ export function makeOutputSchemas(object: ObjectMaker) {
 
   /** Added by this program: until the restart, does what the next boot was prepared for still lie there. */
   const prepared = object({
-    state: z.enum(['fits', 'outdated', 'not-compared']),
+    state: z.enum(PREPARED_STATES),
     changes: z.array(object({ code: z.enum(PREPARED_CODES), what: z.string().min(1) })),
     notCompared: z.array(z.string().min(1)),
   })
@@ -52,9 +69,9 @@ export function makeOutputSchemas(object: ObjectMaker) {
   const sinceApproved = object({
     label,
     at: time,
-    state: z.enum(['same', 'explained', 'unexplained', 'not-known']),
+    state: z.enum(BOOT_STATES),
     registers: z.array(pcrIndex),
-    unseal: z.enum(['unsealed', 'mismatch', 'wrong-token']).nullable(),
+    unseal: z.enum(UNSEAL_ANSWERS).nullable(),
     what: z.array(z.string().min(1)),
   })
 
@@ -64,11 +81,11 @@ export function makeOutputSchemas(object: ObjectMaker) {
     uuid: z.string().nullable(),
     slot: z.number().int().min(0).max(7).nullable(),
     present: z.boolean().nullable(),
-    bootFiles: z.enum(['current', 'stale', 'absent']).nullable(),
+    bootFiles: z.enum(DEVICE_FILE_STATES).nullable(),
     /** Added by this program: files that are neither the installed package's nor of an approved boot. */
     changedFiles: z.array(object({ path: z.string().regex(/^\//), why: z.string().min(1) })),
     sealed: z.boolean().nullable(),
-    sealedFor: z.enum(['present', 'own-boot', 'forward', 'other', 'not-sealed']).nullable(),
+    sealedFor: z.enum(SEALED_FOR).nullable(),
     lastVerified: z
       .looseObject({ at: time, bootId: z.string().nullable(), inThisBoot: z.boolean().nullable() })
       .nullable(),
@@ -80,7 +97,7 @@ export function makeOutputSchemas(object: ObjectMaker) {
         object({ state: z.literal('done') }),
         object({
           state: z.literal('to-do'),
-          needs: z.enum(['plug-in', 'refresh', 'forward-boot', 'own-boot', 'look']),
+          needs: z.enum(DEVICE_NEEDS),
           why: z.string().min(1),
           since: time.nullable(),
         }),
@@ -90,7 +107,7 @@ export function makeOutputSchemas(object: ObjectMaker) {
 
   /** Added by this program: does AEM protect this boot and the next, and why not; the codes are those of the contract. */
   const protectionState = object({
-    state: z.enum(['protected', 'not-protected', 'at-risk', 'unknown']),
+    state: z.enum(PROTECTION_STATES),
     reasons: z.array(
       object({ code: z.enum(PROTECTION_REASONS), what: z.string().min(1), next: z.string().min(1) }),
     ),
@@ -139,8 +156,8 @@ export function makeOutputSchemas(object: ObjectMaker) {
     aem: object({
       installed: z.boolean().nullable(),
       version: z.string().nullable(),
-      flavour: z.enum(['tboot', 'trenchboot']).nullable(),
-      tpm: z.enum(['1.2', '2.0', 'none']).nullable(),
+      flavour: z.enum(FLAVOURS).nullable(),
+      tpm: z.enum([...TPM_VERSIONS, 'none']).nullable(),
       selectedPcrs: z.array(pcrIndex),
       selection: object({
         state: z.enum(['read', 'not-set', 'not-read', 'absent', 'unreadable']),
@@ -184,7 +201,7 @@ export function makeOutputSchemas(object: ObjectMaker) {
   })
 
   const component = object({
-    role: z.enum(['mle', 'xen', 'kernel', 'initramfs', 'module']),
+    role: z.enum(MODULE_ROLES),
     path: z.string().nullable(),
     commandLine: z.string().nullable(),
     digest: hex,
@@ -193,16 +210,14 @@ export function makeOutputSchemas(object: ObjectMaker) {
     package: signedPackage.nullable(),
     /** Added by this program: what vouches for it; rule null where nothing does. */
     vouchedBy: z.looseObject({
-      rule: z.enum(['unchanged', 'packaged', 'reproduced', 'accepted']).nullable(),
+      rule: z.enum(VOUCH_RULES).nullable(),
       why: z.string(),
     }),
   })
 
   const predictSchema = object({
     calibrated: z.boolean(),
-    variant: z
-      .looseObject({ map: z.enum(['legacy', 'da']), commandLine: z.enum(['whole', 'first-word-stripped']) })
-      .nullable(),
+    variant: z.looseObject({ map: z.enum(TBOOT_MAPS), commandLine: z.enum(COMMAND_LINE_RULES) }).nullable(),
     entry: object({ title: z.string() }).nullable(),
     refusal: object({ code: z.enum(REFUSAL_CODES), why: z.string(), next: z.string() }).nullable(),
     pcrs: z.array(
@@ -241,7 +256,7 @@ export function makeOutputSchemas(object: ObjectMaker) {
   })
 
   const explainSchema = object({
-    verdict: z.enum(['unchanged', 'explained', 'not-computable', 'unexplained', 'no-baseline']),
+    verdict: z.enum(VERDICTS),
     alreadyResealed: z.boolean().nullable(),
     /** Added by this program: when the boot was approved that was compared with; null: the baseline of the session was. */
     since: time.nullable(),
@@ -268,7 +283,7 @@ export function makeOutputSchemas(object: ObjectMaker) {
         before: hex.nullable(),
         now: hex.nullable(),
         predicted: hex.nullable(),
-        change: z.enum(['none', 'expected', 'not-computable', 'unexpected']),
+        change: z.enum(PCR_CHANGES),
         causes: z.array(cause),
       }),
     ),
@@ -311,38 +326,11 @@ export function makeOutputSchemas(object: ObjectMaker) {
       .string()
       .regex(/^[0-9A-F]{40}$/)
       .nullable(),
-    status: z.enum([
-      'good',
-      'bad',
-      'no-key',
-      'untrusted-key',
-      'expired',
-      'revoked',
-      'weak-digest',
-      'missing',
-    ]),
+    status: z.enum(SIGNATURE_STATUSES),
   })
 
-  const restart = z.enum([
-    'dom0',
-    'dom0-session',
-    'dom0-session+vms',
-    'vms',
-    'xscreensaver',
-    'reinstall-templates',
-    'none',
-    'unstated',
-  ])
-
-  const packageComponent = z.enum([
-    'xen',
-    'kernel',
-    'microcode',
-    'initramfs-tool',
-    'firmware',
-    'lvm',
-    'other',
-  ])
+  const restart = z.enum(RESTARTS)
+  const packageComponent = z.enum(COMPONENTS)
 
   const bulletin = object({
     ...bulletinSummary,
@@ -352,7 +340,7 @@ export function makeOutputSchemas(object: ObjectMaker) {
     reseal: z
       .looseObject({
         pcrs: z.array(pcrIndex),
-        causes: z.array(z.enum(['xen', 'kernel', 'initramfs', 'microcode'])),
+        causes: z.array(z.enum(CAUSES)),
       })
       .nullable(),
     dom0: z.array(
@@ -383,9 +371,7 @@ export function makeOutputSchemas(object: ObjectMaker) {
     releaseKnown: z.boolean(),
     laterReleasesOnly: z.array(z.number().int()),
     /** Added by this program, `bulletin check` only. */
-    verdict: z
-      .enum(['met', 'nothing-asked', 'unmet', 'unknown', 'restart-due', 'restart-perhaps-due'])
-      .optional(),
+    verdict: z.enum(CHECK_VERDICTS).optional(),
     signatures: z.array(signature).optional(),
     /** Measured packages signed by a key that RPM has and that is no known signer's. */
     unlistedKeys: z.array(object({ name: z.string(), evr: z.string(), keyId: z.string() })).optional(),
@@ -418,7 +404,7 @@ export function makeOutputSchemas(object: ObjectMaker) {
             wanted: z.string(),
             installed: z.string().nullable(),
             /** Added by this program: why it is not known, null where it is missing. */
-            unclear: z.enum(['series-not-listed', 'name-not-known', 'not-looked-up']).nullable(),
+            unclear: z.enum(UNCLEAR).nullable(),
           }),
         ),
         /** Added by this program: later bulletins by which it is met where its own list of versions does not tell. */
@@ -495,11 +481,11 @@ export function makeOutputSchemas(object: ObjectMaker) {
 
   /** `gate install`, `show` and `remove`; the form is a choice of this program. */
   const dropInSchema = object({
-    act: z.enum(['install', 'show', 'remove']),
+    act: z.enum(DROP_IN_ACTS),
     done: z.boolean(),
     dropIn: z.string(),
     isInstalled: z.boolean().nullable(),
-    file: z.enum(['current', 'other', 'absent', 'unknown']),
+    file: z.enum(DROP_IN_FILE_STATES),
     program: object({ path: z.string().nullable(), why: z.string().nullable() }),
     /** The unit as systemd has it loaded. */
     unit: z.looseObject({ isLoaded: z.boolean(), dropIns: z.array(z.string()) }).nullable(),

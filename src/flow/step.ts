@@ -1,5 +1,6 @@
 import type { SessionStore } from '../act/session-store.ts'
 import type { GivenBulletin } from '../core/bulletin/given-bulletin.ts'
+import type { Protection } from '../core/decide/protection.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { Host } from '../host/host.ts'
 import type { Dom0 } from '../observe/dom0/dom0.ts'
@@ -10,7 +11,7 @@ import type { Outcomes, StepId } from './types.ts'
 /** A bulletin the user named, with what its signatures are worth. */
 export type RunOptions = {
   readonly bulletin: GivenBulletin | null
-  readonly protect: 'forward-seal' | 'hold' | 'plain' | null
+  readonly protect: Protection | null
   readonly restart: string | null
   /** Somebody, or --yes, can answer; otherwise optional questions are left out. */
   readonly canAsk: boolean

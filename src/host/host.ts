@@ -12,8 +12,10 @@ export type Seen<T> =
 /** Text as UTF-8; for a row of the table marked `binary`, stdout is one character a byte (latin1). */
 export type RunResult = { readonly exit: number; readonly stdout: string; readonly stderr: string }
 
+export const FILE_KINDS = ['file', 'directory', 'link', 'other'] as const
+
 export type FileStat = {
-  readonly kind: 'file' | 'directory' | 'link' | 'other'
+  readonly kind: (typeof FILE_KINDS)[number]
   readonly sizeBytes: number
   readonly mtimeMs: number
   /** Permission bits only, e.g. 0o600. */

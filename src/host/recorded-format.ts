@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import * as z from '../core/form.ts'
 import { makeFailure } from '../tables/failures.ts'
-import type { FileDigests, FileStat } from './host.ts'
+import { FILE_KINDS, type FileDigests, type FileStat } from './host.ts'
 
 /** Longest JSON file and recorded output that is read. */
 const MAX_JSON_BYTES = 64 * 1024 * 1024
@@ -16,7 +16,7 @@ const digests = z.extend(digestPair, {
   buildId: z.optional(z.string().check(z.regex(/^[0-9a-f]{8,128}$/))),
 })
 const fileStat = z.object({
-  kind: z.enum(['file', 'directory', 'link', 'other']),
+  kind: z.enum(FILE_KINDS),
   sizeBytes: z.int().check(z.nonnegative()),
   mtimeMs: z.number(),
   mode: z.int().check(z.nonnegative()),

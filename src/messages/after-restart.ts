@@ -10,6 +10,7 @@ import type { SealState } from '../observe/seal/seal-unit.ts'
 import type { Message } from '../ui/message.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
+import { checkLine } from './check-line.ts'
 import { workLines } from './devices.ts'
 
 /** What the steps after the restart say. None of them vouches for the Xen that runs. */
@@ -233,12 +234,7 @@ const ACCEPT: { readonly [O in Outcomes['accept-change']]: (isSealed: boolean) =
 }
 
 export function describeResealGate(outcome: Outcomes['gate-reseal'], checks: readonly GateCheck[]): Message {
-  const details = checks.map((check) =>
-    line(
-      `${check.ok === true ? '✔' : check.ok === false ? '✖' : '?'} ${check.id}: ${check.detail}`,
-      check.ok ? 'dim' : 'bad',
-    ),
-  )
+  const details = checks.map(checkLine)
   if (outcome === 'ready') {
     return {
       tone: 'good',

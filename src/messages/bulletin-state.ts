@@ -1,7 +1,8 @@
 import type { Restart } from '../core/bulletin/bulletin.ts'
 import type { BulletinState } from '../core/bulletin/decide-bulletins.ts'
-import type { MissingPackage, Unclear } from '../core/bulletin/demand.ts'
+import { type MissingPackage, UNCLEAR, type Unclear } from '../core/bulletin/demand.ts'
 import { UPDATE_COMMANDS } from '../core/bulletin/update-commands.ts'
+import { withoutEpoch } from '../core/package/evr.ts'
 import type { Line } from '../ui/ui.ts'
 
 /** How one bulletin stands, in words. */
@@ -35,11 +36,7 @@ export function stateWords(state: BulletinState): string {
 
 /** `xen-hypervisor 4.17.4-4 wanted, 4.17.4-3.fc37 here`: no epoch, as bulletins and `rpm -q` print none. */
 export function missingWords({ name, wanted, installed }: Omit<MissingPackage, 'unclear'>): string {
-  return `${name} ${wanted} wanted, ${withoutEpoch(installed) ?? 'none'} here`
-}
-
-function withoutEpoch(evr: string | null): string | null {
-  return evr?.replace(/^\d+:/, '') ?? null
+  return `${name} ${wanted} wanted, ${installed === null ? 'none' : withoutEpoch(installed)} here`
 }
 
 const PERHAPS = 'whether a restart is due is not known'
@@ -88,7 +85,7 @@ export function installWords(states: readonly Pick<BulletinState, 'missing'>[]):
 export function unclearWords(missing: readonly MissingPackage[]): string {
   const first = missing.find(({ unclear }) => unclear !== null)
   if (first?.unclear === 'series-not-listed') {
-    return `${first.name} ${withoutEpoch(first.installed)} is of a series that it does not list; ${first.wanted} would do`
+    return `${first.name} ${first.installed === null ? 'none' : withoutEpoch(first.installed)} is of a series that it does not list; ${first.wanted} would do`
   }
   if (first?.unclear === 'name-not-known')
     return `no package here is named "${first.name}", and whether another is meant cannot be told`
@@ -106,8 +103,7 @@ export const UNCLEAR_NEXT: Readonly<Record<Unclear, string>> = {
 /** What to do about the first thing that stands in the way. */
 export function unclearNext(states: readonly Pick<BulletinState, 'missing'>[]): string {
   const kinds = new Set(states.flatMap(({ missing }) => missing.map(({ unclear }) => unclear)))
-  const order = ['not-looked-up', 'series-not-listed', 'name-not-known'] as const
-  return UNCLEAR_NEXT[order.find((kind) => kinds.has(kind)) ?? 'not-looked-up']
+  return UNCLEAR_NEXT[UNCLEAR.find((kind) => kinds.has(kind)) ?? 'not-looked-up']
 }
 
 /** What the brackets in the list mean; null where there are none. */

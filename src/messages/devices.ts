@@ -1,4 +1,5 @@
-import type { DeviceNeed, DeviceWork, SealedFor } from '../core/decide/device-work.ts'
+import type { DeviceNeed } from '../core/decide/device-need.ts'
+import type { DeviceWork, SealedFor } from '../core/decide/device-work.ts'
 import type { LedgerLook } from '../core/session/device-ledger.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'

@@ -4,14 +4,10 @@ import type { FailureText } from '../core/failure.ts'
 import type { ForwardRecord } from '../core/seal/forward-record.ts'
 import type { Cleared, RestoreResult } from '../core/seal/restore-result.ts'
 import type { Message } from '../ui/message.ts'
-import { type Line, line } from '../ui/ui.ts'
+import { line } from '../ui/ui.ts'
+import { checkLine } from './check-line.ts'
 
 /** What the steps of a forward seal say. */
-
-export function checkLine(check: GateCheck): Line {
-  const mark = check.ok === true ? '✔' : check.ok === false ? '✖' : '?'
-  return line(`${mark} ${check.id}: ${check.detail}`, check.ok ? 'dim' : 'bad')
-}
 
 export function describeForwardGate(
   outcome: Outcomes['gate-forward-seal'],

@@ -1,7 +1,9 @@
+import type { UnsealAnswer } from '../core/aem/seal-outcome.ts'
 import type { SelectionLook } from '../core/aem/seal-selection.ts'
 import { CANCEL_AND_START } from '../core/decide/preparedness.ts'
 import type { ProtectionReason, ProtectionState } from '../core/decide/protection-state.ts'
-import { CLOSED, PCR } from '../core/launch/pcr.ts'
+import type { Flavour } from '../core/launch/boot-entry.ts'
+import { CLOSED, PCR, type PublicConstant } from '../core/launch/pcr.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import { AEM_CONFIGURATION } from '../tables/paths.ts'
 import { nameOutdated } from './prepared.ts'
@@ -16,12 +18,12 @@ export type ReasonFacts = {
   readonly unreadPcrs: readonly number[]
   readonly selected: readonly number[]
   readonly selection: SelectionLook
-  readonly flavour: 'tboot' | 'trenchboot' | null
-  readonly drtm: 'unset' | 'unlaunched' | 'capped' | null
+  readonly flavour: Flavour | null
+  readonly drtm: PublicConstant | null
   readonly txtError: { readonly code: string; readonly words: string } | null
   readonly launchedBy: 'Xen' | 'txt-stat' | null
   readonly sealWords: string | null
-  readonly unseal: 'unsealed' | 'mismatch' | 'wrong-token' | null
+  readonly unseal: UnsealAnswer | null
   readonly heldWhy: string | null
   readonly changedOn: readonly string[]
   readonly nextEntry: string | null

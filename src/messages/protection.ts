@@ -1,12 +1,10 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
-import type { Protection, ProtectionChoice, Way } from '../core/decide/protection.ts'
+import { PROTECTIONS, type Protection, type ProtectionChoice, type Way } from '../core/decide/protection.ts'
 import type { Message } from '../ui/message.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line, type Question } from '../ui/ui.ts'
 
 /** What the wizard says about the three ways through the restart: three sentences each. */
-
-const WAYS: readonly Protection[] = ['forward-seal', 'hold', 'plain']
 
 const SENTENCES: Readonly<Record<Protection, readonly [string, string, string]>> = {
   'forward-seal': [
@@ -30,7 +28,7 @@ const WIDTH = 72
 
 /** The screen before the question. */
 export function explainWays(choice: ProtectionChoice): readonly Line[] {
-  return WAYS.flatMap((name) => {
+  return PROTECTIONS.flatMap((name) => {
     const way = choice.ways[name]
     const mark = name === choice.recommended ? ' (recommended)' : way.available ? '' : ' (not available)'
     const words = way.available
@@ -53,7 +51,7 @@ export function protectionQuestion(choice: ProtectionChoice): Question<Protectio
   return {
     id: 'protection',
     message: 'Forward seal, hold, or plain?',
-    choices: WAYS.filter((name) => choice.ways[name].available).map((value) => {
+    choices: PROTECTIONS.filter((name) => choice.ways[name].available).map((value) => {
       const isNew = value === 'hold' && !choice.isHoldInstalled
       return { value, label: LABELS[value], short: value, ...(isNew ? { hint: 'installs a drop-in' } : {}) }
     }),

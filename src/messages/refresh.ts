@@ -7,7 +7,7 @@ import { mediaUuidOf } from '../tables/paths.ts'
 import type { Message } from '../ui/message.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line, type Question } from '../ui/ui.ts'
-import { checkLine } from './forward-seal.ts'
+import { checkLine } from './check-line.ts'
 
 /** What is said where a device is brought up to date. */
 

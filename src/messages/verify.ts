@@ -3,6 +3,7 @@ import type { Check } from '../core/decide/verify-copies.ts'
 import type { DeviceVerification } from '../observe/verify/verify.ts'
 import type { Message } from '../ui/message.ts'
 import { line } from '../ui/ui.ts'
+import { checkWords } from './check-line.ts'
 
 type Results = readonly DeviceVerification[]
 
@@ -10,10 +11,7 @@ type Results = readonly DeviceVerification[]
 export function describeVerification(outcome: Outcomes['verify'], results: Results): Message {
   const details = results.flatMap(({ device, checks }) =>
     checks.map(({ id, ok, detail }) =>
-      line(
-        `${ok === true ? '✔' : ok === false ? '✖' : '?'} ${device} ${id}: ${detail}`,
-        ok === false ? 'bad' : 'dim',
-      ),
+      line(checkWords({ id: `${device} ${id}`, ok, detail }), ok === false ? 'bad' : 'dim'),
     ),
   )
   return { ...VERIFY[outcome](results), details }

@@ -1,3 +1,4 @@
+import type { Outcomes } from '../core/decide/outcomes.ts'
 import { describeWordChange } from '../core/vouch/command-line.ts'
 import type { OpenQuestion } from '../core/vouch/vouched-by.ts'
 import type { Prediction } from '../observe/launch/vouching.ts'
@@ -77,7 +78,7 @@ export function vouchLines({ pcrs }: Prediction): readonly Line[] {
 
 /** An initramfs that dom0 does not make, and what became of the offer to replace it. */
 export function describeReplacement(
-  outcome: 'replaced' | 'kept' | 'failed',
+  outcome: Outcomes['replace-initramfs'],
   image: string | null,
   why: string | null = null,
 ): Message {

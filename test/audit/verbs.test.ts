@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { DEVICE_FLOWS, FLOWS } from '../../flows/index.ts'
 import { listActs, makeProgram } from '../../src/cli/program.ts'
 import { DEFAULT_VERB, GLOBAL_OPTIONS, VERBS } from '../../src/cli/verbs.ts'
+import { PROTECTIONS } from '../../src/core/decide/protection.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { machineOf } from '../support/built-in.ts'
 import { runMain } from '../support/io.ts'
@@ -46,6 +47,11 @@ describe('the table of verbs', () => {
       ...one.commands.map((act) => `${one.name()} ${act.name()}`),
     ])
     expect(known.sort()).toEqual(VERBS.map(({ name }) => name).sort())
+  })
+
+  it('offers every way through the restart', () => {
+    const options = VERBS.flatMap(({ options }) => options ?? []).filter(({ flag }) => flag === '--protect')
+    expect(options.map(({ values }) => values)).toEqual([PROTECTIONS])
   })
 
   it('is loaded at every start, so it imports nothing but types before a verb is run', () => {

@@ -1,12 +1,13 @@
 import type { Failure } from '../../core/failure.ts'
 import type { DigestedFile } from '../../core/seal/forward-record.ts'
+import type { COPIES } from '../../core/session/prepared.ts'
 import type { Host } from '../../host/host.ts'
 import { command } from '../../tables/commands.ts'
 import { makeFailure } from '../../tables/failures.ts'
 
 /** One of the two homes of a device's sealed files: dom0's own, and the device's, which the next boot reads. */
 export type Place = {
-  readonly name: 'dom0' | 'device'
+  readonly name: (typeof COPIES)[number]
   /** The directory that AEM reads. */
   readonly live: string
   /** Beside it: the new files before the switch, the old ones after it. */

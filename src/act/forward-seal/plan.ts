@@ -1,3 +1,4 @@
+import type { SealBank, TpmVersion } from '../../core/aem/tpm.ts'
 import { checkProven } from '../../core/decide/forward-device.ts'
 import { checkKernel } from '../../core/decide/forward-kernel.ts'
 import { checkKnownDevice } from '../../core/decide/known-device.ts'
@@ -11,6 +12,7 @@ import { type AemDevice, openDevice } from '../../observe/device/devices.ts'
 import { observeTarget } from '../../observe/device/session-device.ts'
 import type { Dom0 } from '../../observe/dom0/dom0.ts'
 import { observeNewest } from '../../observe/dom0/packages.ts'
+import { KERNEL_PACKAGES } from '../../observe/dom0/rpm-database.ts'
 import { observeApproved } from '../../observe/launch/approved-state.ts'
 import { observePlainSecrets } from '../../observe/seal/plain-secrets.ts'
 import { observeSealReadiness } from '../../observe/seal/seal-readiness.ts'
@@ -27,8 +29,8 @@ export type ForwardPlan = {
   readonly tokenLabel: string
   readonly uuid: string
   readonly tpmId: string
-  readonly tpmVersion: '1.2' | '2.0'
-  readonly bank: 'sha1' | 'sha256'
+  readonly tpmVersion: TpmVersion
+  readonly bank: SealBank
   readonly selected: readonly number[]
   readonly values: Readonly<Record<number, string>>
 }
@@ -106,7 +108,7 @@ export async function observeForwardReadiness(
 }
 
 async function observeNewestKernels(dom0: Dom0): Promise<readonly string[]> {
-  const newest = await Promise.all(['kernel', 'kernel-latest'].map((name) => observeNewest(dom0, name)))
+  const newest = await Promise.all(KERNEL_PACKAGES.map((name) => observeNewest(dom0, name)))
   return newest.flatMap((kernel) => (kernel === null ? [] : [`${kernel.name} ${kernel.evr}`]))
 }
 

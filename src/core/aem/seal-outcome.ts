@@ -1,6 +1,10 @@
+/** What AEM's journal says of the secret: shown, refused by the TPM, or its freshness token an old one. */
+export const UNSEAL_ANSWERS = ['unsealed', 'mismatch', 'wrong-token'] as const
+export type UnsealAnswer = (typeof UNSEAL_ANSWERS)[number]
+
 /** What AEM's own words in the journal of this boot say; a missing line says nothing. */
 export type AemJournal = {
-  readonly unseal: 'unsealed' | 'mismatch' | 'wrong-token' | null
+  readonly unseal: UnsealAnswer | null
   readonly sealedFiles: readonly string[]
   readonly failedFiles: readonly string[]
   readonly isWaitingForDevice: string | null

@@ -1,19 +1,25 @@
 /** What a package of a bulletin is to the measured launch and to the machine. */
-export type Component = 'xen' | 'kernel' | 'microcode' | 'initramfs-tool' | 'firmware' | 'lvm' | 'other'
+export const COMPONENTS = [
+  'xen',
+  'kernel',
+  'microcode',
+  'initramfs-tool',
+  'firmware',
+  'lvm',
+  'other',
+] as const
+export type Component = (typeof COMPONENTS)[number]
 
 /** What the bulletin wants restarted after the update. */
-export type Restart =
-  | 'dom0'
-  | 'dom0-session'
-  | 'dom0-session+vms'
-  | 'vms'
-  | 'xscreensaver'
-  | 'reinstall-templates'
-  | 'none'
-  | 'unstated'
+export const RESTARTS = [
+  ...(['dom0', 'dom0-session', 'dom0-session+vms', 'vms', 'xscreensaver'] as const),
+  ...(['reinstall-templates', 'none', 'unstated'] as const),
+] as const
+export type Restart = (typeof RESTARTS)[number]
 
 /** What the Anti Evil Maid notice names as the reason of the change. */
-export type Cause = 'xen' | 'kernel' | 'initramfs' | 'microcode'
+export const CAUSES = ['xen', 'kernel', 'initramfs', 'microcode'] as const
+export type Cause = (typeof CAUSES)[number]
 
 /** A package as the bulletin prints it; `version` is `version[-release]` without epoch and dist tag. */
 export type BulletinPackage = {

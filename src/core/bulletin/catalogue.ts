@@ -2,6 +2,7 @@ import { coreFailure } from '../failures.ts'
 import { compareVersions } from '../package/evr.ts'
 import type { Bulletin, Component } from './bulletin.ts'
 import { demandsFor, mainRelease } from './demand.ts'
+import type { GivenBulletin } from './given-bulletin.ts'
 
 /** Facts of bulletins that come with the program, so that dom0 needs no bulletin file. */
 export type Catalogue = {
@@ -46,7 +47,7 @@ export const addToCatalogue = (catalogue: Catalogue, bulletin: Bulletin): Catalo
 export const evidenceOf = (
   { bulletins }: Catalogue,
   file: Bulletin,
-  approval: 'approved' | 'single' | 'refused' | 'built-in',
+  approval: GivenBulletin['approval'],
 ): readonly Bulletin[] => (approval === 'approved' ? [...bulletins, file] : bulletins)
 
 /** Whether any bulletin asks something of dom0 in a release; of another one nothing can be said. */

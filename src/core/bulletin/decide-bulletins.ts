@@ -147,8 +147,17 @@ export const decideBulletins = (
     catalogue.bulletins.flatMap((bulletin) => decideBulletin(bulletin, facts, evidence) ?? []),
   )
 
+export const CHECK_VERDICTS = [
+  'met',
+  'nothing-asked',
+  'unmet',
+  'unknown',
+  'restart-due',
+  'restart-perhaps-due',
+] as const
+
 export type BulletinCheck = {
-  readonly verdict: 'met' | 'unmet' | 'unknown' | 'restart-due' | 'restart-perhaps-due' | 'nothing-asked'
+  readonly verdict: (typeof CHECK_VERDICTS)[number]
   readonly exit: ExitCode
   /** The bulletins the verdict rests on, newest first. */
   readonly because: readonly number[]

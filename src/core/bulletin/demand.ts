@@ -28,9 +28,10 @@ export type MissingPackage = {
 
 /**
  * `series-not-listed`: the bulletin lists other series than the installed one, see judgeVersion; `name-not-known`: which
- * RPM the bulletin means could not be told.
+ * RPM the bulletin means could not be told. What is to be done first stands first.
  */
-export type Unclear = 'series-not-listed' | 'name-not-known' | 'not-looked-up'
+export const UNCLEAR = ['not-looked-up', 'series-not-listed', 'name-not-known'] as const
+export type Unclear = (typeof UNCLEAR)[number]
 
 /** A package name with the version asked of it and what of it is installed. */
 export type MetDemand = {

@@ -1,14 +1,16 @@
 import { type GpgSignature, WEAK_DIGESTS } from './gpg-status.ts'
 
-export type SignatureStatus =
-  | 'good'
-  | 'bad'
-  | 'no-key'
-  | 'untrusted-key'
-  | 'expired'
-  | 'revoked'
-  | 'weak-digest'
-  | 'missing'
+export const SIGNATURE_STATUSES = [
+  'good',
+  'bad',
+  'no-key',
+  'untrusted-key',
+  'expired',
+  'revoked',
+  'weak-digest',
+  'missing',
+] as const
+export type SignatureStatus = (typeof SIGNATURE_STATUSES)[number]
 
 /** One signature of a bulletin (contract of `bulletin show`). */
 export type BulletinSignature = {

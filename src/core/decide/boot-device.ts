@@ -1,10 +1,14 @@
 import type { Outcomes } from './outcomes.ts'
 
+/** What a file of a boot device is to the boot. */
+export const BOOT_FILE_ROLES = ['tboot', 'xen', 'kernel', 'initramfs', 'sinit', 'grub.cfg'] as const
+export type BootFileRole = (typeof BOOT_FILE_ROLES)[number]
+
 export type CheckedFile = {
-  readonly role: 'tboot' | 'xen' | 'kernel' | 'initramfs' | 'grub.cfg'
+  readonly role: Exclude<BootFileRole, 'sinit'>
   readonly path: string
   /** current: equals the RPM database (or, where RPM has no digest, is there and not older than its inputs). */
-  readonly state: 'current' | 'stale' | 'changed' | 'absent' | 'unknown'
+  readonly state: Outcomes['check-boot-device']
   readonly sha256: string | null
   readonly expected: string | null
   /** What it was compared with, in words. */

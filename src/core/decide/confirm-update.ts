@@ -1,16 +1,16 @@
+import type { Flavour } from '../launch/boot-entry.ts'
 import { PCR } from '../launch/pcr.ts'
-import { describeSignatureFault, isUnlistedKey } from '../package/signers.ts'
+import { describeSignatureFault, isUnlistedKey, type SignatureState } from '../package/signers.ts'
 import type { Downgrade } from './downgrades.ts'
 import type { Outcomes } from './outcomes.ts'
 
 /** What a measured package brings to a boot. */
 export const COMPONENTS = ['xen', 'kernel', 'microcode', 'initramfs', 'tboot', 'aem'] as const
-/** What rpm says of a signature. */
-export const SIGNATURE_STATES = ['ok', 'no-key', 'bad', 'unsigned'] as const
+export type Component = (typeof COMPONENTS)[number]
 
 export type ConfirmedPackage = {
   readonly name: string
-  readonly component: (typeof COMPONENTS)[number]
+  readonly component: Component
   readonly evr: string
   /** The boot entry that was asked about loads a file of this very version. */
   readonly isLoaded: boolean
@@ -18,7 +18,7 @@ export type ConfirmedPackage = {
   /** Installed after this boot began, so not yet measured; null where the boot time is unknown. */
   readonly changedSinceBoot: boolean | null
   readonly signer: string | null
-  readonly signature: (typeof SIGNATURE_STATES)[number] | null
+  readonly signature: SignatureState | null
   /** Key id of the signature, hex. */
   readonly keyId?: string | null
   /** Paths whose contents are not the package's; null when rpm -V could not tell. */
@@ -123,7 +123,7 @@ function decideInstalled(
 export function listMayChange(
   changed: readonly Pick<ConfirmedPackage, 'component'>[],
   bulletinPcrs: readonly number[],
-  flavour: 'tboot' | 'trenchboot' | null,
+  flavour: Flavour | null,
 ): readonly number[] {
   const pcrs = new Set(bulletinPcrs)
   for (const { component } of changed) {

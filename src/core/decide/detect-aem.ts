@@ -1,10 +1,11 @@
+import type { TpmLook } from '../aem/tpm.ts'
 import { selectsLaunch } from '../launch/pcr.ts'
 import type { Outcomes } from './outcomes.ts'
 
 /** The facts that decide whether AEM can be worked with in this boot; null is "could not be determined". */
 export type AemReadiness = {
   readonly installed: boolean | null
-  readonly tpm: '1.2' | '2.0' | 'none' | null
+  readonly tpm: TpmLook
   readonly selectedPcrs: readonly number[] | null
   /** SEAL is there, or may be, in a form that is not read: nothing says that AEM is not set up. */
   readonly isSelectionUnread: boolean

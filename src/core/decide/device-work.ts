@@ -1,3 +1,5 @@
+import type { TpmLook } from '../aem/tpm.ts'
+import type { Flavour } from '../launch/boot-entry.ts'
 import { PCR } from '../launch/pcr.ts'
 import { findSlotSharers, listUsableSlots, type SlotOwner } from '../seal/freshness.ts'
 import {
@@ -9,16 +11,11 @@ import {
   putLedgerDevice,
   type VerifiedState,
 } from '../session/device-ledger.ts'
+import type { DeviceNeed } from './device-need.ts'
 
-/**
- * What a device needs until it is sealed for the approved state:
- * - plug-in: it is not there to be looked at
- * - refresh: its own boot files are old; they are brought up to date, then it is booted
- * - forward-boot: it is sealed forward for the approved state: its next boot must show the secret
- * - own-boot: one boot from it, with `verify` in that boot
- * - look: something about it could not be determined
- */
-export type DeviceNeed = 'plug-in' | 'refresh' | 'forward-boot' | 'own-boot' | 'look'
+/** A device's boot files compared with those of the installed packages. */
+export const DEVICE_FILE_STATES = ['current', 'stale', 'absent'] as const
+export type DeviceFileState = (typeof DEVICE_FILE_STATES)[number]
 
 export type DeviceWork =
   | { readonly state: 'done' }
@@ -32,7 +29,7 @@ export type DeviceWork =
 export type WorkFacts = {
   readonly label: string
   readonly present: boolean | null
-  readonly bootFiles: 'current' | 'stale' | 'absent' | null
+  readonly bootFiles: DeviceFileState | null
   /** A seal since then took the token of its forward seal out of the TPM (`isForwardSpent`). */
   readonly isForwardSpent?: boolean
 }
@@ -41,10 +38,7 @@ export type WorkFacts = {
  * The selected registers that hold the same whichever device is booted. tboot's legacy map measures kernel, initramfs
  * and the command line with aem.uuid into PCR 19, TrenchBoot measures the device's own files into 17 and 18.
  */
-export function listSharedRegisters(
-  selected: readonly number[],
-  flavour: 'tboot' | 'trenchboot' | null,
-): readonly number[] {
+export function listSharedRegisters(selected: readonly number[], flavour: Flavour | null): readonly number[] {
   const own: readonly number[] = flavour === 'tboot' ? [PCR.modules] : [PCR.drtm, PCR.launched, PCR.modules]
   return selected.filter((index) => !own.includes(index))
 }
@@ -90,7 +84,7 @@ export function isForwardSpent(
   look: LedgerLook,
   label: string,
   devices: readonly TokenOwner[],
-  version: '1.2' | '2.0' | 'none' | null,
+  version: TpmLook,
 ): boolean {
   const forward = look.state === 'read' ? findLedgerDevice(look.ledger, label).forward : null
   if (forward === null) return false
@@ -108,7 +102,7 @@ export function isForwardSpent(
 export function listSharers(
   label: string,
   devices: readonly SlotOwner[],
-  version: '1.2' | '2.0' | 'none' | null,
+  version: TpmLook,
 ): readonly string[] {
   if (listUsableSlots(version).length > 1) return findSlotSharers(label, devices)
   return devices.filter((device) => device.label !== label).map((device) => device.label)
@@ -155,7 +149,8 @@ export type Binding = 'present' | 'forward' | 'other' | null
  * - other: other registers, so mostly an older state
  * - not-sealed: nothing is sealed
  */
-export type SealedFor = 'present' | 'own-boot' | 'forward' | 'other' | 'not-sealed' | null
+export const SEALED_FOR = ['present', 'own-boot', 'forward', 'other', 'not-sealed'] as const
+export type SealedFor = (typeof SEALED_FOR)[number] | null
 
 export function decideSealedFor(facts: {
   readonly sealed: boolean | null

@@ -1,3 +1,6 @@
+import type { Verdict } from '../launch/explain-types.ts'
+import type { Protection } from './protection.ts'
+
 /** Every step with every outcome it can have. Flows must lead each of them somewhere (types force it). */
 export type Outcomes = {
   'detect-aem':
@@ -34,7 +37,7 @@ export type Outcomes = {
     | 'sinit-changed'
     | 'luks-header-changed'
   'replace-initramfs': 'replaced' | 'kept' | 'failed'
-  'choose-protection': 'forward-seal' | 'hold' | 'plain' | 'not-available'
+  'choose-protection': Protection | 'not-available'
   'gate-forward-seal': 'ready' | 'blocked'
   'forward-seal': 'sealed' | 'failed'
   'install-hold': 'installed' | 'failed'
@@ -61,7 +64,7 @@ export type Outcomes = {
     | 'unknown'
   'clear-forward': 'cleared' | 'failed'
   'read-seal-outcome': 'unsealed' | 'sealed' | 'held' | 'failed' | 'waiting' | 'not-sealed' | 'unknown'
-  explain: 'unchanged' | 'explained' | 'not-computable' | 'unexplained' | 'no-baseline'
+  explain: Verdict
   'check-slots': 'distinct' | 'repair' | 'kept' | 'no-free-slot' | 'first-slot-only'
   'repair-slots': 'repaired' | 'failed'
   'accept-change': 'accepted' | 'already-sealed' | 'nothing-to-do' | 'declined'

@@ -1,4 +1,4 @@
-import type { Prepared, SealedDigest } from '../session/prepared.ts'
+import { COPIES, type Prepared, type SealedDigest } from '../session/prepared.ts'
 
 /** The machine now, for what was prepared; null is not known. */
 export type PreparedLook = {
@@ -25,6 +25,9 @@ export const PREPARED_CODES = [
   'freshness-slot',
 ] as const
 
+/** Does what the next boot was prepared for still lie there? */
+export const PREPARED_STATES = ['fits', 'outdated', 'not-compared'] as const
+
 export type PreparedChange = {
   readonly code: (typeof PREPARED_CODES)[number]
   /** In words, one line. */
@@ -33,7 +36,7 @@ export type PreparedChange = {
 
 /** Does what `start` prepared the next boot for still lie there? */
 export type Preparedness = {
-  readonly state: 'fits' | 'outdated' | 'not-compared'
+  readonly state: (typeof PREPARED_STATES)[number]
   readonly changes: readonly PreparedChange[]
   /** What could not be compared, in words: neither changed nor fine. */
   readonly notCompared: readonly string[]
@@ -125,7 +128,7 @@ function compareSealed(before: Prepared, { sealed, deviceOut, sharers }: Prepare
   const unread = [...before.sealed, ...sealed].filter(
     (one) => one.sha256 === null && [label, ...sharers].includes(one.label),
   )
-  for (const copy of ['dom0', 'device'] as const) {
+  for (const copy of COPIES) {
     if (copy === 'device' && deviceOut !== null) continue
     if (isSealedSame(before.sealed, sealed, label, copy)) continue
     const where = copy === 'dom0' ? "dom0's copy" : `the copy on ${label ?? 'the device'}`

@@ -1,4 +1,6 @@
+import type { UnsealAnswer } from '../aem/seal-outcome.ts'
 import type { SelectionLook } from '../aem/seal-selection.ts'
+import type { TpmLook } from '../aem/tpm.ts'
 import { selectsLaunch } from '../launch/pcr.ts'
 import type { Binding } from './device-work.ts'
 import type { Outcomes } from './outcomes.ts'
@@ -10,7 +12,12 @@ import type { Outcomes } from './outcomes.ts'
  * - not-protected: in this boot AEM protects nothing, or what it protects was handed to a boot that nobody can explain
  * - unknown: something that it rests on could not be determined
  */
-export type ProtectionState = 'protected' | 'not-protected' | 'at-risk' | 'unknown'
+export const PROTECTION_STATES = ['protected', 'not-protected', 'at-risk', 'unknown'] as const
+export type ProtectionState = (typeof PROTECTION_STATES)[number]
+
+/** This boot compared with the last approved one of its device. */
+export const BOOT_STATES = ['same', 'explained', 'unexplained', 'not-known'] as const
+export type BootState = (typeof BOOT_STATES)[number]
 
 /** What each reason makes of the state, in the order in which they are put right; the words are those of messages/protection-state.ts. */
 const WEIGHT = {
@@ -83,7 +90,7 @@ export type NextEntryLook =
 export type ProtectionFacts = {
   readonly installed: boolean | null
   readonly bootedWithAem: boolean | null
-  readonly tpm: '1.2' | '2.0' | 'none' | null
+  readonly tpm: TpmLook
   /** By PCR 17. */
   readonly measured: boolean | null
   /** PCR 17 shows a launch that was begun and failed. */
@@ -100,10 +107,10 @@ export type ProtectionFacts = {
   readonly constants: readonly number[]
   readonly isLogRead: boolean
   readonly seal: Outcomes['read-seal-outcome']
-  readonly unseal: 'unsealed' | 'mismatch' | 'wrong-token' | null
+  readonly unseal: UnsealAnswer | null
   readonly isHeld: boolean
   /** This boot compared with the last approved one; null: there is none. */
-  readonly boot: 'same' | 'explained' | 'unexplained' | 'not-known' | null
+  readonly boot: BootState | null
   readonly isListRead: boolean
   /** null: which device this boot came from is not known. */
   readonly copies: BootedCopies | null

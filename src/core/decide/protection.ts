@@ -1,6 +1,8 @@
-import type { Session } from '../session/checkpoint.ts'
+import type { TpmLook } from '../aem/tpm.ts'
 
-export type Protection = NonNullable<Session['protection']>
+/** The ways through the restart. */
+export const PROTECTIONS = ['forward-seal', 'hold', 'plain'] as const
+export type Protection = (typeof PROTECTIONS)[number]
 
 /** A way through the restart: can it be gone, and if not, why not. */
 export type Way = { readonly available: true } | { readonly available: false; readonly why: string }
@@ -9,7 +11,7 @@ export type ProtectionFacts = {
   /** Every selected register is predicted, and the present was reproduced first. */
   readonly isPredicted: boolean
   readonly refusal: string | null
-  readonly tpm: '1.2' | '2.0' | 'none' | null
+  readonly tpm: TpmLook
   /** Where the program is that systemd would ask; null and why there is none. */
   readonly program: { readonly path: string | null; readonly why: string | null }
   /** Does systemd know the seal unit? */

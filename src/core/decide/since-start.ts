@@ -1,11 +1,12 @@
 import type { ModuleRole } from '../launch/boot-entry.ts'
 import { findNameFault, findPackageFault, kernelReleaseOf } from '../vouch/roles.ts'
+import type { Component } from './confirm-update.ts'
 
 /** A measured package that came after `start`, with what its signature and files are worth now. */
 export type LaterUpdate = {
   readonly name: string
   readonly evr: string
-  readonly component: 'xen' | 'kernel' | 'microcode' | 'initramfs' | 'tboot' | 'aem'
+  readonly component: Component
   /** The version that was there at `start`; null: none. */
   readonly before: string | null
   readonly isVerified: boolean

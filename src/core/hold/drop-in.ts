@@ -1,3 +1,10 @@
+/** What `gate` does with the drop-in. */
+export const DROP_IN_ACTS = ['install', 'show', 'remove'] as const
+export type DropInAct = (typeof DROP_IN_ACTS)[number]
+
+/** The drop-in's file: as this program writes it, of another form, or not there. */
+export const DROP_IN_FILE_STATES = ['current', 'other', 'absent', 'unknown'] as const
+
 /**
  * The text of the drop-in that makes systemd ask before AEM's automatic seal. No `-` before the path: that would let
  * the seal run when the program crashes or is missing (systemd.service(5), ExecCondition=; systemd 243 or newer).

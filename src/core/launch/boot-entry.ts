@@ -1,6 +1,15 @@
 import type { ImageKind } from './image-kind.ts'
 
-export type ModuleRole = 'mle' | 'xen' | 'kernel' | 'initramfs' | 'module'
+export const MODULE_ROLES = ['mle', 'xen', 'kernel', 'initramfs', 'module'] as const
+export type ModuleRole = (typeof MODULE_ROLES)[number]
+
+export function isModuleRole(role: string): role is ModuleRole {
+  return (MODULE_ROLES as readonly string[]).includes(role)
+}
+
+/** What launches an AEM boot: tboot, or Xen through TrenchBoot's Secure Launch. */
+export const FLAVOURS = ['tboot', 'trenchboot'] as const
+export type Flavour = (typeof FLAVOURS)[number]
 
 /** A file that GRUB loads, with the command line it hands over. */
 export type BootFile = {
@@ -22,7 +31,7 @@ export type BootEntry = {
   /** Titles from the top menu down to this entry. */
   readonly titlePath: readonly string[]
   readonly id: string
-  readonly flavour: 'tboot' | 'trenchboot' | 'other'
+  readonly flavour: Flavour | 'other'
   /** `uefi`: GRUB starts Xen's EFI program, which reads kernel and initramfs itself; they are in no line of grub.cfg. */
   readonly form: 'bios' | 'uefi'
   /** Of the UEFI form: what lies on the EFI system partition. */

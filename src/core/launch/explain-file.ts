@@ -1,5 +1,5 @@
 import { findNameFault, findPackageFault, kernelReleaseOf } from '../vouch/roles.ts'
-import type { ModuleRole } from './boot-entry.ts'
+import { isModuleRole, type ModuleRole } from './boot-entry.ts'
 import { originalPath } from './efi-entry.ts'
 import type { ExplanationInput, FileFact, MeasuredComponent, Reason, ReasonCode } from './explain-types.ts'
 import { launchDigests } from './match-module.ts'
@@ -80,12 +80,6 @@ export function checkFile(
   if (wrong.length > 0) return wrong
   if (role === 'initramfs' && file.reproduced === true) return []
   return checkPackage(file, name, index, input.previousBootTime ?? null)
-}
-
-const MODULE_ROLES: readonly string[] = ['mle', 'xen', 'kernel', 'initramfs', 'module']
-
-function isModuleRole(role: MeasuredComponent['role']): role is ModuleRole {
-  return MODULE_ROLES.includes(role)
 }
 
 /** A package vouches for its file in the file's own place alone. */

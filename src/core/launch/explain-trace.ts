@@ -1,5 +1,5 @@
 import { Failure } from '../failure.ts'
-import type { ModuleRole } from './boot-entry.ts'
+import { isModuleRole } from './boot-entry.ts'
 import {
   blocking,
   checkFile,
@@ -144,14 +144,12 @@ function isTrenchBoot({ log }: ExplanationInput): boolean {
   return log !== null && !(log instanceof Failure) && log.kind === 'trenchboot'
 }
 
-const CONTRACT_ROLES: readonly string[] = ['mle', 'xen', 'kernel', 'initramfs', 'module']
-
 function causeOf(input: ExplanationInput, pair: Pair, file: FileFact | null): Cause[] {
   const component = pair.now ?? pair.before
-  if (component === null || !CONTRACT_ROLES.includes(component.role)) return []
+  if (component === null || !isModuleRole(component.role)) return []
   return [
     {
-      role: component.role as ModuleRole,
+      role: component.role,
       path: file?.path ?? component.path,
       digestBefore: pair.before?.digests[input.bank] ?? null,
       digestNow: pair.now?.digests[input.bank] ?? null,

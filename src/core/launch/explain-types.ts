@@ -135,17 +135,20 @@ export type Cause = {
   readonly bulletin: string | null
 }
 
+export const PCR_CHANGES = ['none', 'expected', 'not-computable', 'unexpected'] as const
+
 export type ExplainedPcr = {
   readonly index: number
   readonly bank: Bank
   readonly before: string | null
   readonly now: string | null
   readonly predicted: string | null
-  readonly change: 'none' | 'expected' | 'not-computable' | 'unexpected'
+  readonly change: (typeof PCR_CHANGES)[number]
   readonly causes: readonly Cause[]
 }
 
-export type Verdict = 'unchanged' | 'explained' | 'not-computable' | 'unexplained' | 'no-baseline'
+export const VERDICTS = ['unchanged', 'explained', 'not-computable', 'unexplained', 'no-baseline'] as const
+export type Verdict = (typeof VERDICTS)[number]
 
 /** The `explain` document of the contract; `reasons` and `advice` are additions. */
 export type Explanation = {

@@ -1,4 +1,10 @@
-import { type BootEntry, type BootFile, joinGrubArguments, type ModuleRole } from './boot-entry.ts'
+import {
+  type BootEntry,
+  type BootFile,
+  type Flavour,
+  joinGrubArguments,
+  type ModuleRole,
+} from './boot-entry.ts'
 import { hasDeviceMark, uuidOfDevice } from './grub-device.ts'
 import { readGrubPath } from './grub-path.ts'
 import type { GrubWorld, LoadLine } from './grub-state.ts'
@@ -19,10 +25,8 @@ function splitLine(line: LoadLine): { options: readonly string[]; name: string |
   return { options: line.args.slice(0, at), name: line.args[at], rest: line.args.slice(at + 1) }
 }
 
-type Flavour = BootEntry['flavour']
-
 /** What may load something in an entry of each kind, in the words of the script that writes it. */
-const COMMANDS: Readonly<Record<'tboot' | 'trenchboot' | 'uefi', readonly string[]>> = {
+const COMMANDS: Readonly<Record<Flavour | 'uefi', readonly string[]>> = {
   // qubes-antievilmaid 4.2.0, etc/grub.d/19_linux_xen_tboot, lines 125-150
   tboot: ['multiboot', 'module'],
   // TrenchBoot/qubes-antievilmaid 18a0a74, etc/grub.d/19_linux_xen_trenchboot, lines 129-168
@@ -30,7 +34,7 @@ const COMMANDS: Readonly<Record<'tboot' | 'trenchboot' | 'uefi', readonly string
   uefi: ['slaunch', 'slaunch_state', 'chainloader', 'slaunch_module'],
 }
 
-const ROLES: Readonly<Record<Flavour, readonly ModuleRole[]>> = {
+const ROLES: Readonly<Record<BootEntry['flavour'], readonly ModuleRole[]>> = {
   tboot: ['xen', 'kernel', 'initramfs'],
   trenchboot: ['kernel', 'initramfs'],
   other: ['kernel', 'initramfs'],

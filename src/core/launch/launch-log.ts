@@ -1,3 +1,4 @@
+import type { Flavour } from './boot-entry.ts'
 import type { Bank } from './pcr.ts'
 
 /** Digest values by bank, lower-case hex. */
@@ -54,10 +55,11 @@ export type LoggedModule = {
 export type LaunchKind = { readonly cpu: 'intel' | 'amd'; readonly firmware: 'bios' | 'uefi' }
 
 /** legacy and da are tboot's PCR maps (legacy; details and authorities); slaunch is TrenchBoot's code and data. */
-export type PcrMap = 'legacy' | 'da' | 'slaunch'
+export const TBOOT_MAPS = ['legacy', 'da'] as const
+export type PcrMap = (typeof TBOOT_MAPS)[number] | 'slaunch'
 
 export type LaunchLog = {
-  readonly kind: 'tboot' | 'trenchboot'
+  readonly kind: Flavour
   readonly version: string | null
   /** Whether a measured launch took place; null when the text does not say. */
   readonly measured: boolean | null

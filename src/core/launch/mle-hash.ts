@@ -1,5 +1,6 @@
 import type { Failure } from '../failure.ts'
 import { coreFailure } from '../failures.ts'
+import { listSegments } from './elf.ts'
 import type { Digests } from './launch-log.ts'
 import { type CommandLineRule, hashedCommandLine } from './module-digest.ts'
 import { type Bank, hashInBank } from './pcr.ts'
@@ -21,9 +22,6 @@ const FIELD = {
  * in which print_txt_caps prints them).
  */
 const CHOSEN_CAPABILITIES = 0b10_0010_0111
-/** ELF-32: identification, program header table, PT_LOAD (System V ABI, chapters 4 and 5). */
-const ELF = { magic: '7f454c4601', phoff: 28, phentsize: 42, phnum: 44, headerBytes: 52, load: 1 } as const
-const PROGRAM_HEADER = { type: 0, offset: 4, filesz: 16, memsz: 20, size: 32 } as const
 /** tboot takes some hundred KiB; a file that asks for more is not tboot. */
 const MAX_IMAGE_BYTES = 64 * 1024 * 1024
 
@@ -87,27 +85,12 @@ function measuredBytes(image: Uint8Array, commandLine: string): Buffer {
 }
 
 function loadSegments(file: Buffer): Buffer {
-  if (file.length < ELF.headerBytes || file.toString('hex', 0, 5) !== ELF.magic)
-    throw unreadable('it is no ELF file')
-  const table = file.readUInt32LE(ELF.phoff)
-  const entryBytes = file.readUInt16LE(ELF.phentsize)
-  const count = file.readUInt16LE(ELF.phnum)
-  if (entryBytes < PROGRAM_HEADER.size || table + count * entryBytes > file.length)
-    throw unreadable('its program headers lie outside the file')
-  const parts: Buffer[] = []
-  let total = 0
-  for (let index = 0; index < count; index++) {
-    const at = table + index * entryBytes
-    if (file.readUInt32LE(at + PROGRAM_HEADER.type) !== ELF.load) continue
-    const offset = file.readUInt32LE(at + PROGRAM_HEADER.offset)
-    const fileBytes = file.readUInt32LE(at + PROGRAM_HEADER.filesz)
-    const memoryBytes = file.readUInt32LE(at + PROGRAM_HEADER.memsz)
-    total += memoryBytes
-    if (offset + fileBytes > file.length || fileBytes > memoryBytes || total > MAX_IMAGE_BYTES)
-      throw unreadable('a segment has an impossible size')
-    parts.push(file.subarray(offset, offset + fileBytes), Buffer.alloc(memoryBytes - fileBytes))
-  }
-  return Buffer.concat(parts)
+  const segments = listSegments(file, unreadable)
+  if (segments.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0) > MAX_IMAGE_BYTES)
+    throw unreadable('a segment has an impossible size')
+  return Buffer.concat(
+    segments.flatMap(({ bytes, memoryBytes }) => [bytes, Buffer.alloc(memoryBytes - bytes.length)]),
+  )
 }
 
 function findHeader(memory: Buffer): number {

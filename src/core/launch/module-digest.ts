@@ -2,9 +2,8 @@ import type { Digests } from './launch-log.ts'
 import { BANK_NAMES, type Bank, hashInBank, isBankComputable } from './pcr.ts'
 
 /** Which part of a module's command line tboot hashes: all of it, or what follows the first word. */
-export type CommandLineRule = 'whole' | 'first-word-stripped'
-
-export const COMMAND_LINE_RULES: readonly CommandLineRule[] = ['whole', 'first-word-stripped']
+export const COMMAND_LINE_RULES = ['whole', 'first-word-stripped'] as const
+export type CommandLineRule = (typeof COMMAND_LINE_RULES)[number]
 
 /**
  * The hashed part of a command line. tboot 1.9.4 and later take all of it, earlier ones drop leading spaces, the first

@@ -25,7 +25,8 @@ export const PCR = {
 /** Registers that read all ones until a dynamic launch happened. */
 export const DRTM_PCRS: readonly number[] = [17, 18, 19, 20, 21, 22]
 
-export type Bank = 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'sm3_256'
+export const BANK_NAMES = ['sha1', 'sha256', 'sha384', 'sha512', 'sm3_256'] as const
+export type Bank = (typeof BANK_NAMES)[number]
 
 /** TCG Algorithm Registry 1.34, table 3 (identifiers) and the digest sizes of the algorithms. */
 export const BANKS: Readonly<Record<Bank, { readonly algorithmId: number; readonly sizeBytes: number }>> = {
@@ -35,8 +36,6 @@ export const BANKS: Readonly<Record<Bank, { readonly algorithmId: number; readon
   sha512: { algorithmId: 0x000d, sizeBytes: 64 },
   sm3_256: { algorithmId: 0x0012, sizeBytes: 32 },
 }
-
-export const BANK_NAMES = Object.keys(BANKS) as readonly Bank[]
 
 /** Register values by bank and index, lower-case hex. */
 export type PcrBanks = Partial<Record<Bank, Record<number, string>>>

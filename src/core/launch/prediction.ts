@@ -1,4 +1,5 @@
 import type { ModuleRole } from './boot-entry.ts'
+import type { PcrMap } from './launch-log.ts'
 import type { CommandLineRule } from './module-digest.ts'
 import type { Bank } from './pcr.ts'
 import type { Refusal, RefusalCode } from './refusal.ts'
@@ -27,7 +28,7 @@ export type PredictedPcr = {
 /** The `predict` document of the contract; `code` and `changed` are additions. */
 export type LaunchPrediction = {
   readonly calibrated: boolean
-  readonly variant: null | { readonly map: 'legacy' | 'da'; readonly commandLine: CommandLineRule }
+  readonly variant: null | { readonly map: Exclude<PcrMap, 'slaunch'>; readonly commandLine: CommandLineRule }
   readonly entry: null | { readonly title: string }
   readonly refusal: null | Refusal
   readonly pcrs: readonly PredictedPcr[]

@@ -1,5 +1,6 @@
 import type { Failure } from '../failure.ts'
 import { coreFailure } from '../failures.ts'
+import { listSegments } from './elf.ts'
 import type { Digests, LaunchKind } from './launch-log.ts'
 import { BANK_NAMES, type Bank, hashInBank, isBankComputable } from './pcr.ts'
 
@@ -26,9 +27,6 @@ const FIELD = { entryPoint: 24, firstValidPage: 28, mleStart: 32, mleEnd: 36, si
 const HEADER_SEARCH = { bytes: 0x1000, step: 16 } as const
 /** GRUB_TXT_PMR_ALIGN. */
 const ROUNDING_BYTES = 2 * 1024 * 1024
-/** ELF-32 (System V ABI, chapters 4 and 5). */
-const ELF = { magic: '7f454c4601', phoff: 28, phentsize: 42, phnum: 44, headerBytes: 52, load: 1 } as const
-const PROGRAM_HEADER = { type: 0, offset: 4, paddr: 12, filesz: 16, memsz: 20, size: 32 } as const
 /** Xen takes less than 16 MiB; a file that asks for more is not Xen. */
 const MAX_IMAGE_BYTES = 128 * 1024 * 1024
 
@@ -87,7 +85,7 @@ function unreadable(why: string): Failure {
 
 /** GRUB takes memory from the lowest to the highest address of a segment, and clears it first. */
 function loadAtAddresses(file: Buffer): { readonly loaded: Buffer; readonly rounded: Buffer } {
-  const segments = listSegments(file)
+  const segments = listSegments(file, unreadable)
   const lowest = Math.min(...segments.map(({ address }) => address))
   const size = Math.max(...segments.map(({ address, memoryBytes }) => address + memoryBytes)) - lowest
   if (segments.length === 0 || size <= 0 || size > MAX_IMAGE_BYTES)
@@ -95,32 +93,6 @@ function loadAtAddresses(file: Buffer): { readonly loaded: Buffer; readonly roun
   const rounded = Buffer.alloc(Math.ceil(size / ROUNDING_BYTES) * ROUNDING_BYTES)
   for (const { address, bytes } of segments) bytes.copy(rounded, address - lowest)
   return { loaded: rounded.subarray(0, size), rounded }
-}
-
-type Segment = { readonly address: number; readonly memoryBytes: number; readonly bytes: Buffer }
-
-function listSegments(file: Buffer): Segment[] {
-  if (file.length < ELF.headerBytes || file.toString('hex', 0, 5) !== ELF.magic)
-    throw unreadable('it is no 32-bit ELF file')
-  const table = file.readUInt32LE(ELF.phoff)
-  const entryBytes = file.readUInt16LE(ELF.phentsize)
-  const count = file.readUInt16LE(ELF.phnum)
-  if (entryBytes < PROGRAM_HEADER.size || table + count * entryBytes > file.length)
-    throw unreadable('its program headers lie outside of it')
-  return Array.from({ length: count }, (_, index) => table + index * entryBytes)
-    .filter((at) => file.readUInt32LE(at + PROGRAM_HEADER.type) === ELF.load)
-    .map((at) => {
-      const field = (offset: number): number => file.readUInt32LE(at + offset)
-      const [offset, fileBytes] = [field(PROGRAM_HEADER.offset), field(PROGRAM_HEADER.filesz)]
-      const memoryBytes = field(PROGRAM_HEADER.memsz)
-      if (offset + fileBytes > file.length || fileBytes > memoryBytes)
-        throw unreadable('a segment has an impossible size')
-      return {
-        address: field(PROGRAM_HEADER.paddr),
-        memoryBytes,
-        bytes: file.subarray(offset, offset + fileBytes),
-      }
-    })
 }
 
 function findHeader(memory: Buffer): number {

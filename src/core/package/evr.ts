@@ -15,6 +15,12 @@ export const parseEvr = (text: string): Evr => {
   return { epoch, version: rest.slice(0, hyphen), release: rest.slice(hyphen + 1) }
 }
 
+/** Version and release without the epoch, as bulletins and `rpm -q` print them: `4.17.4-4.fc37`. */
+export function withoutEpoch(evr: string): string {
+  const { version, release } = parseEvr(evr)
+  return release === null ? version : `${version}-${release}`
+}
+
 const SEPARATORS = /[^0-9A-Za-z~^]*/y
 const SEGMENT = /[0-9]+|[A-Za-z]+/y
 

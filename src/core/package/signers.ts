@@ -94,9 +94,13 @@ export function findSigner(keyId: string | null, trusted: readonly Signer[]): Si
   return [...builtIn, ...trusted].find((signer) => signer.fingerprint.endsWith(keyId.toLowerCase())) ?? null
 }
 
+/** What rpm says of a signature. */
+export const SIGNATURE_STATES = ['ok', 'no-key', 'bad', 'unsigned'] as const
+export type SignatureState = (typeof SIGNATURE_STATES)[number]
+
 /** What rpm said of a package's signature. */
 export type SignatureFacts = {
-  readonly signature: 'ok' | 'no-key' | 'bad' | 'unsigned' | null
+  readonly signature: SignatureState | null
   /** Name of the known signer whose key it is; null: none. */
   readonly signer: string | null
   /** Key id of the signature, hex; null: unsigned, or not known. */

@@ -1,7 +1,8 @@
 import { APPROVALS } from '../bulletin/given-bulletin.ts'
-import { COMPONENTS, SIGNATURE_STATES } from '../decide/confirm-update.ts'
+import { COMPONENTS } from '../decide/confirm-update.ts'
 import * as z from '../form.ts'
 import { onFirstUse } from '../on-first-use.ts'
+import { SIGNATURE_STATES } from '../package/signers.ts'
 import type { Session } from '../session/checkpoint.ts'
 
 /*

@@ -1,3 +1,4 @@
+import { SEAL_BANKS } from '../aem/tpm.ts'
 import * as z from '../form.ts'
 import { onFirstUse } from '../on-first-use.ts'
 import { findLedgerDevice, type LedgerLook } from '../session/device-ledger.ts'
@@ -15,7 +16,7 @@ export const forwardRecordSchema = onFirstUse(() =>
     label: z.string(),
     uuid: z.string(),
     tpmId: z.string(),
-    bank: z.enum(['sha1', 'sha256']),
+    bank: z.enum(SEAL_BANKS),
     /** Register values that were sealed to, by index. */
     values: z.record(z.string(), z.string()),
     next: files(),

@@ -1,3 +1,4 @@
+import type { TpmLook } from '../aem/tpm.ts'
 import type { Check } from '../decide/verify-copies.ts'
 
 /** anti-evil-maid-lib: TPM_FRESHNESS_SLOTS. Each slot holds the digest of one device's token. */
@@ -11,7 +12,7 @@ const ALL_SLOTS: readonly number[] = Array.from({ length: FRESHNESS_SLOTS }, (_,
  * that each further read fails with 0x99D (anti-evil-maid-lib-tpm2 4.2.0, and TrenchBoot's; seen with tpm2-tools 5.4).
  * May go when an AEM makes the policy again for each read. A TPM that is not known counts as one.
  */
-export function listUsableSlots(version: '1.2' | '2.0' | 'none' | null): readonly number[] {
+export function listUsableSlots(version: TpmLook): readonly number[] {
   return version === '1.2' ? ALL_SLOTS : ALL_SLOTS.slice(0, 1)
 }
 

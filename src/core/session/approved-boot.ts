@@ -1,3 +1,5 @@
+import type { UnsealAnswer } from '../aem/seal-outcome.ts'
+import { SEAL_BANKS } from '../aem/tpm.ts'
 import * as z from '../form.ts'
 import { MEASURED_ROLES } from '../launch/explain-types.ts'
 import type { RecordedImage } from '../launch/match-module.ts'
@@ -46,7 +48,7 @@ export const approvedBootSchema = onFirstUse(() =>
     bootTime: z.nullable(z.iso.datetime()),
     /** `accepted`: in `resume`, after every change was explained; `secret-shown`: its registers had been approved before. */
     how: z.enum(['accepted', 'secret-shown']),
-    bank: z.enum(['sha1', 'sha256']),
+    bank: z.enum(SEAL_BANKS),
     /** The registers that AEM sealed to. */
     registers: registerValues(),
     /** Policy digest of key.pub, or the digest at release of a TPM 1.2 blob, of dom0's copy; null: not read. */
@@ -105,7 +107,7 @@ export function listApprovedImages(
 /** What decides whether a verified boot becomes the approved one. */
 export type ApprovalFacts = {
   readonly bootId: string | null
-  readonly unseal: 'unsealed' | 'mismatch' | 'wrong-token' | null
+  readonly unseal: UnsealAnswer | null
   /** The selected registers of this boot, by number. */
   readonly registers: Readonly<Record<string, string>>
   /** What a person accepted in the open session. */

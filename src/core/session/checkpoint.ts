@@ -1,8 +1,11 @@
+import { SEAL_BANKS } from '../aem/tpm.ts'
+import { BOOT_FILE_ROLES } from '../decide/boot-device.ts'
+import { PROTECTIONS } from '../decide/protection.ts'
 import * as z from '../form.ts'
 import { MEASURED_ROLES } from '../launch/explain-types.ts'
 import { onFirstUse } from '../on-first-use.ts'
 import { keptFindingsSchema, keptPredictionSchema } from './kept-answers.ts'
-import { preparedSchema } from './prepared.ts'
+import { COPIES, preparedSchema } from './prepared.ts'
 import { type FileProblem, parseVersionedFile } from './versioned-file.ts'
 
 /** Raised with every change that an older program could misread. */
@@ -34,7 +37,7 @@ const digests = onFirstUse(() =>
 const bootFile = onFirstUse(() =>
   z.object({
     path: z.string(),
-    role: z.enum(['tboot', 'xen', 'kernel', 'initramfs', 'sinit', 'grub.cfg']),
+    role: z.enum(BOOT_FILE_ROLES),
     digests: z.nullable(digests()),
   }),
 )
@@ -54,7 +57,7 @@ export const baselineSchema = onFirstUse(() =>
     takenAt: z.iso.datetime(),
     bootId: z.nullable(z.string()),
     bootTime: z._default(z.nullable(z.string()), null),
-    bank: z.enum(['sha1', 'sha256']),
+    bank: z.enum(SEAL_BANKS),
     selectedPcrs: z.array(z.int().check(z.gte(0), z.lte(23))).check(z.minLength(1)),
     pcrs: z.object({ sha1: z.optional(pcrValues()), sha256: z.optional(pcrValues()) }),
     kernelCommandLine: z.nullable(z.string()),
@@ -67,7 +70,7 @@ export const baselineSchema = onFirstUse(() =>
       z.object({
         label: z.string(),
         name: z.string(),
-        copy: z.enum(['dom0', 'device']),
+        copy: z.enum(COPIES),
         sha256: z.nullable(hexDigest()),
       }),
     ),
@@ -122,7 +125,7 @@ export const sessionSchema = onFirstUse(() =>
     step: z.string(),
     /** Boot in which this was written. */
     bootId: z.nullable(z.string()),
-    protection: z.nullable(z.enum(['forward-seal', 'hold', 'plain'])),
+    protection: z.nullable(z.enum(PROTECTIONS)),
     restart: z.nullable(z.string()),
     baseline: z.nullable(baselineSchema()),
     expectation: z.nullable(expectation()),

@@ -1,3 +1,4 @@
+import { SEAL_BANKS, type SealBank } from '../aem/tpm.ts'
 import * as z from '../form.ts'
 import { onFirstUse } from '../on-first-use.ts'
 import { type ApprovedBoot, approvedBootSchema, registerValues } from './approved-boot.ts'
@@ -8,7 +9,7 @@ export const LEDGER_VERSION = 2
 const FORMAT = 'aem-reseal devices'
 
 /** Of the registers; null in what an older version wrote, which is compared with no boot. */
-const bank = onFirstUse(() => z._default(z.nullable(z.enum(['sha1', 'sha256'])), null))
+const bank = onFirstUse(() => z._default(z.nullable(z.enum(SEAL_BANKS)), null))
 
 const approvedState = onFirstUse(() =>
   z.object({
@@ -168,7 +169,7 @@ export type KnownState = {
   readonly at: string
   readonly bootId: string | null
   readonly how: 'accepted' | 'secret-shown' | 'forward-sealed'
-  readonly bank: 'sha1' | 'sha256'
+  readonly bank: SealBank
   readonly registers: Readonly<Record<string, string>>
   /** Its whole boot, where that was kept. */
   readonly boot: ApprovedBoot | null

@@ -1,4 +1,6 @@
+import { DEVICE_NEEDS } from '../decide/device-need.ts'
 import * as z from '../form.ts'
+import { VERDICTS } from '../launch/explain-types.ts'
 import { COMMAND_LINE_RULES } from '../launch/module-digest.ts'
 import { onFirstUse } from '../on-first-use.ts'
 import { forwardRecordSchema } from '../seal/forward-record.ts'
@@ -9,7 +11,7 @@ import { forwardRecordSchema } from '../seal/forward-record.ts'
  */
 
 const hexDigest = onFirstUse(() => z.string().check(z.regex(/^[0-9a-f]+$/)))
-const rule = onFirstUse(() => z.enum([...COMMAND_LINE_RULES] as [string, ...string[]]))
+const rule = onFirstUse(() => z.enum(COMMAND_LINE_RULES))
 
 const component = onFirstUse(() =>
   z.looseObject({
@@ -50,7 +52,7 @@ export const keptPredictionSchema = onFirstUse<z.Form<unknown>>(() =>
 
 const explanation = onFirstUse(() =>
   z.looseObject({
-    verdict: z.enum(['unchanged', 'explained', 'not-computable', 'unexplained', 'no-baseline']),
+    verdict: z.enum(VERDICTS),
     pcrs: z.array(z.looseObject({ index: z.int(), bank: z.string() })),
     reasons: z.array(z.looseObject({ code: z.string(), what: z.string() })),
   }),
@@ -61,7 +63,7 @@ const deviceLeft = onFirstUse(() =>
     label: z.string(),
     work: z.looseObject({
       state: z.literal('to-do'),
-      needs: z.enum(['plug-in', 'refresh', 'forward-boot', 'own-boot', 'look']),
+      needs: z.enum(DEVICE_NEEDS),
       why: z.string(),
       since: z.nullable(z.string()),
     }),

@@ -1,6 +1,9 @@
 import * as z from '../form.ts'
 import { onFirstUse } from '../on-first-use.ts'
 
+/** Where a copy of a device's sealed files lies: dom0's own, and the device's, which the next boot reads. */
+export const COPIES = ['dom0', 'device'] as const
+
 const hexDigest = onFirstUse(() => z.string().check(z.regex(/^[0-9a-f]+$/)))
 
 /**
@@ -27,7 +30,7 @@ export const preparedSchema = onFirstUse(() =>
     sealed: z.array(
       z.object({
         label: z.string(),
-        copy: z.enum(['dom0', 'device']),
+        copy: z.enum(COPIES),
         name: z.string(),
         sha256: z.nullable(hexDigest()),
       }),

@@ -14,7 +14,8 @@ import type { ModuleRole } from '../launch/boot-entry.ts'
  * prove), vouch.ts (one component, all of it), ground.ts (is this boot worth being compared with).
  */
 
-export type VouchRule = 'unchanged' | 'packaged' | 'reproduced' | 'accepted'
+export const VOUCH_RULES = ['unchanged', 'packaged', 'reproduced', 'accepted'] as const
+export type VouchRule = (typeof VOUCH_RULES)[number]
 
 /** What vouches for a component, in words; `rule` is null where nothing does. */
 export type VouchedBy = { readonly rule: VouchRule | null; readonly why: string }

@@ -1,3 +1,4 @@
+import type { Outcomes } from '../../core/decide/outcomes.ts'
 import { isReady } from '../../core/decide/readiness.ts'
 import { isNothingToDo } from '../../core/decide/refresh.ts'
 import {
@@ -22,7 +23,7 @@ export const checkRefresh: Step<'check-refresh'> = async ({ dom0, ui, options, s
   )
   const { plan, checks, before, changedFiles } = observed
   const facts = { device: device.label, plan, checks, files: before.checks, changedFiles }
-  const report = (outcome: 'current' | 'refresh' | 'kept' | 'blocked') => ({
+  const report = (outcome: Outcomes['check-refresh']) => ({
     outcome,
     facts,
     message: describeRefreshCheck(outcome, observed, options.dryRun),

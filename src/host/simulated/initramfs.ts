@@ -1,4 +1,5 @@
 import { gzipSync } from 'node:zlib'
+import { withoutEpoch } from '../../core/package/evr.ts'
 import type { SimMachine } from './model.ts'
 
 /*
@@ -61,8 +62,10 @@ export function initramfsOf(
   words: string,
   modules: readonly string[] | null = null,
 ): Uint8Array {
-  const versionOf = (name: string): string =>
-    machine.packages.find((item) => item.name === name)?.evr.replace(/^\d+:/, '') ?? 'none'
+  const versionOf = (name: string): string => {
+    const found = machine.packages.find((item) => item.name === name)
+    return found === undefined ? 'none' : withoutEpoch(found.evr)
+  }
   const named = modules === null ? null : new Set(modules)
   const crypttab = machine.dom0.get('/etc/crypttab')?.bytes
   return makeInitramfs({

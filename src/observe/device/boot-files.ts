@@ -1,3 +1,5 @@
+import type { BootFileRole } from '../../core/decide/boot-device.ts'
+import { parseEvr } from '../../core/package/evr.ts'
 import type { PackageFile } from '../../core/package/rpm.ts'
 import type { FileDigests, Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
@@ -52,8 +54,7 @@ export async function observeBootFiles(host: Host, root: string): Promise<readon
 
 /** Name of the Xen image that a package version brings: no release in it (xen.spec.in of qubes-vmm-xen). */
 export function xenImageName(evr: string): string {
-  const version = evr.replace(/^[0-9]+:/, '').replace(/-[^-]*$/, '')
-  return `xen-${version}.gz`
+  return `xen-${parseEvr(evr).version}.gz`
 }
 
 /** SHA-256 of a file in the RPM database, for the given installed version. */
@@ -64,6 +65,6 @@ export function rpmDigest(files: readonly PackageFile[] | null, evr: string, pat
 /** A file that boots next, with its digests where it could be read. */
 export type DeviceBootFile = {
   readonly path: string
-  readonly role: 'tboot' | 'xen' | 'kernel' | 'initramfs' | 'sinit' | 'grub.cfg'
+  readonly role: BootFileRole
   readonly digests: FileDigests | null
 }

@@ -1,4 +1,5 @@
 import { parseLuksUuids } from '../../core/aem/configuration.ts'
+import type { SealBank } from '../../core/aem/tpm.ts'
 import { emptyPcr, extendPcr } from '../../core/launch/pcr.ts'
 import type { LuksHeaders } from '../../core/launch/predict-luks.ts'
 import type { Host } from '../../host/host.ts'
@@ -12,7 +13,7 @@ import { command, isUuid } from '../../tables/commands.ts'
 export async function observeLuksPcr(
   host: Host,
   commandLine: string | null,
-  bank: 'sha1' | 'sha256',
+  bank: SealBank,
 ): Promise<LuksHeaders> {
   if (!host.writable) return { why: 'only looks here: no LUKS header is read' }
   const uuids = commandLine === null ? [] : parseLuksUuids(commandLine)

@@ -2,6 +2,7 @@ import type { PackageFile } from '../../core/package/rpm.ts'
 import { valueOrNull } from '../../host/host.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
 import { observeNewest } from '../dom0/packages.ts'
+import { KERNEL_PACKAGES } from '../dom0/rpm-database.ts'
 import { bootFileRole, rpmDigest, xenImageName } from './boot-files.ts'
 
 /** A file of the installed packages that the next boot should load. */
@@ -20,7 +21,7 @@ export async function listWanted(dom0: Dom0): Promise<readonly Wanted[]> {
     const files = valueOrNull(await dom0.rpm.files('xen-hypervisor'))
     wanted.push({ name, role: 'xen', sha256: rpmDigest(files, xen.evr, `/boot/${name}`) })
   }
-  for (const kernelPackage of ['kernel', 'kernel-latest']) {
+  for (const kernelPackage of KERNEL_PACKAGES) {
     const newest = await observeNewest(dom0, kernelPackage)
     if (!newest) continue
     const files = valueOrNull(await dom0.rpm.files(kernelPackage))

@@ -1,7 +1,8 @@
+import type { Component } from '../../core/decide/confirm-update.ts'
 import type { Baseline } from '../../core/session/checkpoint.ts'
 import { valueOrNull } from '../../host/host.ts'
 import type { Dom0 } from './dom0.ts'
-import { type Component, MEASURED_PACKAGES } from './rpm-database.ts'
+import { MEASURED_PACKAGES } from './rpm-database.ts'
 
 /** A measured package that came after the baseline was recorded. */
 export type LaterPackage = {

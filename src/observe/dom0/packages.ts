@@ -1,5 +1,5 @@
 import { type InstalledPackage, parseRpmSignature, type VerifyFinding } from '../../core/package/rpm.ts'
-import { findSigner, type Signer } from '../../core/package/signers.ts'
+import { findSigner, type SignatureState, type Signer } from '../../core/package/signers.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { TRUSTED_KEYS_FILE } from '../../tables/paths.ts'
@@ -14,7 +14,7 @@ export async function observeNewest(dom0: Dom0, name: string): Promise<Installed
 export type PackageIntegrity = {
   /** null: not signed, or the key is not known. */
   readonly signer: Signer | null
-  readonly signature: 'ok' | 'no-key' | 'bad' | 'unsigned' | null
+  readonly signature: SignatureState | null
   /** Findings that change contents; attributes only are left out. null: could not be checked. */
   readonly changedFiles: readonly VerifyFinding[] | null
 }

@@ -1,3 +1,4 @@
+import type { Component } from '../../core/decide/confirm-update.ts'
 import {
   type InstalledPackage,
   type PackageFile,
@@ -13,8 +14,6 @@ import { command } from '../../tables/commands.ts'
 import { parsed } from '../read-text.ts'
 import { onceEach } from './once.ts'
 
-export type Component = 'xen' | 'kernel' | 'microcode' | 'initramfs' | 'tboot' | 'aem'
-
 /** Packages whose files end up in what AEM measures. */
 export const MEASURED_PACKAGES: readonly { readonly name: string; readonly component: Component }[] = [
   { name: 'xen-hypervisor', component: 'xen' },
@@ -27,6 +26,11 @@ export const MEASURED_PACKAGES: readonly { readonly name: string; readonly compo
   { name: 'anti-evil-maid', component: 'aem' },
   { name: 'tboot', component: 'tboot' },
 ]
+
+/** Both packages of dom0's kernel. */
+export const KERNEL_PACKAGES = MEASURED_PACKAGES.filter(({ component }) => component === 'kernel').map(
+  ({ name }) => name,
+)
 
 /** What rpm answers in one look: each question is put to it once. */
 export type RpmDatabase = {

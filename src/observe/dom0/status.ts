@@ -1,8 +1,10 @@
 import type { SelectionLook } from '../../core/aem/seal-selection.ts'
 import type { ComparedFile } from '../../core/decide/changed-files.ts'
-import type { Binding } from '../../core/decide/device-work.ts'
+import type { Binding, DeviceFileState } from '../../core/decide/device-work.ts'
 import type { BootedCopies, NextEntryLook } from '../../core/decide/protection-state.ts'
+import type { Flavour } from '../../core/launch/boot-entry.ts'
 import type { Updates } from '../../core/mark/updates.ts'
+import { parseEvr } from '../../core/package/evr.ts'
 import type { InstalledPackage } from '../../core/package/rpm.ts'
 import type { MalformedLine } from '../../core/package/signers.ts'
 import type { ForwardValuesOf } from '../../core/seal/forward-record.ts'
@@ -24,14 +26,14 @@ import { observeUpdates } from './update-mark.ts'
 export type AemFacts = {
   readonly installed: boolean | null
   readonly version: string | null
-  readonly flavour: 'tboot' | 'trenchboot' | null
+  readonly flavour: Flavour | null
   readonly selectedPcrs: readonly number[] | null
   /** Where they come from, or why they are not known. */
   readonly selection: SelectionLook
 }
 
 export type DeviceStatus = AemDevice & {
-  readonly bootFiles: 'current' | 'stale' | 'absent' | null
+  readonly bootFiles: DeviceFileState | null
   /** Of a stale device, the boot files that are not those of the installed packages. */
   readonly otherFiles: readonly ComparedFile[]
   readonly sealed: boolean | null
@@ -115,7 +117,7 @@ async function observeAem(dom0: Dom0): Promise<AemFacts> {
   const newest = packages.state === 'seen' ? packages.value.at(-1) : undefined
   return {
     installed: await decideInstalled(host, packages),
-    version: newest?.evr.replace(/^[0-9]+:/, '').replace(/-[^-]*$/, '') ?? null,
+    version: newest === undefined ? null : parseEvr(newest.evr).version,
     flavour: await observeFlavour(host),
     selectedPcrs: selection.state === 'read' ? selection.pcrs : null,
     selection,
@@ -271,8 +273,8 @@ export function decidePendingRestart(machine: MachineFacts, installed: Installed
   if (machine.xen.buildId !== null && installed.buildId !== null) {
     return machine.xen.buildId !== installed.buildId
   }
-  const version = installed.evr?.replace(/^[0-9]+:/, '').replace(/-[^-]*$/, '')
-  if (machine.xen.version !== null && version !== undefined && machine.xen.version !== version) return true
+  const version = installed.evr === null ? null : parseEvr(installed.evr).version
+  if (machine.xen.version !== null && version !== null && machine.xen.version !== version) return true
   if (machine.bootTime === null || installed.installedAt === null) return null
   return installed.installedAt > machine.bootTime
 }

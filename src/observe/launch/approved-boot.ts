@@ -1,4 +1,5 @@
 import { gunzipSync } from 'node:zlib'
+import { SEAL_BANKS } from '../../core/aem/tpm.ts'
 import { Failure } from '../../core/failure.ts'
 import { calibrateLaunch } from '../../core/launch/calibrate.ts'
 import { listComponents } from '../../core/launch/components.ts'
@@ -17,7 +18,7 @@ import { observeTrustedKeys } from '../dom0/packages.ts'
 import { MEASURED_PACKAGES } from '../dom0/rpm-database.ts'
 import { readSealedPolicy } from '../seal/binding.ts'
 import { observeSealedCopy } from '../seal/sealed-copy.ts'
-import { type BootDeviceLaunch, LAUNCH_BANKS, observeBootDeviceLaunch } from './launch.ts'
+import { type BootDeviceLaunch, observeBootDeviceLaunch } from './launch.ts'
 import type { TpmFacts } from './pcrs.ts'
 
 /** Largest unpacked tboot image that is looked into; real ones have some hundred KiB. */
@@ -78,9 +79,9 @@ function findMleLine(log: LaunchLog | Failure, { booted, tboot }: BootDeviceLaun
   const logged = log.events.find(({ origin }) => origin.kind === 'mle')?.digests ?? {}
   try {
     const image = tboot[0] === 0x1f ? gunzipSync(tboot, { maxOutputLength: MAX_TBOOT_BYTES }) : tboot
-    const own = mleHashes(image, launcher.commandLine, LAUNCH_BANKS)
+    const own = mleHashes(image, launcher.commandLine, SEAL_BANKS)
     const isSame = Object.values(own).some((digests) =>
-      LAUNCH_BANKS.some((bank) => digests[bank] !== undefined && digests[bank] === logged[bank]),
+      SEAL_BANKS.some((bank) => digests[bank] !== undefined && digests[bank] === logged[bank]),
     )
     return isSame ? launcher.commandLine : null
   } catch {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { SEAL_BANKS } from '../../core/aem/tpm.ts'
 import { Failure } from '../../core/failure.ts'
 import type { BootEntry } from '../../core/launch/boot-entry.ts'
 import { decideBootedEntry } from '../../core/launch/booted-entry.ts'
@@ -6,7 +7,6 @@ import type { GrubConfig } from '../../core/launch/grub-cfg.ts'
 import { checkEntry, decideNextEntry, type EntryChoice } from '../../core/launch/grub-choose.ts'
 import { digestImage, type ImageDigest } from '../../core/launch/image-digest.ts'
 import type { LaunchLog } from '../../core/launch/launch-log.ts'
-import type { Bank } from '../../core/launch/pcr.ts'
 import { NO_XEN, type XenFacts } from '../../core/launch/predict-trenchboot.ts'
 import type { FileDigests, Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
@@ -16,8 +16,6 @@ import { observeGrub } from '../device/grub.ts'
 import type { MachineFacts } from '../dom0/machine.ts'
 import { observeSinit } from './sinit.ts'
 import { observeSkl, observeXen } from './xen-image.ts'
-
-export const LAUNCH_BANKS: readonly Bank[] = ['sha1', 'sha256']
 
 export type BootDeviceLaunch = {
   readonly booted: EntryChoice
@@ -207,7 +205,7 @@ async function digestOne(
 ): Promise<ImageDigest | null> {
   const chunks = await host.openFile(path)
   if (chunks.state === 'seen')
-    return digestImage(chunks.value, { banks: LAUNCH_BANKS, nounzip, insmods, stored: true })
+    return digestImage(chunks.value, { banks: SEAL_BANKS, nounzip, insmods, stored: true })
   const kept = valueOrNull(await host.digestFile(path))
   return kept === null ? null : toImageDigest(kept, nounzip, insmods)
 }

@@ -1,3 +1,4 @@
+import { SEAL_BANKS, type TpmLook } from '../../core/aem/tpm.ts'
 import {
   type Bank,
   constantOf,
@@ -14,11 +15,10 @@ import { command } from '../../tables/commands.ts'
 import { readText, readTextOrNull } from '../read-text.ts'
 
 const TPM = '/sys/class/tpm/tpm0'
-const BANKS_READ: readonly Bank[] = ['sha1', 'sha256']
 const ALL_PCRS = Array.from({ length: PCR.last + 1 }, (_, index) => index)
 
 export type TpmFacts = {
-  readonly version: '1.2' | '2.0' | 'none' | null
+  readonly version: TpmLook
   /** The bank AEM seals to with this TPM. */
   readonly bank: Bank | null
   readonly pcrs: PcrBanks
@@ -51,7 +51,7 @@ async function readTpm12Pcrs(host: Host): Promise<PcrBanks> {
 
 async function readTpm20Pcrs(host: Host): Promise<PcrBanks> {
   const banks: PcrBanks = {}
-  for (const bank of BANKS_READ) {
+  for (const bank of SEAL_BANKS) {
     const values: Record<number, string> = {}
     for (const index of ALL_PCRS) {
       const text = await readText(host, `${TPM}/pcr-${bank}/${index}`)

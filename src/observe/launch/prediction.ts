@@ -1,5 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { parseLuksUuids } from '../../core/aem/configuration.ts'
+import { SEAL_BANKS } from '../../core/aem/tpm.ts'
 import { Failure } from '../../core/failure.ts'
 import type { LaunchLog } from '../../core/launch/launch-log.ts'
 import { hasSameCapabilities, mleHashes } from '../../core/launch/mle-hash.ts'
@@ -15,12 +16,7 @@ import type { Dom0 } from '../dom0/dom0.ts'
 import type { MachineFacts } from '../dom0/machine.ts'
 import { observeOwner } from '../dom0/package-owner.ts'
 import { observeTrustedKeys } from '../dom0/packages.ts'
-import {
-  type BootDeviceLaunch,
-  LAUNCH_BANKS,
-  observeBootDeviceLaunch,
-  observeOtherDeviceLaunch,
-} from './launch.ts'
+import { type BootDeviceLaunch, observeBootDeviceLaunch, observeOtherDeviceLaunch } from './launch.ts'
 import type { TpmFacts } from './pcrs.ts'
 import {
   NO_EVIDENCE,
@@ -169,7 +165,7 @@ function computeMle(launch: BootDeviceLaunch): PredictionInput['mleNow'] {
   const image = unpackTboot(launch)
   if (image === null || launcher == null) return null
   try {
-    return mleHashes(image, launcher.commandLine, LAUNCH_BANKS)
+    return mleHashes(image, launcher.commandLine, SEAL_BANKS)
   } catch {
     // Not an image this program can measure itself: then only other evidence says that tboot is the same.
     return null

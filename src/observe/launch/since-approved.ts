@@ -1,4 +1,6 @@
+import type { UnsealAnswer } from '../../core/aem/seal-outcome.ts'
 import { listMayChange } from '../../core/decide/confirm-update.ts'
+import type { BootState } from '../../core/decide/protection-state.ts'
 import { type Session, startSession } from '../../core/session/checkpoint.ts'
 import {
   findKnownState,
@@ -130,10 +132,10 @@ export type BootCheck = {
   readonly label: string
   /** When the boot that this one is compared with was approved. */
   readonly at: string
-  readonly state: 'same' | 'explained' | 'unexplained' | 'not-known'
+  readonly state: BootState
   readonly registers: readonly number[]
   /** What AEM's journal says of the secret. */
-  readonly unseal: 'unsealed' | 'mismatch' | 'wrong-token' | null
+  readonly unseal: UnsealAnswer | null
   /** What stands against the change, or why nothing is known; empty where nothing does. */
   readonly what: readonly string[]
 }

@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto'
 import { gunzipSync } from 'node:zlib'
+import { SEAL_BANKS } from '../../core/aem/tpm.ts'
 import { Failure } from '../../core/failure.ts'
 import type { BootEntry } from '../../core/launch/boot-entry.ts'
 import type { ImageDigest } from '../../core/launch/image-digest.ts'
 import type { LaunchLog } from '../../core/launch/launch-log.ts'
-import { type Bank, hashInBank, PCR } from '../../core/launch/pcr.ts'
+import { hashInBank, PCR } from '../../core/launch/pcr.ts'
 import { isSame, type XenMle, xenMle } from '../../core/launch/xen-mle.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 
-const BANKS: readonly Bank[] = ['sha1', 'sha256']
 /** Xen unpacked has less than 16 MiB. */
 const MAX_XEN_BYTES = 64 * 1024 * 1024
 
@@ -31,7 +31,7 @@ export async function observeXen(
   if (createHash('sha256').update(bytes).digest('hex') !== images[path].storedDigests.sha256) return null
   try {
     const isPacked = bytes[0] === 0x1f && bytes[1] === 0x8b && !nounzip
-    return xenMle(isPacked ? gunzipSync(bytes, { maxOutputLength: MAX_XEN_BYTES }) : bytes, BANKS)
+    return xenMle(isPacked ? gunzipSync(bytes, { maxOutputLength: MAX_XEN_BYTES }) : bytes, SEAL_BANKS)
   } catch {
     // Not an image this program can measure itself: then nothing is computed from it.
     return null
@@ -57,5 +57,8 @@ export async function observeSkl(
   const length = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).readUInt16LE(2)
   if (length > bytes.length) return null
   const measured = bytes.subarray(0, length)
-  return isSame(Object.fromEntries(BANKS.map((bank) => [bank, hashInBank(bank, measured)])), event.digests)
+  return isSame(
+    Object.fromEntries(SEAL_BANKS.map((bank) => [bank, hashInBank(bank, measured)])),
+    event.digests,
+  )
 }

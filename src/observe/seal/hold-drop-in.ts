@@ -1,4 +1,5 @@
 import {
+  type DROP_IN_FILE_STATES,
   findUnsafePlace,
   isAsked,
   type LoadedUnit,
@@ -18,8 +19,7 @@ export type HoldFacts = {
   readonly unit: LoadedUnit | null
   /** Does systemd ask the gate? null where it could not be determined. */
   readonly isInstalled: boolean | null
-  /** The drop-in's file: as this program writes it, of another form, or not there. */
-  readonly file: 'current' | 'other' | 'absent' | 'unknown'
+  readonly file: (typeof DROP_IN_FILE_STATES)[number]
   /** Why the file is not known, such as that others can write to it. */
   readonly fileWhy: string | null
   /** The program that systemd can be told to ask, or why there is none. */

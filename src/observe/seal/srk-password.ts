@@ -5,6 +5,12 @@ export type SrkPassword =
   | { readonly state: 'known'; readonly bytes: Uint8Array; readonly isTyped: boolean }
   | { readonly state: 'missing' | 'unreadable' }
 
+/** Why nothing was unsealed with the password at hand, whichever TPM refused it. */
+export const WRONG_PASSWORD =
+  'the SRK password at hand is wrong; this cost one of the TPM’s tries, no other was made'
+export const SEALED_TO_OTHERS = 'the TPM refuses: it is sealed to other PCR values than those of this boot'
+export const IN_LOCKOUT = 'the TPM is in lockout and answers no password for a while'
+
 const CACHE = '/run/anti-evil-maid/srk-password'
 const LINE_FEED = 0x0a
 

@@ -4,7 +4,7 @@ import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { command } from '../../tables/commands.ts'
 import { parsed } from '../read-text.ts'
-import { observeSrkPassword } from '../seal/srk-password.ts'
+import { IN_LOCKOUT, observeSrkPassword, SEALED_TO_OTHERS, WRONG_PASSWORD } from '../seal/srk-password.ts'
 import type { NotUnsealed } from './trial-unseal-tpm2.ts'
 
 /** A secret that the TPM released, in memory; or why not. */
@@ -75,13 +75,13 @@ async function makeTryBlob(host: Host): Promise<Tpm12Trial['tryBlob']> {
 
 function describeTpm12Refusal(cause: Tpm12Refusal, isCached: boolean, exit: number) {
   const password = isCached
-    ? 'the SRK password at hand is wrong; this cost one of the TPM’s tries, no other was made'
+    ? WRONG_PASSWORD
     : 'the SRK password is needed and not at hand: AEM removes it after its seal; finding that out cost one of the TPM’s tries'
   const words: Readonly<Record<Tpm12Refusal, { isFinal: boolean; why: string }>> = {
-    pcrs: { isFinal: true, why: 'the TPM refuses: it is sealed to other PCR values than those of this boot' },
+    pcrs: { isFinal: true, why: SEALED_TO_OTHERS },
     'bad-object': { isFinal: true, why: 'the TPM does not take the sealed file: damaged, or of another TPM' },
     'bad-password': { isFinal: false, why: password },
-    lockout: { isFinal: false, why: 'the TPM is in lockout and answers no password for a while' },
+    lockout: { isFinal: false, why: IN_LOCKOUT },
     'no-tcsd': { isFinal: false, why: 'tcsd does not answer' },
     'no-srk': { isFinal: false, why: 'the TPM has no SRK: was it cleared?' },
     unknown: { isFinal: false, why: `tpm_unsealdata ended with ${exit}` },

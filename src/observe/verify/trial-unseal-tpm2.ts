@@ -9,7 +9,14 @@ import {
 import type { Host, RunResult, Seen } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { command } from '../../tables/commands.ts'
-import { observeSrkPassword, type SrkPassword, toTpm2Auth } from '../seal/srk-password.ts'
+import {
+  IN_LOCKOUT,
+  observeSrkPassword,
+  SEALED_TO_OTHERS,
+  type SrkPassword,
+  toTpm2Auth,
+  WRONG_PASSWORD,
+} from '../seal/srk-password.ts'
 
 /** What the TPM answered to AEM's sealing key: its 16 bytes, kept in memory; a refusal; or it was not asked. */
 export type KeyTrial = { readonly state: 'unsealed'; readonly key: Uint8Array } | NotUnsealed
@@ -145,16 +152,16 @@ function describePassword(state: 'missing' | 'unreadable'): string {
 const REFUSALS: Readonly<
   Record<Exclude<Tpm2Refusal, 'unknown'>, { readonly isFinal: boolean; readonly why: string }>
 > = {
-  policy: { isFinal: true, why: 'the TPM refuses: it is sealed to other PCR values than those of this boot' },
+  policy: { isFinal: true, why: SEALED_TO_OTHERS },
   'bad-object': {
     isFinal: true,
     why: 'the TPM does not take key.pub and key.priv: damaged, or of another TPM',
   },
   'bad-password': {
     isFinal: false,
-    why: 'the SRK password at hand is wrong; this cost one of the TPM’s tries, no other was made',
+    why: WRONG_PASSWORD,
   },
-  lockout: { isFinal: false, why: 'the TPM is in lockout and answers no password for a while' },
+  lockout: { isFinal: false, why: IN_LOCKOUT },
   'no-memory': {
     isFinal: false,
     why: 'the TPM has no room for another object (0x902); restart, or flush it',

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { SealBank } from '../../core/aem/tpm.ts'
 import {
   SECRET_KINDS,
   type SecretFacts,
@@ -98,7 +99,7 @@ type Tried = { readonly trial: TrialSecret; readonly plain: Uint8Array | null }
 async function collect(
   own: SealedCopy | null,
   plain: PlainSecrets,
-  tokenHash: 'sha1' | 'sha256',
+  tokenHash: SealBank,
   tryKind: (kind: SecretKind) => Promise<Tried>,
   readFreshness: () => Promise<Uint8Array | null>,
 ): Promise<SecretsTried> {

@@ -15,6 +15,7 @@ import {
 } from '../../core/decide/verify-copies.ts'
 import { checkTpm12Selection, type NamedBlob } from '../../core/decide/verify-tpm12.ts'
 import { checkLuksPcr, checkSecrets, type SecretFacts } from '../../core/decide/verify-unseal.ts'
+import type { Flavour } from '../../core/launch/boot-entry.ts'
 import { PCR } from '../../core/launch/pcr.ts'
 import type { LuksHeaders } from '../../core/launch/predict-luks.ts'
 import type { ForwardValuesOf } from '../../core/seal/forward-record.ts'
@@ -58,7 +59,7 @@ type Common = {
   readonly tpm: TpmFacts
   readonly tpmId: string | null
   readonly selected: readonly number[] | null
-  readonly flavour: 'tboot' | 'trenchboot' | null
+  readonly flavour: Flavour | null
   readonly luks: LuksHeaders
   readonly owners: readonly SlotOwner[]
   readonly trial: SecretTrial
