@@ -44,16 +44,17 @@ export async function rehearseBuiltIn(io: Io, options: GlobalOptions, name: stri
   const scenario = findScenario(name ?? DEFAULT_SCENARIO)
   assertAnswerable(io, options, '')
   const ui = makeUi(io, options)
-  ui.say([
-    line(`Rehearsal on the built-in machine, scenario ${scenario.name}: ${scenario.tells}.`, 'bold'),
-    line('Nothing on this computer is looked at or changed.', 'dim'),
-  ])
   const machine = scenario.make()
   let boots = 0
   const store = makeMemoryStore(ui)
   const askGate = (): Promise<boolean> => answerGate(observeDom0(host), store)
   const simulated = makeSimulatedHost(machine, askGate)
   const host = options.verbose ? tellPrograms(simulated, io) : simulated
+  ui.say([
+    line(`Rehearsal on ${host.description}.`, 'bold'),
+    line(`Scenario ${scenario.name}: ${scenario.tells}.`, 'bold'),
+    line('Nothing on this computer is looked at or changed.', 'dim'),
+  ])
   const simulateRestart = async (): Promise<void> => {
     if (boots === 0) scenario.whileOff(machine)
     boots += 1
