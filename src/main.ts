@@ -1,7 +1,9 @@
+import { renderHelpList, renderVerbHelp } from './cli/help.ts'
 import type { GlobalOptions, Io } from './cli/io.ts'
-import { type Given, makeProgram, textOf } from './cli/program.ts'
+import { type Given, helpOf, makeProgram, textOf } from './cli/program.ts'
 import { reportError } from './cli/report-error.ts'
-import { EXIT } from './core/failure.ts'
+import { VERBS } from './cli/verbs.ts'
+import { EXIT, Failure } from './core/failure.ts'
 import type { Host } from './host/host.ts'
 import { makeFailure } from './tables/failures.ts'
 
@@ -62,20 +64,28 @@ async function runVerb(
   }
   // A recorded machine is anybody's.
   if (verb.root === 'needed' && options.machine === null && io.uid !== 0) return rerunAsRoot()
-  return verb.run({
+  const call = {
     io,
     options,
     args,
-    textOf: (name) => textOf(own[name]),
-    listOf: (name) => listOf(own[name]),
-    isSet: (name) => own[name] === true,
+    textOf: (name: string) => textOf(own[name]),
+    listOf: (name: string) => listOf(own[name]),
+    isSet: (name: string) => own[name] === true,
     async open() {
       const host = await open()
       if (verb.clearsLeftovers) await host.clearLeftovers?.()
       return host
     },
     rerunAsRoot,
-  })
+    help: { verbs: VERBS, renderList: renderHelpList, renderVerb: renderVerbHelp },
+  }
+  try {
+    return await verb.run(call)
+  } catch (error) {
+    // What a verb finds wrong with its own words is explained by its own help.
+    const isUsage = error instanceof Failure && error.text.code === 'usage'
+    throw isUsage ? makeFailure('usage', { reason: error.text.what, help: helpOf(verb) }) : error
+  }
 }
 
 function listOf(value: unknown): readonly string[] {

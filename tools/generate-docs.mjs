@@ -1,5 +1,5 @@
 // Writes the generated documents: docs/commands.md, docs/flows.md, docs/schema/*.json, and in README.md, docs/contract.md,
-// docs/install.md and the manual pages what stands between marks. The same source gives the same bytes;
+// docs/guide.md, docs/install.md and the manual pages what stands between marks. The same source gives the same bytes;
 // test/audit/generated-docs.test.ts compares.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
@@ -14,6 +14,7 @@ import {
   renderManualExits,
   renderManualOptions,
   renderScenarioExits,
+  renderTopic,
   renderVerbTable,
 } from './verb-documents.mjs'
 
@@ -30,6 +31,8 @@ export { SCENARIOS } from './src/host/simulated/scenarios.ts'
 export { OUTPUT_TITLES, PUBLISHED_SCHEMAS } from './src/contract/schemas.ts'
 export { commandsSchema as recordedCommandsSchema, machineSchema } from './src/host/recorded-format.ts'
 export { sessionSchema } from './src/core/session/checkpoint.ts'
+export { TOPICS } from './src/messages/topics/topics.ts'
+export { topicMarkdown } from './src/messages/topics/forms.ts'
 export { z } from 'zod'
 `
 
@@ -62,6 +65,12 @@ const FILLED = {
     options: renderManualOptions,
     'exit status': renderManualExits,
   },
+  'guide.md': Object.fromEntries(
+    ['alarm', 'forward-seal', 'hold', 'plain', 'devices'].map((name) => [
+      `help ${name}`,
+      (program) => renderTopic(program, name),
+    ]),
+  ),
   'aem-reseal-gate.8.md': { gate: renderGateCommands },
 }
 

@@ -18,6 +18,7 @@ export { CATALOGUE } from './src/core/bulletin/catalogue-data.ts'
 export { SCENARIOS } from './src/host/simulated/scenarios.ts'
 export { DEFAULT_STATE_DIR } from './src/tables/paths.ts'
 export { FLOWS } from './flows/index.ts'
+export { TOPICS } from './src/messages/topics/topics.ts'
 `
 
 /** The manual pages, by the names of their sources in docs/. */

@@ -86,6 +86,12 @@ function definition(term, texts, names = []) {
   return `${term}\n${wrap(`: ${body}`, WIDTH, '  ')}`
 }
 
+/** A topic of `aem-reseal help`, for the guide. */
+export function renderTopic({ TOPICS, topicMarkdown }, name) {
+  const topic = TOPICS.find((one) => one.name === name)
+  return topicMarkdown(topic, (text, indent) => wrap(text, WIDTH, indent))
+}
+
 /** COMMANDS of the manual page. */
 export function renderManualCommands(program) {
   return manualVerbs(program, () => true)
@@ -96,17 +102,21 @@ export function renderGateCommands(program) {
   return manualVerbs(program, ({ name }) => /^gate\b/.test(name))
 }
 
-function manualVerbs({ VERBS, FLOWS }, isWanted) {
+function manualVerbs({ VERBS, FLOWS, TOPICS }, isWanted) {
   const flows = (verb) =>
     verb.argument?.values === 'flows'
       ? `FLOW is one of ${FLOWS.map(({ id }) => `\`${id}\``).join(', ')}.`
+      : null
+  const topics = (verb) =>
+    verb.argument?.values === 'topics'
+      ? `TOPIC is one of ${TOPICS.map(({ name }) => `\`${name}\``).join(', ')}, or a command.`
       : null
   return VERBS.filter((verb) => verb.run !== null && isWanted(verb))
     .map((verb) => {
       const names = (verb.options ?? []).flatMap(({ value }) =>
         value && !value.includes('|') ? [value] : [],
       )
-      return definition(usage(verb, bold, italic), [verb.help, verb.more, flows(verb)], names)
+      return definition(usage(verb, bold, italic), [verb.help, verb.more, flows(verb), topics(verb)], names)
     })
     .join('\n\n')
 }

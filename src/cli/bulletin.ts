@@ -123,7 +123,9 @@ export async function runBulletinShow(
 export async function runBulletinList(io: Io, options: GlobalOptions, host: Host): Promise<number> {
   const dom0 = observeDom0(host)
   const ui = makeUi(io, options)
-  const list = await ui.progress('looking up packages', () => observeBulletins(dom0, CATALOGUE))
+  const list = await ui.progress('looking up packages', async () =>
+    observeBulletins(dom0, await dom0.catalogue()),
+  )
   if (list === null) throw makeFailure('release-unknown')
   if (options.json) printJson(io, 'bulletin-list', list)
   else ui.say(listLines(list))

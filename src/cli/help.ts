@@ -53,9 +53,20 @@ export function renderProgramHelp(): string {
   ])
 }
 
-/** `--help` of one verb, with its acts where it has some. */
-export function renderVerbHelp(verb: Verb): string {
-  const { name, help, more, options = [] } = verb
+/** `aem-reseal help`: what there is help on. */
+export function renderHelpList(topics: readonly { readonly name: string; readonly help: string }[]): string {
+  const words = VERBS.filter(({ name }) => !name.includes(' '))
+  return lines([
+    'Topics: (aem-reseal help TOPIC)',
+    ...rows(topics.map(({ name, help }) => [name, help] as const)),
+    'Commands: (aem-reseal help COMMAND)',
+    ...rows(words.map(({ name, help }) => [name, help] as const)),
+  ])
+}
+
+/** `--help` of one verb, with its acts where it has some, and the names of topics that say more. */
+export function renderVerbHelp(verb: Verb, namesTopics = true): string {
+  const { name, help, more, options = [], topics = [] } = verb
   const acts = VERBS.filter((other) => other.name.startsWith(`${name} `))
   const use = [...(acts.length > 0 ? [verb.run === null ? 'COMMAND' : '[COMMAND]'] : []), ...usageOf(verb)]
   return lines([
@@ -73,6 +84,7 @@ export function renderVerbHelp(verb: Verb): string {
     ...(acts.length === 0
       ? []
       : ['', 'Commands:', ...rows(acts.map((act) => [act.name.slice(name.length + 1), act.help] as const))]),
+    ...(namesTopics ? topics.map((topic) => `More: aem-reseal help ${topic}`) : []),
   ])
 }
 

@@ -1,4 +1,6 @@
 import { Command, type CommanderError } from 'commander'
+import type { Failure } from '../core/failure.ts'
+import { nearestWords } from '../core/nearest-words.ts'
 import { makeFailure } from '../tables/failures.ts'
 import { renderProgramHelp, renderVerbHelp } from './help.ts'
 import type { GlobalOptions } from './io.ts'
@@ -37,14 +39,12 @@ export function makeProgram(run: (given: Given) => Promise<void>, writeOut: (tex
     const parent = words.length === 1 ? program : made.get(words[0] ?? '')
     if (parent === undefined) throw new Error(`${verb.name} stands before its first word`)
     const command = addVerb(parent, verb, start)
-    made.set(
-      verb.name,
-      quiet(command).exitOverride(verb.wrongArguments === undefined ? undefined : retell(verb)),
-    )
+    made.set(verb.name, quiet(command).exitOverride(retell(verb)))
   }
+  program.exitOverride(retell(null)).helpCommand(false)
   program.allowExcessArguments(true).action(async () => {
     const [word] = program.args
-    if (word !== undefined) throw makeFailure('usage', { reason: `there is no command ${word}` })
+    if (word !== undefined) throw unknownWord(`there is no command ${word}`, word, null)
     await start(verbOf(DEFAULT_VERB), {}, [])
   })
   return program
@@ -68,8 +68,11 @@ function addVerb(
   return command.action(async () => {
     const args = command.args
     if (acts.length > 0 && (args.length > 0 || verb.run === null)) {
-      const given = args[0] === undefined ? '' : `, not ${args[0]}`
-      throw makeFailure('usage', { reason: `${verb.name} takes ${inWords(acts)}${given}` })
+      const [word] = args
+      const takes = `${verb.name} takes ${inWords(acts)}`
+      throw word === undefined
+        ? makeFailure('usage', { reason: takes, help: helpOf(verb) })
+        : unknownWord(`${takes}, not ${word}`, word, verb)
     }
     await start(verb, command.opts(), args)
   })
@@ -88,11 +91,39 @@ function verbOf(name: string): Verb {
   return found
 }
 
-/** The verb's own words where the arguments are too many or too few. */
-function retell(verb: Verb): (error: CommanderError) => never {
+/** How the help of a verb is asked for; null: the program's. */
+export function helpOf(verb: Verb | null): string {
+  return ['aem-reseal', ...(verb === null ? [] : [verb.name]), '--help'].join(' ')
+}
+
+/** @param verb what the word stands behind; null: the program itself */
+function unknownWord(reason: string, word: string, verb: Verb | null): Failure {
+  const known =
+    verb === null ? VERBS.flatMap(({ name }) => (name.includes(' ') ? [] : [name])) : listActs(verb)
+  const start = ['aem-reseal', ...(verb === null ? [] : [verb.name])].join(' ')
+  const meant = nearestWords(word, known).map((one) => `\`${start} ${one}\``)
+  return makeFailure('usage', {
+    reason,
+    help: helpOf(verb),
+    ...(meant.length > 0 ? { meant: meant.join(' or ') } : {}),
+  })
+}
+
+/** The parser's errors as failures that point to the help of their own verb, which may have its own words for arguments. */
+function retell(verb: Verb | null): (error: CommanderError) => never {
   return (error) => {
+    if (error.exitCode === 0) throw error
     const isAboutArguments = ['commander.missingArgument', 'commander.excessArguments'].includes(error.code)
-    throw isAboutArguments ? makeFailure('usage', { reason: verb.wrongArguments ?? '' }) : error
+    // The last line is commander's own suggestion (14.0, suggestSimilar): `(Did you mean --protect?)`.
+    const [said = '', suggestion = ''] = error.message.replace(/^error: /, '').split('\n')
+    const meant = /^\(Did you mean (?:one of )?(.+)\?\)$/.exec(suggestion)?.[1]
+    const isMissing = error.code === 'commander.missingArgument' && verb?.argument !== undefined
+    const own = isMissing ? `${verb.name} needs ${verb.argument.name}` : said
+    throw makeFailure('usage', {
+      reason: (isAboutArguments ? verb?.wrongArguments : undefined) ?? own,
+      help: helpOf(verb),
+      ...(meant === undefined ? {} : { meant }),
+    })
   }
 }
 

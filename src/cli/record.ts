@@ -1,5 +1,4 @@
 import { makeDirectoryStore } from '../act/session-store.ts'
-import { CATALOGUE } from '../core/bulletin/catalogue-data.ts'
 import type { Host } from '../host/host.ts'
 import { observeBulletins } from '../observe/bulletin/bulletins.ts'
 import { observeConfirmedPackages } from '../observe/dom0/confirmed-packages.ts'
@@ -45,7 +44,7 @@ export async function runRecord(io: Io, options: GlobalOptions, host: Host, out:
       await observeBaseline(dom0, status.aem.selectedPcrs ?? [])
       await observeVerification(dom0, null)
       // Packages only: which qube has which device (the exposure check) is nobody else's business.
-      await observeBulletins(dom0, CATALOGUE)
+      await observeBulletins(dom0, await dom0.catalogue())
       return recorder.write()
     },
   )

@@ -1,6 +1,7 @@
 import { rehearsal } from '../../flows/rehearsal.ts'
 import { makeMemoryStore } from '../act/memory-store.ts'
 import { makeDirectoryStore, type SessionStore } from '../act/session-store.ts'
+import { nearestWords } from '../core/nearest-words.ts'
 import { startSession } from '../core/session/checkpoint.ts'
 import { makeHeldNote } from '../core/session/held-note.ts'
 import { runFlow } from '../flow/runner.ts'
@@ -12,6 +13,7 @@ import { makeSimulatedHost } from '../host/simulated/host.ts'
 import { bootMachine, isSealAsked, startSeal } from '../host/simulated/power.ts'
 import { SCENARIOS, type Scenario } from '../host/simulated/scenarios.ts'
 import { explainGate } from '../messages/hold.ts'
+import { rehearsalEndLines } from '../messages/rehearsal.ts'
 import { type Dom0, observeDom0 } from '../observe/dom0/dom0.ts'
 import { observeStatus } from '../observe/dom0/status.ts'
 import { observeGate } from '../observe/seal/gate.ts'
@@ -33,9 +35,12 @@ export function listScenarios(io: Io, options: GlobalOptions): number {
 export function findScenario(name: string): Scenario {
   const found = SCENARIOS.find((scenario) => scenario.name === name)
   if (found) return found
+  const names = SCENARIOS.map((scenario) => scenario.name)
+  const meant = nearestWords(name, names).map((one) => `\`aem-reseal rehearse --scenario ${one}\``)
   throw makeFailure('unknown-scenario', {
     name,
-    names: SCENARIOS.map((scenario) => scenario.name).join(', '),
+    names: names.join(', '),
+    ...(meant.length > 0 ? { meant: meant.join(' or ') } : {}),
   })
 }
 
@@ -44,23 +49,24 @@ export async function rehearseBuiltIn(io: Io, options: GlobalOptions, name: stri
   const scenario = findScenario(name ?? DEFAULT_SCENARIO)
   assertAnswerable(io, options, '')
   const ui = makeUi(io, options)
-  ui.say([
-    line(`Rehearsal on the built-in machine, scenario ${scenario.name}: ${scenario.tells}.`, 'bold'),
-    line('Nothing on this computer is looked at or changed.', 'dim'),
-  ])
   const machine = scenario.make()
   let boots = 0
   const store = makeMemoryStore(ui)
   const askGate = (): Promise<boolean> => answerGate(observeDom0(host), store)
   const simulated = makeSimulatedHost(machine, askGate)
   const host = options.verbose ? tellPrograms(simulated, io) : simulated
+  ui.say([
+    line(`Rehearsal on ${host.description}.`, 'bold'),
+    line(`Scenario ${scenario.name}: ${scenario.tells}.`, 'bold'),
+    line('Nothing on this computer is looked at or changed.', 'dim'),
+  ])
   const simulateRestart = async (): Promise<void> => {
     if (boots === 0) scenario.whileOff(machine)
     boots += 1
     bootMachine(machine)
     startSeal(machine, !isSealAsked(machine) || (await askGate()))
   }
-  return runRehearsal(io, options, ui, host, store, simulateRestart, false)
+  return runRehearsal(io, options, ui, host, store, simulateRestart, false, scenario)
 }
 
 /** `aem-reseal rehearse` in a dom0 with AEM: reads are real, each write is shown and not done. */
@@ -83,6 +89,7 @@ export async function rehearseHere(io: Io, options: GlobalOptions, host: Host): 
     makeMemoryStore(ui, await own.loadVersions(), await own.loadDevices()),
     async () => dry.restart(io.makeId()),
     true,
+    null,
   )
 }
 
@@ -100,6 +107,7 @@ async function runRehearsal(
   store: SessionStore,
   simulateRestart: () => Promise<void>,
   dryRun: boolean,
+  played: Scenario | null,
 ): Promise<number> {
   const dom0 = observeDom0(host)
   const { bootId } = await dom0.machine()
@@ -121,8 +129,10 @@ async function runRehearsal(
     simulateRestart,
   })
   if (options.json) printJson(io, 'run', result)
-  // In one paragraph with the last step, whose next step stays in sight.
-  else ui.say([line('  It was a rehearsal: no session is open, and nothing of it is kept.', 'dim')])
+  else {
+    const others = SCENARIOS.filter((scenario) => scenario !== played).map(({ name }) => name)
+    ui.say([line(''), ...rehearsalEndLines(others)])
+  }
   return result.exit
 }
 

@@ -2,7 +2,15 @@ import type { Host } from '../host/host.ts'
 import type { GlobalOptions, Io } from './io.ts'
 
 /** Where the values of an argument or option come from, for the shells' completions and the documents. */
-export type Values = 'bulletins' | 'devices' | 'flows' | 'reports' | 'scenarios' | 'files' | readonly string[]
+export type Values =
+  | 'bulletins'
+  | 'devices'
+  | 'flows'
+  | 'reports'
+  | 'scenarios'
+  | 'topics'
+  | 'files'
+  | readonly string[]
 
 export type Argument = {
   /** In capitals, as the documents print it. */
@@ -28,6 +36,13 @@ export type Option = {
   readonly isAboutOutput?: true
 }
 
+/** The texts of `--help`, for a verb that prints them itself: the table of verbs cannot import what is made of it. */
+export type HelpTexts = {
+  readonly verbs: readonly Verb[]
+  readonly renderList: (topics: readonly { readonly name: string; readonly help: string }[]) => string
+  readonly renderVerb: (verb: Verb, namesTopics: boolean) => string
+}
+
 /** What a verb is run with. */
 export type Call = {
   readonly io: Io
@@ -37,6 +52,7 @@ export type Call = {
   readonly textOf: (option: string) => string | null
   readonly listOf: (option: string) => readonly string[]
   readonly isSet: (option: string) => boolean
+  readonly help: HelpTexts
   /** Opens the machine that the options name; it is closed when the run ends. */
   readonly open: () => Promise<Host>
   /** Runs the same command line as root. @returns its exit code. @throws Failure sudo-failed */
@@ -54,6 +70,8 @@ export type Verb = {
   readonly help: string
   /** Further sentences, for `VERB --help` and the manual page; code between back quotes. */
   readonly more?: string
+  /** Topics of `aem-reseal help` that say more. */
+  readonly topics?: readonly string[]
   /** The contract marks it as a choice that could have been made otherwise. */
   readonly isChoice?: true
   /** What a run that was killed left is undone first. */

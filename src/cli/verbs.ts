@@ -53,6 +53,7 @@ const KEYS: Option = {
 export const VERBS: readonly Verb[] = [
   {
     name: 'start',
+    topics: ['forward-seal', 'hold', 'plain'],
     options: [
       {
         flag: '--bulletin',
@@ -90,6 +91,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'resume',
+    topics: ['alarm'],
     root: 'needed',
     help: 'go on from the checkpoint, before or after the restart',
     clearsLeftovers: true,
@@ -144,6 +146,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'explain',
+    topics: ['alarm'],
     root: 'needed',
     help: 'what changed since the session began, and why',
     async run({ io, options, open }) {
@@ -203,6 +206,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'devices',
+    topics: ['devices'],
     root: 'needed',
     help: 'every AEM device, its state and what it needs',
     isChoice: true,
@@ -223,6 +227,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'devices forward-seal',
+    topics: ['devices', 'forward-seal'],
     argument: { ...DEVICE, isRequired: true },
     root: 'needed',
     help: 'seal a device that was not booted from, for its own next boot',
@@ -243,6 +248,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'gate',
+    topics: ['hold'],
     root: 'own',
     help: "for systemd: may AEM's automatic seal run now?",
     more: 'Exit status 0 lets it run, 1 holds it; whatever goes wrong is a no.',
@@ -309,6 +315,17 @@ export const VERBS: readonly Verb[] = [
     async run({ io, options, args, isSet }) {
       const { runPlan } = await import('./plan.ts')
       return runPlan(io, options, args[0] ?? null, isSet('mermaid'))
+    },
+  },
+  {
+    name: 'help',
+    argument: { name: 'TOPIC', isRequired: false, isMany: true, values: 'topics' },
+    root: 'not-needed',
+    help: 'topics such as alarm, or the help of a command',
+    more: 'Without a name: all topics and commands.',
+    async run({ io, options, args, help }) {
+      const { runHelp } = await import('./help-topic.ts')
+      return runHelp(io, options, help, args.join(' '))
     },
   },
 ]

@@ -493,6 +493,9 @@ export function makeOutputSchemas(object: ObjectMaker) {
     why: z.string().nullable(),
   })
 
+  /** `help`; the form is a choice of this program. */
+  const helpSchema = object({ text: z.string().min(1) })
+
   return {
     error: errorSchema,
     status: statusSchema,
@@ -510,6 +513,7 @@ export function makeOutputSchemas(object: ObjectMaker) {
     devices: devicesSchema,
     gate: gateSchema,
     'gate-drop-in': dropInSchema,
+    help: helpSchema,
   }
 }
 
@@ -545,4 +549,5 @@ export const OUTPUT_TITLES: { readonly [N in OutputName]: string } = {
   devices: 'aem-reseal devices --json',
   gate: 'aem-reseal gate --json',
   'gate-drop-in': 'aem-reseal gate install, show and remove --json',
+  help: 'aem-reseal help --json',
 }

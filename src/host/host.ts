@@ -1,3 +1,4 @@
+import type { Catalogue } from '../core/bulletin/catalogue.ts'
 import type { CommandCall } from '../tables/commands.ts'
 
 /**
@@ -70,6 +71,8 @@ export type Host = {
   readonly writable: boolean
   uid(): Promise<number | null>
   now(): Date
+  /** The bulletins that are out at the machine's own time; left out where those that the program carries are meant. */
+  readonly catalogue?: Catalogue
   /** @param input bytes for standard input: secrets go this way, never on a command line */
   run(call: CommandCall, input?: Uint8Array): Promise<Seen<RunResult>>
   /**

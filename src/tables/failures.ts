@@ -5,6 +5,9 @@
 import { EXIT, type FailureRow, failureMaker } from '../core/failure.ts'
 import { CORE_FAILURES } from '../core/failures.ts'
 
+/** Where no verb is known that could have help of its own. */
+const HELP = 'aem-reseal --help'
+
 export const FAILURES = {
   'machine-is-read-only': {
     text: ({ path }) => ({
@@ -116,18 +119,26 @@ export const FAILURES = {
   },
   usage: {
     exit: EXIT.usage,
-    text: ({ reason }) => ({
+    text: ({ reason, help, meant }) => ({
       what: reason ?? 'usage',
       why: null,
-      next: '`aem-reseal --help` lists commands and options',
+      next: `${meant ? `did you mean ${meant}? ` : ''}\`${help ?? HELP}\` lists ${(help ?? HELP) === HELP ? 'commands and options' : 'what it takes'}`,
     }),
   },
   'unknown-scenario': {
     exit: EXIT.usage,
-    text: ({ name, names }) => ({
+    text: ({ name, names, meant }) => ({
       what: `there is no scenario ${name}`,
       why: null,
-      next: `one of: ${names}`,
+      next: `${meant ? `did you mean ${meant}? ` : ''}one of: ${names}`,
+    }),
+  },
+  'unknown-topic': {
+    exit: EXIT.usage,
+    text: ({ name, meant }) => ({
+      what: `there is no help on ${name}: it is neither a topic nor a command`,
+      why: null,
+      next: `${meant ? `did you mean ${meant}? ` : ''}\`aem-reseal help\` lists topics and commands`,
     }),
   },
   'sudo-failed': {

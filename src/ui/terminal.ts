@@ -83,7 +83,7 @@ export function makeQuietUi(options: Pick<TerminalOptions, 'yes' | 'askTerminal'
 export function fold(line: Line, columns: number): readonly Line[] {
   const text = sanitizeLine(line.text)
   if (text.length <= columns || columns < MIN_COLUMNS) return [line]
-  const indent = /^ *(?:[^\p{L}\p{N}\s/"'`(-]+ )?/u.exec(text)?.[0].length ?? 0
+  const indent = line.hang ?? /^ *(?:[^\p{L}\p{N}\s/"'`(-]+ )?/u.exec(text)?.[0].length ?? 0
   const head = text.slice(0, indent)
   return wrap(text.slice(indent), columns - indent)
     .flatMap((part) => cutAtSlashes(part, columns - indent))

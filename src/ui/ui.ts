@@ -2,6 +2,8 @@
 export type Line = {
   readonly text: string
   readonly style?: 'bold' | 'dim' | 'good' | 'warn' | 'bad' | undefined
+  /** Where its later lines begin, in columns, if it is broken; without it below its first word. */
+  readonly hang?: number
 }
 
 export type Choice<V extends string> = {

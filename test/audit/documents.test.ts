@@ -47,11 +47,9 @@ async function helpOf(args: readonly string[]): Promise<string> {
 const optionsIn = (help: string): string[] =>
   [...help.matchAll(/(?<![\w-])--?[a-z][a-z-]*/g)].map(([name]) => name)
 
-/** Names below "Commands:" of a help text; commander's own `help` is not ours to document. */
+/** Names below "Commands:" of a help text. */
 const commandsIn = (help: string): string[] =>
-  [...(help.split('Commands:')[1] ?? '').matchAll(/^ {2}([a-z-]+)/gm)]
-    .map(([, name]) => name ?? '')
-    .filter((name) => name !== 'help')
+  [...(help.split('Commands:')[1] ?? '').matchAll(/^ {2}([a-z-]+)/gm)].map(([, name]) => name ?? '')
 
 type Known = { readonly options: ReadonlySet<string>; readonly children: ReadonlyMap<string, Known> }
 

@@ -108,6 +108,7 @@ describe('arguments that do not fit', () => {
     [['devices', 'forward-seal'], 'devices forward-seal takes the device, as `aem.stick`'],
     [['devices', 'repair-slots', 'aem'], 'devices repair-slots takes no device'],
     [['bulletin', 'list', 'aem'], 'too many arguments'],
+    [['bulletin', 'show'], 'bulletin show needs ID|FILE'],
     [['strat'], 'there is no command strat'],
   ])('%j: says what fits, and runs nothing', async (words, said) => {
     const run = await runMain(words, { uid: 1000 })

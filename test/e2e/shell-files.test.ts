@@ -30,6 +30,7 @@ const FIRST_WORDS = VERBS.flatMap(({ name }) => (name.includes(' ') ? [] : [name
 const CASES: readonly (readonly [line: string, all: readonly string[], none: readonly string[]])[] = [
   ['aem-reseal ', [...FIRST_WORDS], ['list', 'install', 'aem.stick', '103']],
   ['aem-reseal re', ['resume', 'rehearse', 'record'], ['start']],
+  ['aem-reseal help ', ['alarm', 'hold', 'devices', 'start', 'resume'], ['install', '103']],
   ['aem-reseal --json --machine /tmp st', ['start', 'status'], ['resume']],
   ['aem-reseal rehearse --scenario ', SCENARIOS.map(({ name }) => name), ['post-update', '103']],
   ['aem-reseal rehearse --json --scenario ev', ['evil-maid'], ['no-aem']],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { makeMemoryStore } from '../../src/act/memory-store.ts'
+import { CATALOGUE } from '../../src/core/bulletin/catalogue-data.ts'
 import type { GivenBulletin } from '../../src/core/bulletin/given-bulletin.ts'
 import { confirmUpdate } from '../../src/flow/steps/confirm-update.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
@@ -116,7 +117,7 @@ describe('the question', () => {
       question = own as unknown as Question<string>
       return withYes ? own.withYes : own.choices.at(-1)!.value
     }
-    const host = makeSimulatedHost(machine)
+    const host = { ...makeSimulatedHost(machine), catalogue: CATALOGUE }
     const asking = { ...ui, ask }
     const report = await confirmUpdate({
       host,
@@ -145,7 +146,7 @@ describe('the question', () => {
   it('answered with an unmet one confirms nothing, and answered with none it does', async () => {
     const outcomeOf = async (bulletin: string) => {
       const ui = makeScriptedUi({ bulletin })
-      const host = makeSimulatedHost(machineOf('clean-update'))
+      const host = { ...makeSimulatedHost(machineOf('clean-update')), catalogue: CATALOGUE }
       const store = makeMemoryStore(ui)
       const options = { ...RUN_OPTIONS, bulletin: null }
       const context = { host, ui, store, options, session: aSession(), simulateRestart: null }

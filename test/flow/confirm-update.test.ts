@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { makeMemoryStore } from '../../src/act/memory-store.ts'
+import { CATALOGUE } from '../../src/core/bulletin/catalogue-data.ts'
 import type { GivenBulletin } from '../../src/core/bulletin/given-bulletin.ts'
 import { confirmUpdate } from '../../src/flow/steps/confirm-update.ts'
 import { type Host, unknown } from '../../src/host/host.ts'
@@ -93,9 +94,17 @@ describe('the question for a bulletin', () => {
   })
 
   it('comes with those that are left for a later update', async () => {
-    const { asked, said } = await confirm({})
+    const { asked, said } = await confirm({ told: () => ({ catalogue: CATALOGUE }) })
     expect(asked).toEqual(['bulletin'])
     expect(said).toContain('Left for a later update: QSB-')
+  })
+
+  it('on the built-in machine is about its own day: what came out later is not named', async () => {
+    const { asked, said, report } = await confirm({})
+    expect([asked, said]).toEqual([['bulletin'], ''])
+    expect(report.facts).toMatchObject({ answers: [103] })
+    const { nowMs } = machineOf('clean-update')
+    expect(new Date(nowMs).toISOString().slice(0, 10)).toBe(bulletinOf(103).date)
   })
 
   it('is not asked where no bulletin says anything of this dom0', async () => {

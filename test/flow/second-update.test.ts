@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { makeDirectoryStore } from '../../src/act/session-store.ts'
+import { CATALOGUE } from '../../src/core/bulletin/catalogue-data.ts'
 import { seal } from '../../src/host/simulated/aem.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
 import { INTERNAL, installKernel, NEW_XEN, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
@@ -186,7 +187,10 @@ describe('before the restart, sealed forward', () => {
     async (_what, change) => {
       const machine = await prepared()
       change(machine)
-      const again = await typeResume(makeSimulatedHost(machine), { 'begin-anew': 'yes' })
+      const again = await typeResume(
+        { ...makeSimulatedHost(machine), catalogue: CATALOGUE },
+        { 'begin-anew': 'yes' },
+      )
       expect(again.exit, again.said).toBe(3)
       // What was answered for the other boot is asked again.
       expect(again.asked).toEqual(['begin-anew', 'bulletin', 'protection', 'restart'])

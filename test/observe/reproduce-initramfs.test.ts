@@ -123,7 +123,7 @@ describe('the same bytes', () => {
 
   it('after an update of dracut, once something makes a new image', async () => {
     const machine = dom0()
-    installInitramfsInput(machine, 'dracut', '0:057-7.fc37')
+    installInitramfsInput(machine, 'dracut', '0:059-5.fc37')
     expect((await reproduce(machine)).result.state).toBe('different')
     makeBootInitramfs(machine)
     expect((await reproduce(machine)).result.state).toBe('same')

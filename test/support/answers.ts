@@ -29,6 +29,7 @@ const ANSWER_OF: Readonly<Record<string, OutputName>> = {
   record: 'record',
   commands: 'commands',
   plan: 'plan',
+  help: 'help',
 }
 
 const WITH_VALUE = GLOBAL_OPTIONS.flatMap(({ flag, value }) => (value === undefined ? [] : [flag]))

@@ -11,14 +11,17 @@
 export const DEVICE_NAME = '^aem[0-9a-zA-Z=.-]*$'
 
 /**
- * @param {object} program what the bundled program exports: VERBS, GLOBAL_OPTIONS, SCENARIOS, FLOWS, CATALOGUE, DEFAULT_STATE_DIR
+ * @param {object} program what the bundled program exports, see ENTRY in generate-shell-files.mjs
  * @param {{ devices?: string, state?: string }} [places] directories that are looked into; a test brings its own
  */
 export function makeCompletionTable(program, places = {}) {
-  const { VERBS, GLOBAL_OPTIONS, SCENARIOS, FLOWS, CATALOGUE, DEFAULT_STATE_DIR } = program
+  const { VERBS, GLOBAL_OPTIONS, SCENARIOS, FLOWS, TOPICS, CATALOGUE, DEFAULT_STATE_DIR } = program
   const lists = {
     bulletins: CATALOGUE.bulletins.map(({ id }) => String(id)),
     flows: FLOWS.map(({ id }) => id),
+    topics: [
+      ...new Set([...TOPICS, ...VERBS.filter(({ name }) => !name.includes(' '))].map(({ name }) => name)),
+    ],
     scenarios: SCENARIOS.map(({ name }) => name),
   }
   const kindOf = (values, name, label) => {

@@ -31,6 +31,16 @@ export const makeCatalogue = (bulletins: readonly Bulletin[]): Catalogue => {
 }
 
 /**
+ * The catalogue as it was when a bulletin of it was the newest.
+ * @throws Error where the catalogue does not hold that bulletin
+ */
+export const catalogueUntil = ({ bulletins }: Catalogue, newest: number): Catalogue => {
+  const last = bulletins.find(({ id }) => id === newest)
+  if (!last) throw new Error(`no bulletin ${newest} in the catalogue`)
+  return { newest, date: last.date, bulletins: bulletins.filter(({ id }) => id <= newest) }
+}
+
+/**
  * The catalogue with a bulletin of the user's in it. One with the same number stays beside it: what a revision leaves
  * out is not taken back by that (decideBulletins compares dom0 with both).
  */

@@ -1,5 +1,4 @@
-import { addToCatalogue, evidenceOf } from '../../core/bulletin/catalogue.ts'
-import { CATALOGUE } from '../../core/bulletin/catalogue-data.ts'
+import { addToCatalogue, type Catalogue, evidenceOf } from '../../core/bulletin/catalogue.ts'
 import {
   type BulletinList,
   type BulletinState,
@@ -40,7 +39,8 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
     observeNextPackages(dom0, status),
   )
   const packages = rpm?.packages ?? []
-  const list = await ui.progress('comparing with the bulletins', () => observeList(context))
+  const catalogue = await dom0.catalogue()
+  const list = await ui.progress('comparing with the bulletins', () => observeList(context, catalogue))
   const states = list?.bulletins ?? []
   const named = options.bulletin !== null
   const chosen = named
@@ -77,7 +77,7 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
   }
   const answered = listAnswered(states, chosen)
   const moved = listMoved(status, packages)
-  const bulletinPcrs = pcrsOf(answered, options.bulletin)
+  const bulletinPcrs = pcrsOf(catalogue, answered, options.bulletin)
   const mayChange = listMayChange(moved, bulletinPcrs, status.aem.flavour)
   return {
     outcome,
@@ -112,7 +112,7 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
       pendingXen: status.pendingRestart,
       mayChange,
       notes: [
-        ...givenLines(options.bulletin, listLoweredHere(options.bulletin, list)),
+        ...givenLines(options.bulletin, listLoweredHere(catalogue, options.bulletin, list)),
         ...trustedKeyLines(status.malformedTrustedKeys, status.trustedKeysUnread),
       ],
     }),
@@ -153,15 +153,19 @@ async function askDowngrade({ ui }: StepContext, downgrades: readonly Downgrade[
 }
 
 /** A bulletin that does not verify is not even looked at. */
-async function observeList({ dom0, options }: StepContext): Promise<BulletinList | null> {
+async function observeList({ dom0, options }: StepContext, known: Catalogue): Promise<BulletinList | null> {
   const given = options.bulletin
-  if (given === null || given.approval === 'refused') return observeBulletins(dom0, CATALOGUE)
-  const catalogue = addToCatalogue(CATALOGUE, given.bulletin)
-  return observeBulletins(dom0, catalogue, evidenceOf(CATALOGUE, given.bulletin, given.approval))
+  if (given === null || given.approval === 'refused') return observeBulletins(dom0, known)
+  const catalogue = addToCatalogue(known, given.bulletin)
+  return observeBulletins(dom0, catalogue, evidenceOf(known, given.bulletin, given.approval))
 }
 
-function listLoweredHere(given: GivenBulletin | null, list: BulletinList | null): readonly LoweredDemand[] {
-  const catalogued = CATALOGUE.bulletins.find((bulletin) => bulletin.id === given?.bulletin.id)
+function listLoweredHere(
+  catalogue: Catalogue,
+  given: GivenBulletin | null,
+  list: BulletinList | null,
+): readonly LoweredDemand[] {
+  const catalogued = catalogue.bulletins.find((bulletin) => bulletin.id === given?.bulletin.id)
   if (given === null || given.approval === 'refused' || !catalogued || list === null) return []
   return listLowered(given.bulletin, catalogued, list.release)
 }
@@ -218,8 +222,12 @@ function listMoved(status: StatusFacts, packages: readonly ConfirmedPackage[]): 
 }
 
 /** Which registers may change is taken from the catalogue and from a fully signed file only. */
-function pcrsOf(answered: readonly BulletinState[], given: GivenBulletin | null): readonly number[] {
-  const all = [...CATALOGUE.bulletins, ...(given?.approval === 'approved' ? [given.bulletin] : [])]
+function pcrsOf(
+  catalogue: Catalogue,
+  answered: readonly BulletinState[],
+  given: GivenBulletin | null,
+): readonly number[] {
+  const all = [...catalogue.bulletins, ...(given?.approval === 'approved' ? [given.bulletin] : [])]
   const ids = answered.map((state) => state.id)
   const pcrs = all
     .filter((bulletin) => ids.includes(bulletin.id))

@@ -13,7 +13,8 @@ import {
   TPM_ID,
 } from './model.ts'
 
-/** The day of QSB-103, the bulletin this rehearsal tells. */
+/** The release and the bulletin of the rehearsals, and the day of that bulletin. */
+const PLAYS = { release: '4.2.2', bulletin: 103 } as const
 const START_MS = Date.parse('2024-07-16T18:00:00Z')
 const MONTH_MS = 30 * 24 * 3600 * 1000
 /** Qubes OS Release 4.2 Signing Key and Fedora (37), their last 16 digits (src/core/package/signers.ts). */
@@ -48,6 +49,7 @@ export const STICK: DeviceSpec = {
 /** A dom0 of Qubes 4.2 before the update: old Xen on every device, nothing booted yet. */
 export function buildMachine(devices: readonly DeviceSpec[], bootDevice: DeviceSpec): SimMachine {
   const machine: SimMachine = {
+    plays: PLAYS,
     nowMs: START_MS,
     bootTimeMs: START_MS,
     bootCount: 0,
@@ -122,7 +124,7 @@ export function installInitramfsInput(
   name: 'dracut' | 'microcode_ctl' | 'linux-firmware',
   evr: string,
 ): void {
-  const key = name === 'microcode_ctl' ? QUBES_KEY : FEDORA_KEY
+  const key = name === 'linux-firmware' ? FEDORA_KEY : QUBES_KEY
   machine.packages = machine.packages.filter((item) => item.name !== name)
   machine.packages.push(makePackage(name, evr, machine.nowMs, key, {}))
   if (name !== 'dracut') makeBootInitramfs(machine, WORDS.firmware)
@@ -174,7 +176,7 @@ function writeConfiguration(machine: SimMachine, devices: readonly DeviceSpec[])
   const put = (path: string, text: string): void => {
     machine.dom0.set(path, { bytes: Buffer.from(text), mtimeMs: START_MS - MONTH_MS })
   }
-  put('/etc/qubes-release', 'Qubes release 4.2.2 (R4.2)\n')
+  put('/etc/qubes-release', `Qubes release ${PLAYS.release} (R4.2)\n`)
   put('/etc/anti-evil-maid.conf', 'SEAL="--pcr 13 --pcr 17 --pcr 18 --pcr 19"\n')
   put('/etc/crypttab', `luks-${LUKS_UUID} UUID=${LUKS_UUID} none discard\n`)
   put('/usr/lib/dracut/dracut.conf.d/01-dist.conf', 'hostonly="yes"\nreproducible="yes"\n')
@@ -201,7 +203,8 @@ function installOthers(machine: SimMachine): void {
     makePackage('kernel', '1000:6.6.36-1.qubes.fc37', at, QUBES_KEY, kernelFiles),
     makePackage('microcode_ctl', '2:2.1-57.qubes1.fc37', at, QUBES_KEY, {}),
     makePackage('linux-firmware', '0:20240610-1.fc37', at, FEDORA_KEY, {}),
-    makePackage('dracut', '0:057-6.fc37', at, FEDORA_KEY, {}),
+    // Qubes's own, as QSB-098 asks for it.
+    makePackage('dracut', '0:059-4.fc37', at, QUBES_KEY, {}),
     makePackage('anti-evil-maid', '0:4.2.0-1.fc37', at, QUBES_KEY, {}),
     makePackage('tboot', '1:1.10.5-2.fc37', at, FEDORA_KEY, {
       'tboot.gz': Buffer.from('tboot of the built-in machine'),

@@ -1,3 +1,5 @@
+import { catalogueUntil } from '../../core/bulletin/catalogue.ts'
+import { CATALOGUE } from '../../core/bulletin/catalogue-data.ts'
 import { digestStream } from '../digest.ts'
 import { ABSENT, type Host, seen, unknown } from '../host.ts'
 import { fileAt, linkAt, namesIn, putFile, removeFiles } from './files.ts'
@@ -18,7 +20,8 @@ export function makeSimulatedHost(
   let works = 0
   return {
     kind: 'simulated',
-    description: 'the built-in machine',
+    description: describeMachine(machine),
+    catalogue: catalogueUntil(CATALOGUE, machine.plays.bulletin),
     writable: true,
     uid: async () => 0,
     now() {
@@ -101,6 +104,12 @@ export function makeSimulatedHost(
     close: async () => undefined,
     lockFile: async () => ({ release: async () => undefined }),
   }
+}
+
+/** Which machine of which day this is: its clock and its bulletins stand there. */
+function describeMachine({ plays: { release, bulletin }, nowMs }: SimMachine): string {
+  const day = new Date(nowMs).toISOString().slice(0, 10)
+  return `the built-in machine, Qubes OS ${release} on ${day}, the day of QSB-${bulletin}`
 }
 
 async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

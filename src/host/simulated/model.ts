@@ -31,6 +31,8 @@ export type SimPackage = {
 }
 
 export type SimMachine = {
+  /** What it plays: a release of Qubes OS, on the day when this bulletin was the newest. */
+  readonly plays: { readonly release: string; readonly bulletin: number }
   nowMs: number
   bootTimeMs: number
   bootCount: number

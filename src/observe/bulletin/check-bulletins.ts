@@ -1,5 +1,4 @@
 import { addToCatalogue, evidenceOf } from '../../core/bulletin/catalogue.ts'
-import { CATALOGUE } from '../../core/bulletin/catalogue-data.ts'
 import type { CheckAnswer } from '../../core/bulletin/check-answer.ts'
 import { type BulletinList, decideCheck } from '../../core/bulletin/decide-bulletins.ts'
 import { EXPOSURE_CHECKS } from '../../core/bulletin/exposure.ts'
@@ -20,12 +19,13 @@ export async function checkBulletins(dom0: Dom0, found: FoundBulletin | null): P
   if (found?.approval === 'refused')
     throw makeFailure('bulletin-not-verified', { id: String(found.bulletin.id) })
   const isFile = found !== null && found.signatures !== null
-  const catalogue = isFile ? addToCatalogue(CATALOGUE, found.bulletin) : CATALOGUE
-  const evidence = isFile ? evidenceOf(CATALOGUE, found.bulletin, found.approval) : CATALOGUE.bulletins
+  const known = await dom0.catalogue()
+  const catalogue = isFile ? addToCatalogue(known, found.bulletin) : known
+  const evidence = isFile ? evidenceOf(known, found.bulletin, found.approval) : known.bulletins
   const list = await observeBulletins(dom0, catalogue, evidence)
   if (list === null) throw makeFailure('release-unknown')
   const asked = found === null ? list : onlyOf(list, found.bulletin.id)
-  const catalogued = isFile ? CATALOGUE.bulletins.find(({ id }) => id === found.bulletin.id) : undefined
+  const catalogued = isFile ? known.bulletins.find(({ id }) => id === found.bulletin.id) : undefined
   return {
     list: asked,
     asked: found?.bulletin.id ?? null,

@@ -1,4 +1,5 @@
 import type { SelectionLook } from '../../core/aem/seal-selection.ts'
+import type { Catalogue } from '../../core/bulletin/catalogue.ts'
 import type { Failure } from '../../core/failure.ts'
 import type { LaunchLog } from '../../core/launch/launch-log.ts'
 import { parseTrustedKeys, type TrustedKeys } from '../../core/package/signers.ts'
@@ -41,6 +42,8 @@ export type Dom0 = {
   /** The device that this boot came from; null where there is none, or it cannot be told. */
   booted(): Promise<AemDevice | null>
   readonly rpm: RpmDatabase
+  /** The bulletins that are out at the machine's time, as far as they are known. */
+  catalogue(): Promise<Catalogue>
   /** Digests of a boot file. What a step changes itself it looks at in another look. */
   digest(path: string): Promise<Seen<FileDigests>>
   /** The user's further signers and the lines that trust nobody; null: unreadable, which trusts nobody either. */
@@ -69,6 +72,10 @@ export function observeDom0(host: Host): Dom0 {
     devices,
     booted: async () => findBootedDevice((await devices()).devices, (await machine()).aemUuid),
     rpm: observeRpmDatabase(host),
+    // Loaded where it is needed: `gate` and `status` ask for no bulletin.
+    catalogue: once(
+      async () => host.catalogue ?? (await import('../../core/bulletin/catalogue-data.ts')).CATALOGUE,
+    ),
     digest: onceEach((path) => host.digestFile(path)),
     trustedKeys: once(async () => {
       const text = await readText(host, TRUSTED_KEYS_FILE)

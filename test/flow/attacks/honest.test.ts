@@ -40,7 +40,7 @@ const STORIES: readonly (readonly [string, (machine: SimMachine) => void])[] = [
   [
     'dracut, and with it a new initramfs',
     (machine) => {
-      installInitramfsInput(machine, 'dracut', '0:057-7.fc37')
+      installInitramfsInput(machine, 'dracut', '0:059-5.fc37')
       makeBootInitramfs(machine)
     },
   ],
@@ -48,7 +48,7 @@ const STORIES: readonly (readonly [string, (machine: SimMachine) => void])[] = [
     'Xen, dracut, microcode and linux-firmware at once',
     (machine) => {
       newXen(machine)
-      installInitramfsInput(machine, 'dracut', '0:057-7.fc37')
+      installInitramfsInput(machine, 'dracut', '0:059-5.fc37')
       installInitramfsInput(machine, 'microcode_ctl', '2:2.1-58.qubes1.fc37')
       installInitramfsInput(machine, 'linux-firmware', '0:20240709-1.fc37')
     },

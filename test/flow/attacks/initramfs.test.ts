@@ -45,14 +45,14 @@ describe('an initramfs with another hook in it, put on the device before `start`
   })
 
   it('where dracut was updated before this boot, and the clock was set back since', async () => {
-    installInitramfsInput(machine, 'dracut', '0:057-7.fc37')
+    installInitramfsInput(machine, 'dracut', '0:059-5.fc37')
     machine.bootTimeMs = machine.nowMs - HOUR_MS
     put(tampered())
     await expectCaught(machine, HOOK)
   })
 
   it('where dracut was updated after this boot began', async () => {
-    installInitramfsInput(machine, 'dracut', '0:057-7.fc37')
+    installInitramfsInput(machine, 'dracut', '0:059-5.fc37')
     put(tampered())
     await expectCaught(machine, HOOK)
   })
