@@ -118,7 +118,14 @@ function eventsOf(kernel: string, multibootInfo = 'multiboot information'): Writ
   ]
 }
 
-type TrenchBoot = { tpm?: '1.2' | '2.0'; kernel?: string; events?: WrittenEvent[]; logFile?: boolean }
+type TrenchBoot = {
+  tpm?: '1.2' | '2.0'
+  kernel?: string
+  events?: WrittenEvent[]
+  logFile?: boolean
+  /** When the package that owns Xen's file was installed, in seconds; left out: nobody can say which owns it. */
+  xenInstalledAt?: number
+}
 
 /** A TrenchBoot machine that booted these events; the kernel on its device may be another since. */
 function trenchBootDom0({
@@ -126,6 +133,7 @@ function trenchBootDom0({
   kernel = 'MZ kernel\n',
   events = eventsOf('MZ kernel\n'),
   logFile,
+  xenInstalledAt,
 }: TrenchBoot = {}) {
   const algorithms = tpm === '2.0' ? ALGORITHMS.slice(0, 2) : ALGORITHMS.slice(0, 1)
   const log =
@@ -163,6 +171,10 @@ function trenchBootDom0({
       { address: String(ADDRESS), sizeBytes: String(SIZE_BYTES) },
       { stdout: logFile ? { file: 'event-log.bin' } : log.toString('latin1') },
     )
+  if (xenInstalledAt !== undefined) {
+    const owner = ['xen-hypervisor', '2001:4.17.4-3.fc37', 'x86_64', xenInstalledAt, '(none)'].join('\t')
+    machine.answering('rpm-owner', { path: '/boot/xen-4.17.4.gz' }, { stdout: `${owner}\n` })
+  }
   const sinit = { kind: 'file', sizeBytes: 5, mtimeMs: BEFORE_BOOT * 1000, mode: 0o644 }
   machine.extra.stats = { '/boot/SINIT.BIN': sinit }
   const directory = (tpm === '2.0' ? machine.withTpm20(pcrs) : machine.withTpm12(pcrs)).write()
@@ -240,6 +252,18 @@ describe('TrenchBoot on a recorded machine', () => {
       expect(text).toContain('use hold for this restart')
     },
   )
+
+  it('a Xen whose hash cannot be computed is that of this boot where its package is as old, and not where it came since', async () => {
+    const row17 = async (xenInstalledAt?: number) => {
+      const { directory, pcrs } = trenchBootDom0(xenInstalledAt === undefined ? {} : { xenInstalledAt })
+      const row = (await predictJson(directory)).answer.pcrs.find(({ index }) => index === 17)
+      return { code: row?.code, predicted: row?.predicted, now: pcrs[17] }
+    }
+    const old = await row17(BEFORE_BOOT)
+    expect(old).toMatchObject({ code: null, predicted: old.now })
+    expect(await row17(BEFORE_BOOT + 365 * 86400)).toMatchObject({ code: 'trenchboot-mle', predicted: null })
+    expect(await row17()).toMatchObject({ code: 'trenchboot-mle', predicted: null })
+  })
 
   it('a log recorded as a file of bytes is the same log', async () => {
     const { directory, log } = trenchBootDom0({ logFile: true })

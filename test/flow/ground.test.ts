@@ -4,6 +4,8 @@ import { makeDirectoryStore } from '../../src/act/session-store.ts'
 import { rememberVerification } from '../../src/act/update-ledger.ts'
 import { digestImage } from '../../src/core/launch/image-digest.ts'
 import { listApprovedImages } from '../../src/core/session/approved-boot.ts'
+import { checkGround } from '../../src/flow/steps/check-ground.ts'
+import type { Host } from '../../src/host/host.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
 import { NEW_XEN, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
@@ -32,6 +34,9 @@ import {
   start,
   update,
 } from '../support/approved-machine.ts'
+import { aSession, RUN_OPTIONS } from '../support/built-in.ts'
+import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { withLook } from '../support/with-look.ts'
 
 const STOPPED = ['detect-aem: ready', 'check-ground: boot-not-vouched']
 
@@ -337,6 +342,38 @@ describe('the list of devices', () => {
     expect(outcomes).toEqual(STOPPED)
     expect(facts).toMatchObject({ why: 'list-unreadable' })
     expect(exit).toBe(1)
+  })
+})
+
+describe('on a recording', () => {
+  /** The step alone, on what was recorded of the machine; nobody can say what its screen showed. */
+  async function recorded(machine: SimMachine) {
+    const host: Host = { ...makeSimulatedHost(machine), kind: 'recorded' }
+    const ui = makeScriptedUi({ '*': 'yes' })
+    const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
+    const context = { host, ui, store, options: RUN_OPTIONS, session: aSession(), simulateRestart: null }
+    const { outcome, facts } = await checkGround(withLook(context))
+    return { outcome, facts, asked: ui.asked }
+  }
+
+  it('the journal and the registers count as ever', async () => {
+    const vouched = await recorded(await approvedMachine())
+    expect(vouched).toMatchObject({ outcome: 'vouched', facts: { by: 'accepted' }, asked: [] })
+    const machine = goodMachine()
+    put(machine, INITRAMFS, () => Buffer.from('an initramfs of somebody else'))
+    restartMachine(machine)
+    const { outcome, facts } = await recorded(machine)
+    expect([outcome, facts.why]).toEqual(['boot-not-vouched', 'secret-refused'])
+  })
+
+  it('where the journal is silent nobody is asked, and it goes on', async () => {
+    const machine = goodMachine()
+    machine.journal = []
+    expect(await recorded(machine)).toMatchObject({
+      outcome: 'gone-on',
+      facts: { state: 'not-vouched', why: 'secret-unknown', goesOn: true },
+      asked: [],
+    })
   })
 })
 

@@ -195,7 +195,7 @@ describe('the step `predict`', () => {
     const host = hostOf(machine)
     const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
     const ui = makeScriptedUi({ '*': 'yes' })
-    return predict({
+    const result = await predict({
       host,
       dom0: observeDom0(host),
       ui,
@@ -204,6 +204,7 @@ describe('the step `predict`', () => {
       session: aSession(),
       simulateRestart: null,
     })
+    return { ...result, asked: ui.asked }
   }
 
   /** An initramfs of the form that dracut writes, which dom0 does not make now. */
@@ -226,6 +227,16 @@ describe('the step `predict`', () => {
     const machine = withOlderInitramfs()
     bootFilesOf(machine).set('xen-4.17.4.gz', { bytes: Buffer.from('evil'), mtimeMs: 0 })
     expect((await run(machine)).outcome).toBe('unvouched')
+  })
+
+  it('stops without a question about LUKS headers where a yes would settle nothing', async () => {
+    const machine = machineOf('clean-update')
+    machine.luksHeader = Buffer.from('another passphrase')
+    expect((await run(machine)).asked).toEqual(['accept-luks-header'])
+    bootFilesOf(machine).set('xen-4.17.4.gz', { bytes: Buffer.from('evil'), mtimeMs: 0 })
+    const { outcome, facts, asked } = await run(machine)
+    expect([outcome, asked]).toEqual(['unvouched', []])
+    expect(facts).toMatchObject({ luksHeaderAccepted: null, luksHeaderValue: null })
   })
 
   it('keeps what vouches, what was made again and what was accepted', async () => {

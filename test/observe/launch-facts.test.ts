@@ -62,6 +62,22 @@ describe('the files of an entry', () => {
     for (const path of files) expect(Object.keys(launch.images)).toContain(path)
   })
 
+  it('are none of an entry that loads none, and nothing fails there', async () => {
+    const title = 'Memory test'
+    const { booted } = await look((machine) =>
+      edit(
+        machine,
+        INTERNAL.uuid,
+        GRUB_CFG,
+        (text) => `${text}\nmenuentry '${title}' {\n\tchainloader +1\n}\nset default='${title}'\n`,
+      ),
+    )
+    const launch = await booted()
+    expect(launch.next.entry).toMatchObject({ titlePath: [title], launcher: null, modules: [], sinit: [] })
+    expect(Object.keys(launch.images)).toContain('/tboot.gz')
+    expect(launch.xen.next).toBeNull()
+  })
+
   it('count only where they were hashed: a tboot that was not is not looked into', async () => {
     const isTboot = (path: string): boolean => path.endsWith('/tboot.gz')
     const { booted } = await look(undefined, (own) => ({

@@ -48,12 +48,20 @@ describe('what is copied', () => {
   })
 
   it.each([
-    ['tboot', 'tboot.gz'],
-    ['xen-hypervisor', XEN_IMAGE],
-    ['kernel', `vmlinuz-${KERNEL_RELEASE}`],
-  ])('is the file of %s where the stick has none', async (_, name) => {
+    ['tboot', 'tboot.gz', 'tboot'],
+    ['xen-hypervisor', XEN_IMAGE, 'xen'],
+    ['kernel', `vmlinuz-${KERNEL_RELEASE}`, 'kernel'],
+  ])('is the file of %s where the stick has none, and an entry that may name it', async (_, name, role) => {
     const { plan } = await look((machine) => void stickOf(machine).files.delete(`/${name}`))
-    expect(plan.copies.map((one) => one.name)).toEqual([name])
+    expect(plan.copies.map((one) => [one.name, one.role])).toEqual([[name, role]])
+    expect(plan.makesGrubConfig).toBe(true)
+  })
+
+  it('is the configuration of a kernel too, which no entry names', async () => {
+    const name = `config-${KERNEL_RELEASE}`
+    const { plan } = await look(withFiles('kernel', { [`/boot/${name}`]: 'a'.repeat(64) }))
+    expect(plan.copies.map((one) => [one.name, one.role])).toEqual([[name, 'config']])
+    expect(plan.makesGrubConfig).toBe(false)
   })
 
   it('is grub.cfg where the one of the stick is another, and nothing beside it', async () => {

@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest'
+import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
+import { INTERNAL, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { findDevice, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
+import { observeBootFiles } from '../../src/observe/device/boot-files.ts'
+import { isBootedPresent, observeAllDevices } from '../../src/observe/device/devices.ts'
+import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { observeStatus } from '../../src/observe/dom0/status.ts'
+import { machineOf } from '../support/built-in.ts'
+
+/** What is read of AEM devices and of what lies on them, on the built-in machine with a stick. */
+
+const unreadable = unknown('input/output error')
+const KERNEL = `vmlinuz-${KERNEL_RELEASE}`
+
+function hostOf(machine: SimMachine, told: (own: Host) => Partial<Host> = () => ({})): Host {
+  const own = makeSimulatedHost(machine)
+  return { ...own, ...told(own) }
+}
+
+describe('without an answer of lsblk', () => {
+  const devicesOf = async (told: (own: Host) => Partial<Host>) => {
+    const host = hostOf(machineOf('two-devices'), (own) => ({
+      ...told(own),
+      run: async (call, input) => (call.id === 'lsblk' ? unreadable : own.run(call, input)),
+    }))
+    const all = await observeAllDevices(host, { aemUuid: INTERNAL.uuid })
+    return { ...all, isPresent: isBootedPresent(all, INTERNAL.uuid) }
+  }
+  const link = (answer: Awaited<ReturnType<Host['statFile']>>) => (own: Host) => ({
+    statFile: async (path: string) => (path.startsWith('/dev/disk/by-uuid/') ? answer : own.statFile(path)),
+  })
+  const stat = seen({ kind: 'link', sizeBytes: 0, mtimeMs: 0, mode: 0o777 } as const)
+
+  it('the device of this boot is there by the link of its UUID, or is not; another one is not known', async () => {
+    for (const [answer, expected] of [
+      [stat, true],
+      [ABSENT, false],
+      [unreadable, null],
+    ] as const) {
+      const { devices, isComplete } = await devicesOf(link(answer))
+      const present = (label: string) => devices.find((one) => one.label === label)?.present
+      expect([present('aem'), present('aem.stick'), isComplete]).toEqual([expected, null, false])
+    }
+  })
+
+  it('it is never said that the device is out: there may be others', async () => {
+    expect((await devicesOf(link(stat))).isPresent).toBe(true)
+    expect((await devicesOf(link(ABSENT))).isPresent).toBeNull()
+  })
+})
+
+describe('the boot images of a directory', () => {
+  const look = (told: (own: Host) => Partial<Host>) =>
+    observeBootFiles(hostOf(machineOf('clean-update'), told), '/boot')
+  const listing = (answer: Awaited<ReturnType<Host['listDirectory']>>) => () => ({
+    listDirectory: async () => answer,
+  })
+
+  it('are none where it is not there, and not known where it cannot be listed', async () => {
+    expect(await look(listing(ABSENT))).toEqual([])
+    expect(await look(listing(unreadable))).toBeNull()
+  })
+
+  it('are those with such names, with their digests and times where they can be read', async () => {
+    const names = [
+      'tboot.gz',
+      XEN_IMAGE,
+      KERNEL,
+      'xen-4.17.4.efi',
+      'config-1',
+      'SINIT.BIN',
+      'initramfs-1.img',
+      'x',
+    ]
+    const files = await look(listing(seen(names)))
+    expect(files?.map(({ name, role }) => [name, role])).toEqual([
+      ['tboot.gz', 'tboot'],
+      [XEN_IMAGE, 'xen'],
+      [KERNEL, 'kernel'],
+      ['SINIT.BIN', 'sinit'],
+      ['initramfs-1.img', 'initramfs'],
+    ])
+    const xen = files?.find(({ role }) => role === 'xen')
+    expect([xen?.digests?.sha256, xen?.mtimeMs]).toEqual([
+      expect.stringMatching(/^[0-9a-f]{64}$/),
+      expect.any(Number),
+    ])
+    expect(files?.at(-1)).toEqual({
+      name: 'initramfs-1.img',
+      role: 'initramfs',
+      digests: null,
+      mtimeMs: null,
+    })
+  })
+})
+
+describe('the boot files of a device', () => {
+  const bootFilesOf = async (
+    change: (files: Map<string, { bytes: Uint8Array; mtimeMs: number }>) => void,
+  ) => {
+    const machine = machineOf('two-devices')
+    change(findDevice(machine, STICK.uuid)!.files)
+    const { devices } = await observeStatus(observeDom0(makeSimulatedHost(machine)))
+    return devices.find(({ label }) => label === 'aem.stick')?.bootFiles
+  }
+  const other = { bytes: Buffer.from('another one'), mtimeMs: 0 }
+
+  it('are current where Xen and the kernels are those of the packages', async () => {
+    expect(await bootFilesOf(() => undefined)).toBe('current')
+  })
+
+  it.each([
+    ['without its kernel', (files: Map<string, unknown>) => void files.delete(`/${KERNEL}`)],
+    ['with another kernel', (files: Map<string, unknown>) => void files.set(`/${KERNEL}`, other)],
+    ['with another Xen', (files: Map<string, unknown>) => void files.set(`/${XEN_IMAGE}`, other)],
+    [
+      'with a Xen of another name alone',
+      (files: Map<string, unknown>) => {
+        files.set('/xen-4.17.3.gz', files.get(`/${XEN_IMAGE}`))
+        files.delete(`/${XEN_IMAGE}`)
+      },
+    ],
+  ])('are stale %s', async (_, change) => {
+    expect(await bootFilesOf(change as never)).toBe('stale')
+  })
+
+  it('are absent without any Xen', async () => {
+    expect(await bootFilesOf((files) => void files.delete(`/${XEN_IMAGE}`))).toBe('absent')
+  })
+})

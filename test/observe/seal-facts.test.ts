@@ -1,0 +1,213 @@
+import { describe, expect, it } from 'vitest'
+import type { HeldNote } from '../../src/core/session/held-note.ts'
+import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
+import { observeSlots } from '../../src/observe/device/freshness-slots.ts'
+import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { observeBaseline } from '../../src/observe/launch/baseline.ts'
+import { observePlainSecrets } from '../../src/observe/seal/plain-secrets.ts'
+import { observeSealOutcome } from '../../src/observe/seal/seal-outcome.ts'
+import { observeSealReadiness } from '../../src/observe/seal/seal-readiness.ts'
+import {
+  haveSameFiles,
+  isSealed,
+  lookAtToken,
+  observeSealedCopy,
+  type SealedCopy,
+} from '../../src/observe/seal/sealed-copy.ts'
+import { machineOf } from '../support/built-in.ts'
+
+/** What is read of sealed files, secrets and slots, on the built-in machine. */
+
+const unreadable = unknown('input/output error')
+
+function hostOf(machine: SimMachine, told: (own: Host) => Partial<Host> = () => ({})): Host {
+  const own = makeSimulatedHost(machine)
+  return { ...own, ...told(own) }
+}
+
+describe('the secrets that dom0 keeps in plain', () => {
+  it('are named with their digests; one that cannot be read is not one that is not there', async () => {
+    const kinds = async (answer: typeof ABSENT | typeof unreadable) => {
+      const host = hostOf(machineOf('clean-update'), (own) => ({
+        digestFile: async (path) => (path.endsWith('/secret.txt') ? answer : own.digestFile(path)),
+      }))
+      return observePlainSecrets(host, 'aem')
+    }
+    expect(await kinds(unreadable)).toMatchObject({ fre: expect.stringMatching(/^[0-9a-f]{64}$/), txt: null })
+    expect(await kinds(ABSENT)).not.toHaveProperty('txt')
+    expect(await kinds(ABSENT)).toHaveProperty('fre')
+  })
+})
+
+describe('a copy of the sealed files', () => {
+  const A = 'a'.repeat(64)
+  const B = 'b'.repeat(64)
+  const copyOf = (files: Readonly<Record<string, string | null>>): SealedCopy => ({
+    directory: '/var/lib/tpms/x/aem',
+    files: Object.entries(files).map(([name, sha256]) => ({ name, sha256 })),
+    keyPcrs: null,
+  })
+
+  it('is sealed where the token is in it, and not known where it cannot be read', () => {
+    expect(isSealed(copyOf({ 'key.pub': A, 'secret.fre.sealed2': null }))).toBe(true)
+    expect(isSealed(copyOf({ 'key.pub': A, 'secret.txt.sealed2': A }))).toBe(false)
+    expect(isSealed(null)).toBeNull()
+  })
+
+  it('has a token, none, or one that cannot be read', () => {
+    expect(lookAtToken(copyOf({ 'key.pub': B, 'secret.fre.sealed2': A }))).toEqual({
+      state: 'seen',
+      sha256: A,
+    })
+    expect(lookAtToken(copyOf({ 'secret.fre.sealed2': null }))).toEqual({ state: 'unknown' })
+    expect(lookAtToken(copyOf({ 'key.pub': A }))).toEqual({ state: 'absent' })
+    expect(lookAtToken(null)).toEqual({ state: 'unknown' })
+  })
+
+  it.each([
+    ['the same files, in whatever order', { x: A, y: B }, { y: B, x: A }, true],
+    ['another content', { x: A, y: B }, { x: A, y: A }, false],
+    ['a file more', { x: A }, { x: A, y: B }, false],
+    ['a file less', { x: A, y: B }, { x: A }, false],
+    ['a file that cannot be read', { x: A, y: null }, { x: A, y: B }, null],
+    ['one that cannot be read and one that differs', { x: null, y: A }, { x: A, y: B }, false],
+    ['none of them', {}, { x: A }, null],
+    ['nothing of the other', { x: A }, {}, null],
+  ])('is compared with another one of %s', (_, one, other, expected) => {
+    expect(haveSameFiles(copyOf(one as never), copyOf(other as never))).toBe(expected)
+    expect(haveSameFiles(null, copyOf(other as never))).toBeNull()
+    expect(haveSameFiles(copyOf(one as never), null)).toBeNull()
+  })
+
+  it("is read by AEM's names alone; a directory that is not there has none, one that cannot be listed is unknown", async () => {
+    const look = (listing: Awaited<ReturnType<Host['listDirectory']>>) =>
+      observeSealedCopy(
+        hostOf(machineOf('clean-update'), () => ({ listDirectory: async () => listing })),
+        '/var/lib',
+        TPM_ID,
+        'aem',
+      )
+    const names = [
+      'key.pub',
+      'key.pub~',
+      'xkey.pub',
+      'secret.fre.sealed2',
+      'secret.fre.sealed2.old',
+      '.secret.fre',
+    ]
+    expect((await look(seen(names)))?.files.map(({ name }) => name)).toEqual([
+      'key.pub',
+      'secret.fre.sealed2',
+    ])
+    expect(await look(ABSENT)).toMatchObject({ files: [], keyPcrs: null })
+    expect(await look(unreadable)).toBeNull()
+  })
+
+  it('is kept in the baseline for dom0 and for each device that is plugged in', async () => {
+    const kept = async (isOut: boolean) => {
+      const machine = machineOf('two-devices')
+      for (const device of machine.devices) if (!device.isInternal && isOut) device.isPresent = false
+      const baseline = await observeBaseline(observeDom0(makeSimulatedHost(machine)), [13, 17, 18, 19])
+      return new Set(baseline?.sealedFiles.map(({ label, copy }) => `${label} ${copy}`))
+    }
+    expect(await kept(false)).toEqual(
+      new Set(['aem dom0', 'aem device', 'aem.stick dom0', 'aem.stick device']),
+    )
+    expect(await kept(true)).toEqual(new Set(['aem dom0', 'aem device', 'aem.stick dom0']))
+  })
+})
+
+describe("the gate's note", () => {
+  it('counts in the boot in which it was left, and in no other', async () => {
+    const dom0 = observeDom0(makeSimulatedHost(machineOf('clean-update')))
+    const { bootId } = await dom0.machine()
+    const noteOf = (boot: string | null) => ({ bootId: boot, reasons: [] }) as unknown as HeldNote
+    const kept = async (note: HeldNote | null) => (await observeSealOutcome(dom0, null, note)).heldNote
+    expect(await kept(noteOf(bootId))).not.toBeNull()
+    expect(await kept(noteOf('00000000-0000-4000-8000-000000000000'))).toBeNull()
+    expect(await kept(null)).toBeNull()
+  })
+})
+
+describe('the room on a device', () => {
+  const spaceOf = async (told: (own: Host) => Partial<Host>) => {
+    const dom0 = observeDom0(hostOf(machineOf('clean-update'), told))
+    const { checks } = await observeSealReadiness(dom0, await dom0.tpm(), [13, 17, 18, 19])
+    return checks.find(({ id }) => id === 'device-space')
+  }
+
+  it('is not known where the device cannot be opened, with the reason where there is one', async () => {
+    expect(await spaceOf(() => ({}))).toMatchObject({ ok: true })
+    expect(await spaceOf(() => ({ openMedia: async () => unreadable }))).toEqual({
+      id: 'device-space',
+      ok: null,
+      detail: 'the device could not be looked at: input/output error',
+    })
+    expect(await spaceOf(() => ({ openMedia: async () => ABSENT }))).toEqual({
+      id: 'device-space',
+      ok: null,
+      detail: 'the device could not be looked at',
+    })
+  })
+})
+
+describe('the freshness slots of all devices', () => {
+  const look = async (
+    change: (machine: SimMachine) => void = () => undefined,
+    told?: (own: Host) => Partial<Host>,
+  ) => {
+    const machine = machineOf('two-devices')
+    change(machine)
+    const calls: string[] = []
+    const host = hostOf(machine, told)
+    const dom0 = observeDom0({
+      ...host,
+      run: async (call, input) => {
+        calls.push(call.id)
+        return host.run(call, input)
+      },
+    })
+    const { devices } = await observeSlots(dom0)
+    return { devices, isAsked: calls.some((id) => /^tpm2-nv/.test(id)) }
+  }
+  const setSlot = (text: string) => (machine: SimMachine) =>
+    void machine.dom0.set('/var/lib/anti-evil-maid/aem.stick/tpm-freshness-slot', {
+      bytes: Buffer.from(text),
+      mtimeMs: 0,
+    })
+
+  it('say whose token lies in a slot that two have; the TPM is asked for nothing else', async () => {
+    const { devices, isAsked } = await look()
+    expect(devices.map(({ label, slot, holdsToken }) => [label, slot, holdsToken])).toEqual([
+      ['aem', 0, expect.any(Boolean)],
+      ['aem.stick', 0, expect.any(Boolean)],
+    ])
+    // One slot holds one token.
+    expect(devices.filter(({ holdsToken }) => holdsToken)).toHaveLength(1)
+    expect(isAsked).toBe(true)
+    const apart = await look(setSlot('1\n'))
+    expect(apart.devices.map(({ slot, holdsToken }) => [slot, holdsToken])).toEqual([
+      [0, null],
+      [1, null],
+    ])
+    expect(apart.isAsked).toBe(false)
+  })
+
+  it('are not known where the file says no slot, and no two devices have that one', async () => {
+    for (const text of ['8\n', '-1\n', '01\n', 'x'])
+      expect((await look(setSlot(text))).devices.map(({ slot, holdsToken }) => [slot, holdsToken])).toEqual([
+        [0, null],
+        [null, null],
+      ])
+  })
+
+  it('say nothing of a token that cannot be read', async () => {
+    const { devices } = await look(undefined, (own) => ({
+      readFile: async (path) => (path.endsWith('/aem.stick/secret.fre') ? unreadable : own.readFile(path)),
+    }))
+    expect(devices.find(({ label }) => label === 'aem.stick')?.holdsToken).toBeNull()
+    expect(devices.find(({ label }) => label === 'aem')?.holdsToken).toEqual(expect.any(Boolean))
+  })
+})
