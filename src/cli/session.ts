@@ -2,6 +2,7 @@ import { DEVICE_FLOWS } from '../../flows/index.ts'
 import { postUpdate } from '../../flows/post-update.ts'
 import { resume } from '../../flows/resume.ts'
 import { isForwardKept, removeBegun, restoreSession } from '../act/forward-seal/restore.ts'
+import { cancelRestart } from '../act/restart.ts'
 import { makeDirectoryStore, type SessionStore } from '../act/session-store.ts'
 import type { GivenBulletin } from '../core/bulletin/given-bulletin.ts'
 import { parseRestartPlan } from '../core/decide/restart-plan.ts'
@@ -15,7 +16,6 @@ import type { Flow, StepId } from '../flow/types.ts'
 import type { Host } from '../host/host.ts'
 import { describeForwardStays, describeRestored } from '../messages/forward-seal.ts'
 import { type Dom0, observeDom0 } from '../observe/dom0/dom0.ts'
-import { command } from '../tables/commands.ts'
 import { makeFailure } from '../tables/failures.ts'
 import { line, type Ui } from '../ui/ui.ts'
 import { assertKeysHaveFile, findGiven } from './bulletin.ts'
@@ -184,8 +184,7 @@ export async function runCancel(io: Io, options: GlobalOptions, host: Host): Pro
   if (session === null) throw makeFailure('nothing-to-cancel')
   const lock = await store.lock()
   try {
-    const isScheduled = session.restart !== null && session.restart !== 'manual'
-    if (isScheduled) await host.run(command('restart-cancel', {}))
+    const isScheduled = await cancelRestart(host, session)
     const restored = await restoreSession(dom0, session)
     await store.close()
     const forwardSeal = restored?.device ?? null

@@ -1,8 +1,8 @@
+import { slotPath, writeSlotFiles } from '../../act/slot-files.ts'
 import { forgetVerification } from '../../act/update-ledger.ts'
 import { Failure } from '../../core/failure.ts'
-import { planSlots, renderSlotFile } from '../../core/seal/slot-repair.ts'
+import { planSlots } from '../../core/seal/slot-repair.ts'
 import { describeSlotRehearsal, describeSlotRepair } from '../../messages/slots.ts'
-import { AEM_DIR } from '../../observe/device/devices.ts'
 import { observeSlots } from '../../observe/device/freshness-slots.ts'
 import { observeDom0 } from '../../observe/dom0/dom0.ts'
 import { line } from '../../ui/ui.ts'
@@ -20,8 +20,7 @@ export const repairSlots: Step<'repair-slots'> = async ({ dom0, host, ui, option
     return { outcome: 'repaired', facts: { changes, dryRun: true }, message: describeSlotRehearsal(changes) }
   }
   try {
-    for (const { label, to } of changes)
-      await host.writeFileAtomic(slotPath(label), Buffer.from(renderSlotFile(to)), 0o644)
+    await writeSlotFiles(host, changes)
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     const { what } = error.text
@@ -39,8 +38,4 @@ export const repairSlots: Step<'repair-slots'> = async ({ dom0, host, ui, option
     changes.map(({ label }) => label),
   )
   return { outcome, facts: { changes }, message: describeSlotRepair(changes, why) }
-}
-
-function slotPath(label: string): string {
-  return `${AEM_DIR}/${label}/tpm-freshness-slot`
 }

@@ -1,3 +1,4 @@
+import { runSeal, sealCall } from '../../act/seal.ts'
 import { labelOf } from '../../core/aem/devices.ts'
 import { parseMountOptions } from '../../core/decide/readiness.ts'
 import { type DigestLook, isTokenRenewed } from '../../core/decide/sealed-in-this-boot.ts'
@@ -12,7 +13,7 @@ import { readTextOrNull } from '../../observe/read-text.ts'
 import { observeSealOutcome } from '../../observe/seal/seal-outcome.ts'
 import { observeSealState } from '../../observe/seal/seal-unit.ts'
 import { lookAtToken, observeSealedCopy } from '../../observe/seal/sealed-copy.ts'
-import { type CommandCall, command, isSuffix } from '../../tables/commands.ts'
+import { type CommandCall, isSuffix } from '../../tables/commands.ts'
 import { line } from '../../ui/ui.ts'
 import type { Step, StepContext } from '../step.ts'
 
@@ -31,12 +32,11 @@ export const reseal: Step<'reseal'> = async ({ dom0, host, ui, options, session,
   const label = suffix === null ? null : labelOf(suffix)
   const before = await observeToken(dom0, label)
   const tpm = await dom0.tpm()
-  if (tpm.version === '2.0') await host.run(command('flush-transient', {}))
   const device = label === null ? null : await findDevice(dom0, label)
   // AEM leaves a device that is mounted already as it is, and does not wait for it.
   const isAwaited = device?.isRemovable === true && device.mountPoint === null
   const mounts = isAwaited ? await readMountCount(host, device.uuid) : null
-  const running = ui.progress('AEM seals', () => host.run(call))
+  const running = ui.progress('AEM seals', () => runSeal(host, call, tpm.version))
   const watching = isAwaited
     ? watchStick({ dom0, host, ui }, device, { token: before, mounts }, running)
     : null
@@ -145,11 +145,9 @@ async function findDevice(dom0: Dom0, label: string): Promise<AemDevice | null> 
   return devices.find((device) => device.label === label) ?? null
 }
 
-/** A held seal is started as its unit: systemd asks the gate again, and suffix and SRK password are as they were. */
 async function chooseCall(dom0: Dom0, session: Session, note: HeldNote | null): Promise<CommandCall> {
   const seal = await observeSealOutcome(dom0, session, note)
-  if (seal.outcome === 'held' && seal.state.cachedSuffix !== null) return command('seal-held', {})
-  return command('seal', {})
+  return sealCall(seal.outcome === 'held' && seal.state.cachedSuffix !== null)
 }
 
 /** `systemctl start` returns 0 for a seal that was held again. */

@@ -1,6 +1,6 @@
-import { parseRestartPlan, type RestartPlan, restartClock } from '../../core/decide/restart-plan.ts'
+import { requestRestart, restartCall } from '../../act/restart.ts'
+import { parseRestartPlan, restartClock } from '../../core/decide/restart-plan.ts'
 import { describeRestart } from '../../messages/restart.ts'
-import { type CommandCall, command } from '../../tables/commands.ts'
 import { line } from '../../ui/ui.ts'
 import type { Step } from '../step.ts'
 
@@ -15,7 +15,7 @@ export const restart: Step<'restart'> = async ({ host, ui, options, session }) =
       message: describeRestart('by-hand', null, session.protection),
     }
   }
-  const run = await host.run(call)
+  const run = await requestRestart(host, call)
   const isDone = run.state === 'seen' && run.value.exit === 0
   const said =
     run.state === 'seen' ? run.value.stderr.trim() : run.state === 'unknown' ? run.why : 'not installed'
@@ -25,11 +25,4 @@ export const restart: Step<'restart'> = async ({ host, ui, options, session }) =
     facts: { restart: session.restart, argv: call.argv },
     message: describeRestart(outcome, said, session.protection, restartClock(plan, host.now())),
   }
-}
-
-function restartCall(plan: RestartPlan): CommandCall | null {
-  if (plan.kind === 'now') return command('restart-now', {})
-  if (plan.kind === 'minutes') return command('restart-in', { minutes: plan.minutes })
-  if (plan.kind === 'at') return command('restart-at', { clockTime: plan.clockTime })
-  return null
 }

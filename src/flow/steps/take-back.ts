@@ -1,14 +1,13 @@
 import { restoreSession } from '../../act/forward-seal/restore.ts'
+import { cancelRestart } from '../../act/restart.ts'
 import { Failure } from '../../core/failure.ts'
 import { NOTHING_BEGUN } from '../../core/session/checkpoint.ts'
 import { describeTakeBack } from '../../messages/prepared.ts'
-import { command } from '../../tables/commands.ts'
 import type { Step } from '../step.ts'
 
 /** Does what `cancel` does, so that the wizard can start over. Ended half-way it is done again. */
 export const takeBack: Step<'take-back'> = async ({ dom0, host, session }) => {
-  const isScheduled = session.restart !== null && session.restart !== 'manual'
-  if (isScheduled) await host.run(command('restart-cancel', {}))
+  const isScheduled = await cancelRestart(host, session)
   try {
     const restored = await restoreSession(dom0, session)
     return {
