@@ -27,6 +27,7 @@ import { BANK_NAMES } from '../core/launch/pcr.ts'
 import { REFUSAL_CODES } from '../core/launch/refusal.ts'
 import { FLOW_IDS } from '../core/session/checkpoint.ts'
 import { VOUCH_RULES } from '../core/vouch/vouched-by.ts'
+import { EFFECTS } from '../tables/commands/row.ts'
 import { FAILURES } from '../tables/failures.ts'
 
 const hex = z.string().regex(/^[0-9a-f]+$/)
@@ -436,7 +437,7 @@ export function makeOutputSchemas(object: ObjectMaker) {
     object({
       id: z.string(),
       argv: z.array(z.string()).min(1),
-      effect: z.enum(['read', 'write']),
+      effect: z.enum(EFFECTS),
       asRoot: z.boolean(),
       timeoutMs: z.number().int(),
       maxOutputBytes: z.number().int(),

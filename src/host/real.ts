@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { command } from '../tables/commands.ts'
 import { makeFailure } from '../tables/failures.ts'
-import { believedRootOf, pathAllowed, WORK_ROOT } from '../tables/paths.ts'
+import { believedRootOf, type PathAccess, pathAllowed, WORK_ROOT } from '../tables/paths.ts'
 import { readExt4State } from './ext4.ts'
 import type { Host } from './host.ts'
 import { seen, unknown } from './host.ts'
@@ -40,7 +40,7 @@ export function makeRealHost(options: RealHostOptions): Host {
   const opened = new Set<{ close(): Promise<void> }>()
   const writing = new Set<Promise<unknown>>()
   const traces = makeTraces(workRoot())
-  const check = (path: string, access: 'read' | 'write'): void => {
+  const check = (path: string, access: PathAccess): void => {
     const isPlain = !path.split('/').includes('..') && !path.includes('\0')
     const allowed =
       isPlain &&

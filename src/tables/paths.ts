@@ -6,9 +6,12 @@ import { dirname } from 'node:path'
  * `{state}` is the state directory, `{media}` the place where an AEM device is mounted.
  */
 
+/** What may be done to a file; writing implies reading. */
+export type PathAccess = 'read' | 'write'
+
 type PathRow = {
   readonly pattern: string
-  readonly access: 'read' | 'write'
+  readonly access: PathAccess
   /** Contents that never go into a recorded machine or a report. */
   readonly secret?: true
   readonly why: string
@@ -253,7 +256,7 @@ export function mediaUuidOf(path: string): { uuid: string; rest: string } | null
 }
 
 /** May this path be opened so? Writing implies reading. */
-export function pathAllowed(path: string, access: 'read' | 'write', places: PathPlaces): boolean {
+export function pathAllowed(path: string, access: PathAccess, places: PathPlaces): boolean {
   return rowsOf(path, places).some((row) => access === 'read' || row.access === 'write')
 }
 

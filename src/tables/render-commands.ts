@@ -1,10 +1,11 @@
-import { COMMANDS, type CommandId } from './commands.ts'
+import type { Effect } from './commands/row.ts'
+import { COMMANDS, type CommandId, commandRow } from './commands.ts'
 import { COMPILE_CACHE, PATHS } from './paths.ts'
 
 export type CommandRow = {
   readonly id: string
   readonly argv: readonly string[]
-  readonly effect: 'read' | 'write'
+  readonly effect: Effect
   readonly asRoot: boolean
   readonly timeoutMs: number
   readonly maxOutputBytes: number
@@ -16,21 +17,20 @@ export type CommandRow = {
 /** The table of programs as values, for `aem-reseal commands` and docs/commands.md. */
 export function listCommandRows(): readonly CommandRow[] {
   return (Object.keys(COMMANDS) as CommandId[]).map((id) => {
-    const { program, args, effect, asRoot, timeoutMs, maxOutputBytes, why, source, sample } = COMMANDS[id]
+    const { program, args, effect, asRoot, timeoutMs, maxOutputBytes, why, source, sample } = commandRow(id)
     return { id, argv: [program, ...args], effect, asRoot, timeoutMs, maxOutputBytes, why, source, sample }
   })
 }
 
 function environmentOf(id: string): readonly string[] {
-  const row = COMMANDS[id as CommandId]
-  return Object.entries('environment' in row ? row.environment : {}).map(
+  return Object.entries(commandRow(id as CommandId).environment ?? {}).map(
     ([name, value]) => `${name}=${value}`,
   )
 }
 
 function umaskOf(id: string): readonly string[] {
-  const row = COMMANDS[id as CommandId]
-  return 'umask' in row ? [row.umask.toString(8).padStart(3, '0')] : []
+  const { umask } = commandRow(id as CommandId)
+  return umask === undefined ? [] : [umask.toString(8).padStart(3, '0')]
 }
 
 /** docs/commands.md. */
@@ -63,7 +63,7 @@ export function renderCommandsDocument(): string {
   return [
     '# Every program and every file',
     '',
-    'Rendered from `src/tables/commands.ts` and `src/tables/paths.ts` by `npm run docs`; a test keeps it current. Programs run',
+    'Rendered from `src/tables/commands/` and `src/tables/paths.ts` by `npm run docs`; a test keeps it current. Programs run',
     'without a shell, by absolute path, in an environment of `PATH`, `LC_ALL=C`, `HOME` and `TZ`. Standard input is empty,',
     'or holds a secret that must stand on no command line (an SRK password, a key to be sealed).',
     'The argv are part of the contract: a recorded machine answers them as they stand here, with `{name}` filled in.',

@@ -1,0 +1,73 @@
+import { KIB, type Row, SECOND } from './row.ts'
+
+/** What was launched and measured in this boot. */
+export const LAUNCH = {
+  'launch-log': {
+    program: '/usr/sbin/txt-stat',
+    args: [],
+    effect: 'read',
+    timeoutMs: 30 * SECOND,
+    maxOutputBytes: 1024 * KIB,
+    why: "tboot's log of the measured launch",
+    source: 'txt-stat(8), tboot 1.7 to 1.10',
+    sample: 'Intel(r) TXT Configuration Registers:\\n...\\n TXT measured launch: TRUE\\n...   (tboot 1.10)',
+  },
+  'xl-dmesg': {
+    program: '/usr/sbin/xl',
+    args: ['dmesg'],
+    effect: 'read',
+    timeoutMs: 20 * SECOND,
+    maxOutputBytes: 2048 * KIB,
+    why: "where TrenchBoot's event log lies in memory",
+    source: 'TrenchBoot/xen aem-4.17.4, xen/arch/x86/slaunch.c',
+    sample: '(XEN) SLAUNCH: reserving event log (0x7fe30000 - 0x7fe38000)\\n   (Xen 4.17)',
+  },
+  'memory-read': {
+    program: '/usr/bin/dd',
+    args: [
+      'if=/dev/mem',
+      'iflag=skip_bytes,count_bytes',
+      'skip={address}',
+      'count={sizeBytes}',
+      'bs=65536',
+      'status=none',
+    ],
+    params: { address: /^[0-9]{1,16}$/, sizeBytes: /^[0-9]{1,8}$/ },
+    effect: 'read',
+    timeoutMs: 20 * SECOND,
+    maxOutputBytes: 16 * 1024 * KIB,
+    binary: true,
+    why: "TrenchBoot's event log, at the place Xen reserved for it",
+    source: 'dd(1); the log is TCG crypto-agile (TPM 2.0) or a TXT event container (TPM 1.2)',
+    sample: '(bytes)   (coreutils 9.1)',
+  },
+  'xl-info': {
+    program: '/usr/sbin/xl',
+    args: ['info'],
+    effect: 'read',
+    timeoutMs: 20 * SECOND,
+    maxOutputBytes: 256 * KIB,
+    why: 'the version, compile date and command line of the running Xen',
+    source: 'xl(1) info',
+    sample:
+      'xen_version            : 4.17.4\\nxen_commandline        : placeholder console=none ...\\n   (xl 4.17)',
+  },
+  'pcr-read': {
+    program: '/usr/bin/tpm2_pcrread',
+    args: ['-T', 'device:/dev/tpm0', 'sha1:all+sha256:all'],
+    effect: 'read',
+    timeoutMs: 30 * SECOND,
+    why: 'PCR values where the kernel does not offer them under /sys',
+    source: 'tpm2_pcrread(1), tpm2-tools 5',
+    sample: '  sha256:\\n    0 : 0x0000...\\n    17: 0x8A31...\\n   (tpm2-tools 5.4)',
+  },
+  'pcr-list': {
+    program: '/usr/bin/tpm2_pcrlist',
+    args: [],
+    effect: 'read',
+    timeoutMs: 30 * SECOND,
+    why: 'PCR values where tpm2_pcrread is not there: its forerunner, as older reports have it',
+    source: 'tpm2_pcrlist(1), tpm2-tools 2 and 3',
+    sample: 'sha256 :\\n  0  : 0000...\\n  17 : 8a31...\\n   (tpm2-tools 3.0)',
+  },
+} as const satisfies Record<string, Row>
