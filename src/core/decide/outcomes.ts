@@ -60,6 +60,7 @@ export type Outcomes = {
     | 'device-absent'
     | 'unknown'
   'clear-forward': 'cleared' | 'failed'
+  'ask-secret': 'shown' | 'not-asked' | 'not-sure' | 'not-shown' | 'not-shown-alarm'
   'read-seal-outcome': 'unsealed' | 'sealed' | 'held' | 'failed' | 'waiting' | 'not-sealed' | 'unknown'
   explain: 'unchanged' | 'explained' | 'not-computable' | 'unexplained' | 'no-baseline'
   'check-slots': 'distinct' | 'repair' | 'kept' | 'no-free-slot' | 'first-slot-only'
