@@ -12,7 +12,7 @@ export const resume = {
       observes: 'boot id, AEM entry, measured launch, running Xen, is the device there',
       asks: 'The device of this boot is not plugged in. Is it now?',
       on: {
-        expected: 'read-seal-outcome',
+        expected: 'ask-secret',
         'forward-unfinished': 'clear-forward',
         'same-boot': WAITING,
         'not-aem-boot': ATTENTION,
@@ -28,7 +28,19 @@ export const resume = {
       observes: 'the sealed files in dom0 and on the device, by their digests',
       does: 'removes the new sealed files that never came into force',
       checkpoint: true,
-      on: { cleared: 'read-seal-outcome', failed: 'read-seal-outcome' },
+      on: { cleared: 'ask-secret', failed: 'ask-secret' },
+    },
+    'ask-secret': {
+      title: 'Did your own sentence appear?',
+      observes: "what became of a forward seal, AEM's journal; where it did not appear, every change",
+      asks: 'Did your secret appear before you typed the passphrase? (after a forward seal, and at the confirming boot)',
+      on: {
+        shown: 'read-seal-outcome',
+        'not-asked': 'read-seal-outcome',
+        'not-sure': 'read-seal-outcome',
+        'not-shown': 'read-seal-outcome',
+        'not-shown-alarm': UNEXPLAINED,
+      },
     },
     'read-seal-outcome': {
       title: 'Read what AEM did in this boot',
@@ -104,7 +116,7 @@ export const resume = {
     'confirm-secret': {
       title: 'Confirm that the secret appears',
       observes: 'the unseal of this boot',
-      asks: 'Did you see your secret before you typed the passphrase?',
+      asks: 'Did you see your secret before you typed the passphrase? (where it was not asked yet)',
       on: { shown: 'finish', 'next-boot': WAITING, 'not-shown': ATTENTION },
     },
     finish: {

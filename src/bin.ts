@@ -17,11 +17,13 @@ const io: Io = {
   stdoutIsTerminal: process.stdout.isTTY === true,
   // A serial console, or a terminal that `script` opened, has a width of 0.
   columns: process.stdout.columns || 80,
+  size: () => ({ columns: process.stdout.columns || 80, rows: process.stdout.rows || 24 }),
   errorColumns: process.stderr.isTTY ? process.stderr.columns || 80 : null,
   environment: process.env,
   uid: process.getuid?.() ?? -1,
   process: { pid: process.pid, parentPid: process.ppid },
   askTerminal: async (question, look) => (await import('./host/ask.ts')).askTerminal(question, look),
+  waitForEnter: async (message, look) => (await import('./host/ask.ts')).waitForEnter(message, look),
   askSecret: async (message, look) => (await import('./host/ask.ts')).askSecret(message, look),
   runAsRoot: async (argv) => (await import('./host/become-root.ts')).becomeRoot(argv),
   makeId: () => randomUUID(),

@@ -52,12 +52,16 @@ export function makeUi(io: Io, options: GlobalOptions): Ui {
     return io.askTerminal(question, look)
   }
   if (options.json) return makeQuietUi({ yes: options.yes, askTerminal })
-  const secret = io.askSecret
+  const { askSecret: secret, waitForEnter: wait } = io
   return makeTerminalUi({
     write: io.stdout,
     ...look,
     isTerminal: io.stdoutIsTerminal,
     columns: io.columns,
+    isDetailed: options.details,
+    ...(io.size ? { size: io.size } : {}),
+    clears: io.environment.TERM !== 'dumb',
+    waitForEnter: wait && isInteractive(io, options) ? (message) => wait(message, look) : undefined,
     askTerminal,
     askSecret: secret && isInteractive(io, options) ? (message) => secret(message, look) : undefined,
     yes: options.yes,

@@ -1,16 +1,14 @@
 import { makeDirectoryStore } from '../act/session-store.ts'
 import type { Answer } from '../contract/schemas.ts'
 import { EXIT } from '../core/failure.ts'
-import { type Session, startSession } from '../core/session/checkpoint.ts'
+import { startSession } from '../core/session/checkpoint.ts'
 import { makeReproduce } from '../flow/reproduce-again.ts'
 import type { Host } from '../host/host.ts'
-import { describeExplanation, describeSinceApproved } from '../messages/explain.ts'
-import { describeLook } from '../messages/look.ts'
+import { describeExplanationLook, describeSinceApproved } from '../messages/explain.ts'
 import { observeDom0 } from '../observe/dom0/dom0.ts'
 import { type Explanation, observeExplanation } from '../observe/launch/explanation.ts'
 import { explainSinceApproved } from '../observe/launch/since-approved.ts'
-import type { Message } from '../ui/message.ts'
-import { renderMessage } from '../ui/render-message.ts'
+import { sayLook } from '../ui/render-message.ts'
 import { makeUi, printJson, stateDirOf } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
 
@@ -34,8 +32,8 @@ export async function runExplain(io: Io, options: GlobalOptions, host: Host): Pr
   })
   const { since } = explanation
   if (options.json) printJson(io, 'explain', toExplainAnswer(explanation))
-  else if (since !== null) ui.say(renderMessage(describeSinceApproved(explanation, since)))
-  else ui.say(renderMessage(describeOpen(explanation, open)))
+  else if (since !== null) sayLook(ui, describeSinceApproved(explanation, since))
+  else sayLook(ui, describeExplanationLook(explanation, open?.protection ?? null))
   const exits = {
     unchanged: EXIT.done,
     explained: EXIT.done,
@@ -60,11 +58,4 @@ function toExplainAnswer({
     ...(prepared === null ? {} : { prepared }),
     ...(reproductions.length === 0 ? {} : { reproductions, accepted }),
   }
-}
-
-/** @param session the open one; null: there is none */
-function describeOpen(explanation: Explanation, session: Session | null): Message {
-  const message = describeExplanation(explanation, session?.protection ?? null)
-  const isUnbooted = explanation.reasons.some(({ code }) => code === 'not-restarted')
-  return isUnbooted ? message : describeLook(message, explanation.verdict)
 }

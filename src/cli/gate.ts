@@ -20,7 +20,7 @@ import { isHeld, observeHold } from '../observe/seal/hold-drop-in.ts'
 import { makeFailure } from '../tables/failures.ts'
 import { HOLD_DROP_IN } from '../tables/paths.ts'
 import type { Message } from '../ui/message.ts'
-import { renderMessage } from '../ui/render-message.ts'
+import { sayLook } from '../ui/render-message.ts'
 import { assertAnswerable, makeUi, printJson, stateDirOf } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
 
@@ -153,7 +153,7 @@ export async function runDropIn(io: Io, options: GlobalOptions, host: Host, act:
         what: message.what,
         why: message.why ?? null,
       })
-    } else makeUi(io, options).say(renderMessage(message))
+    } else sayLook(makeUi(io, options), message)
     return isGood ? EXIT.done : EXIT.attention
   }
   if (act === 'show') return say(describeHold(facts), facts.isInstalled === true && facts.fileWhy === null)

@@ -46,7 +46,7 @@ export function renderProgramHelp(): string {
         (option) => [wordsOf(option), option.help] as const,
       ),
     ),
-    `  ${[...outputs.map(({ flag }) => flag), '--version', '-h', '--help'].join(', ')}: see the manual`,
+    `  ${[...outputs.map(({ flag }) => flag), '--version', '-h', '--help'].join(', ')}`,
     '',
     `Commands: (without one: ${DEFAULT_VERB})`,
     ...rows(words.map(({ name, help }) => [name, help] as const)),

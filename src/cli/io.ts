@@ -7,6 +7,8 @@ export type Io = {
   readonly stdinIsTerminal: boolean
   readonly stdoutIsTerminal: boolean
   readonly columns: number
+  /** The size of the terminal as it is now; it may have changed since the start. */
+  readonly size?: () => { readonly columns: number; readonly rows: number }
   /** Width of standard error where it is a terminal; a line stays whole elsewhere. */
   readonly errorColumns?: number | null
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -14,6 +16,8 @@ export type Io = {
   /** This process and the one that started it; a caller that brings none was not started by systemd. */
   readonly process?: { readonly pid: number; readonly parentPid: number }
   readonly askTerminal: <V extends string>(question: Question<V>, look: Look) => Promise<V>
+  /** Waits for Enter below a screen. */
+  readonly waitForEnter?: (message: string, look: Look) => Promise<void>
   /** Asks for a password, unseen. */
   readonly askSecret?: (message: string, look: Look) => Promise<Uint8Array>
   /** Runs this program once more as root with the same arguments. @returns its exit code */
@@ -31,4 +35,6 @@ export type GlobalOptions = {
   readonly color: boolean
   readonly ascii: boolean
   readonly verbose: boolean
+  /** All is printed, in place of one line for what is good. */
+  readonly details: boolean
 }

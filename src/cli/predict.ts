@@ -1,11 +1,10 @@
 import { EXIT } from '../core/failure.ts'
 import { PCR } from '../core/launch/pcr.ts'
 import type { Host } from '../host/host.ts'
-import { describeLook } from '../messages/look.ts'
-import { describePrediction } from '../messages/predict.ts'
+import { describePredictionLook } from '../messages/predict.ts'
 import { observeDom0 } from '../observe/dom0/dom0.ts'
 import { observePrediction } from '../observe/launch/prediction.ts'
-import { renderMessage } from '../ui/render-message.ts'
+import { sayLook } from '../ui/render-message.ts'
 import { makeUi, printJson } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
 
@@ -18,6 +17,6 @@ export async function runPredict(io: Io, options: GlobalOptions, host: Host): Pr
     observePrediction(dom0, selected ?? [PCR.drtm, PCR.launched, PCR.modules]),
   )
   if (options.json) printJson(io, 'predict', { ...prediction, unvouched })
-  else ui.say(renderMessage(describeLook(describePrediction(outcome, prediction, unvouched), outcome)))
+  else sayLook(ui, describePredictionLook(outcome, prediction, unvouched))
   return outcome === 'complete' ? EXIT.done : EXIT.attention
 }

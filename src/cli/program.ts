@@ -160,6 +160,7 @@ function toGlobalOptions(raw: Readonly<Record<string, unknown>>): GlobalOptions 
     color: raw.color !== false,
     ascii: raw.ascii === true,
     verbose: raw.verbose === true,
+    details: raw.details === true,
   }
 }
 

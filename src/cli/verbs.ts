@@ -27,6 +27,12 @@ export const GLOBAL_OPTIONS: readonly Option[] = [
     help: 'ask nothing: the recommended way, nothing unexplained',
     more: 'The restart is by hand, and an explained change is accepted. Nothing else is agreed to: no drop-in is installed, no device brought up to date, no slot repaired.',
   },
+  {
+    flag: '--details',
+    help: 'everything that was looked at, not one line for what is good',
+    more: 'The report keeps it either way.',
+    isAboutOutput: true,
+  },
   { flag: '--no-color', help: 'no colours (also NO_COLOR)', isAboutOutput: true },
   {
     flag: '--ascii',

@@ -6,12 +6,12 @@ import type { Session } from '../core/session/checkpoint.ts'
 import type { LedgerLook } from '../core/session/device-ledger.ts'
 import type { Host } from '../host/host.ts'
 import { describeLedger } from '../messages/devices.ts'
-import { describeVerifyLook } from '../messages/look.ts'
 import { describeBootCheck } from '../messages/since-approved.ts'
+import { describeVerifyLook } from '../messages/verify.ts'
 import { type Dom0, observeDom0 } from '../observe/dom0/dom0.ts'
 import { type BootCheck, observeBootCheck } from '../observe/launch/since-approved.ts'
 import { type DeviceVerification, observeVerification } from '../observe/verify/verify.ts'
-import { renderMessage, wrap } from '../ui/render-message.ts'
+import { sayLook, wrap } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
 import { makeUi, printJson, stateDirOf } from './context.ts'
 import { toSuffix } from './device-name.ts'
@@ -45,7 +45,7 @@ export async function runVerify(
   else {
     const said = boot === null ? null : describeBootCheck(boot)
     const outcome = isGood ? 'verified' : isBad ? 'failed' : 'not-verified'
-    ui.say(renderMessage(describeVerifyLook(outcome, results, session !== null)))
+    sayLook(ui, describeVerifyLook(outcome, results, session !== null))
     if (said !== null && said.text !== null)
       ui.say(wrap(said.text, 76).map((text) => line(`  ${text}`, said.isBad ? 'bad' : 'warn')))
     if (session !== null && isRejected(session, (await dom0.machine()).bootId))

@@ -3,9 +3,9 @@ import { forwardRecordOf } from '../core/seal/forward-record.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import { observeDom0 } from '../observe/dom0/dom0.ts'
 import type { Message } from '../ui/message.ts'
-import { renderMessage } from '../ui/render-message.ts'
-import { line, type Ui } from '../ui/ui.ts'
+import type { Ui } from '../ui/ui.ts'
 import type { AnyStep, AnyStepReport, StepContext, Steps } from './step.ts'
+import { tellStep } from './tell.ts'
 import type { End, Flow, StepId, StepSpec, Target } from './types.ts'
 
 export type FlowResult = {
@@ -52,12 +52,12 @@ export async function runFlow(
       await context.store.save(session)
       isKept = true
     }
-    context.ui.say([line(''), line(spec.title, 'bold')])
+    const teller = tellStep(context.ui, spec.title)
     const step: AnyStep = steps[id]
-    const { ui, answers } = keepAnswers(context, id)
+    const { ui, answers } = keepAnswers({ ...context, ui: teller.ui }, id)
     const report: AnyStepReport = await step({ ...context, ui, dom0: observeDom0(context.host), session })
     const isRehearsal = context.simulateRestart !== null
-    context.ui.say(renderMessage(isRehearsal ? asRehearsed(report.message) : report.message))
+    await teller.tell(isRehearsal ? asRehearsed(report.message) : report.message)
     done.push({ id, outcome: report.outcome, facts: report.facts })
     const findings = { ...(report.session?.findings ?? session.findings), [id]: report.facts }
     session = recordStep(
@@ -98,10 +98,10 @@ function keepAnswers({ ui, host, options }: Omit<StepContext, 'dom0'>, step: Ste
 /** A rehearsal leaves no session: the commands that go on with one are for the real job. */
 function asRehearsed(message: Message): Message {
   const { next, why } = message
-  const isForReal = /aem-reseal (?!rehearse)/.test(next) && !next.startsWith(IN_REALITY)
+  const isForReal = next !== undefined && /aem-reseal (?!rehearse)/.test(next) && !next.startsWith(IN_REALITY)
   return {
     ...message,
-    next: isForReal ? `${IN_REALITY}${next}` : next,
+    ...(isForReal ? { next: `${IN_REALITY}${next}` } : {}),
     ...(why ? { why: why.replace('the session is kept', 'the session would be kept') } : {}),
   }
 }

@@ -1,5 +1,6 @@
 import type { Steps } from './step.ts'
 import { acceptChange } from './steps/accept-change.ts'
+import { askSecret } from './steps/ask-secret.ts'
 import { checkBoot } from './steps/check-boot.ts'
 import { checkBootDevice } from './steps/check-boot-device.ts'
 import { checkDevice } from './steps/check-device.ts'
@@ -58,6 +59,7 @@ export const STEPS: Steps = {
   restart,
   'check-boot': checkBoot,
   'clear-forward': clearForward,
+  'ask-secret': askSecret,
   'read-seal-outcome': readSealOutcome,
   explain,
   'check-slots': checkSlots,

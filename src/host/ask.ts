@@ -1,12 +1,12 @@
 import { sanitizeLine } from '../core/harmless-text.ts'
 import { toAscii } from '../ui/sanitize.ts'
-import { type Choice, Interrupted, type Look, type Question } from '../ui/ui.ts'
-import { password, select } from './prompts.ts'
+import { AskedForMore, type Choice, Interrupted, type Look, type Question } from '../ui/ui.ts'
+import { input, password, select } from './prompts.ts'
 
 /** Puts a question to the person at the terminal. @throws Interrupted on Ctrl-C and at the end of input */
 export async function askTerminal<V extends string>(question: Question<V>, look: Look): Promise<V> {
   const clean = cleanFor(look)
-  return untilEndOfInput((signal) =>
+  const asking = (signal: AbortSignal): Promise<V> =>
     select<V>(
       {
         message: clean(question.message),
@@ -18,12 +18,38 @@ export async function askTerminal<V extends string>(question: Question<V>, look:
         })),
         default: question.default,
         loop: false,
-        theme: themeOf(look),
+        theme: themeOf(look, question.more !== undefined),
         pageSize: 12,
       },
       { signal },
-    ),
-  )
+    )
+  return question.more === undefined ? untilEndOfInput(asking) : untilMore(asking)
+}
+
+/** Waits for Enter; what else is typed goes nowhere. @throws Interrupted as above */
+export async function waitForEnter(message: string, look: Look): Promise<void> {
+  const plain = (text: string): string => text
+  const theme = {
+    prefix: '',
+    ...(look.color ? {} : { style: { answer: plain, message: plain, error: plain } }),
+  }
+  await untilEndOfInput((signal) => input({ message: cleanFor(look)(message), theme }, { signal }))
+}
+
+/** The same until `?` is pressed. @throws AskedForMore then */
+async function untilMore<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const more = new AbortController()
+  const onKey = (text: unknown): void => {
+    if (text === '?') more.abort()
+  }
+  process.stdin.on('keypress', onKey)
+  try {
+    return await untilEndOfInput((signal) => ask(AbortSignal.any([signal, more.signal])))
+  } catch (error) {
+    throw more.signal.aborted ? new AskedForMore() : error
+  } finally {
+    process.stdin.off('keypress', onKey)
+  }
 }
 
 /** Asks for a password; nothing of it appears on the terminal. @throws Interrupted as above */
@@ -67,9 +93,9 @@ function toInterrupted(error: unknown): unknown {
 type Theme = NonNullable<Parameters<typeof select>[0]['theme']>
 
 /** The prompts' own signs and colours, as far as the terminal may have them (@inquirer/prompts 8.7, theme). */
-function themeOf({ color, ascii }: Look): Theme {
+function themeOf({ color, ascii }: Look, hasMore = false): Theme {
   const plain = (text: string): string => text
-  const keys = ascii ? 'arrow keys to move, Enter to take' : '↑↓ to move, ⏎ to take'
+  const keys = `${ascii ? 'arrow keys to move, Enter to take' : '↑↓ to move, ⏎ to take'}${hasMore ? ', ? for more' : ''}`
   return {
     ...(ascii ? { icon: { cursor: '>' } } : {}),
     ...(ascii || !color ? { prefix: { idle: '?', done: ascii ? '*' : '✔' } } : {}),

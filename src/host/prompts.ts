@@ -1,2 +1,2 @@
 /** A module of its own, so that a run that asks nothing never loads the prompts (start-up time). */
-export { password, select } from '@inquirer/prompts'
+export { input, password, select } from '@inquirer/prompts'

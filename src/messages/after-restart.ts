@@ -1,6 +1,5 @@
 import type { BootFacts } from '../core/decide/check-boot.ts'
 import type { DeviceLeft } from '../core/decide/device-work.ts'
-import type { ForwardOutcome } from '../core/decide/forward-outcome.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { GateCheck } from '../core/decide/readiness.ts'
 import type { Session } from '../core/session/checkpoint.ts'
@@ -31,13 +30,11 @@ const BOOT: { readonly [O in Outcomes['check-boot']]: (facts: BootFacts, version
     tone: 'good',
     what: `a new AEM boot, with Xen ${version} of the installed build (${facts.runningBuildId?.slice(0, 12)}…)`,
     why: RUNS_ON_WHAT_IT_JUDGES,
-    next: 'what AEM did in this boot is read',
   }),
   'forward-unfinished': (facts, version) => ({
     tone: 'info',
     what: `a new AEM boot, with Xen ${version} of the installed build (${facts.runningBuildId?.slice(0, 12)}…); the forward seal was not brought to its end before the restart`,
     why: RUNS_ON_WHAT_IT_JUDGES,
-    next: 'what it left half-written is put away',
   }),
   'same-boot': () => ({
     tone: 'info',
@@ -154,23 +151,19 @@ const SEAL: { readonly [O in Outcomes['read-seal-outcome']]: (state: SealState) 
   unsealed: () => ({
     tone: 'good',
     what: 'the secret was released in this boot',
-    next: 'every register is compared',
   }),
   sealed: () => ({
     tone: 'info',
     what: 'AEM sealed by itself in this boot',
-    next: 'every change is explained',
   }),
   held: () => ({
     tone: 'info',
     what: "AEM's automatic seal was held: nothing was sealed in this boot",
     why: 'the suffix and the SRK password of this boot are kept in /run/anti-evil-maid for a seal after you accept the change',
-    next: 'every change is explained first; until then an attacker’s change would still keep your secret away',
   }),
   failed: ({ journal, unit }) => ({
     tone: 'attention',
     what: `AEM's seal failed in this boot: ${journal?.sanityCheckFailed ? 'PCR sanity check failed' : (journal?.sealFailed ?? `result ${unit?.result ?? 'unknown'}`)}`,
-    next: 'the change is explained first; then the reseal is tried again',
   }),
   waiting: ({ journal }) => ({
     tone: 'attention',
@@ -182,12 +175,10 @@ const SEAL: { readonly [O in Outcomes['read-seal-outcome']]: (state: SealState) 
     tone: 'info',
     what: 'AEM has not sealed in this boot',
     why: 'its run-time directory was gone, for example after a read-only device was unplugged',
-    next: 'every change is explained first',
   }),
   unknown: () => ({
     tone: 'attention',
     what: 'it could not be determined whether AEM sealed in this boot',
-    next: 'every change is explained; the sealed copies are checked afterwards',
   }),
 }
 
@@ -211,17 +202,14 @@ const ACCEPT: { readonly [O in Outcomes['accept-change']]: (isSealed: boolean) =
   accepted: () => ({
     tone: 'good',
     what: 'accepted as the new good state',
-    next: 'the device is checked before the reseal',
   }),
   'already-sealed': () => ({
     tone: 'good',
     what: 'accepted; AEM has sealed to this state already',
-    next: 'the sealed copies are checked',
   }),
   'nothing-to-do': () => ({
     tone: 'good',
     what: 'nothing to accept and nothing to reseal',
-    next: 'the sealed copies are checked',
   }),
   declined: (isSealed) => ({
     tone: 'attention',
@@ -239,7 +227,6 @@ export function describeResealGate(outcome: Outcomes['gate-reseal'], checks: rea
     return {
       tone: 'good',
       what: 'a reseal can succeed: device there and writable, registers sane',
-      next: 'AEM reseals',
       details,
     }
   }
@@ -259,7 +246,6 @@ export function describeReseal(outcome: Outcomes['reseal'], renewed: boolean | n
     return {
       tone: 'good',
       what: 'AEM resealed: the sealed files are new',
-      next: 'the sealed copies are checked',
       details,
     }
   }
@@ -291,58 +277,13 @@ export function describeDevicesLeft(
       why: NOT_LISTED,
       next: 'run `sudo aem-reseal status` and see what it names; bring every other stick of yours up to date',
     }
-  if (outcome === 'none-left')
-    return { tone: 'good', what: 'no other AEM device is left to do', next: 'the secret is confirmed' }
+  if (outcome === 'none-left') return { tone: 'good', what: 'no other AEM device is left to do' }
   return {
     tone: 'attention',
     what: `still to do: ${left.map(({ label }) => label).join(', ')}`,
     why: `each AEM device has its own boot files and its own PCR 19, so each needs its own boot or its own forward seal${isComplete ? '' : `; there may be more of them: ${NOT_LISTED}`}`,
-    next: 'first this device is brought to its end; the list is kept, and `aem-reseal status` shows it',
     details: left.flatMap(({ label, work }) => workLines(label, work)),
   }
 }
 
 const NOT_LISTED = 'lsblk did not answer, or /var/lib/anti-evil-maid could not be read'
-
-/**
- * @param isExpected is a boot without the secret what the update brings with it
- * @param forward what became of a forward seal
- */
-export function describeSecret(
-  outcome: Outcomes['confirm-secret'],
-  isExpected = true,
-  forward: ForwardOutcome = 'none',
-): Message {
-  const reason = outcome === 'next-boot' && isExpected ? NO_SECRET[forward] : undefined
-  if (reason !== undefined) return { ...SECRET[outcome], why: reason }
-  if (outcome !== 'next-boot' || isExpected) return SECRET[outcome]
-  return {
-    ...SECRET[outcome],
-    tone: 'attention',
-    why: 'it was refused in this boot, though it had been sealed for this state: what was found stands above',
-  }
-}
-
-/** Why it was refused, though a forward seal had been chosen. */
-const NO_SECRET: { readonly [F in ForwardOutcome]?: string } = {
-  'not-made': 'the forward seal was not done, so nothing was sealed for this boot',
-  cut: 'dom0 went off while the forward seal was being switched',
-  'not-in-force': 'what lay sealed at this boot was not the forward seal any more',
-  overtaken: 'packages came after the forward seal was made',
-}
-
-const SECRET: { readonly [O in Outcomes['confirm-secret']]: Message } = {
-  shown: { tone: 'good', what: 'your secret appeared in this boot', next: 'the report is written' },
-  'next-boot': {
-    tone: 'info',
-    what: 'one more AEM boot shows whether the secret appears',
-    why: 'the TPM refused it in this boot, as expected after the update',
-    next: 'restart once more with the AEM entry: your secret MUST appear before you type the passphrase. If it does not, type nothing and power off. Then run `aem-reseal resume`',
-  },
-  'not-shown': {
-    tone: 'alarm',
-    what: 'the secret did not appear in this boot, or it is not certain that it did',
-    why: 'without it nothing vouches for the boot chain',
-    next: 'if it appeared, run `aem-reseal resume` and answer yes; if not, type no secrets, and check the device with `aem-reseal verify`',
-  },
-}

@@ -23,7 +23,6 @@ const AEM: { readonly [O in Outcomes['detect-aem']]: (status: StatusFacts) => Me
   ready: ({ aem, tpm }) => ({
     tone: 'good',
     what: `Anti Evil Maid ${aem.version ?? ''} (${aem.flavour ?? 'flavour unknown'}), TPM ${tpm.version}, measured launch`,
-    next: 'the installed update is checked',
   }),
   'not-installed': () => ({
     tone: 'attention',
@@ -152,16 +151,13 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
   confirmed: ({ bulletin, mayChange, packages }) => ({
     tone: 'good',
     what: `${bulletin ? `${bulletin} is met; ` : ''}the new packages are installed, signed by a known key and as packaged`,
-    why: `the restart may change PCR ${mayChange.join(' and ')}; every other selected PCR must stay`,
-    next: packages.some((item) => item.changedSinceBoot)
-      ? 'the device that boots next is checked'
-      : 'Xen was replaced before this boot was measured; the device that boots next is checked',
+    why: `${packages.some((item) => item.changedSinceBoot) ? '' : 'Xen was replaced before this boot was measured; '}the restart may change PCR ${mayChange.join(' and ')}; every other selected PCR must stay`,
   }),
   'downgrade-wanted': ({ downgrades, mayChange }) => ({
     tone: 'attention',
     what: `you want an older version: ${downgrades.map(downgradeWords).join('; ')}`,
     why: `it is signed and as packaged, but holes that were fixed since are open again; the restart may change PCR ${mayChange.join(' and ')}`,
-    next: 'the device that boots next is checked; install the newer version as soon as you can',
+    next: 'install the newer version as soon as you can',
   }),
   downgrade: ({ downgrades }) => ({
     tone: 'alarm',
@@ -324,7 +320,6 @@ const BOOT_DEVICE: {
   current: (label) => ({
     tone: 'good',
     what: `the files that boot next, on ${label}, are those of the installed packages`,
-    next: 'what is measured now is recorded',
   }),
   stale: (label, isInternal) => ({
     tone: 'attention',
@@ -332,7 +327,6 @@ const BOOT_DEVICE: {
     why: isInternal
       ? 'a boot file is older than the package it comes from'
       : 'an AEM stick has its own copies of xen, kernel and initramfs, made when it was installed',
-    next: 'what it lacks is looked at',
   }),
   changed: (label) => ({
     tone: 'alarm',

@@ -7,6 +7,7 @@ import type { Explanation } from '../observe/launch/explanation.ts'
 import type { Message } from '../ui/message.ts'
 import { type Line, line } from '../ui/ui.ts'
 import { RUNS_ON_WHAT_IT_JUDGES } from './after-restart.ts'
+import { explainResealed, numbered, unexplainedScreen } from './alarm.ts'
 import { explainOutdated, nameOutdated, preparedLines } from './prepared.ts'
 
 /** Messages stand four columns in. */
@@ -37,6 +38,22 @@ export function describeExplanation(
       ...notes.map((reason) => line(`• ${reason.what}`, 'dim')),
     ],
   }
+}
+
+/** `aem-reseal explain` of an open session: what `resume` does with it. */
+export function describeExplanationLook(
+  explanation: Explanation,
+  protection: Session['protection'] = null,
+): Message {
+  const message = describeExplanation(explanation, protection)
+  if (explanation.reasons.some(({ code }) => code === 'not-restarted')) return message
+  const next = LOOK_NEXT[explanation.verdict]
+  return next === undefined ? message : { ...message, next }
+}
+
+const LOOK_NEXT: { readonly [O in Outcomes['explain']]?: string } = {
+  unchanged: 'nothing has to be accepted; `aem-reseal resume` goes on',
+  explained: '`aem-reseal resume` asks whether you accept this as the new good state',
 }
 
 const EXPLAINED_LATER =
@@ -103,25 +120,24 @@ const EXPLAIN: { readonly [O in Outcomes['explain']]: (explanation: Explanation)
     tone: 'good',
     what: 'no selected PCR changed, and the boot files are those that were recorded',
     why: RUNS_ON_WHAT_IT_JUDGES,
-    next: 'nothing has to be accepted',
   }),
   explained: () => ({
     tone: 'good',
     what: 'every change is consistent with the update that was confirmed',
     why: RUNS_ON_WHAT_IT_JUDGES,
-    next: 'you decide whether this becomes the new good state',
   }),
   'not-computable': ({ advice }) => ({
     tone: 'attention',
     what: 'NOT PROVEN: what Xen measured in this boot cannot be computed here; nothing else speaks against it',
     why: RUNS_ON_WHAT_IT_JUDGES,
-    next: advice.map((text, index) => `${index + 1}. ${text}`).join('\n'),
+    next: numbered(advice),
   }),
-  unexplained: ({ alreadyResealed, advice }) => ({
+  unexplained: (explanation) => ({
     tone: 'alarm',
     what: 'UNEXPLAINED CHANGE: what booted is not accounted for by the confirmed update',
-    why: RESEALED[alreadyResealed === null ? 'unknown' : alreadyResealed ? 'yes' : 'no'],
-    next: advice.map((text, index) => `${index + 1}. ${text}`).join('\n'),
+    why: explainResealed(explanation.alreadyResealed),
+    next: numbered(explanation.advice),
+    screen: unexplainedScreen(explanation),
   }),
   'no-baseline': () => ({
     tone: 'attention',
@@ -130,13 +146,6 @@ const EXPLAIN: { readonly [O in Outcomes['explain']]: (explanation: Explanation)
     next: 'decide by hand (AEM README, "Xen/kernel/BIOS/firmware upgrades"); next time run `aem-reseal start` before the restart',
   }),
 }
-
-const RESEALED = {
-  yes: 'AEM has sealed to it by itself already: from now on your secret may be shown to whoever controls this boot chain, so it vouches for nothing until you change it from a trusted state',
-  no: 'AEM has sealed nothing to it in this boot',
-  unknown:
-    'whether AEM has sealed to this state already could not be determined: take it that it has, so your secret vouches for nothing until you change it from a trusted state',
-} as const
 
 function tableLines({ pcrs }: Pick<Explanation, 'pcrs'>): readonly Line[] {
   if (pcrs.length === 0) return []

@@ -19,7 +19,6 @@ export function describeDeviceCheck(outcome: Outcomes['check-device'], facts: De
       tone: 'good',
       what: `${label} carries the boot files of the installed packages, and this boot is in the approved state`,
       why: facts.approved.detail,
-      next: 'its next boot is predicted',
     }
   if (outcome === 'nothing-to-do')
     return {

@@ -19,7 +19,6 @@ export function describeForwardGate(
     return {
       tone: 'good',
       what: 'a forward seal can be made: prediction complete, device there and writable, TPM ready',
-      next: 'the secrets are sealed to the predicted registers',
       details,
     }
   }
@@ -48,7 +47,6 @@ export function describeForwardSeal(
       tone: 'info',
       what: 'a rehearsal seals nothing: here the secrets would be sealed to the predicted registers',
       why: WRONG_PREDICTION,
-      next: 'the restart is planned',
     }
   }
   return {
@@ -56,12 +54,8 @@ export function describeForwardSeal(
     what: `sealed to the predicted registers: the next boot from ${record.label} must show your secret before the passphrase`,
     why:
       device === null
-        ? `${WRONG_PREDICTION}. Until the restart the old files lie beside the new ones`
+        ? `${WRONG_PREDICTION}. Until the restart the old files lie beside the new ones: \`aem-reseal cancel\` puts them back`
         : WRONG_PREDICTION,
-    next:
-      device === null
-        ? 'the restart is planned; `aem-reseal cancel` puts the old files back'
-        : 'it is noted in the list of devices',
   }
 }
 
@@ -106,19 +100,16 @@ export function describeClearedForward(
   cleared: Cleared | null,
   why: string | null = null,
 ): Message {
-  const next = 'what AEM did in this boot is read'
   if (outcome === 'failed')
     return {
       tone: 'attention',
-      what: 'half-written sealed files of the forward seal could not all be removed',
+      what: `half-written sealed files of the forward seal could not all be removed; AEM's next seal removes those on the device`,
       why,
-      next: `${next}; AEM's next seal removes those on the device`,
     }
   if (cleared?.isInForce)
     return {
       tone: 'info',
       what: 'dom0 went off right after the forward seal was switched: it is complete on the device',
-      next,
     }
   const places = [cleared?.dom0 ? 'in dom0' : '', cleared?.device ? 'on the device' : ''].filter(Boolean)
   return {
@@ -128,6 +119,5 @@ export function describeClearedForward(
         ? `the forward seal was not brought to its end before the restart: its half-written files were removed (${places.join(' and ')})`
         : 'the forward seal was not brought to its end before the restart: it left nothing half-written',
     why: 'nothing was sealed for this boot, so no secret was to be expected in it',
-    next,
   }
 }

@@ -48,7 +48,6 @@ export function describeGround(outcome: Outcomes['check-ground'], told: GroundTo
       tone: 'attention',
       what: `you go on although nothing vouches for this boot: ${problem}`,
       why: 'what the next boot is compared with is worth what this one is worth; the report says that you went on',
-      next: nextOf(told),
     }
   return {
     tone: 'alarm',
@@ -65,7 +64,6 @@ export function describeUnaskedGround(told: GroundTold): Message {
     tone: 'attention',
     what: "AEM's journal is silent: whether the secret appeared in this boot is not known",
     why: 'on the machine itself you are asked; this is a recording, and nothing is sealed from it',
-    next: nextOf(told),
   }
 }
 
@@ -86,22 +84,16 @@ const WHY =
 const NEXT =
   'if you updated without this program, run this again in a terminal, without --yes, and go on after reading; if not, look under "alarms" in docs/guide.md'
 
-function nextOf({ device }: GroundTold): string {
-  return device === null ? 'the installed update is checked' : `${device} is looked at`
-}
-
 function describeVouched(told: GroundTold): Message {
   const { ground, word } = told
-  const next = nextOf(told)
   if (ground.state !== 'vouched') throw new Error('only a vouched boot is described so')
   const released = word === 'yes' ? 'your secret appeared in this boot, by your word' : RELEASED
   if (ground.by === 'accepted')
-    return { tone: 'good', what: `you accepted this boot in \`resume\` (${ground.since})`, next }
+    return { tone: 'good', what: `you accepted this boot in \`resume\` (${ground.since})` }
   if (ground.by === 'approved-state')
     return {
       tone: 'good',
       what: `${released}, and its registers are those approved at ${ground.since}`,
-      next,
     }
   const first =
     ground.since === null
@@ -111,7 +103,6 @@ function describeVouched(told: GroundTold): Message {
     tone: 'good',
     what: released,
     why: `${first}: it vouches for what AEM sealed last, unseen`,
-    next,
   }
 }
 

@@ -105,12 +105,12 @@ export function describeHoldRemoved(change: HoldChange): Message {
 
 export function describeHold(facts: HoldFacts): Message {
   const details = [
-    line(`file: ${HOLD_DROP_IN} (${facts.file})`, 'dim'),
-    ...(facts.unit?.dropIns ?? []).map((path) => line(`systemd has read: ${path}`, 'dim')),
+    line(`file: ${HOLD_DROP_IN} (${facts.file})`),
+    ...(facts.unit?.dropIns ?? []).map((path) => line(`systemd has read: ${path}`)),
     ...(facts.unit?.conditions ?? []).map(({ argv, ignoresErrors }) =>
       line(
         `systemd asks: ${argv}${ignoresErrors ? ' (and ignores its failure)' : ''}`,
-        ignoresErrors ? 'bad' : 'dim',
+        ignoresErrors ? 'bad' : undefined,
       ),
     ),
   ]
@@ -149,6 +149,6 @@ export function describeHold(facts: HoldFacts): Message {
       wanted.length > 0
         ? '`aem-reseal gate install`, in a terminal; it writes what stands above'
         : 'fix what is named above; then `aem-reseal gate install`, in a terminal, writes the drop-in',
-    details: [...details, ...wanted.map((text) => line(`| ${text}`, 'dim'))],
+    details: [...details, ...wanted.map((text) => line(`| ${text}`))],
   }
 }

@@ -39,6 +39,17 @@ export function describePrediction(
   return { ...message, ...FOR_OTHER[outcome](device, message), details }
 }
 
+/** `aem-reseal predict`: nothing follows it by itself. */
+export function describePredictionLook(
+  outcome: Outcomes['predict'],
+  prediction: Prediction,
+  unvouched: readonly string[],
+): Message {
+  const message = describePrediction(outcome, prediction, unvouched)
+  if (outcome !== 'complete') return message
+  return { ...message, next: '`aem-reseal start` keeps these values and compares the next boot with them' }
+}
+
 /** Of the next boot from another device, for which nothing but a forward seal is asked. */
 const FOR_OTHER: {
   readonly [O in Outcomes['predict']]: (device: string, message: Message) => Partial<Message>
@@ -46,7 +57,6 @@ const FOR_OTHER: {
   complete: (device) => ({
     what: `the next boot from ${device} is predicted, register by register`,
     why: 'the same rules reproduce what this boot measured; the files are those on the device',
-    next: 'its secrets are sealed to these values',
   }),
   partial: (device) => ({
     what: `the next boot from ${device} is predicted in part`,
@@ -79,13 +89,11 @@ const PREDICT: {
     tone: 'good',
     what: `the next boot of “${entry?.title ?? '?'}” is predicted, register by register`,
     why: 'the same rules reproduce what this boot measured, from its log and the files that did not change',
-    next: 'after the restart the registers are compared with these values',
   }),
   partial: ({ entry }) => ({
     tone: 'attention',
     what: `the next boot of “${entry?.title ?? '?'}” is predicted in part`,
-    why: 'each register that cannot be predicted says why above; nothing is guessed',
-    next: 'those registers must be explained from the launch log after the restart',
+    why: 'each register that cannot be predicted says why above; nothing is guessed: those are explained from the launch log after the restart',
   }),
   unvouched: () => ({
     tone: 'alarm',
@@ -115,7 +123,7 @@ const PREDICT: {
     tone: 'alarm',
     what: 'the initramfs of the next boot is not the one that dom0 makes, and not the one of this boot',
     why: 'a package or a setting changed after it was made, or somebody changed it; what differs is listed',
-    next: 'look at the list; the next question offers to put the one that dom0 makes in its place',
+    next: 'look at the list before you answer the next question',
   }),
   refused: ({ refusal }) => ({
     tone: 'attention',

@@ -74,7 +74,6 @@ export function describePreparedness(
         found === null
           ? 'nothing was recorded that could have changed since'
           : 'what was prepared for still lies there, unchanged',
-      next: outcome === 'fits' ? 'the restart' : 'the restart is planned',
       details,
     }
   if (outcome === 'not-compared')
@@ -89,7 +88,6 @@ export function describePreparedness(
     return {
       tone: 'info',
       what: `${nameOutdated(way)}: it is taken back, and the wizard starts over`,
-      next: 'the old sealed files are put back',
     }
   return {
     tone: 'attention',
@@ -109,7 +107,6 @@ export function describeTakeBack(
     return {
       tone: 'good',
       what: restored === null ? 'what was recorded is given up' : describeRestored(restored),
-      next: 'everything is looked at again',
     }
   return {
     tone: 'attention',

@@ -1,8 +1,10 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import { PROTECTIONS, type Protection, type ProtectionChoice, type Way } from '../core/decide/protection.ts'
+import type { Session } from '../core/session/checkpoint.ts'
 import type { Message } from '../ui/message.ts'
 import { wrap } from '../ui/render-message.ts'
 import { type Line, line, type Question } from '../ui/ui.ts'
+import { nextChangeLines } from './next-changes.ts'
 
 /** What the wizard says about the three ways through the restart: three sentences each. */
 
@@ -42,18 +44,37 @@ export function explainWays(choice: ProtectionChoice): readonly Line[] {
 }
 
 const LABELS: Readonly<Record<Protection, string>> = {
-  'forward-seal': 'forward seal: the secret must appear at the next boot',
+  'forward-seal': 'forward seal: your sentence must appear at the next boot',
   hold: 'hold: AEM seals only what is predicted or accepted',
   plain: 'plain: AEM seals to whatever boots',
 }
 
-export function protectionQuestion(choice: ProtectionChoice): Question<Protection> {
+/** What changes at the next boot stands above it, and what each way means behind `?`. */
+export function protectionQuestion(choice: ProtectionChoice, session: Session): Question<Protection> {
   return {
     id: 'protection',
     message: 'Forward seal, hold, or plain?',
+    screen: {
+      title: line('Changes at the next boot', 'bold'),
+      body: [
+        ...nextChangeLines(session),
+        line(''),
+        ...PROTECTIONS.flatMap((name) => {
+          const way = choice.ways[name]
+          return way.available ? [] : [line(`Not now: ${name}, because ${way.why}.`, 'dim')]
+        }),
+      ],
+      enter: null,
+    },
+    more: {
+      title: line('The three ways through the restart', 'bold'),
+      body: explainWays(choice),
+      enter: 'Enter to choose',
+    },
     choices: PROTECTIONS.filter((name) => choice.ways[name].available).map((value) => {
       const isNew = value === 'hold' && !choice.isHoldInstalled
-      return { value, label: LABELS[value], short: value, ...(isNew ? { hint: 'installs a drop-in' } : {}) }
+      const hint = value === choice.recommended ? 'recommended' : isNew ? 'installs a drop-in' : undefined
+      return { value, label: LABELS[value], short: value, hint }
     }),
     default: choice.recommended,
     withYes: choice.withYes,
@@ -73,11 +94,5 @@ export function describeProtection(
       next: 'fix that, or run `aem-reseal resume` and choose another way (`aem-reseal cancel`, then `aem-reseal start --protect WAY`, names it at once)',
     }
   }
-  return { tone: 'info', what: LABELS[outcome], next: NEXT[outcome] }
-}
-
-const NEXT: Readonly<Record<Protection, string>> = {
-  'forward-seal': 'the device and the TPM are checked before anything is written',
-  hold: "systemd is asked whether it holds AEM's automatic seal",
-  plain: 'the restart is planned',
+  return { tone: 'info', what: LABELS[outcome] }
 }

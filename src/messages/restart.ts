@@ -1,8 +1,7 @@
-import { isStateExpected, listExpectedRegisters } from '../core/decide/approved-state.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { Baseline, Session } from '../core/session/checkpoint.ts'
 import type { Message } from '../ui/message.ts'
-import { type Line, line } from '../ui/ui.ts'
+import { line, type Screen } from '../ui/ui.ts'
 
 /** What the steps around the restart say. */
 
@@ -28,94 +27,25 @@ export function describeBaseline(
       baseline.components === null
         ? `${unreadLog ?? 'the launch log could not be read'}; changes are explained by files and packages only`
         : null,
-    next: 'the record is kept across the restart',
     details: baseline.selectedPcrs.map((index) =>
       line(`PCR ${String(index).padStart(2)}  ${baseline.pcrs[baseline.bank]?.[index]}`, 'dim'),
     ),
   }
 }
 
-/** Said before the question, on one screen to be photographed: what is lost, and what the next boot must show. */
-export function restartWarning(qubes: readonly string[] | null, session: Session): readonly Line[] {
+/** Above the question: what is lost. @param qubes names of running ones; null: they could not be listed */
+export function restartScreen(qubes: readonly string[] | null): Screen {
   const running =
     qubes === null
-      ? 'running qubes could not be listed; save your work in all of them'
+      ? 'Running qubes could not be listed: save your work in all of them.'
       : qubes.length === 0
-        ? 'no qubes are running'
-        : `running qubes, whose unsaved work is lost: ${qubes.join(', ')}`
-  const protection = session.protection ?? 'plain'
-  return [
-    line(`  ▲ ${running}`, qubes?.length === 0 ? undefined : 'warn'),
-    line(''),
-    line('  What the next boot shows (take a photograph of this screen)', 'bold'),
-    line('    Choose the AEM entry in the GRUB menu.'),
-    ...NEXT_BOOT[protection](session),
-    ...renderExpectedRegisters(session),
-  ]
-}
-
-const CHECK_OFFLINE = [
-  'Start it from a live system instead and hash xen, kernel and initramfs of',
-  'the boot device against the packages, or boot another AEM device.',
-] as const
-
-const NEXT_BOOT: {
-  readonly [P in NonNullable<Session['protection']>]: (session: Session) => readonly Line[]
-} = {
-  'forward-seal': () => [
-    line('    Your secret MUST appear, before you type the disk passphrase.', 'bold'),
-    line('    If it does not: type nothing, and power off.', 'bad'),
-    ...CHECK_OFFLINE.map((text) => line(`    ${text}`)),
-  ],
-  hold: (session) => [
-    ...noSecret(session),
-    line("    AEM's automatic seal is held: nothing is sealed unless every selected PCR"),
-    line('    is as predicted below, or you accept the change after the login.'),
-    ...SOMETHING_ELSE,
-  ],
-  plain: (session) => [
-    ...noSecret(session),
-    line('    AEM then seals by itself to whatever booted.'),
-    ...SOMETHING_ELSE,
-  ],
-}
-
-function noSecret(session: Session): readonly Line[] {
-  return [
-    line('    Your secret will NOT appear: it is sealed to the current values,', 'bold'),
-    line(`    and PCR ${whatDiffers(session)} differ. AEM says "Freshness token unsealing failed!".`),
-    line('    That is expected this once, and it is also exactly what an attacker’s Xen'),
-    line('    would show: the passphrase is typed blind.'),
-  ]
-}
-
-/** By the prediction where it is whole, else by the update. */
-function whatDiffers(session: Session): string {
-  const { baseline, expectation } = session
-  const registers = listExpectedRegisters(session) ?? []
-  const now = baseline?.pcrs[baseline.bank] ?? {}
-  const moved = registers.filter(({ index, value }) => value !== now[index])
-  if (isStateExpected(registers) && moved.length > 0)
-    return `${moved.map(({ index }) => index).join(' and ')} will`
-  return `${expectation?.mayChange.join(' and ') ?? ''} may`
-}
-
-const SOMETHING_ELSE: readonly Line[] = [
-  line('    If something else looks wrong (another prompt, no AEM text at all):'),
-  line('    type nothing, and power off.', 'bad'),
-  ...CHECK_OFFLINE.map((text) => line(`    ${text}`)),
-]
-
-/** The values that the next boot is compared with, whole: a photograph of them cannot be changed by that boot. */
-function renderExpectedRegisters(session: Session): readonly Line[] {
-  const registers = listExpectedRegisters(session)
-  if (registers === null) return [line('    The registers of the next boot could not be predicted.', 'dim')]
-  return [
-    line(`  Predicted registers (${session.baseline?.bank})`, 'bold'),
-    ...registers.map(({ index, value }) =>
-      line(`    PCR ${String(index).padStart(2)}  ${value ?? 'not predicted'}`),
-    ),
-  ]
+        ? 'No qubes are running.'
+        : `Running qubes, whose unsaved work is lost: ${qubes.join(', ')}`
+  return {
+    title: line('The restart', 'bold'),
+    body: [line(running, qubes?.length === 0 ? undefined : 'warn'), line('')],
+    enter: null,
+  }
 }
 
 export function describeRestartPlan(
@@ -134,7 +64,6 @@ export function describeRestartPlan(
   return {
     tone: 'info',
     what: answer === 'manual' ? 'you restart dom0 yourself' : `restart: ${planWords(answer)}`,
-    next: 'the state is kept first',
   }
 }
 
@@ -156,7 +85,6 @@ export function describeCheckpoint(session: Session, isRehearsal = false): Messa
     what: isRehearsal
       ? 'the state would be kept in a session, and read back'
       : `the state is kept (session ${session.id.slice(0, 8)}) and was read back`,
-    next: 'after the restart and login: `aem-reseal resume`',
   }
 }
 

@@ -62,7 +62,7 @@ function describeDistinct({ devices, isComplete }: Slots): Message {
       why: gaps.join('; '),
       next: 'go on; AEM writes the slot down at its first seal for a device',
     }
-  return { tone: 'good', what: 'no two AEM devices have the same freshness slot', next: 'go on' }
+  return { tone: 'good', what: 'no two AEM devices have the same freshness slot' }
 }
 
 const SLOTS: { readonly [O in Outcomes['check-slots']]: (plan: SlotPlan, slots: Slots) => Message } = {
@@ -70,7 +70,6 @@ const SLOTS: { readonly [O in Outcomes['check-slots']]: (plan: SlotPlan, slots: 
   repair: (plan) => ({
     tone: 'info',
     what: `to be changed: ${changeWords(plan.changes)}`,
-    next: 'the slot files are written',
   }),
   kept: (plan) => ({
     tone: 'attention',

@@ -22,7 +22,6 @@ const VERIFY: { readonly [O in Outcomes['verify']]: (results: Results) => Messag
     tone: 'good',
     what: `${listNames(results)}: the device's own sealed copies fit this boot`,
     why: 'only the next boot proves that your secret appears',
-    next: 'further AEM devices are looked for',
   }),
   'not-verified': (results) => ({
     tone: 'attention',
@@ -63,7 +62,7 @@ function good(results: Results): string {
 }
 
 /** @param then what comes after the reseal of the device that this boot came from */
-export function adviseFailed(results: Results, then: string): string {
+function adviseFailed(results: Results, then: string): string {
   const failed = bad(results)
   const here = failed.filter(({ booted }) => booted)
   const elsewhere = failed.filter(({ booted }) => !booted)
@@ -101,3 +100,23 @@ function bad(results: Results): Results {
 function listNames(results: Results): string {
   return results.map(({ device }) => device).join(', ')
 }
+
+/** `aem-reseal verify`. @param isOpen is there a session that `resume` goes on with */
+export function describeVerifyLook(outcome: Outcomes['verify'], results: Results, isOpen: boolean): Message {
+  const message = describeVerification(outcome, results)
+  if (outcome === 'verified')
+    return { ...message, next: '`aem-reseal devices` says what each device still needs' }
+  if (outcome !== 'failed') return message
+  const isHere = results.some(({ ok, booted }) => ok === false && booted)
+  // To seal by hand to a boot that nobody explained is the blind reseal.
+  if (isOpen && isHere) return { ...message, next: FAILED_IN_SESSION }
+  const advice = adviseFailed(results, 'then `aem-reseal verify`')
+  return {
+    ...message,
+    next: isHere ? `if your secret appeared at this boot: ${advice}. If it did not: ${NOT_BLINDLY}` : advice,
+  }
+}
+
+const FAILED_IN_SESSION =
+  'do not seal by hand: `aem-reseal resume` explains first what changed in this boot, then has AEM reseal if you accept it'
+const NOT_BLINDLY = 'do not reseal before you know what changed'

@@ -87,7 +87,6 @@ export function describeReplacement(
     return {
       tone: 'good',
       what: `${name} is now the one that dom0 makes`,
-      next: 'the device is looked at again',
     }
   if (outcome === 'kept')
     return {

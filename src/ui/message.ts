@@ -1,10 +1,18 @@
-import type { Line } from './ui.ts'
+import type { Line, Screen } from './ui.ts'
 
-/** What a step says: every one of them names the next act. */
+/**
+ * What a step or a look says. Where it is good, one line of it is printed; `--details` prints all of it. Where something is
+ * decided, refused or wrong, all of it is printed but what is dim: that is in order.
+ */
 export type Message = {
   readonly tone: 'good' | 'info' | 'attention' | 'alarm'
   readonly what: string
+  /** The one line, where `what` is longer than a line. */
+  readonly brief?: string
   readonly why?: string | null
-  readonly next: string
+  /** What the person does; left out where the run goes on by itself. */
+  readonly next?: string
   readonly details?: readonly Line[]
+  /** Shown in place of all this where it must be seen as a whole; `--details` prints the message below it. */
+  readonly screen?: Screen
 }

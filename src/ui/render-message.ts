@@ -1,6 +1,6 @@
 import type { FailureText } from '../core/failure.ts'
 import type { Message } from './message.ts'
-import { type Line, line } from './ui.ts'
+import { type Line, line, type Ui } from './ui.ts'
 
 const MARK = { good: '✔', info: '•', attention: '▲', alarm: '✖' } as const
 const STYLE = { good: 'good', info: undefined, attention: 'warn', alarm: 'bad' } as const
@@ -10,16 +10,42 @@ const WIDTH = 76
 
 const FAILURE_INDENT = 'error: '.length
 
-/** A step's message: the mark, what, why, details, next. */
-export function renderMessage(message: Message): readonly Line[] {
-  const [first = '', ...rest] = wrap(message.what, WIDTH - 2)
+/**
+ * How much of a message is printed:
+ * - step: one line where it is good, with what is wrong beside it
+ * - look: what was asked for, and the next act
+ * - detailed: all of it
+ */
+export type Form = 'step' | 'look' | 'detailed'
+
+/** A message: the mark, what, details, why, next, as far as the form has them. */
+export function renderMessage(message: Message, form: Form = 'detailed'): readonly Line[] {
+  const { tone, what, brief, why, next } = message
+  const isGood = tone === 'good' || tone === 'info'
+  const [first = '', ...rest] = wrap(form === 'step' && isGood ? (brief ?? what) : what, WIDTH - 2)
   return [
-    line(`  ${MARK[message.tone]} ${first}`, STYLE[message.tone]),
-    ...rest.map((text) => line(`    ${text}`, STYLE[message.tone])),
-    ...(message.details ?? []).map((detail) => line(`    ${detail.text}`, detail.style)),
-    ...(message.why ? labelled('why', message.why) : []),
-    ...labelled('next', message.next),
+    line(`  ${MARK[tone]} ${first}`, STYLE[tone]),
+    ...rest.map((text) => line(`    ${text}`, STYLE[tone])),
+    ...(message.details ?? [])
+      .filter(({ style }) => isTold(form, isGood, style))
+      .map((detail) => line(`    ${detail.text}`, detail.style)),
+    ...(why && (form === 'detailed' || !isGood) ? labelled('why', why) : []),
+    ...(next ? labelled('next', next) : []),
   ]
+}
+
+/** What is dim or good is in order. */
+function isTold(form: Form, isGood: boolean, style: Line['style']): boolean {
+  if (form === 'detailed') return true
+  if (form === 'step' && isGood) return style === 'warn' || style === 'bad'
+  return style !== 'dim' && style !== 'good'
+}
+
+/** Prints what a look found; an alarm as its screen, which is text here: nothing waits. */
+export function sayLook(ui: Ui, message: Message): void {
+  const { screen } = message
+  if (screen && !ui.isDetailed) ui.say([screen.title, ...screen.body])
+  else ui.say(renderMessage(message, ui.isDetailed ? 'detailed' : 'look'))
 }
 
 /**

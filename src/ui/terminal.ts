@@ -1,7 +1,8 @@
 import { sanitizeLine } from '../core/harmless-text.ts'
-import { wrap } from './render-message.ts'
+import { fold } from './fold.ts'
 import { toAscii } from './sanitize.ts'
-import type { Line, Question, Ui } from './ui.ts'
+import { clearing, layOutScreen, linesOfQuestion, type Size, screenLines } from './screen.ts'
+import { AskedForMore, type Line, type Question, type Screen, type Ui } from './ui.ts'
 
 export type TerminalOptions = {
   readonly write: (text: string) => void
@@ -9,6 +10,14 @@ export type TerminalOptions = {
   readonly ascii: boolean
   readonly isTerminal: boolean
   readonly columns: number
+  /** --details: all is printed. */
+  readonly isDetailed?: boolean
+  /** The size of the terminal now, for screens. */
+  readonly size?: () => Size
+  /** The terminal knows how to clear itself. */
+  readonly clears?: boolean
+  /** Waits for Enter; missing: nobody sits there, and a screen is plain text. */
+  readonly waitForEnter?: ((message: string) => Promise<void>) | undefined
   readonly askTerminal: <V extends string>(question: Question<V>) => Promise<V>
   readonly askSecret?: ((message: string) => Promise<Uint8Array>) | undefined
   /** Takes the answers of --yes instead of asking. */
@@ -23,11 +32,11 @@ const SGR: Readonly<Record<NonNullable<Line['style']>, string>> = {
   bad: '1;31',
 }
 
+/** Where a terminal does not tell its own : that of a VT100. */
+const DEFAULT_ROWS = 24
+
 /** After this time without an end, the progress line appears. */
 const PROGRESS_AFTER_MS = 400
-
-/** Narrower than this, lines are left to the terminal to break. */
-const MIN_COLUMNS = 20
 
 export function makeTerminalUi(options: TerminalOptions): Ui {
   const render = (line: Line): string => {
@@ -40,8 +49,38 @@ export function makeTerminalUi(options: TerminalOptions): Ui {
   const say = (lines: readonly Line[]): void => {
     if (lines.length > 0) options.write(`${lines.flatMap(fit).map(render).join('\n')}\n`)
   }
+  const size = options.size ?? (() => ({ columns: options.columns, rows: DEFAULT_ROWS }))
+  const wait = options.yes ? undefined : options.waitForEnter
+  /** @param below what stands below it: a question's lines, or the line that waits for Enter */
+  const present = async (screen: Screen, below: number): Promise<void> => {
+    if (wait === undefined) return say(screenLines(screen))
+    const pages = layOutScreen(screen, size(), below)
+    for (const [at, page] of pages.entries()) {
+      if (options.clears) options.write(clearing(size()))
+      say(page)
+      if (at < pages.length - 1) await wait('Enter for the rest')
+    }
+  }
+  const show = async (screen: Screen): Promise<void> => {
+    await present(screen, 1)
+    if (screen.enter !== null) await wait?.(screen.enter)
+  }
+  /** Puts the question below its screen; again after the rest was read. */
+  const askBelow = async <V extends string>(question: Question<V>): Promise<V> => {
+    for (;;) {
+      if (question.screen) await present(question.screen, linesOfQuestion(question, size()))
+      try {
+        return await options.askTerminal(question)
+      } catch (error) {
+        if (!(error instanceof AskedForMore) || !question.more) throw error
+        await show(question.more)
+      }
+    }
+  }
   return {
+    isDetailed: options.isDetailed === true,
     say,
+    show,
     async progress(label, work) {
       if (!options.isTerminal) return work()
       let isShown = false
@@ -59,7 +98,8 @@ export function makeTerminalUi(options: TerminalOptions): Ui {
     },
     askSecret: async (message) => (options.yes || !options.askSecret ? null : options.askSecret(message)),
     async ask(question) {
-      if (!options.yes) return options.askTerminal(question)
+      if (!options.yes) return askBelow(question)
+      if (question.screen) say(screenLines(question.screen))
       const taken = question.choices.find((choice) => choice.value === question.withYes)
       say([
         { text: `? ${question.message}` },
@@ -73,32 +113,10 @@ export function makeTerminalUi(options: TerminalOptions): Ui {
 /** For --json: says nothing; answers only what --yes answers. */
 export function makeQuietUi(options: Pick<TerminalOptions, 'yes' | 'askTerminal'>): Ui {
   return {
+    isDetailed: false,
     say: () => undefined,
+    show: async () => undefined,
     progress: (_label, work) => work(),
     ask: async (question) => (options.yes ? question.withYes : options.askTerminal(question)),
   }
-}
-
-/** A line in as many as it needs, the later ones indented like its first word after marks such as `✖`. */
-export function fold(line: Line, columns: number): readonly Line[] {
-  const text = sanitizeLine(line.text)
-  if (text.length <= columns || columns < MIN_COLUMNS) return [line]
-  const indent = line.hang ?? /^ *(?:[^\p{L}\p{N}\s/"'`(-]+ )?/u.exec(text)?.[0].length ?? 0
-  const head = text.slice(0, indent)
-  return wrap(text.slice(indent), columns - indent)
-    .flatMap((part) => cutAtSlashes(part, columns - indent))
-    .map((part, index) => ({ ...line, text: `${index === 0 ? head : ' '.repeat(indent)}${part}` }))
-}
-
-/** A path that is longer than the terminal is wide goes on in the next line, after a slash where there is one. */
-function cutAtSlashes(word: string, width: number): readonly string[] {
-  const parts: string[] = []
-  let rest = word
-  while (rest.length > width) {
-    const slash = rest.lastIndexOf('/', width - 1)
-    const end = slash > 0 ? slash + 1 : width
-    parts.push(rest.slice(0, end))
-    rest = rest.slice(end)
-  }
-  return [...parts, rest]
 }

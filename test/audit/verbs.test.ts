@@ -68,7 +68,7 @@ describe('root', () => {
       reruns.push(argv)
       return { exit: 17 }
     }
-    return { reruns, io: { uid: 1000, runAsRoot } }
+    return { reruns, io: { uid: 1000, isCompact: true, runAsRoot } }
   }
 
   it.each(VERBS.filter(({ root, run }) => root === 'needed' && run !== null).map(({ name }) => name))(

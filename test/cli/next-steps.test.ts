@@ -132,7 +132,7 @@ describe('every command that is told', () => {
 })
 
 describe('an error names the whole command', () => {
-  const asUser = { uid: 1000, runAsRoot: async () => ({ failed: 'a password is required' }) }
+  const asUser = { uid: 1000, isCompact: true, runAsRoot: async () => ({ failed: 'a password is required' }) }
 
   it.each([
     [['bulletin', 'list'], '`aem-reseal bulletin list`'],

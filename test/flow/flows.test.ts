@@ -23,7 +23,7 @@ function isGuard(flow: Flow, id: StepId): boolean {
 function pathsTo(flow: Flow, goal: StepId): readonly (readonly StepId[])[] {
   const found: (readonly StepId[])[] = []
   const walk = (id: StepId, path: readonly StepId[]): void => {
-    for (const next of nextStepsOf(flow, id)) {
+    for (const next of new Set(nextStepsOf(flow, id))) {
       if (next === goal) found.push([...path, id])
       else if (!path.includes(next) && next !== id) walk(next, [...path, id])
     }

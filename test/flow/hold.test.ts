@@ -34,6 +34,8 @@ async function play(story: Story) {
   story.prepare?.(machine)
   const said: string[] = []
   const ui: Ui = {
+    isDetailed: true,
+    show: async ({ title, body }) => void said.push(...[title, ...body].map((line) => line.text)),
     say: (lines) => void said.push(...lines.map((line) => line.text)),
     progress: (_label, work) => work(),
     async ask(question) {

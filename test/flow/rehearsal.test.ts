@@ -122,8 +122,8 @@ describe('clean-update', () => {
       ...scenario('clean-update'),
       answers: { 'secret-shown': 'no', '*': 'yes' },
     })
-    expect(result.exit).toBe(1)
-    expect(outcomesOf(result).at(-1)).toBe('confirm-secret: not-shown')
+    expect(result.exit).toBe(4)
+    expect(outcomesOf(result).at(-1)).toBe('ask-secret: not-shown-alarm')
   })
 })
 

@@ -18,12 +18,14 @@ export type RunOptions = Partial<Io> & {
   readonly answers?: Readonly<Record<string, string>>
   /** The machine, in place of the real one or of the one that --machine names. */
   readonly host?: Host
+  /** As it is printed without --details; most tests read all that was looked at. */
+  readonly isCompact?: boolean
 }
 
 /** Runs one command line in this process; without answers a question is an error. */
 export async function runMain(argv: readonly string[], options: RunOptions = {}): Promise<Run> {
   const { main } = await import('../../src/main.ts')
-  const { answers = {}, host, ...own } = options
+  const { answers = {}, host, isCompact = false, ...own } = options
   let stdout = ''
   let stderr = ''
   const io: Io = {
@@ -49,6 +51,11 @@ export async function runMain(argv: readonly string[], options: RunOptions = {})
     makeId: () => '3f0d4a52-6f4b-4f8a-9d0e-0c1a2b3c4d5e',
     ...own,
   }
-  const exit = await main(argv, io, undefined, host && (async () => host))
+  const exit = await main(
+    isCompact ? argv : ['--details', ...argv],
+    io,
+    undefined,
+    host && (async () => host),
+  )
   return { exit, stdout, stderr, json: parseAnswer(argv, stdout) }
 }

@@ -18,10 +18,14 @@ export function makeScriptedUi(answers: Readonly<Record<string, string>>): Scrip
     said,
     asked,
     questions,
+    isDetailed: true,
     say: (lines: readonly Line[]) => void said.push(...lines.map((line) => line.text)),
+    show: async ({ title, body }) => void said.push(...[title, ...body].map((line) => line.text)),
     progress: (_label, work) => work(),
     async ask<V extends string>(question: Question<V>): Promise<V> {
       asked.push(question.id)
+      if (question.screen)
+        said.push(...[question.screen.title, ...question.screen.body].map((line) => line.text))
       questions.push(question.message)
       const answer = answers[question.id] ?? (answers['*'] === 'yes' ? question.withYes : undefined)
       const choice = question.choices.find(({ value }) => value === answer)

@@ -63,6 +63,7 @@ export type Outcomes = {
     | 'device-absent'
     | 'unknown'
   'clear-forward': 'cleared' | 'failed'
+  'ask-secret': 'shown' | 'not-asked' | 'not-sure' | 'not-shown' | 'not-shown-alarm'
   'read-seal-outcome': 'unsealed' | 'sealed' | 'held' | 'failed' | 'waiting' | 'not-sealed' | 'unknown'
   explain: Verdict
   'check-slots': 'distinct' | 'repair' | 'kept' | 'no-free-slot' | 'first-slot-only'

@@ -15,8 +15,8 @@ import type { Step } from '../step.ts'
 export const chooseProtection: Step<'choose-protection'> = async ({ dom0, ui, options, session }) => {
   const choice = await observeProtection(dom0, session)
   const given = options.protect ?? session.protection
-  if (given === null) ui.say(explainWays(choice))
-  const wanted = given ?? (await ui.ask<Protection>(protectionQuestion(choice)))
+  if (given === null && ui.isDetailed) ui.say(explainWays(choice))
+  const wanted = given ?? (await ui.ask<Protection>(protectionQuestion(choice, session)))
   const way = refuseDropIn(choice, wanted, options.yes === true)
   const outcome = way.available ? wanted : 'not-available'
   return {

@@ -1,21 +1,26 @@
 import { parseRestartPlan } from '../../core/decide/restart-plan.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
-import { describeRestartPlan, restartWarning } from '../../messages/restart.ts'
+import { photographScreen } from '../../messages/photograph.ts'
+import { describeRestartPlan, restartScreen } from '../../messages/restart.ts'
 import { command } from '../../tables/commands.ts'
 import type { Step } from '../step.ts'
 
 type Answer = 'manual' | 'now' | '+5' | '+30' | 'no'
 
-export const planRestart: Step<'plan-restart'> = async ({ host, ui, options, session }) => {
+export const planRestart: Step<'plan-restart'> = async ({ dom0, host, ui, options, session }) => {
+  const device = (await dom0.booted())?.label ?? null
+  await ui.show(photographScreen(session, { device, now: host.now(), isDetailed: ui.isDetailed }))
   const qubes = await observeRunningQubes(host)
-  ui.say(restartWarning(qubes, session))
+  const screen = restartScreen(qubes)
+  const given = options.restart ?? session.restart
+  if (given !== null) ui.say([screen.title, ...screen.body])
   const answer =
-    options.restart ??
-    session.restart ??
+    given ??
     (await ui.ask<Answer>({
       id: 'restart',
       message: 'When is dom0 restarted?',
+      screen,
       choices: [
         { value: 'manual', label: 'by hand', hint: 'I restart it myself' },
         { value: '+5', label: 'in 5 minutes' },

@@ -1,0 +1,51 @@
+import type { Message } from '../ui/message.ts'
+import { renderMessage } from '../ui/render-message.ts'
+import { line, type Ui } from '../ui/ui.ts'
+
+/*
+ * What the runner prints of a step: one line where it is good. Its title stands above where it asks or says something itself, or
+ * where something is not good. With --details title and message are printed of each.
+ */
+
+export type Teller = {
+  /** The user interface of the step. */
+  readonly ui: Ui
+  tell(message: Message): Promise<void>
+}
+
+/** @param title of the step that begins */
+export function tellStep(ui: Ui, title: string): Teller {
+  let isTitled = false
+  const sayTitle = (): void => {
+    if (isTitled) return
+    isTitled = true
+    ui.say([line(''), line(title, 'bold')])
+  }
+  if (ui.isDetailed) sayTitle()
+  const own: Ui = {
+    ...ui,
+    say(lines) {
+      sayTitle()
+      ui.say(lines)
+    },
+    show(screen) {
+      // A screen has a title of its own.
+      isTitled = true
+      return ui.show(screen)
+    },
+    ask(question) {
+      if (question.screen) isTitled = true
+      else sayTitle()
+      return ui.ask(question)
+    },
+  }
+  return {
+    ui: own,
+    async tell(message) {
+      const isGood = message.tone === 'good' || message.tone === 'info'
+      if (message.screen && !ui.isDetailed) return ui.show(message.screen)
+      if (!isGood) sayTitle()
+      ui.say(renderMessage(message, ui.isDetailed ? 'detailed' : 'step'))
+    },
+  }
+}
