@@ -1,4 +1,5 @@
 import * as z from '../form.ts'
+import { onFirstUse } from '../on-first-use.ts'
 
 /** One block device of `lsblk --json --list`. */
 export type BlockDevice = {
@@ -13,32 +14,34 @@ export type BlockDevice = {
 }
 
 // util-linux before 2.33 printed booleans and sizes as strings.
-const flag = z.nullish(
-  z.union([
-    z.boolean(),
-    z.pipe(
-      z.enum(['0', '1']),
-      z.transform((text) => text === '1'),
+const flag = () =>
+  z.nullish(
+    z.union([
+      z.boolean(),
+      z.pipe(
+        z.enum(['0', '1']),
+        z.transform((text) => text === '1'),
+      ),
+    ]),
+  )
+const size = () =>
+  z.nullish(z.union([z.number(), z.pipe(z.string().check(z.regex(/^[0-9]+$/)), z.transform(Number))]))
+const lsblkSchema = onFirstUse(() =>
+  z.object({
+    blockdevices: z.array(
+      z.object({
+        name: z.string(),
+        fstype: z.nullish(z.string()),
+        label: z.nullish(z.string()),
+        uuid: z.nullish(z.string()),
+        mountpoint: z.nullish(z.string()),
+        rm: flag(),
+        ro: flag(),
+        size: size(),
+      }),
     ),
-  ]),
+  }),
 )
-const size = z.nullish(
-  z.union([z.number(), z.pipe(z.string().check(z.regex(/^[0-9]+$/)), z.transform(Number))]),
-)
-const lsblkSchema = z.object({
-  blockdevices: z.array(
-    z.object({
-      name: z.string(),
-      fstype: z.nullish(z.string()),
-      label: z.nullish(z.string()),
-      uuid: z.nullish(z.string()),
-      mountpoint: z.nullish(z.string()),
-      rm: flag,
-      ro: flag,
-      size,
-    }),
-  ),
-})
 
 /** Reads lsblk's JSON. @returns null when it is of another form */
 export function parseLsblk(stdout: string): readonly BlockDevice[] | null {
@@ -48,7 +51,7 @@ export function parseLsblk(stdout: string): readonly BlockDevice[] | null {
   } catch {
     return null
   }
-  const parsed = lsblkSchema.safeParse(json)
+  const parsed = lsblkSchema().safeParse(json)
   if (!parsed.success) return null
   return parsed.data.blockdevices.map((device) => ({
     name: device.name,

@@ -1,7 +1,6 @@
 import { createHash, getHashes, type Hash } from 'node:crypto'
 import type { Failure } from '../failure.ts'
 import { coreFailure } from '../failures.ts'
-import { onFirstUse } from '../on-first-use.ts'
 
 /**
  * The one place that names PCR numbers.
@@ -118,22 +117,21 @@ export function isUnlaunched(hex: string): boolean {
  */
 export type PublicConstant = 'unset' | 'unlaunched' | 'capped'
 
-/** The values differ by size alone, but for the capped one, which is the bank's own hash. */
-const listCapped = onFirstUse<ReadonlySet<string>>(
-  () =>
-    new Set(
-      BANK_NAMES.filter(isBankComputable).map((bank) => {
-        const { sizeBytes } = BANKS[bank]
-        return hashInBank(bank, Buffer.alloc(sizeBytes), Buffer.alloc(sizeBytes, 0xff))
-      }),
-    ),
-)
+/** H(zeros || ones) of each bank; the other two constants differ by size alone. A test computes them. */
+const CAPPED: Readonly<Record<Bank, string>> = {
+  sha1: 'bac37b84f007d0238af95af707cac8d61254870e',
+  sha256: 'bba91ca85dc914b2ec3efb9e16e7267bf9193b14350d20fba8a8b406730ae30a',
+  sha384: '7d4fd80ec2887e82b1a453745c5cbd24e2be56273d311fd7ab567c50c7a3a37065b7328375dc9045fb0fe02e12d34d75',
+  sha512:
+    'd04a696838c91ec2226cf3a39cdadb48e3bb010ece368b0f81f573a73c2fe70ffd358ceba267e0dc15a73ee0a582972ef3460973ec2384163e486ed97d1095ad',
+  sm3_256: '59672c5951405f8cd07bae147b53df0d5f0db0cdbb8c919167cbcc232ca335a2',
+}
 
 /** Which public constant a register's value is, in whatever bank; null for every other value. @param hex in any case */
 export function constantOf(hex: string): PublicConstant | null {
   if (/^(?:00)+$/.test(hex)) return 'unset'
   if (/^(?:ff)+$/i.test(hex)) return 'unlaunched'
-  return listCapped().has(hex.toLowerCase()) ? 'capped' : null
+  return Object.values(CAPPED).includes(hex.toLowerCase()) ? 'capped' : null
 }
 
 /**
