@@ -1,7 +1,6 @@
 import type { GateDecision, GateRule, HoldReason } from '../core/decide/gate.ts'
 import type { HoldChange } from '../core/hold/drop-in.ts'
 import { renderDropIn } from '../core/hold/drop-in.ts'
-import type { HeldNote } from '../core/session/held-note.ts'
 import type { HoldFacts } from '../observe/seal/hold-drop-in.ts'
 import { command } from '../tables/commands.ts'
 import { HOLD_DROP_IN } from '../tables/paths.ts'
@@ -58,10 +57,6 @@ export function gateLine(decision: GateDecision, detail: string | null, isAsked:
   return decision.mayRun
     ? `aem-reseal: AEM's automatic seal may run: ${why}${byHand}`
     : `aem-reseal: AEM's automatic seal is held: ${why}. After the login: aem-reseal resume${byHand}`
-}
-
-export function describeHeldNote(note: HeldNote): readonly string[] {
-  return [`AEM's automatic seal was held at ${note.at}: ${note.why}`]
 }
 
 const BY_HAND = `\`sudo rm ${HOLD_DROP_IN}\` and \`sudo systemctl daemon-reload\``

@@ -60,9 +60,3 @@ function listNumbers(value: string): readonly number[] | null {
   }
   return numbers
 }
-
-/** The PCRs alone; null where they are not known. */
-export function parseSealSelection(text: string): readonly number[] | null {
-  const selection = readSealSelection(text)
-  return selection.state === 'read' ? selection.pcrs : null
-}

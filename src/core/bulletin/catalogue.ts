@@ -42,7 +42,7 @@ export const catalogueUntil = ({ bulletins }: Catalogue, newest: number): Catalo
 
 /**
  * The catalogue with a bulletin of the user's in it. One with the same number stays beside it: what a revision leaves
- * out is not taken back by that (decideBulletins compares dom0 with both).
+ * out is not taken back by that (makeBulletinList combines both).
  */
 export const addToCatalogue = (catalogue: Catalogue, bulletin: Bulletin): Catalogue => ({
   ...catalogue,

@@ -132,21 +132,6 @@ export const makeBulletinList = (
   }
 }
 
-/**
- * How all bulletins of a catalogue stand on this dom0.
- * @param evidence Those of them that may vouch for a version, see decideBulletin.
- */
-export const decideBulletins = (
-  catalogue: Catalogue,
-  facts: Dom0Facts,
-  evidence: readonly Bulletin[] = catalogue.bulletins,
-): BulletinList =>
-  makeBulletinList(
-    catalogue,
-    facts.release,
-    catalogue.bulletins.flatMap((bulletin) => decideBulletin(bulletin, facts, evidence) ?? []),
-  )
-
 export const CHECK_VERDICTS = [
   'met',
   'nothing-asked',

@@ -16,8 +16,6 @@ export type Updates = {
   readonly newInitramfs: readonly string[]
 }
 
-export const NO_UPDATES: Updates = { mark: { state: 'none' }, packages: [], newInitramfs: [] }
-
 /** Will the next boot measure something else, as far as mark and times tell? What was removed alone is no sign of it. */
 export function isUpdatedInBoot({ mark, newInitramfs }: Updates, bootId: string | null): boolean {
   if (newInitramfs.length > 0) return true

@@ -109,8 +109,6 @@ const expectation = onFirstUse(() =>
   }),
 )
 
-export type Expectation = z.infer<ReturnType<typeof expectation>>
-
 export const sessionSchema = onFirstUse(() =>
   z.object({
     format: z.literal(FORMAT),

@@ -33,25 +33,6 @@ export async function listBootFiles(host: Host, root: string): Promise<readonly 
   return valueOrNull(listing)?.filter((name) => bootFileRole(name) !== null) ?? null
 }
 
-/** All boot images below a directory with their digests. */
-export async function observeBootFiles(host: Host, root: string): Promise<readonly BootFile[] | null> {
-  const names = await listBootFiles(host, root)
-  if (names === null) return null
-  const files: BootFile[] = []
-  for (const name of names) {
-    const role = bootFileRole(name)
-    if (role === null) continue
-    const stat = valueOrNull(await host.statFile(`${root}/${name}`))
-    files.push({
-      name,
-      role,
-      digests: valueOrNull(await host.digestFile(`${root}/${name}`)),
-      mtimeMs: stat !== null && Number.isFinite(stat.mtimeMs) ? stat.mtimeMs : null,
-    })
-  }
-  return files
-}
-
 /** Name of the Xen image that a package version brings: no release in it (xen.spec.in of qubes-vmm-xen). */
 export function xenImageName(evr: string): string {
   return `xen-${parseEvr(evr).version}.gz`

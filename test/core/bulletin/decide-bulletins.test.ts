@@ -14,14 +14,13 @@ import { CATALOGUE } from '../../../src/core/bulletin/catalogue-data.ts'
 import {
   type BulletinState,
   decideBulletin,
-  decideBulletins,
   decideCheck,
   pcrsThatMayChange,
 } from '../../../src/core/bulletin/decide-bulletins.ts'
 import { listLowered } from '../../../src/core/bulletin/revision.ts'
 import type { Failure } from '../../../src/core/failure.ts'
 import { allBulletins, bulletinOf, CORPUS, parseText, textOf } from './corpus.ts'
-import { AFTER, BOOT, dom0 } from './dom0.ts'
+import { AFTER, BOOT, decideBulletins, dom0 } from './dom0.ts'
 
 const source = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url))
 

@@ -1,10 +1,29 @@
+import type { Bulletin } from '../../../src/core/bulletin/bulletin.ts'
+import type { Catalogue } from '../../../src/core/bulletin/catalogue.ts'
 import { CATALOGUE } from '../../../src/core/bulletin/catalogue-data.ts'
 import {
+  type BulletinList,
   type BulletinState,
   type Dom0Facts,
-  decideBulletins,
+  decideBulletin,
+  makeBulletinList,
 } from '../../../src/core/bulletin/decide-bulletins.ts'
 import type { InstalledPackage } from '../../../src/core/bulletin/demand.ts'
+
+/**
+ * How all bulletins of a catalogue stand, as observe/bulletin/bulletins.ts puts it together from what it looked up.
+ * @param evidence those that may vouch for a version, see decideBulletin
+ */
+export const decideBulletins = (
+  catalogue: Catalogue,
+  facts: Dom0Facts,
+  evidence: readonly Bulletin[] = catalogue.bulletins,
+): BulletinList =>
+  makeBulletinList(
+    catalogue,
+    facts.release,
+    catalogue.bulletins.flatMap((bulletin) => decideBulletin(bulletin, facts, evidence) ?? []),
+  )
 
 /** 2024-08-01 08:00 UTC: packages are a day older than this unless said otherwise. */
 export const BOOT = 1_722_499_200
