@@ -40,7 +40,6 @@ export function renderProgramHelp(): string {
   const words = VERBS.filter(({ name }) => !name.includes(' '))
   return lines([
     'Usage: aem-reseal [options] [command] [arguments]',
-    'Options, before or after the command:',
     ...rows(
       GLOBAL_OPTIONS.filter((option) => !outputs.includes(option)).map(
         (option) => [wordsOf(option), option.help] as const,

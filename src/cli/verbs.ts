@@ -303,6 +303,17 @@ export const VERBS: readonly Verb[] = [
     },
   },
   {
+    name: 'report',
+    argument: { name: 'ID', isRequired: false, values: 'reports' },
+    root: 'needed',
+    help: 'the reports that are kept, or one of them',
+    more: 'ID is the name of its files without their ending, or a beginning that no other report has.',
+    async run({ io, options, open, args }) {
+      const { runReport } = await import('./report.ts')
+      return runReport(io, options, await open(), args[0] ?? null)
+    },
+  },
+  {
     name: 'commands',
     root: 'not-needed',
     help: 'every program that may ever run',

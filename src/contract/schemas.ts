@@ -494,6 +494,20 @@ export function makeOutputSchemas(object: ObjectMaker) {
     why: z.string().nullable(),
   })
 
+  /** `report`: the list; `report ID`: that report, which holds the session's facts as they were. */
+  const reportSchema = z.union([
+    object({
+      reports: z.array(object({ id: z.string(), at: time, verdict: z.string().nullable() })),
+      /** Added by this program: files beside the reports that are none, or cannot be read. */
+      unread: z.array(object({ file: z.string(), why: z.string() })),
+    }),
+    z.looseObject({
+      closedAt: time,
+      id: z.uuid(),
+      verdict: z.looseObject({ mark: z.enum(['good', 'attention']), headline: z.string() }).optional(),
+    }),
+  ])
+
   /** `help`; the form is a choice of this program. */
   const helpSchema = object({ text: z.string().min(1) })
 
@@ -514,6 +528,7 @@ export function makeOutputSchemas(object: ObjectMaker) {
     devices: devicesSchema,
     gate: gateSchema,
     'gate-drop-in': dropInSchema,
+    report: reportSchema,
     help: helpSchema,
   }
 }
@@ -550,5 +565,6 @@ export const OUTPUT_TITLES: { readonly [N in OutputName]: string } = {
   devices: 'aem-reseal devices --json',
   gate: 'aem-reseal gate --json',
   'gate-drop-in': 'aem-reseal gate install, show and remove --json',
+  report: 'aem-reseal report --json',
   help: 'aem-reseal help --json',
 }

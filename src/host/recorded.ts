@@ -44,7 +44,8 @@ export async function makeRecordedHost(directory: string, stateDir: string | nul
     run: async (call) => answerCommand(machine, answered, call),
     readFile: read,
     readLink: (path) => readRecordedLink(machine, path),
-    listDirectory: (path) => listRecorded(machine, path),
+    listDirectory: (path) =>
+      stateDir !== null && path.startsWith(`${stateDir}/`) ? listOwnState(path) : listRecorded(machine, path),
     statFile: (path) => statRecorded(machine, path),
     digestFile: (path) => digestRecorded(machine, path),
     async openFile(path) {
@@ -182,6 +183,15 @@ async function readOwnState(path: string): Promise<Seen<Uint8Array>> {
     return seen(await file.handle.readFile())
   } finally {
     await file.handle.close()
+  }
+}
+
+async function listOwnState(path: string): Promise<Seen<readonly string[]>> {
+  try {
+    return seen(await readdir(path))
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    return code === 'ENOENT' || code === 'ENOTDIR' ? ABSENT : unknown(message)
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Line, line } from '../ui/ui.ts'
 
-/** How many other stories a rehearsal names at its end; `--list` has them all. */
+/** How many other stories a rehearsal names at its end. */
 const MAX_NAMED = 3
 
 /**
@@ -8,10 +8,11 @@ const MAX_NAMED = 3
  * @param others the scenarios that were not played, in the order of their list
  */
 export function rehearsalEndLines(others: readonly string[]): readonly Line[] {
-  const named = others.slice(0, MAX_NAMED)
+  const [first, ...more] = others.slice(0, MAX_NAMED)
   return [
     line('This was a rehearsal; nothing changed.', 'bold'),
-    line(`Other stories: ${named.map((name) => `\`aem-reseal rehearse --scenario ${name}\``).join(', ')};`),
-    line('`aem-reseal rehearse --list` names them all.'),
+    ...(first === undefined
+      ? []
+      : [line(`Try another: \`aem-reseal rehearse --scenario ${first}\`, or ${more.join(', ')}.`)]),
   ]
 }

@@ -133,6 +133,15 @@ export const FAILURES = {
       next: `${meant ? `did you mean ${meant}? ` : ''}one of: ${names}`,
     }),
   },
+  'unknown-report': {
+    text: ({ what, isEmpty }) => ({
+      what: what ?? 'there is no such report',
+      why: null,
+      next: isEmpty
+        ? 'a report is written where `aem-reseal resume` comes to its end'
+        : '`aem-reseal report` lists them; name one by its ID, or by a beginning that no other one has',
+    }),
+  },
   'unknown-topic': {
     exit: EXIT.usage,
     text: ({ name, meant }) => ({

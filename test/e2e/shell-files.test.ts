@@ -1,7 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { Verb } from '../../src/cli/verb.ts'
 import { GLOBAL_OPTIONS, VERBS } from '../../src/cli/verbs.ts'
 import { CATALOGUE } from '../../src/core/bulletin/catalogue-data.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
@@ -15,21 +14,12 @@ import {
   writeCompletions,
 } from '../support/shells.ts'
 
-/** A verb that names a report, as one that shows reports would. */
-const REPORT: Verb = {
-  name: 'some-report',
-  argument: { name: 'ID', isRequired: false, values: 'reports' },
-  root: 'needed',
-  help: 'one of the reports',
-  run: async () => 0,
-}
-
 const FIRST_WORDS = VERBS.flatMap(({ name }) => (name.includes(' ') ? [] : [name]))
 
 /** Behind these words stand all of those, and none of the others. */
 const CASES: readonly (readonly [line: string, all: readonly string[], none: readonly string[]])[] = [
   ['aem-reseal ', [...FIRST_WORDS], ['list', 'install', 'aem.stick', '103']],
-  ['aem-reseal re', ['resume', 'rehearse', 'record'], ['start']],
+  ['aem-reseal re', ['resume', 'rehearse', 'record', 'report'], ['start']],
   ['aem-reseal help ', ['alarm', 'hold', 'devices', 'start', 'resume'], ['install', '103']],
   ['aem-reseal --json --machine /tmp st', ['start', 'status'], ['resume']],
   ['aem-reseal rehearse --scenario ', SCENARIOS.map(({ name }) => name), ['post-update', '103']],
@@ -54,7 +44,7 @@ const CASES: readonly (readonly [line: string, all: readonly string[], none: rea
   ['aem-reseal gate ', ['install', 'show', 'remove'], ['aem']],
   ['aem-reseal plan ', ['post-update', 'resume', 'rehearsal'], ['start']],
   [
-    'aem-reseal some-report 2024',
+    'aem-reseal report 2024',
     ['2024-07-17T10-00-00-3f0d4a52'],
     ['2024-07-17T10-00-00-3f0d4a52.json', 'notes'],
   ],
@@ -73,7 +63,7 @@ describe.each([
   ['fish', completeInFish],
 ])('completion in %s', (_shell, complete) => {
   async function prepared(): Promise<Completions> {
-    const completions = await writeCompletions([REPORT])
+    const completions = await writeCompletions()
     for (const name of ['aem', 'aem.stick', 'notes', 'aem$(touch evil)', 'aem.e vil'])
       mkdirSync(join(completions.devices, name), { recursive: true })
     writeFileSync(join(completions.devices, 'aem.file'), '')
@@ -91,8 +81,8 @@ describe.each([
   })
 
   it('offers no device and no report where there are none to be read', async () => {
-    const empty = await writeCompletions([REPORT])
-    for (const line of ['aem-reseal devices refresh ', 'aem-reseal some-report '])
+    const empty = await writeCompletions()
+    for (const line of ['aem-reseal devices refresh ', 'aem-reseal report '])
       expect(await complete(empty, line)).toEqual([])
   })
 })

@@ -30,6 +30,7 @@ const ANSWER_OF: Readonly<Record<string, OutputName>> = {
   commands: 'commands',
   plan: 'plan',
   help: 'help',
+  report: 'report',
 }
 
 const WITH_VALUE = GLOBAL_OPTIONS.flatMap(({ flag, value }) => (value === undefined ? [] : [flag]))

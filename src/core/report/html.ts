@@ -35,7 +35,7 @@ export function renderHtml(page: ReportPage, chain: readonly ChainRow[] | null):
     '</ul>',
     `<p class="about">${renderSpans(about)}</p>`,
     '</header>',
-    ...sections.map((section) => renderSection(section, chain)),
+    ...sections.filter(({ only }) => only !== 'markdown').map((section) => renderSection(section, chain)),
     '</main>',
     '<footer>',
     ...limits.map((spans) => `<p>${renderSpans(spans)}</p>`),

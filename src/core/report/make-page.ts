@@ -17,6 +17,7 @@ import {
   bootFileTable,
   bulletinText,
   componentTable,
+  lastSteps,
   packageTable,
   stepBlocks,
 } from './sections.ts'
@@ -45,10 +46,15 @@ export function makeReportPage(input: ReportInput): ReportPage {
       { title: 'What went into each register', blocks: [pictureBlock(input)] },
       { title: 'Bulletin', blocks: [bulletinText(session, facts)] },
       { title: 'Packages and their signers', blocks: [packageTable(facts)] },
-      { title: 'What vouched for the next boot, before the restart', blocks: [componentTable(facts)] },
-      { title: 'Boot files as they were confirmed', blocks: [bootFileTable(session)] },
-      { title: 'What was asked, and who answered', blocks: [answerTable(session)] },
-      { title: 'What was run', blocks: [waySpans(session), ...stepBlocks(session)] },
+      {
+        title: 'What vouched for the next boot, before the restart',
+        blocks: [componentTable(facts)],
+        only: 'html',
+      },
+      { title: 'Boot files as they were confirmed', blocks: [bootFileTable(session)], only: 'html' },
+      { title: 'What was asked, and who answered', blocks: [answerTable(session)], only: 'html' },
+      { title: 'What was run', blocks: [waySpans(session), ...stepBlocks(session)], only: 'html' },
+      { title: 'What was run', blocks: [waySpans(session), lastSteps(session)], only: 'markdown' },
     ],
     limits: [
       [

@@ -2,7 +2,7 @@ import { sanitizeLine } from '../harmless-text.ts'
 import type { Block, Mark, ReportPage, Span } from './page.ts'
 
 /**
- * A report page as Markdown. Foreign text stands as code, without line ends, control or bidirectional characters.
+ * A report page as Markdown, short enough for one sheet: what is long stands in the HTML and the JSON beside it. Foreign text stands as code, without line ends, control or bidirectional characters.
  * @param picture name of the drawing beside the report; null where there is none
  */
 export function renderMarkdown(page: ReportPage, picture: string | null): string {
@@ -16,16 +16,20 @@ export function renderMarkdown(page: ReportPage, picture: string | null): string
     '',
     renderSpans(about),
     '',
-    ...sections.flatMap((section) => [
-      `## ${section.title}`,
-      '',
-      ...section.blocks.flatMap((block) => [...renderBlock(block, picture), '']),
-    ]),
-    ...limits.flatMap((spans) => [renderSpans(spans), '']),
+    ...sections
+      .filter(({ only }) => only !== 'html')
+      .flatMap((section) => [
+        `## ${section.title}`,
+        ...section.blocks.flatMap((block) => [...renderBlock(block, picture), '']),
+      ]),
+    [...limits.map(renderSpans), BESIDE].join(' '),
+    '',
   ]
     .map(sanitizeLine)
     .join('\n')
 }
+
+const BESIDE = 'The HTML has what vouched for each part, the boot files, and every question with its answer.'
 
 const MARKS: Readonly<Record<Mark, string>> = { good: '✔', attention: '**!**', unknown: '**?**' }
 
@@ -40,8 +44,15 @@ function renderBlock(block: Block, picture: string | null): readonly string[] {
   return [
     row(head),
     `|${head.map(() => '---').join('|')}|`,
-    ...rows.map(({ cells }) => row(cells.map(renderSpans))),
+    ...rows.map(({ cells }) => row(cells.map((spans, at) => renderCell(spans, cells[at - 1])))),
   ]
+}
+
+/** Digits that stand in the cell before are not printed again. */
+function renderCell(spans: readonly Span[], before: readonly Span[] | undefined): string {
+  const [only] = spans
+  const isAgain = only?.kind === 'hash' && before?.[0]?.kind === 'hash' && before[0].text === only.text
+  return isAgain ? 'the same' : renderSpans(spans)
 }
 
 function renderSpans(spans: readonly Span[]): string {

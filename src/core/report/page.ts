@@ -33,7 +33,12 @@ export type Block =
       readonly rows: readonly TableRow[]
     }
 
-export type Section = { readonly title: string; readonly blocks: readonly Block[] }
+export type Section = {
+  readonly title: string
+  readonly blocks: readonly Block[]
+  /** The Markdown is one sheet to keep; what is too long for it stands in the HTML, and all facts in the JSON. */
+  readonly only?: 'markdown' | 'html'
+}
 
 export type ReportPage = {
   readonly title: string

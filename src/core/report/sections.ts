@@ -156,6 +156,16 @@ export function stepBlocks({ history }: Session): readonly Block[] {
   })
 }
 
+/** Each step once, with what it came to last. */
+export function lastSteps({ history }: Session): Block {
+  const last = new Map(history.map(({ step, outcome }) => [step, outcome]))
+  const spans = [...last].flatMap(([step, outcome], at): readonly Span[] => [
+    words(at === 0 ? 'Steps, with what each came to last: ' : ', '),
+    code(`${step} ${outcome}`),
+  ])
+  return { kind: 'text', spans }
+}
+
 function dayOf(at: string): string {
   return at.slice(0, 10)
 }

@@ -129,7 +129,7 @@ function secretLine(session: Session): MarkedLine {
     return { mark: 'unknown', spans: [words('Your sentence appeared: yes; who said so was not recorded')] }
   const at = formatTime(answer.at)
   if (answer.by === 'person')
-    return { mark: 'good', spans: [words(`Your sentence appeared: a person said so, ${at}`)] }
+    return { mark: 'good', spans: [words(`Your sentence appeared: yes, you said so at ${at}`)] }
   return {
     mark: 'unknown',
     spans: [words(`AEM's journal says that the TPM released the secret; nobody was asked (--yes), ${at}`)],

@@ -10,7 +10,7 @@ import { type FileProblem, parseVersionedFile } from './versioned-file.ts'
 
 /** Raised with every change that an older program could misread. */
 export const SESSION_VERSION = 1
-const FORMAT = 'aem-reseal session'
+export const SESSION_FORMAT = 'aem-reseal session'
 /** Flows a session can be about. */
 export const FLOW_IDS = [
   'post-update',
@@ -111,7 +111,7 @@ const expectation = onFirstUse(() =>
 
 export const sessionSchema = onFirstUse(() =>
   z.object({
-    format: z.literal(FORMAT),
+    format: z.literal(SESSION_FORMAT),
     version: z.literal(SESSION_VERSION),
     id: z.uuid(),
     since: z.iso.datetime(),
@@ -175,7 +175,7 @@ export function parseSession(
   text: string,
 ): { readonly session: Session } | { readonly problem: FileProblem; readonly detail: string } {
   const parsed = parseVersionedFile(text, {
-    format: FORMAT,
+    format: SESSION_FORMAT,
     version: SESSION_VERSION,
     schema: sessionSchema(),
   })
@@ -206,7 +206,7 @@ export function startSession(begin: {
 }): Session {
   const at = begin.now.toISOString()
   return {
-    format: FORMAT,
+    format: SESSION_FORMAT,
     version: SESSION_VERSION,
     id: begin.id,
     since: at,

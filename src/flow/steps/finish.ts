@@ -26,6 +26,7 @@ export const finish: Step<'finish'> = async ({ store, session, dom0, host }) => 
     picture,
     page,
     leftOut: REPORT_LEFT_OUT,
+    verdict: { mark: said.verdict.mark, headline: said.verdict.headline },
     ...session,
     launchLog: undefined,
   })

@@ -190,11 +190,15 @@ describe('both', () => {
     const texts = [renderMarkdown(makeReportPage(input), 'a.svg'), htmlOf(input)]
     const facts = [
       ...['Every change is consistent with the confirmed update', 'PCR 18 changed, as predicted'],
-      ...[BEFORE, AFTER, 'changed, as predicted', 'QSB-103', 'e022e58f8e34d89f', 'packaged', 'Is it so?'],
+      ...[BEFORE, AFTER, 'changed, as predicted', 'QSB-103', 'e022e58f8e34d89f'],
+      'Your sentence appeared: yes, you said so at 2024-07-17 08:00:00 UTC',
       ...['accepted by a person at the terminal, 2024-07-17 08:00:00 UTC', 'confirm-secret', 'Left out:'],
       'was read from a file with one valid signature where two are expected',
     ]
     for (const text of texts) for (const fact of facts) expect(text).toContain(fact)
+    const long = ['packaged', 'Is it so?', 'Boot files as they were confirmed']
+    expect(long.filter((fact) => !texts[1]?.includes(fact))).toEqual([])
+    expect(long.filter((fact) => texts[0]?.includes(fact))).toEqual([])
   })
 })
 
