@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest'
+import { makeMemoryStore } from '../../src/act/memory-store.ts'
+import type { Session } from '../../src/core/session/checkpoint.ts'
+import { checkRefresh } from '../../src/flow/steps/check-refresh.ts'
+import { forwardSeal } from '../../src/flow/steps/forward-seal.ts'
+import { refreshDevice } from '../../src/flow/steps/refresh-device.ts'
+import { verify } from '../../src/flow/steps/verify.ts'
+import { type Host, seen } from '../../src/host/host.ts'
+import { STICK } from '../../src/host/simulated/build.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { SELECTED_PCRS, type SimMachine } from '../../src/host/simulated/model.ts'
+import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { observePrediction } from '../../src/observe/launch/prediction.ts'
+import { sealedFiles } from '../support/attack.ts'
+import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
+import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { withLook } from '../support/with-look.ts'
+
+/* Steps by themselves: each one refuses what an earlier step of its flow would have refused before it. */
+
+function contextOf(
+  machine: SimMachine,
+  session: Partial<Session> = {},
+  told: (own: Host) => Partial<Host> = () => ({}),
+) {
+  const own = makeSimulatedHost(machine)
+  const ui = makeScriptedUi({ 'refresh-device': 'yes', '*': 'yes' })
+  const host = { ...own, ...told(own) }
+  const rest = {
+    store: makeMemoryStore(ui),
+    options: RUN_OPTIONS,
+    session: aSession(session),
+    simulateRestart: null,
+  }
+  return { ...rest, host, ui }
+}
+
+describe('forward-seal', () => {
+  async function seal(told?: (own: Host) => Partial<Host>) {
+    const machine = machineOf('clean-update')
+    const { prediction } = await observePrediction(observeDom0(makeSimulatedHost(machine)), SELECTED_PCRS)
+    const before = sealedFiles(machine)
+    const kept = prediction as unknown as Session['prediction']
+    const report = await forwardSeal(withLook(contextOf(machine, { prediction: kept }, told)))
+    return { report, isUntouched: JSON.stringify(sealedFiles(machine)) === JSON.stringify(before) }
+  }
+
+  it('seals to what is predicted', async () => {
+    const { report, isUntouched } = await seal()
+    expect([report.outcome, isUntouched]).toEqual(['sealed', false])
+  })
+
+  it('touches nothing where one condition is not met, though all that it needs is known', async () => {
+    const { report, isUntouched } = await seal(() => ({ freeBytes: async () => seen(1024) }))
+    expect([report.outcome, isUntouched]).toEqual(['failed', true])
+    expect(report.facts).toMatchObject({ what: expect.stringMatching(/MiB|KiB|free/), takenBack: true })
+  })
+})
+
+describe('verify', () => {
+  it('claims nothing where the device of this boot is out, whatever is found of another one', async () => {
+    const machine = machineOf('two-devices')
+    for (const device of machine.devices) if (device.uuid === machine.bootDevice) device.isPresent = false
+    const { outcome, facts } = await verify(withLook(contextOf(machine)))
+    expect(outcome).toBe('not-verified')
+    expect(facts.devices).toEqual(expect.any(Array))
+  })
+
+  it('is about the device of this boot, not about the first one', async () => {
+    const machine = machineOf('clean-update')
+    const own = await verify(withLook(contextOf(machine)))
+    expect(own.facts.devices).toMatchObject([{ device: 'aem', booted: true }])
+    const [found] = own.facts.devices as readonly { ok: boolean | null }[]
+    expect(own.outcome).toBe(
+      found?.ok === true ? 'verified' : found?.ok === false ? 'failed' : 'not-verified',
+    )
+  })
+
+  it('failed where a copy does not fit this boot', async () => {
+    const machine = machineOf('clean-update')
+    for (const { files } of machine.devices)
+      for (const [path, file] of files)
+        if (path.endsWith('/secret.fre.sealed2')) files.set(path, { ...file, bytes: Buffer.from('damaged') })
+    expect((await verify(withLook(contextOf(machine)))).outcome).toBe('failed')
+  })
+})
+
+describe('the refresh of a device', () => {
+  it.each([
+    ['that is not there', 'aem.lost'],
+    ["that is dom0's own /boot", 'aem'],
+  ])('%s is refused before anything is compared', async (_, device) => {
+    const { outcome, facts } = await checkRefresh(withLook(contextOf(machineOf('two-devices'), { device })))
+    expect([outcome, facts]).toEqual(['blocked', { device }])
+  })
+
+  it('that went missing after the question has failed, and says so', async () => {
+    const machine = machineOf('two-devices')
+    const session = { device: 'aem.lost' }
+    expect(await refreshDevice(withLook(contextOf(machine, session)))).toMatchObject({
+      outcome: 'failed',
+      facts: {},
+    })
+  })
+
+  it('is offered where it lacks something', async () => {
+    const machine = machineOf('two-devices')
+    machine.devices.find(({ uuid }) => uuid === STICK.uuid)?.files.delete('/tboot.gz')
+    const { outcome } = await checkRefresh(withLook(contextOf(machine, { device: 'aem.stick' })))
+    expect(outcome).toBe('refresh')
+  })
+})
