@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { HOLD_DROP_IN, UPDATE_MARK } from '../../src/tables/paths.ts'
 import { signerFingerprint } from '../stage/rpm.ts'
 import { createStage, type Stage } from '../stage/stage.ts'
-import { ARROW_DOWN, ENTER } from '../stage/terminal.ts'
+import { ARROW_DOWN, ENTER, photograph } from '../stage/terminal.ts'
 import { addUser, logIn, lookAtLogin, notificationsOf, openShell } from './login.ts'
 import { dependencies, rpmIn } from './rpm-root.ts'
 
@@ -182,6 +182,7 @@ describe('the package in dom0', () => {
     login.type(ENTER)
     await login.waitFor('Forward seal, hold, or plain?', 120_000)
     login.type(ENTER)
+    await photograph(login)
     await login.waitFor('When is dom0 restarted?', 120_000)
     login.type(ENTER)
     await login.waitFor('Press Enter to close this window.', 120_000)

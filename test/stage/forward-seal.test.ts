@@ -19,6 +19,7 @@ import {
 } from './forward.ts'
 import { HARMS } from './harms.ts'
 import type { Stage, StageOptions } from './stage.ts'
+import { photograph } from './terminal.ts'
 import { createUsedStage } from './used-stage.ts'
 
 /** A stage sealed to the present state, with the update installed and its session before the forward seal. */
@@ -322,6 +323,7 @@ describe.each(['2.0', '1.2'] as const)('an SRK password on TPM %s', (tpm) => {
         const terminal = stage.aemResealPty(['resume'])
         await terminal.waitFor('TPM SRK password')
         terminal.type('hunter 2\r')
+        await photograph(terminal)
         await terminal.waitFor('When is dom0 restarted')
         terminal.type('\r')
         expect(await terminal.finished).toBe(3)

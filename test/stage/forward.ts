@@ -4,7 +4,7 @@ import { withMounted } from './media.ts'
 import type { Finished } from './process.ts'
 import { signerFingerprint } from './rpm.ts'
 import type { Stage } from './stage.ts'
-import { ARROW_DOWN, ENTER } from './terminal.ts'
+import { ARROW_DOWN, ENTER, photograph } from './terminal.ts'
 
 export const SESSION = '/var/lib/aem-reseal/session.json'
 
@@ -72,6 +72,7 @@ export async function beginForward(stage: Stage, prediction?: unknown, isUnvouch
     terminal.type(ARROW_DOWN + ENTER)
     await terminal.waitFor('Which bulletin is this update for?', 120_000)
     terminal.type(ENTER)
+    await photograph(terminal)
     await terminal.finished
   } else await stage.aemReseal([...start, '--yes'])
   await changeSession(stage, prediction ?? (await predictNextBoot(stage)))

@@ -5,7 +5,7 @@ import { otherXenBuild, tamperedXen } from './boot-files.ts'
 import { xenPackages } from './releases.ts'
 import { signerFingerprint } from './rpm.ts'
 import { type Boot, createStage, type Stage } from './stage.ts'
-import { ARROW_DOWN, ENTER } from './terminal.ts'
+import { ARROW_DOWN, ENTER, photograph } from './terminal.ts'
 
 /*
  * A boot that AEM sealed by itself is never the measure of a later `start`, though it shows the secret from the next boot
@@ -117,6 +117,7 @@ describe.each(['2.0', '1.2'] as const)('the ground of a forward seal on TPM %s',
     terminal.type(ARROW_DOWN + ENTER)
     await terminal.waitFor('Which bulletin is this update for?', 120_000)
     terminal.type(ENTER)
+    await photograph(terminal)
     expect(await terminal.finished).toBe(3)
     expect((await powerCycle(stage)).secretShown).toBe(true)
     expect((await json(stage, ['resume', '--yes'])).exit).toBe(0)

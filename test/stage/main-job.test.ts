@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { tamperedXen } from './boot-files.ts'
 import { signerFingerprint } from './rpm.ts'
 import type { Stage } from './stage.ts'
-import { ARROW_DOWN, ENTER } from './terminal.ts'
+import { ARROW_DOWN, ENTER, photograph } from './terminal.ts'
 import type { TpmVersion } from './tpm.ts'
 import { createUsedStage } from './used-stage.ts'
 
@@ -172,6 +172,7 @@ describe('the wizard in a terminal', () => {
       start.type(ENTER)
       await start.waitFor('Forward seal, hold, or plain?', 120_000)
       start.type(ENTER)
+      await photograph(start)
       await start.waitFor('When is dom0 restarted?', 120_000)
       start.type(ENTER)
       expect(await start.finished).toBe(3)

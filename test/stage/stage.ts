@@ -130,6 +130,8 @@ export function stageOf(machine: Machine): Stage {
     const size = { columns: options.columns ?? 80, rows: options.rows ?? 24 }
     return openTerminal([...dom0(machine).namespace.enter, ...argv], env, size)
   }
+  // What is asserted of printed text is of all that can be printed.
+  const detailed = (args: readonly string[]) => (args.includes('--json') ? args : [...args, '--details'])
   const product = (args: readonly string[]): readonly string[] => {
     if (!existsSync(PRODUCT)) throw new Error('dist/aem-reseal.mjs is missing; next: npm run build')
     return ['/usr/bin/node', PRODUCT_INSIDE, ...args]
@@ -166,7 +168,7 @@ export function stageOf(machine: Machine): Stage {
     run: (argv, options) => begin(argv, options).finished,
     start: begin,
     runPty: pty,
-    aemReseal: (args, options) => begin(product(args), options).finished,
+    aemReseal: (args, options) => begin(product(detailed(args)), options).finished,
     startAemReseal: (args, options) => begin(product(args), options),
     aemResealPty: (args, options) => pty(product(args), options),
     installPackages,

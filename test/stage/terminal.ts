@@ -20,6 +20,12 @@ export const ARROW_DOWN = '\u001b[B'
 export const ARROW_UP = '\u001b[A'
 export const CTRL_C = '\u0003'
 
+/** Takes the photograph that `start` waits for. */
+export async function photograph(terminal: TerminalSession): Promise<void> {
+  await terminal.waitFor('Enter when photographed', 120_000)
+  terminal.type(ENTER)
+}
+
 export function openTerminal(
   argv: readonly string[],
   env: Record<string, string>,
