@@ -5,10 +5,11 @@ import { checkRefresh } from '../../src/flow/steps/check-refresh.ts'
 import { forwardSeal } from '../../src/flow/steps/forward-seal.ts'
 import { refreshDevice } from '../../src/flow/steps/refresh-device.ts'
 import { verify } from '../../src/flow/steps/verify.ts'
-import { type Host, seen } from '../../src/host/host.ts'
+import { ABSENT, type Host, seen } from '../../src/host/host.ts'
 import { STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { SELECTED_PCRS, type SimMachine } from '../../src/host/simulated/model.ts'
+import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observePrediction } from '../../src/observe/launch/prediction.ts'
 import { sealedFiles } from '../support/attack.ts'
@@ -64,6 +65,24 @@ describe('verify', () => {
     const { outcome, facts } = await verify(withLook(contextOf(machine)))
     expect(outcome).toBe('not-verified')
     expect(facts.devices).toEqual(expect.any(Array))
+  })
+
+  it('claims nothing of another device where the one of this boot cannot be told', async () => {
+    const machine = machineOf('two-devices')
+    machine.bootDevice = STICK.uuid
+    restartMachine(machine)
+    for (const device of machine.devices) if (device.uuid === STICK.uuid) device.isPresent = false
+    const context = contextOf(machine, {}, (own) => ({
+      readFile: async (path) => (path === '/run/anti-evil-maid/suffix' ? ABSENT : own.readFile(path)),
+    }))
+    // The other one is sealed to another selection, which is a plain no.
+    for (const [path, file] of machine.devices[0]?.files ?? [])
+      if (path.endsWith('/key.pcrs'))
+        machine.devices[0]?.files.set(path, { ...file, bytes: Buffer.from('sha256:1\n') })
+    const { outcome, facts } = await verify(withLook(context))
+    const [first] = facts.devices as readonly { device: string; ok: boolean | null }[]
+    expect(first).toMatchObject({ device: 'aem', ok: false })
+    expect(outcome).toBe('not-verified')
   })
 
   it('is about the device of this boot, not about the first one', async () => {
