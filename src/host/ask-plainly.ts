@@ -45,10 +45,16 @@ export async function readUnseenLine(): Promise<string> {
       let typed = ''
       const onData = (bytes: Buffer): void => {
         for (const character of bytes.toString('utf8')) {
-          if (character === '\u0003' || character === '\u0004') return end(() => reject(new Interrupted()))
-          if (character === '\r' || character === '\n') return end(() => resolve(typed))
-          if (character === '\u007f' || character === '\b') typed = [...typed].slice(0, -1).join('')
-          else typed += character
+          if (character === '\u0003' || character === '\u0004') {
+            end(() => reject(new Interrupted()))
+            return
+          }
+          if (character === '\r' || character === '\n') {
+            end(() => resolve(typed))
+            return
+          }
+          const isErasing = character === '\u007f' || character === '\b'
+          typed = isErasing ? [...typed].slice(0, -1).join('') : `${typed}${character}`
         }
       }
       const end = (settle: () => void): void => {

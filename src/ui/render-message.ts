@@ -76,12 +76,10 @@ export function indented(own: Line, columns: number): Line {
 function labelled(label: string, text: string): readonly Line[] {
   const head = `${label}: `
   const hang = INDENT + head.length
-  return text
-    .split('\n')
-    .map((part, at) => ({
-      text: `${' '.repeat(INDENT)}${at === 0 ? head : ' '.repeat(head.length)}${part}`,
-      hang,
-    }))
+  return text.split('\n').map((part, at) => ({
+    text: `${' '.repeat(INDENT)}${at === 0 ? head : ' '.repeat(head.length)}${part}`,
+    hang,
+  }))
 }
 
 /**

@@ -34,19 +34,27 @@ function asciiOf(character: string): string {
  * columns stay in line; later lines begin below the same word.
  */
 export function toAsciiLine(line: Line): Line {
-  const { hang = 0 } = line
-  let [text, longer, grown] = ['', 0, 0]
-  for (const [at, part] of splitGaps(line.text)) {
-    const given = /^ {2,}$/.test(part) && text.trim() !== '' ? Math.min(longer, part.length - 1) : 0
-    const written = given > 0 ? part.slice(given) : toAscii(part)
-    text += written
-    longer += written.length - part.length
-    if (at < hang) grown = longer
+  const { text, hang } = line
+  const shown = toAsciiColumns(text)
+  return {
+    ...line,
+    text: shown,
+    ...(hang === undefined ? {} : { hang: toAsciiColumns(text.slice(0, hang)).length }),
   }
-  return { ...line, text, ...(line.hang === undefined ? {} : { hang: line.hang + grown }) }
 }
 
-/** Text between gaps of two blanks or more, and the gaps, each with its place. */
-function splitGaps(text: string): readonly (readonly [at: number, part: string])[] {
-  return [...text.matchAll(/ {2,}|(?:(?! {2})[\s\S])+/g)].map((match) => [match.index, match[0]])
+function toAsciiColumns(text: string): string {
+  let [shown, longer] = ['', 0]
+  for (const part of splitGaps(text)) {
+    const given = /^ {2,}$/.test(part) && shown.trim() !== '' ? Math.min(longer, part.length - 1) : 0
+    const written = given > 0 ? part.slice(given) : toAscii(part)
+    shown += written
+    longer += written.length - part.length
+  }
+  return shown
+}
+
+/** Text between gaps of two blanks or more, and the gaps. */
+function splitGaps(text: string): readonly string[] {
+  return text.match(/ {2,}|(?:(?! {2})[\s\S])+/g) ?? []
 }

@@ -13,29 +13,32 @@ describe('Ctrl-Z and fg', () => {
   it.each([
     ['at a question', 'Which bulletin', '', 'Which bulletin'],
     ['at a question that has more to say', 'Forward seal, hold', ENTER, 'Forward seal, hold'],
-  ])('%s gives the shell back, and the question stands there again', async (_where, question, before, again) => {
-    const shell = openPty('/bin/bash', ['--norc', '--noprofile', '-i'], { PS1: 'shell> ' })
-    await shell.waitFor('shell> ')
-    shell.type(`${process.execPath} ${DIST} rehearse --scenario clean-update\r`)
-    if (before !== '') {
-      await shell.waitFor('Which bulletin')
-      shell.type(before)
-    }
-    await shell.waitFor(question)
-    shell.type(CTRL_Z)
-    await shell.waitFor('Stopped')
-    // The shell reads lines as before: the terminal was given back as it was.
-    shell.type('echo "it $((20 + 22))"\r')
-    await shell.waitFor('it 42')
-    shell.type('fg\r')
-    await shell.waitFor(again)
-    shell.type(CTRL_C)
-    await shell.waitFor('interrupted')
-    shell.type('echo "exit $?"\r')
-    await shell.waitFor('exit 130')
-    shell.type('exit\r')
-    await shell.exit
-  })
+  ])(
+    '%s gives the shell back, and the question stands there again',
+    async (_where, question, before, again) => {
+      const shell = openPty('/bin/bash', ['--norc', '--noprofile', '-i'], { PS1: 'shell> ' })
+      await shell.waitFor('shell> ')
+      shell.type(`${process.execPath} ${DIST} rehearse --scenario clean-update\r`)
+      if (before !== '') {
+        await shell.waitFor('Which bulletin')
+        shell.type(before)
+      }
+      await shell.waitFor(question)
+      shell.type(CTRL_Z)
+      await shell.waitFor('Stopped')
+      // The shell reads lines as before: the terminal was given back as it was.
+      shell.type('echo "it $((20 + 22))"\r')
+      await shell.waitFor('it 42')
+      shell.type('fg\r')
+      await shell.waitFor(again)
+      shell.type(CTRL_C)
+      await shell.waitFor('interrupted')
+      shell.type('echo "exit $?"\r')
+      await shell.waitFor('exit 130')
+      shell.type('exit\r')
+      await shell.exit
+    },
+  )
 
   it('stops what started it too, as sudo: all of it goes on with fg', async () => {
     const shell = openPty('/bin/bash', ['--norc', '--noprofile', '-i'], { PS1: 'shell> ' })
@@ -110,9 +113,14 @@ describe('a pipe', () => {
     const { stdout } = await run('rehearse', '--scenario', 'clean-update', '--yes', '--details', '--ascii')
     const text = stdout.toString()
     expect([...text].filter((character) => character.charCodeAt(0) > 126)).toEqual([])
-    const [head = '', ...rows] = text.split('\n').filter((line) => /^ +(?:PCR +now|1[3789] sha256)/.test(line))
+    const [head = '', ...rows] = text
+      .split('\n')
+      .filter((line) => /^ +(?:PCR +now|1[3789] sha256)/.test(line))
     expect(rows.length).toBeGreaterThanOrEqual(4)
-    for (const row of rows) for (const name of ['now', 'predicted'])
-      expect(row.charAt(head.indexOf(name) - 1) + row.charAt(head.indexOf(name)), row).toMatch(/^[ ][0-9a-f]$/)
+    for (const row of rows)
+      for (const name of ['now', 'predicted'])
+        expect(row.charAt(head.indexOf(name) - 1) + row.charAt(head.indexOf(name)), row).toMatch(
+          /^[ ][0-9a-f]$/,
+        )
   })
 })
