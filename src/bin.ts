@@ -7,6 +7,14 @@ process.umask(0o077)
 
 const running: Running = { host: null }
 
+/** Longer lines are hard to read, however wide the terminal is. */
+const MAX_COLUMNS = 100
+
+/** Of a terminal; a file and a pipe get lines of 80, and so does a serial console, which has a width of 0. */
+function widthOf(stream: { readonly columns?: number }): number {
+  return Math.min(stream.columns || 80, MAX_COLUMNS)
+}
+
 const io: Io = {
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
@@ -15,10 +23,9 @@ const io: Io = {
     return process.stdin.isTTY === true
   },
   stdoutIsTerminal: process.stdout.isTTY === true,
-  // A serial console, or a terminal that `script` opened, has a width of 0.
-  columns: process.stdout.columns || 80,
-  size: () => ({ columns: process.stdout.columns || 80, rows: process.stdout.rows || 24 }),
-  errorColumns: process.stderr.isTTY ? process.stderr.columns || 80 : null,
+  columns: widthOf(process.stdout),
+  size: () => ({ columns: widthOf(process.stdout), rows: process.stdout.rows || 24 }),
+  errorColumns: widthOf(process.stderr),
   environment: process.env,
   uid: process.getuid?.() ?? -1,
   process: { pid: process.pid, parentPid: process.ppid },

@@ -43,9 +43,11 @@ export function isInteractive(io: Io, options: GlobalOptions): boolean {
 }
 
 export function makeUi(io: Io, options: GlobalOptions): Ui {
+  const isDumb = io.environment.TERM === 'dumb'
   const look: Look = {
-    color: options.color && io.stdoutIsTerminal && !io.environment.NO_COLOR,
+    color: options.color && io.stdoutIsTerminal && !io.environment.NO_COLOR && !isDumb,
     ascii: options.ascii,
+    isDumb,
   }
   const askTerminal = async <V extends string>(question: Question<V>): Promise<V> => {
     if (!isInteractive(io, options)) throw makeFailure('question-needs-terminal', { options: '' })
@@ -60,7 +62,7 @@ export function makeUi(io: Io, options: GlobalOptions): Ui {
     columns: io.columns,
     isDetailed: options.details,
     ...(io.size ? { size: io.size } : {}),
-    clears: io.environment.TERM !== 'dumb',
+    clears: !isDumb,
     waitForEnter: wait && isInteractive(io, options) ? (message) => wait(message, look) : undefined,
     askTerminal,
     askSecret: secret && isInteractive(io, options) ? (message) => secret(message, look) : undefined,

@@ -12,7 +12,6 @@ import { observeDom0 } from '../observe/dom0/dom0.ts'
 import { observeStatus } from '../observe/dom0/status.ts'
 import { observePreparedness } from '../observe/launch/prepared.ts'
 import { makeFailure } from '../tables/failures.ts'
-import { wrap } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
 import { assertAnswerable, makeUi, printJson, stateDirOf } from './context.ts'
 import { toSuffix } from './device-name.ts'
@@ -43,8 +42,7 @@ export async function runDevices(io: Io, options: GlobalOptions, host: Host): Pr
     ui.say(renderDevices(devices, describeLedger(look, `${directory}/devices.json`), facts.areDevicesKnown))
     const said = summarizePreparedness(prepared, session?.protection ?? null)
     const next = prepared?.state === 'outdated' ? [`next: ${CANCEL_AND_START}; do not restart before`] : []
-    if (said !== null)
-      ui.say([said, ...next].flatMap((text) => wrap(text, 76).map((part) => line(part, 'warn'))))
+    if (said !== null) ui.say([said, ...next].map((text) => line(text, 'warn')))
   }
   return EXIT.done
 }

@@ -9,7 +9,7 @@ export type Io = {
   readonly columns: number
   /** The size of the terminal as it is now; it may have changed since the start. */
   readonly size?: () => { readonly columns: number; readonly rows: number }
-  /** Width of standard error where it is a terminal; a line stays whole elsewhere. */
+  /** Width of standard error; null: a line stays whole. */
   readonly errorColumns?: number | null
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly uid: number

@@ -14,8 +14,8 @@ import { nameUpdates } from '../messages/updates.ts'
 import { groupBadPcrs, type ProtectionLook } from '../observe/dom0/protection-state.ts'
 import type { StatusFacts } from '../observe/dom0/status.ts'
 import type { BootCheck } from '../observe/launch/since-approved.ts'
-import { wrap } from '../ui/render-message.ts'
-import { type Line, line } from '../ui/ui.ts'
+import { fold } from '../ui/fold.ts'
+import type { Line } from '../ui/ui.ts'
 
 export type ProtectionAnswer = {
   readonly state: ProtectionState
@@ -73,9 +73,9 @@ function toReasonFacts(
 }
 
 const LABEL_WIDTH = 18
-const TEXT_WIDTH = 58
-/** Of a terminal of 24 lines; the last is the shell's own. */
+/** Of a terminal of 24 lines of 80; the last is the shell's own. */
 const SCREEN_LINES = 23
+export const SCREEN_COLUMNS = 80
 
 /**
  * The row `protection` of the screen, with as many reasons as fit; the first one always.
@@ -84,13 +84,17 @@ const SCREEN_LINES = 23
 export function protectionLines({ state, reasons }: ProtectionAnswer, others: number): readonly Line[] {
   const room = SCREEN_LINES - others - 2
   const style = state === 'protected' ? 'good' : state === 'not-protected' ? 'bad' : 'warn'
-  const row = (label: string, text: string): Line => line(`${label.padEnd(LABEL_WIDTH)}${text}`, style)
+  const row = (label: string, text: string): Line => ({
+    text: `${label.padEnd(LABEL_WIDTH)}${text}`,
+    style,
+    hang: LABEL_WIDTH,
+  })
   const shown: string[] = []
-  let count = 0
+  let [count, height] = [0, 0]
   for (const { what } of reasons) {
-    const lines = wrap(what, TEXT_WIDTH)
-    if (count > 0 && shown.length + lines.length > room) break
-    shown.push(...lines)
+    height += fold(row('', what), SCREEN_COLUMNS).length
+    if (count > 0 && height > room) break
+    shown.push(what)
     count += 1
   }
   const left = reasons.length - count

@@ -2,8 +2,9 @@ import { CommanderError } from 'commander'
 import { EXIT, Failure } from '../core/failure.ts'
 import { renderJson } from '../core/harmless-text.ts'
 import { makeFailure } from '../tables/failures.ts'
+import { fold } from '../ui/fold.ts'
 import { renderFailure } from '../ui/render-message.ts'
-import { sanitizeText, toAscii } from '../ui/sanitize.ts'
+import { sanitizeText, toAsciiLine } from '../ui/sanitize.ts'
 import { Interrupted } from '../ui/ui.ts'
 import type { Io } from './io.ts'
 
@@ -22,10 +23,12 @@ export function reportError(error: unknown, io: Io, { isJson, isAscii, isRehears
     const { code, what, why, next } = failure
     io.stdout(renderJson({ error: { code, what, why, next } }))
   } else {
-    const lines = renderFailure(failure, io.errorColumns ?? null)
+    const columns = io.errorColumns ?? Number.POSITIVE_INFINITY
+    const lines = renderFailure(failure)
+      .map((own) => (isAscii ? toAsciiLine(own) : own))
+      .flatMap((own) => fold(own, columns))
       .map((own) => sanitizeText(own.text))
-      .join('\n')
-    io.stderr(`${isAscii ? toAscii(lines) : lines}\n`)
+    io.stderr(`${lines.join('\n')}\n`)
   }
   return exit
 }

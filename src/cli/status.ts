@@ -27,11 +27,11 @@ import { type DeviceStatus, observeStatus, type StatusFacts } from '../observe/d
 import { observePreparedness } from '../observe/launch/prepared.ts'
 import { type BootCheck, observeBootCheck } from '../observe/launch/since-approved.ts'
 import { observeSealOutcome } from '../observe/seal/seal-outcome.ts'
-import { wrap } from '../ui/render-message.ts'
+import { fold } from '../ui/fold.ts'
 import { type Line, line } from '../ui/ui.ts'
 import { makeUi, printJson, stateDirOf } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
-import { nextOfReason, protectionLines, toProtectionAnswer } from './protection.ts'
+import { nextOfReason, protectionLines, SCREEN_COLUMNS, toProtectionAnswer } from './protection.ts'
 import { decideNext } from './status-next.ts'
 import { describeUpdates, toNoticeAnswer, toUpdatesAnswer } from './updates.ts'
 
@@ -239,10 +239,9 @@ function deviceLines(device: DeviceAnswer): readonly string[] {
 type DeviceAnswer = StatusAnswer['aem']['devices'][number]
 
 const LABEL_WIDTH = 18
-const TEXT_WIDTH = 58
 
 function row(label: string, text: string, style?: Line['style']): Line {
-  return line(`${label.padEnd(LABEL_WIDTH)}${text}`, style)
+  return { text: `${label.padEnd(LABEL_WIDTH)}${text}`, style, hang: LABEL_WIDTH }
 }
 
 function word(value: boolean | null): string {
@@ -259,7 +258,6 @@ export function renderDevices(
   problem: string | null,
   areKnown: boolean,
 ): readonly Line[] {
-  const said = problem === null ? [] : wrap(problem, TEXT_WIDTH)
   return [
     ...devices.flatMap((device) => {
       const parts = [
@@ -270,7 +268,7 @@ export function renderDevices(
       ]
       const needsCare = !device.known || device.bootFiles === 'stale' || device.sharesSlotWith.length > 0
       const style = needsCare || device.work?.state === 'to-do' ? 'warn' : undefined
-      const more = deviceLines(device).flatMap((text) => wrap(text, TEXT_WIDTH))
+      const more = deviceLines(device)
       return [
         row(`device ${device.label}`, parts.join(', '), style),
         ...more.map((text) => row('', text, style)),
@@ -279,7 +277,7 @@ export function renderDevices(
     ...(devices.length === 0
       ? [row('devices', areKnown ? 'none found' : 'not known: lsblk did not answer')]
       : []),
-    ...said.map((text, at) => row(at === 0 ? 'device list' : '', text, 'warn')),
+    ...(problem === null ? [] : [row('device list', problem, 'warn')]),
   ]
 }
 
@@ -292,9 +290,7 @@ function selectionRow({ aem }: StatusFacts): Line {
 function bootLines(boot: BootCheck): readonly Line[] {
   const { text, isBad } = describeBootCheck(boot)
   if (text === null) return []
-  return wrap(text, TEXT_WIDTH).map((part, at) =>
-    row(at === 0 ? 'this boot' : '', part, isBad ? 'bad' : 'warn'),
-  )
+  return [row('this boot', text, isBad ? 'bad' : 'warn')]
 }
 
 /** What the next boot was prepared for, where it does not fit any more or is not known to. */
@@ -302,14 +298,14 @@ function preparedRows({ session }: StatusAnswer): readonly Line[] {
   const text = summarizePreparedness(session?.prepared ?? null, session?.protection ?? null)
   if (text === null) return []
   const style = session?.prepared?.state === 'outdated' ? 'bad' : 'warn'
-  return wrap(text, TEXT_WIDTH).map((part, at) => row(at === 0 ? 'next boot' : '', part, style))
+  return [row('next boot', text, style)]
 }
 
 /** What was updated, where nothing accounts for it yet. */
 function updateRows({ updates, machine }: StatusFacts): readonly Line[] {
   const text = describeUpdates(updates, machine.bootId)
   if (text === null) return []
-  return wrap(text, TEXT_WIDTH).map((part, at) => row(at === 0 ? 'updated' : '', part, 'warn'))
+  return [row('updated', text, 'warn')]
 }
 
 function renderStatus(
@@ -341,9 +337,7 @@ function renderStatus(
     row('restart pending', word(xen.pendingRestart), xen.pendingRestart ? 'warn' : undefined),
     ...(answer.held === null || says('seal-held')
       ? []
-      : wrap(`AEM's automatic seal was held: ${answer.held.why}`, TEXT_WIDTH).map((text, at) =>
-          row(at === 0 ? 'held' : '', text, 'warn'),
-        )),
+      : [row('held', `AEM's automatic seal was held: ${answer.held.why}`, 'warn')]),
     ...trustedKeyLines(answer.malformedTrustedKeys, answer.trustedKeysUnread),
     ...(answer.sinceApproved === null || says('boot-unexplained') ? [] : bootLines(answer.sinceApproved)),
     ...preparedRows(answer),
@@ -351,7 +345,8 @@ function renderStatus(
     row('session', session ? `open since ${session.since}, step ${session.step}` : 'none'),
   ]
   const below = [line(''), ...nextLines(answer)]
-  return [...above, ...protectionLines(answer.protection, above.length + below.length), ...below]
+  const others = [...above, ...below].flatMap((own) => fold(own, SCREEN_COLUMNS)).length
+  return [...above, ...protectionLines(answer.protection, others), ...below]
 }
 
 /** A command in one line with what it does; else what to do by hand, or nothing where AEM protects. */
@@ -359,11 +354,9 @@ function nextLines({ next, protection }: StatusAnswer): readonly Line[] {
   const said = protection.reasons.find((reason) => nextOfReason(reason).why === next.why)
   const text = said?.next ?? next.why
   if (next.command === null && protection.state !== 'protected')
-    return wrap(text, TEXT_WIDTH + 14).map((part, at) =>
-      line(`${at === 0 ? 'next: ' : '      '}${part}`, 'bold'),
-    )
+    return [{ text: `next: ${text}`, style: 'bold', hang: 6 }]
   return [
     line(next.command === null ? 'next: nothing to run' : `next: ${next.command}`, 'bold'),
-    ...wrap(text, 70).map((part) => line(`      ${part}`)),
+    line(`      ${text}`),
   ]
 }

@@ -11,7 +11,7 @@ import { describeVerifyLook } from '../messages/verify.ts'
 import { type Dom0, observeDom0 } from '../observe/dom0/dom0.ts'
 import { type BootCheck, observeBootCheck } from '../observe/launch/since-approved.ts'
 import { type DeviceVerification, observeVerification } from '../observe/verify/verify.ts'
-import { sayLook, wrap } from '../ui/render-message.ts'
+import { sayLook } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
 import { makeUi, printJson, stateDirOf } from './context.ts'
 import { toSuffix } from './device-name.ts'
@@ -46,11 +46,10 @@ export async function runVerify(
     const said = boot === null ? null : describeBootCheck(boot)
     const outcome = isGood ? 'verified' : isBad ? 'failed' : 'not-verified'
     sayLook(ui, describeVerifyLook(outcome, results, session !== null))
-    if (said !== null && said.text !== null)
-      ui.say(wrap(said.text, 76).map((text) => line(`  ${text}`, said.isBad ? 'bad' : 'warn')))
+    if (said !== null && said.text !== null) ui.say([line(`  ${said.text}`, said.isBad ? 'bad' : 'warn')])
     if (session !== null && isRejected(session, (await dom0.machine()).bootId))
-      ui.say(wrap(NOT_ACCEPTED, 76).map((text) => line(`  ${text}`, 'bad')))
-    if (unkept !== null) ui.say(wrap(unkept, 76).map((text) => line(`  ${text}`, 'warn')))
+      ui.say([line(`  ${NOT_ACCEPTED}`, 'bad')])
+    if (unkept !== null) ui.say([line(`  ${unkept}`, 'warn')])
   }
   return isGood && boot?.state !== 'unexplained' ? EXIT.done : EXIT.attention
 }

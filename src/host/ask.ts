@@ -1,11 +1,14 @@
 import { sanitizeLine } from '../core/harmless-text.ts'
 import { toAscii } from '../ui/sanitize.ts'
 import { AskedForMore, type Choice, Interrupted, type Look, type Question } from '../ui/ui.ts'
+import { askByNumber, readTypedLine, readUnseenLine } from './ask-plainly.ts'
 import { input, password, select } from './prompts.ts'
+import { askThroughStops } from './suspend.ts'
 
 /** Puts a question to the person at the terminal. @throws Interrupted on Ctrl-C and at the end of input */
 export async function askTerminal<V extends string>(question: Question<V>, look: Look): Promise<V> {
   const clean = cleanFor(look)
+  if (look.isDumb) return askByNumber(question, (text) => void process.stdout.write(cleanLines(text, look)))
   const asking = (signal: AbortSignal): Promise<V> =>
     select<V>(
       {
@@ -28,6 +31,11 @@ export async function askTerminal<V extends string>(question: Question<V>, look:
 
 /** Waits for Enter; what else is typed goes nowhere. @throws Interrupted as above */
 export async function waitForEnter(message: string, look: Look): Promise<void> {
+  if (look.isDumb) {
+    process.stdout.write(cleanLines(`${message}: `, look))
+    await readTypedLine()
+    return
+  }
   const plain = (text: string): string => text
   const theme = {
     prefix: '',
@@ -54,6 +62,12 @@ async function untilMore<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T
 
 /** Asks for a password; nothing of it appears on the terminal. @throws Interrupted as above */
 export async function askSecret(message: string, look: Look): Promise<Uint8Array> {
+  if (look.isDumb) {
+    process.stdout.write(cleanLines(`${message} `, look))
+    const unseen = await readUnseenLine()
+    process.stdout.write('\n')
+    return Buffer.from(unseen)
+  }
   const typed = await untilEndOfInput((signal) =>
     password({ message: cleanFor(look)(message), mask: false, theme: themeOf(look) }, { signal }),
   )
@@ -73,12 +87,17 @@ async function untilEndOfInput<T>(ask: (signal: AbortSignal) => Promise<T>): Pro
   }
   process.stdin.on('keypress', onKey).on('end', end)
   try {
-    return await ask(ended.signal)
+    return await askThroughStops((signal) => ask(AbortSignal.any([ended.signal, signal])))
   } catch (error) {
     throw toInterrupted(error)
   } finally {
     process.stdin.off('keypress', onKey).off('end', end)
   }
+}
+
+/** The same for a text of several lines. */
+function cleanLines(text: string, look: Look): string {
+  return text.split('\n').map(cleanFor(look)).join('\n')
 }
 
 function cleanFor(look: Look): (text: string) => string {

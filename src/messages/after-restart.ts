@@ -7,7 +7,6 @@ import type { HeldNote } from '../core/session/held-note.ts'
 import type { ObservedForward } from '../observe/seal/forward-outcome.ts'
 import type { SealState } from '../observe/seal/seal-unit.ts'
 import type { Message } from '../ui/message.ts'
-import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
 import { checkLine } from './check-line.ts'
 import { workLines } from './devices.ts'
@@ -94,7 +93,7 @@ export function describeSealOutcome(
   const sealed = sealedInThisBoot
     ? `AEM has sealed the secrets to the PCRs of this boot already${isUnasked ? ', without asking what changed' : ''}`
     : 'the sealed files are not of this boot'
-  const held = heldNote === null ? [] : wrap(`the gate said: ${heldNote.why}`, 72).map((text) => line(text))
+  const held = heldNote === null ? [] : [line(`the gate said: ${heldNote.why}`)]
   return {
     ...SEAL[outcome](state),
     details: [
@@ -123,7 +122,7 @@ function forwardLines({ outcome, later }: ObservedForward, isOtherToken: boolean
   if (outcome === 'contradicted' && !isOtherToken) return [line(FORWARD_WORDS.contradicted(), 'bad')]
   if (outcome === 'none' || outcome === 'shown' || outcome === 'unknown' || outcome === 'contradicted')
     return []
-  return wrap(FORWARD_WORDS[outcome](later), 72).map((text) => line(text))
+  return [line(FORWARD_WORDS[outcome](later))]
 }
 
 const FORWARD_WORDS = {

@@ -7,7 +7,6 @@ import { QUBES_MASTER_FINGERPRINT } from '../core/bulletin/gpg-certifications.ts
 import type { LoweredDemand } from '../core/bulletin/revision.ts'
 import type { BulletinSignature } from '../core/bulletin/signatures.ts'
 import { UPDATE_COMMANDS } from '../core/bulletin/update-commands.ts'
-import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
 import {
   installWords,
@@ -106,14 +105,14 @@ export function listLines(list: BulletinList): readonly Line[] {
   )
   return [
     line(`Bulletins for dom0 of Qubes ${list.release} that concern what Anti Evil Maid measures`, 'bold'),
-    ...wrap(catalogueWords(list), 78).map((own) => line(own, 'dim')),
+    line(catalogueWords(list), 'dim'),
     line(''),
     line('id       date        state', 'dim'),
     ...list.bulletins.map((item) =>
       line(`${qsb(item.id)}  ${item.date}  ${stateWords(item)}`, styleOf(item)),
     ),
     ...(list.bulletins.length === 0 ? [line('none')] : []),
-    ...notes.flatMap((note) => [line(''), ...wrap(note, 78).map((own) => line(own, 'warn'))]),
+    ...notes.flatMap((note) => [line(''), line(note, 'warn')]),
   ]
 }
 
@@ -143,11 +142,11 @@ export function givenLines(
   const less = `This text of ${qsb(found.bulletin.id)} asks for less than the built-in catalogue; the higher demand stays in force:`
   return [
     ...misnamedLines(found.bulletin.id, found.file),
-    ...(found.approval === 'single' ? wrap(single, 76).map((own) => line(`▲ ${own}`, 'warn')) : []),
+    ...(found.approval === 'single' ? [line(`▲ ${single}`, 'warn')] : []),
     ...(lowered.length === 0
       ? []
       : [
-          ...wrap(less, 76).map((own) => line(`▲ ${own}`, 'warn')),
+          line(`▲ ${less}`, 'warn'),
           ...lowered.map(({ name, catalogue, file }) =>
             line(`    ${name}: the file ${file ?? 'does not ask for it'}, the catalogue ${catalogue}`),
           ),
@@ -216,11 +215,9 @@ export function checkLines(answer: CheckAnswer): readonly Line[] {
   return [
     line(`${isGood ? '✔' : '▲'} ${text}`, isGood || style !== 'good' ? style : 'warn'),
     ...because.map((item) => line(`  ${qsb(item.id)}  ${item.date}  ${stateWords(item)}`)),
-    ...[throughNote(because), note]
-      .filter((own) => own !== null)
-      .flatMap((own) => wrap(own, 76).map((text) => line(`  ${text}`, 'warn'))),
-    ...wrap(catalogueWords(list), 76).map((own) => line(`  ${own}`, 'dim')),
-    ...wrap(`next: ${next}`, 76).map((own) => line(`  ${own}`)),
+    ...[throughNote(because), note].filter((own) => own !== null).map((own) => line(`  ${own}`, 'warn')),
+    line(`  ${catalogueWords(list)}`, 'dim'),
+    line(`  next: ${next}`),
   ]
 }
 
@@ -240,7 +237,5 @@ export function otherBulletinLines(states: readonly BulletinState[]): readonly L
   if (unknown.length > 0) {
     told.push(`Not known whether met: ${listIds(unknown)}. \`aem-reseal bulletin list\` tells why.`)
   }
-  return told.flatMap((text) =>
-    wrap(text, 74).map((own, index) => line(`  ${index === 0 ? '•' : ' '} ${own}`, 'dim')),
-  )
+  return told.map((text) => line(`  • ${text}`, 'dim'))
 }

@@ -1,13 +1,10 @@
 import type { DeviceNeed } from '../core/decide/device-need.ts'
 import type { DeviceWork, SealedFor } from '../core/decide/device-work.ts'
 import type { LedgerLook } from '../core/session/device-ledger.ts'
-import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
 import { refreshByHand } from './refresh.ts'
 
 /** What is said of AEM devices: for which state each is sealed, when it was verified, what is left to do. */
-
-const WIDTH = 70
 
 const NEEDS: { readonly [N in DeviceNeed]: (label: string) => string } = {
   'plug-in': () => 'plug it in and run `aem-reseal status`, which looks at its boot files',
@@ -28,10 +25,7 @@ export function describeNeed(needs: DeviceNeed, label: string): string {
 export function workLines(label: string, work: DeviceWork | null): readonly Line[] {
   if (work === null || work.state === 'done') return []
   const since = work.since === null ? '' : ` since ${work.since.slice(0, 10)}`
-  return [
-    ...wrap(`${label}, to do${since}: ${work.why}`, WIDTH).map((text) => line(text, 'warn')),
-    ...wrap(describeNeed(work.needs, label), WIDTH - 2).map((text) => line(`  ${text}`)),
-  ]
+  return [line(`${label}, to do${since}: ${work.why}`, 'warn'), line(`  ${describeNeed(work.needs, label)}`)]
 }
 
 const SEALED_FOR: { readonly [S in NonNullable<SealedFor>]: string } = {

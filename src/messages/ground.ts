@@ -2,7 +2,6 @@ import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { Ground, GroundProblem, Word } from '../core/vouch/ground.ts'
 import type { GroundDifference } from '../core/vouch/ground-differences.ts'
 import type { Message } from '../ui/message.ts'
-import { wrap } from '../ui/render-message.ts'
 import { type Line, line, type Question } from '../ui/ui.ts'
 
 /** What is said of this boot itself, before anything is predicted from it. */
@@ -70,11 +69,9 @@ export function describeUnaskedGround(told: GroundTold): Message {
 /** The same, before the question. */
 export function explainGround(told: GroundTold): readonly Line[] {
   return [
-    ...wrap(`Nothing vouches for this boot: ${problemOf(told.ground)}.`, 74).map((text) =>
-      line(`  ${text}`, 'bad'),
-    ),
+    line(`  Nothing vouches for this boot: ${problemOf(told.ground)}.`, 'bad'),
     ...differenceLines(told).map(({ text, style }) => line(`    ${text}`, style)),
-    ...wrap(`${WHY}.`, 74).map((text) => line(`  ${text}`)),
+    line(`  ${WHY}.`),
   ]
 }
 
@@ -82,7 +79,7 @@ const WHY =
   'AEM seals to whatever booted, so a secret that appears after such a boot says nothing; a forward seal made from here could hand it to an attacker’s boot'
 
 const NEXT =
-  'if you updated without this program, run this again in a terminal, without --yes, and go on after reading; if not, look under "alarms" in docs/guide.md'
+  'if you updated without this program, run this again in a terminal, without --yes, and go on after reading; if not, read `aem-reseal help alarm`'
 
 function describeVouched(told: GroundTold): Message {
   const { ground, word } = told
@@ -133,15 +130,14 @@ function differenceLines({ ground, differences, untraced }: GroundTold): readonl
   const since = ground.state === 'not-vouched' ? ground.since : null
   if (since === null) return []
   if (differences === undefined || differences === null)
-    return wrap(
-      `what changed since the approved boot cannot be traced: ${untraced ?? 'not looked for'}`,
-      72,
-    ).map((text) => line(text, 'dim'))
+    return [
+      line(`what changed since the approved boot cannot be traced: ${untraced ?? 'not looked for'}`, 'dim'),
+    ]
   if (differences.length === 0)
     return [line('by the launch log, what was measured is what was approved', 'dim')]
   return [
     line('by the launch log, since the last approved boot:'),
-    ...differences.flatMap((one) => wrap(`  ${differenceWords(one)}`, 72).map((text) => line(text, 'warn'))),
+    ...differences.map((one) => line(`  ${differenceWords(one)}`, 'warn')),
   ]
 }
 

@@ -5,7 +5,7 @@ import { renderPcrTable } from '../core/launch/render-pcr-table.ts'
 import type { Prediction } from '../observe/launch/vouching.ts'
 import type { Message } from '../ui/message.ts'
 import { type Line, line } from '../ui/ui.ts'
-import { vouchLines, wrapLine } from './vouch.ts'
+import { findingLine, vouchLines } from './vouch.ts'
 
 /** Messages stand four columns in. */
 const TABLE_COLUMNS = 76
@@ -27,10 +27,10 @@ export function describePrediction(
   unvouched: readonly string[],
   { device = null, reproductions = [], aemEntry = null }: PredictionContext = {},
 ): Message {
-  const faults = unvouched.flatMap((fault) => wrapLine(`✖ ${fault}`, 'bad'))
+  const faults = unvouched.map((fault) => findingLine(`✖ ${fault}`, 'bad'))
   const differences = reproductions.flatMap((one) =>
     one.state === 'different'
-      ? one.differences.flatMap((item) => wrapLine(`• ${describeDifference(item)}`))
+      ? one.differences.map((item) => findingLine(`• ${describeDifference(item)}`))
       : [],
   )
   const details = [...predictionLines(prediction), ...vouchLines(prediction), ...faults, ...differences]

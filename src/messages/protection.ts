@@ -2,7 +2,6 @@ import type { Outcomes } from '../core/decide/outcomes.ts'
 import { PROTECTIONS, type Protection, type ProtectionChoice, type Way } from '../core/decide/protection.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { Message } from '../ui/message.ts'
-import { wrap } from '../ui/render-message.ts'
 import { type Line, line, type Question } from '../ui/ui.ts'
 import { nextChangeLines } from './next-changes.ts'
 
@@ -26,8 +25,6 @@ const SENTENCES: Readonly<Record<Protection, readonly [string, string, string]>>
   ],
 }
 
-const WIDTH = 72
-
 /** The screen before the question. */
 export function explainWays(choice: ProtectionChoice): readonly Line[] {
   return PROTECTIONS.flatMap((name) => {
@@ -38,7 +35,7 @@ export function explainWays(choice: ProtectionChoice): readonly Line[] {
       : `${SENTENCES[name].join(' ')} Not now: ${way.why}.`
     return [
       line(`  ${name}${mark}`, way.available ? 'bold' : 'dim'),
-      ...wrap(words, WIDTH).map((text) => line(`    ${text}`, way.available ? undefined : 'dim')),
+      line(`    ${words}`, way.available ? undefined : 'dim'),
     ]
   })
 }

@@ -5,13 +5,10 @@ import type { FailureText } from '../core/failure.ts'
 import type { ObservedRefresh } from '../observe/device/refresh-needs.ts'
 import { mediaUuidOf } from '../tables/paths.ts'
 import type { Message } from '../ui/message.ts'
-import { wrap } from '../ui/render-message.ts'
 import { type Line, line, type Question } from '../ui/ui.ts'
 import { checkLine } from './check-line.ts'
 
 /** What is said where a device is brought up to date. */
-
-const WIDTH = 72
 
 /** By hand, with Qubes's own tool; it makes a new file system, so the device is sealed again afterwards. */
 export function refreshByHand(label: string): string {
@@ -79,7 +76,7 @@ export function explainRefresh({
       : []),
     'Its sealed secret stays as it is: it shows again when the device is sealed for the new files.',
   ]
-  return notes.flatMap((text) => wrap(text, WIDTH)).map((text) => line(`  ${text}`))
+  return notes.map((text) => line(`  ${text}`))
 }
 
 export function refreshQuestion(label: string): Question<'yes' | 'no'> {

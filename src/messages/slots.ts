@@ -3,7 +3,6 @@ import { UNREAD_SLOTS } from '../core/seal/freshness.ts'
 import { listStranded, type SlotChange, type SlotPlan } from '../core/seal/slot-repair.ts'
 import type { Slots } from '../observe/device/freshness-slots.ts'
 import type { Message } from '../ui/message.ts'
-import { wrap } from '../ui/render-message.ts'
 import { type Line, line, type Question } from '../ui/ui.ts'
 
 /** What is said of devices with the same freshness slot. */
@@ -22,7 +21,7 @@ function changeWords(changes: readonly SlotChange[]): string {
 export function explainSlots(plan: SlotPlan): readonly Line[] {
   const text = `Same freshness slot: ${sharedWords(plan)}. What it means: ${WHAT_IT_MEANS}.`
   const repair = `The repair writes another number into tpm-freshness-slot: ${changeWords(plan.changes)}. The TPM is not touched. A device that moves may show no secret at its next boot; AEM seals into its new slot then, and from there on both stay valid.`
-  return [text, repair].flatMap((own) => wrap(own, 74)).map((own) => line(`  ${own}`))
+  return [text, repair].map((own) => line(`  ${own}`))
 }
 
 export function slotQuestion(plan: SlotPlan): Question<'yes' | 'no'> {

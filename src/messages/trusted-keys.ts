@@ -1,5 +1,4 @@
 import type { MalformedLine } from '../core/package/signers.ts'
-import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
 
 const FILE = '/etc/aem-reseal/trusted-keys'
@@ -17,18 +16,18 @@ export function trustedKeyLines(
 ): readonly Line[] {
   if (unread !== null)
     return [
-      ...wrap(`${FILE} trusts nobody: ${unread}`, 76).map((own) => line(`▲ ${own}`, 'warn')),
+      line(`▲ ${FILE} trusts nobody: ${unread}`, 'warn'),
       line(
         '  next: see what stands in it, then: sudo chown -R root: /etc/aem-reseal; sudo chmod -R go-w /etc/aem-reseal',
       ),
     ]
   if (malformed === null || malformed.length === 0) return []
   return [
-    ...malformed.flatMap((item) =>
-      wrap(
-        `${FILE}, line ${item.line}: "${item.text.slice(0, MAX_SHOWN)}" trusts nobody: ${item.reason}`,
-        76,
-      ).map((own) => line(`▲ ${own}`, 'warn')),
+    ...malformed.map((item) =>
+      line(
+        `▲ ${FILE}, line ${item.line}: "${item.text.slice(0, MAX_SHOWN)}" trusts nobody: ${item.reason}`,
+        'warn',
+      ),
     ),
     line('  next: write there what `gpg --fingerprint` prints, then a name; or take the line out'),
   ]

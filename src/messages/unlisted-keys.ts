@@ -1,6 +1,5 @@
 import { listKeyNext } from '../core/package/signers.ts'
 import type { UnlistedKey } from '../observe/dom0/unlisted-keys.ts'
-import { wrap } from '../ui/render-message.ts'
 import { type Line, line } from '../ui/ui.ts'
 
 /** Measured packages whose signer nobody listed, with the way to list each key; empty where there are none. */
@@ -9,9 +8,6 @@ export function unlistedKeyLines(unlisted: readonly UnlistedKey[]): readonly Lin
   return keys.flatMap((keyId) => {
     const names = unlisted.filter((one) => one.keyId === keyId).map(({ name, evr }) => `${name} ${evr}`)
     const what = `signed by the key ${keyId}, which RPM has and which is not among the known signers (an unlisted key): ${names.join(', ')}. \`aem-reseal start\` confirms nothing that it signed`
-    return [
-      ...wrap(what, 76).map((text, at) => line(`${at === 0 ? '▲' : ' '} ${text}`, 'warn')),
-      ...wrap(`next: ${listKeyNext(keyId)}`, 76).map((text) => line(`  ${text}`)),
-    ]
+    return [line(`▲ ${what}`, 'warn'), line(`  next: ${listKeyNext(keyId)}`)]
   })
 }

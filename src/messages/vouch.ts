@@ -3,8 +3,7 @@ import { describeWordChange } from '../core/vouch/command-line.ts'
 import type { OpenQuestion } from '../core/vouch/vouched-by.ts'
 import type { Prediction } from '../observe/launch/vouching.ts'
 import type { Message } from '../ui/message.ts'
-import { wrap } from '../ui/render-message.ts'
-import { type Line, line, type Question } from '../ui/ui.ts'
+import type { Line, Question } from '../ui/ui.ts'
 
 /** The question shows the difference itself; --yes never takes it. */
 export function vouchQuestion(question: OpenQuestion): Question<'yes' | 'no'> {
@@ -28,13 +27,9 @@ export function vouchQuestion(question: OpenQuestion): Question<'yes' | 'no'> {
   }
 }
 
-/** Messages stand four columns in. */
-const WIDTH = 76
-
 /** One finding; what does not fit on its line goes on below, set in. */
-export function wrapLine(text: string, style?: Line['style']): readonly Line[] {
-  const [first = '', ...rest] = wrap(text, WIDTH - 2)
-  return [line(first, style), ...rest.map((one) => line(`  ${one}`, style))]
+export function findingLine(text: string, style?: Line['style']): Line {
+  return { text, style, hang: 2 }
 }
 
 /** Headers show no words: a person knows whether they changed a passphrase. @param uuids of the LUKS devices of this boot */
@@ -65,13 +60,15 @@ export function vouchLines({ pcrs }: Prediction): readonly Line[] {
     ...others.flatMap(({ path, role, vouchedBy }) =>
       vouchedBy.rule === null
         ? []
-        : wrapLine(`✔ ${path ?? role}: ${vouchedBy.rule}: ${vouchedBy.why}`, 'good'),
+        : [findingLine(`✔ ${path ?? role}: ${vouchedBy.rule}: ${vouchedBy.why}`, 'good')],
     ),
     ...(unchanged.length > 0
-      ? wrapLine(
-          `✔ as this boot measured them: ${unchanged.map(({ path, role }) => path ?? role).join(', ')}`,
-          'good',
-        )
+      ? [
+          findingLine(
+            `✔ as this boot measured them: ${unchanged.map(({ path, role }) => path ?? role).join(', ')}`,
+            'good',
+          ),
+        ]
       : []),
   ]
 }

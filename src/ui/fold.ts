@@ -5,11 +5,20 @@ import type { Line } from './ui.ts'
 /** Narrower than this, lines are left to the terminal to break. */
 const MIN_COLUMNS = 20
 
+/** Blanks and a mark such as `✖` or `[!!]` at the beginning of a line. */
+const MARK = /^ *(?:(?:\[(?:ok|!!|! )\]|[^\p{L}\p{N}\s/"'`(-]+) )?/u
+
+function leadOf(text: string): number {
+  return /^ */.exec(text)?.[0].length ?? 0
+}
+
 /** A line in as many as it needs, the later ones indented like its first word after marks such as `✖`. */
 export function fold(line: Line, columns: number): readonly Line[] {
   const text = sanitizeLine(line.text)
   if (text.length <= columns || columns < MIN_COLUMNS) return [line]
-  const indent = line.hang ?? /^ *(?:[^\p{L}\p{N}\s/"'`(-]+ )?/u.exec(text)?.[0].length ?? 0
+  const hang = line.hang ?? MARK.exec(text)?.[0].length ?? 0
+  // What would leave too little room beside a label stands below it.
+  const indent = columns - hang < MIN_COLUMNS ? leadOf(text) : hang
   const head = text.slice(0, indent)
   return wrap(text.slice(indent), columns - indent)
     .flatMap((part) => cutAtSlashes(part, columns - indent))

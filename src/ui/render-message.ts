@@ -5,8 +5,8 @@ import { type Line, line, type Ui } from './ui.ts'
 const MARK = { good: '✔', info: '•', attention: '▲', alarm: '✖' } as const
 const STYLE = { good: 'good', info: undefined, attention: 'warn', alarm: 'bad' } as const
 
-/** Text width inside an 80-column terminal, after the indent. */
-const WIDTH = 76
+/** Of all that stands below the mark of a message. */
+const INDENT = 4
 
 const FAILURE_INDENT = 'error: '.length
 
@@ -22,13 +22,12 @@ export type Form = 'step' | 'look' | 'detailed'
 export function renderMessage(message: Message, form: Form = 'detailed'): readonly Line[] {
   const { tone, what, brief, why, next } = message
   const isGood = tone === 'good' || tone === 'info'
-  const [first = '', ...rest] = wrap(form === 'step' && isGood ? (brief ?? what) : what, WIDTH - 2)
+  const said = form === 'step' && isGood ? (brief ?? what) : what
   return [
-    line(`  ${MARK[tone]} ${first}`, STYLE[tone]),
-    ...rest.map((text) => line(`    ${text}`, STYLE[tone])),
+    { text: `  ${MARK[tone]} ${said}`, style: STYLE[tone], hang: INDENT },
     ...(message.details ?? [])
       .filter(({ style }) => isTold(form, isGood, style))
-      .map((detail) => line(`    ${detail.text}`, detail.style)),
+      .map((detail) => indented(detail, INDENT)),
     ...(why && (form === 'detailed' || !isGood) ? labelled('why', why) : []),
     ...(next ? labelled('next', next) : []),
   ]
@@ -49,29 +48,38 @@ export function sayLook(ui: Ui, message: Message): void {
 }
 
 /**
- * A failure for standard error: error, why, next, and the tool's own words, which stay as they are.
- * @param columns width of the terminal; null: none, each line stays whole
+ * A failure for standard error: error, why, next, and the tool's own words, which stay as they are. Each is one line, to be
+ * broken where the screen ends.
  */
-export function renderFailure(text: FailureText, columns: number | null = null): readonly Line[] {
-  const labelledBy = (label: string, words: string): readonly Line[] => {
-    const head = label.padEnd(FAILURE_INDENT)
-    const parts = columns === null ? [words] : wrap(words, columns - FAILURE_INDENT)
-    return parts.map((part, index) => line(`${index === 0 ? head : ' '.repeat(FAILURE_INDENT)}${part}`))
-  }
+export function renderFailure(text: FailureText): readonly Line[] {
+  const labelledBy = (label: string, words: string): Line => ({
+    text: `${label.padEnd(FAILURE_INDENT)}${words}`,
+    hang: FAILURE_INDENT,
+  })
   return [
-    ...labelledBy('error:', text.what),
-    ...(text.why ? labelledBy('why:', text.why) : []),
-    ...labelledBy('next:', text.next),
+    labelledBy('error:', text.what),
+    ...(text.why ? [labelledBy('why:', text.why)] : []),
+    labelledBy('next:', text.next),
     ...(text.verbatim ? text.verbatim.split('\n').map((own) => line(`  | ${own}`, 'dim')) : []),
   ]
 }
 
+/** A line further to the right, with all its later lines. */
+export function indented(own: Line, columns: number): Line {
+  return {
+    ...own,
+    text: `${' '.repeat(columns)}${own.text}`,
+    ...(own.hang === undefined ? {} : { hang: own.hang + columns }),
+  }
+}
+
 function labelled(label: string, text: string): readonly Line[] {
   const head = `${label}: `
-  return text
-    .split('\n')
-    .flatMap((paragraph) => wrap(paragraph, WIDTH - head.length))
-    .map((part, index) => line(`    ${index === 0 ? head : ' '.repeat(head.length)}${part}`))
+  const hang = INDENT + head.length
+  return text.split('\n').map((part, at) => ({
+    text: `${' '.repeat(INDENT)}${at === 0 ? head : ' '.repeat(head.length)}${part}`,
+    hang,
+  }))
 }
 
 /**

@@ -1,6 +1,6 @@
 import { sanitizeLine } from '../core/harmless-text.ts'
 import { fold } from './fold.ts'
-import { toAscii } from './sanitize.ts'
+import { toAsciiLine } from './sanitize.ts'
 import { clearing, layOutScreen, linesOfQuestion, type Size, screenLines } from './screen.ts'
 import { AskedForMore, type Line, type Question, type Screen, type Ui } from './ui.ts'
 
@@ -40,21 +40,22 @@ const PROGRESS_AFTER_MS = 400
 
 export function makeTerminalUi(options: TerminalOptions): Ui {
   const render = (line: Line): string => {
-    const clean = sanitizeLine(line.text)
-    const text = options.ascii ? toAscii(clean) : clean
+    const text = sanitizeLine(line.text)
     return options.color && line.style ? `\x1b[${SGR[line.style]}m${text}\x1b[0m` : text
   }
-  // Into a file or a pipe a line stays whole: who reads it there looks for words in it.
-  const fit = (line: Line): readonly Line[] => (options.isTerminal ? fold(line, options.columns) : [line])
+  const size = options.size ?? (() => ({ columns: options.columns, rows: DEFAULT_ROWS }))
+  const asWritten = (line: Line): Line => (options.ascii ? toAsciiLine(line) : line)
+  // The only place where a line is broken, for a file and a pipe too.
+  const fit = (line: Line): readonly Line[] => fold(asWritten(line), size().columns)
   const say = (lines: readonly Line[]): void => {
     if (lines.length > 0) options.write(`${lines.flatMap(fit).map(render).join('\n')}\n`)
   }
-  const size = options.size ?? (() => ({ columns: options.columns, rows: DEFAULT_ROWS }))
   const wait = options.yes ? undefined : options.waitForEnter
   /** @param below what stands below it: a question's lines, or the line that waits for Enter */
   const present = async (screen: Screen, below: number): Promise<void> => {
     if (wait === undefined) return say(screenLines(screen))
-    const pages = layOutScreen(screen, size(), below)
+    const written = { ...screen, title: asWritten(screen.title), body: screen.body.map(asWritten) }
+    const pages = layOutScreen(written, size(), below)
     for (const [at, page] of pages.entries()) {
       if (options.clears) options.write(clearing(size()))
       say(page)
@@ -82,11 +83,11 @@ export function makeTerminalUi(options: TerminalOptions): Ui {
     say,
     show,
     async progress(label, work) {
-      if (!options.isTerminal) return work()
+      if (!options.isTerminal || options.clears === false) return work()
       let isShown = false
       const timer = setTimeout(() => {
         isShown = true
-        options.write(render({ text: `  … ${label}`, style: 'dim' }))
+        options.write(render(asWritten({ text: `  … ${label}`, style: 'dim' })))
       }, PROGRESS_AFTER_MS)
       try {
         return await work()

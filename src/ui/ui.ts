@@ -40,7 +40,12 @@ export type Question<V extends string> = {
 }
 
 /** What a question may use on the terminal. */
-export type Look = { readonly color: boolean; readonly ascii: boolean }
+export type Look = {
+  readonly color: boolean
+  readonly ascii: boolean
+  /** It cannot move its cursor (TERM=dumb). */
+  readonly isDumb?: boolean
+}
 
 /** What the program says and asks. Three makers: terminal, quiet (--json), scripted (tests). */
 export type Ui = {

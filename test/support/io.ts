@@ -37,7 +37,8 @@ export async function runMain(argv: readonly string[], options: RunOptions = {})
     },
     stdinIsTerminal: false,
     stdoutIsTerminal: false,
-    columns: 80,
+    // Words are looked for in whole lines; a terminal is one of 80 columns.
+    columns: own.stdoutIsTerminal ? 80 : 1000,
     environment: {},
     uid: 0,
     async askTerminal<V extends string>(question: Question<V>): Promise<V> {

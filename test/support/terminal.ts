@@ -43,7 +43,8 @@ export function openPty(
   rows = ROWS,
 ): Terminal {
   const pty: IPty = spawn(program, [...args], {
-    name: 'xterm-256color',
+    // node-pty sets TERM by it.
+    name: env.TERM ?? 'xterm-256color',
     cols: COLUMNS,
     rows,
     cwd: '/',
