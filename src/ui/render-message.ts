@@ -22,9 +22,10 @@ export type Form = 'step' | 'look' | 'detailed'
 export function renderMessage(message: Message, form: Form = 'detailed'): readonly Line[] {
   const { tone, what, brief, why, next } = message
   const isGood = tone === 'good' || tone === 'info'
-  const [first = '', ...rest] = wrap(form === 'step' && isGood ? (brief ?? what) : what, WIDTH - 2)
+  const said = form === 'step' && isGood ? (brief ?? what) : what
+  const [first = '', ...rest] = wrap(said, WIDTH - 2)
   return [
-    line(`  ${MARK[tone]} ${first}`, STYLE[tone]),
+    ...(said === '' ? [] : [line(`  ${MARK[tone]} ${first}`, STYLE[tone])]),
     ...rest.map((text) => line(`    ${text}`, STYLE[tone])),
     ...(message.details ?? [])
       .filter(({ style }) => isTold(form, isGood, style))
