@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { buildSync } from 'esbuild'
+import { BOUNDS, countCleanRehearsal } from './count-words.mjs'
 
 const program = new URL('../dist/aem-reseal.mjs', import.meta.url).pathname
 const work = mkdtempSync(join(tmpdir(), 'aem-reseal-benchmark-'))
@@ -365,6 +366,11 @@ try {
       `predict: ${(Number(memory.stderr.trim().split('\n').at(-1)) / 1024).toFixed(0)} MB of memory (wanted: below 120)`,
     )
   reportPrograms()
+  const words = countCleanRehearsal()
+  for (const part of ['before', 'after'])
+    console.log(
+      `words of the clean rehearsal ${part} the restart: ${words[part]} (wanted: at most ${BOUNDS[part]})`,
+    )
   await reportInitramfs()
 } finally {
   rmSync(work, { recursive: true, force: true })

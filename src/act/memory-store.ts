@@ -31,7 +31,7 @@ export function makeMemoryStore(
     },
     async writeReport(name) {
       const path = `${DEFAULT_STATE_DIR}/reports/${name}`
-      ui.say([line(`  would write ${path}`, 'dim')])
+      if (ui.isDetailed) ui.say([line(`  would write ${path}`, 'dim')])
       return `(not written: rehearsal) ${path}`
     },
     loadHeldNote: async () => note,

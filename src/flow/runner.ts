@@ -57,7 +57,9 @@ export async function runFlow(
     const { ui, answers } = keepAnswers({ ...context, ui: teller.ui }, id)
     const report: AnyStepReport = await step({ ...context, ui, dom0: observeDom0(context.host), session })
     const isRehearsal = context.simulateRestart !== null
-    await teller.tell(isRehearsal ? asRehearsed(report.message) : report.message)
+    const target = nextTarget(flow, id, report.outcome)
+    const goesOn = typeof target === 'string'
+    await teller.tell(isRehearsal ? asRehearsed(report.message) : report.message, goesOn)
     done.push({ id, outcome: report.outcome, facts: report.facts })
     const findings = { ...(report.session?.findings ?? session.findings), [id]: report.facts }
     session = recordStep(
@@ -67,7 +69,6 @@ export async function runFlow(
       report.outcome,
       context.host.now(),
     )
-    const target = nextTarget(flow, id, report.outcome)
     if (typeof target !== 'string') {
       const isLeft = target.end === 'attention' && forwardRecordOf(session) !== null
       if (session.baseline !== null || isLeft) await saveAtEnd(context, session, id)

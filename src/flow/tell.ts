@@ -10,7 +10,8 @@ import { line, type Ui } from '../ui/ui.ts'
 export type Teller = {
   /** The user interface of the step. */
   readonly ui: Ui
-  tell(message: Message): Promise<void>
+  /** @param goesOn another step follows: a screen waits to be read */
+  tell(message: Message, goesOn: boolean): Promise<void>
 }
 
 /** @param title of the step that begins */
@@ -41,11 +42,14 @@ export function tellStep(ui: Ui, title: string): Teller {
   }
   return {
     ui: own,
-    async tell(message) {
+    async tell(message, goesOn) {
       const isGood = message.tone === 'good' || message.tone === 'info'
-      if (message.screen && !ui.isDetailed) return ui.show(message.screen)
+      const { screen } = message
+      if (screen && !ui.isDetailed)
+        return ui.show({ ...screen, enter: screen.enter ?? (goesOn ? 'Enter to go on' : null) })
       if (!isGood) sayTitle()
-      ui.say(renderMessage(message, ui.isDetailed ? 'detailed' : 'step'))
+      const lines = renderMessage(message, ui.isDetailed ? 'detailed' : 'step')
+      if (lines.length > 0) ui.say(lines)
     },
   }
 }

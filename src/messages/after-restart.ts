@@ -28,6 +28,7 @@ const BOOT: { readonly [O in Outcomes['check-boot']]: (facts: BootFacts, version
   expected: (facts, version) => ({
     tone: 'good',
     what: `a new AEM boot, with Xen ${version} of the installed build (${facts.runningBuildId?.slice(0, 12)}…)`,
+    brief: `a new AEM boot, with the installed Xen ${version}`,
     why: RUNS_ON_WHAT_IT_JUDGES,
   }),
   'forward-unfinished': (facts, version) => ({
@@ -108,12 +109,21 @@ export function describeSealOutcome(
 /** @param isRefused sealed forward, and the secret did not appear */
 export function describeSimulatedRestart(isRefused: boolean): Message {
   const what = 'the restart is simulated: the machine measured its boot files'
-  if (!isRefused) return { tone: 'info', what, next: 'in reality: log in and run `aem-reseal resume`' }
+  if (!isRefused) return { tone: 'info', what, brief: 'the restart is simulated' }
   return {
     tone: 'alarm',
     what: 'the restart is simulated, and NO SECRET APPEARED, though it was sealed forward',
     why: 'something else booted than was checked before the restart, or the prediction was wrong',
     next: 'in reality: type nothing and power off; the passphrase is still yours. The rehearsal goes on as if you had logged in, to show what is found then',
+    screen: {
+      title: line('✖ Simulated restart: NO SECRET APPEARED', 'bad'),
+      body: [
+        line('It was sealed forward: something else booted than was checked.'),
+        line('In reality: type nothing and power off. The passphrase is still yours.', 'bad'),
+        line('The rehearsal goes on as if you had logged in.'),
+      ],
+      enter: 'Enter to go on',
+    },
   }
 }
 
@@ -197,6 +207,12 @@ export function describeAcceptance(
   }
 }
 
+/** The boot was accepted before the restart, by what it was sealed to. */
+export const AS_PREDICTED: Message = {
+  tone: 'good',
+  what: 'as predicted, and your secret appeared: nothing has to be accepted again',
+}
+
 const ACCEPT: { readonly [O in Outcomes['accept-change']]: (isSealed: boolean) => Message } = {
   accepted: () => ({
     tone: 'good',
@@ -240,7 +256,8 @@ export function describeResealGate(outcome: Outcomes['gate-reseal'], checks: rea
 
 /** @param renewed are the sealed files new; null: they could not be read before or after the seal */
 export function describeReseal(outcome: Outcomes['reseal'], renewed: boolean | null, said: string): Message {
-  const details = said === '' ? [] : said.split('\n').map((own) => line(`| ${own}`, 'dim'))
+  const style = outcome === 'sealed' ? 'dim' : undefined
+  const details = said === '' ? [] : said.split('\n').map((own) => line(`| ${own}`, style))
   if (outcome === 'sealed') {
     return {
       tone: 'good',
@@ -251,7 +268,7 @@ export function describeReseal(outcome: Outcomes['reseal'], renewed: boolean | n
   return {
     tone: 'attention',
     what: `the reseal did not succeed: ${NOT_RESEALED[renewed === null ? 'unknown' : renewed ? 'new' : 'old']}`,
-    why: 'what AEM said stands above',
+    why: said === '' ? null : 'what AEM said stands above',
     next: 'fix the cause (device plugged in? writable? full?), then run `aem-reseal resume`; `journalctl -b -u anti-evil-maid-seal` has more',
     details,
   }
@@ -278,10 +295,12 @@ export function describeDevicesLeft(
     }
   if (outcome === 'none-left') return { tone: 'good', what: 'no other AEM device is left to do' }
   return {
-    tone: 'attention',
+    // In full at the end, where this device is done.
+    tone: 'info',
     what: `still to do: ${left.map(({ label }) => label).join(', ')}`,
+    brief: `still to do afterwards: ${left.map(({ label }) => label).join(', ')}`,
     why: `each AEM device has its own boot files and its own PCR 19, so each needs its own boot or its own forward seal${isComplete ? '' : `; there may be more of them: ${NOT_LISTED}`}`,
-    details: left.flatMap(({ label, work }) => workLines(label, work)),
+    details: left.flatMap(({ label, work }) => workLines(label, work)).map(({ text }) => line(text)),
   }
 }
 

@@ -64,9 +64,13 @@ function alarmScreen(
     body: [
       ...told.map((text) => line(capitalize(text))),
       line(''),
+      line('next: do this, in this order', 'bold'),
       ...orders.map((text, at) => line(`${at + 1}. ${capitalize(text)}.`)),
-      line(''),
-      { text: 'More: `aem-reseal explain --details`', style: 'dim', isSpare: true },
+      {
+        text: 'All that was found, before that: `aem-reseal explain --details`',
+        style: 'dim',
+        isSpare: true,
+      },
       line(`✖ ${title}${last === null ? '' : `: ${last}`}`, 'bad'),
     ],
     enter: null,

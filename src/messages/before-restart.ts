@@ -150,6 +150,7 @@ const BULLETIN_NOT_VERIFIED: Message = {
 const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessageFacts) => Message } = {
   confirmed: ({ bulletin, mayChange, packages }) => ({
     tone: 'good',
+    brief: `${bulletin ? `${bulletin}: ` : ''}the new packages are installed, signed and as packaged`,
     what: `${bulletin ? `${bulletin} is met; ` : ''}the new packages are installed, signed by a known key and as packaged`,
     why: `${packages.some((item) => item.changedSinceBoot) ? '' : 'Xen was replaced before this boot was measured; '}the restart may change PCR ${mayChange.join(' and ')}; every other selected PCR must stay`,
   }),
@@ -320,6 +321,7 @@ const BOOT_DEVICE: {
   current: (label) => ({
     tone: 'good',
     what: `the files that boot next, on ${label}, are those of the installed packages`,
+    brief: `the boot files on ${label} are those of the packages`,
   }),
   stale: (label, isInternal) => ({
     tone: 'attention',

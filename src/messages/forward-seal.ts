@@ -19,6 +19,7 @@ export function describeForwardGate(
     return {
       tone: 'good',
       what: 'a forward seal can be made: prediction complete, device there and writable, TPM ready',
+      brief: 'a forward seal can be made',
       details,
     }
   }
@@ -52,6 +53,7 @@ export function describeForwardSeal(
   return {
     tone: 'good',
     what: `sealed to the predicted registers: the next boot from ${record.label} must show your secret before the passphrase`,
+    brief: `sealed forward: the next boot from ${record.label} must show your secret`,
     why:
       device === null
         ? `${WRONG_PREDICTION}. Until the restart the old files lie beside the new ones: \`aem-reseal cancel\` puts them back`
@@ -77,7 +79,7 @@ export function describeForwardFailure(failure: FailureText, takenBack: boolean)
     details: (failure.verbatim ?? '')
       .split('\n')
       .filter(Boolean)
-      .map((text) => line(`| ${text}`, 'dim')),
+      .map((text) => line(`| ${text}`)),
   }
 }
 

@@ -88,6 +88,7 @@ const PREDICT: {
   complete: ({ entry }) => ({
     tone: 'good',
     what: `the next boot of “${entry?.title ?? '?'}” is predicted, register by register`,
+    brief: 'the next boot is predicted, register by register',
     why: 'the same rules reproduce what this boot measured, from its log and the files that did not change',
   }),
   partial: ({ entry }) => ({

@@ -74,6 +74,7 @@ export function describePreparedness(
         found === null
           ? 'nothing was recorded that could have changed since'
           : 'what was prepared for still lies there, unchanged',
+      ...(found === null ? {} : { brief: 'what was prepared for is unchanged' }),
       details,
     }
   if (outcome === 'not-compared')

@@ -82,6 +82,7 @@ export function describeProtection(
   outcome: Outcomes['choose-protection'],
   wanted: Protection,
   way: Way,
+  isAsked: boolean,
 ): Message {
   if (outcome === 'not-available') {
     return {
@@ -91,5 +92,6 @@ export function describeProtection(
       next: 'fix that, or run `aem-reseal resume` and choose another way (`aem-reseal cancel`, then `aem-reseal start --protect WAY`, names it at once)',
     }
   }
-  return { tone: 'info', what: LABELS[outcome] }
+  // The answer stands there already.
+  return { tone: 'info', what: LABELS[outcome], ...(isAsked ? { brief: '' } : {}) }
 }

@@ -146,7 +146,7 @@ export function describeRefresh(
       details: (failure?.verbatim ?? '')
         .split('\n')
         .filter(Boolean)
-        .map((text) => line(`| ${text}`, 'dim')),
+        .map((text) => line(`| ${text}`)),
     }
   return {
     tone: 'good',

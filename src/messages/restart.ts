@@ -52,6 +52,7 @@ export function describeRestartPlan(
   outcome: Outcomes['plan-restart'],
   answer: string,
   protection: Session['protection'],
+  isAsked: boolean,
 ): Message {
   if (outcome === 'declined') {
     return {
@@ -64,6 +65,8 @@ export function describeRestartPlan(
   return {
     tone: 'info',
     what: answer === 'manual' ? 'you restart dom0 yourself' : `restart: ${planWords(answer)}`,
+    // The answer stands there already.
+    ...(isAsked ? { brief: '' } : {}),
   }
 }
 
@@ -85,6 +88,7 @@ export function describeCheckpoint(session: Session, isRehearsal = false): Messa
     what: isRehearsal
       ? 'the state would be kept in a session, and read back'
       : `the state is kept (session ${session.id.slice(0, 8)}) and was read back`,
+    brief: isRehearsal ? 'the state would be kept' : 'the state is kept',
   }
 }
 

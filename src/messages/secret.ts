@@ -93,14 +93,18 @@ const NO_SECRET: { readonly [F in ForwardOutcome]?: string } = {
  * @param isExpected is a boot without the secret what the update brings with it
  * @param forward what became of a forward seal
  * @param isUnsure the person is not sure
+ * @param isSaid they were asked at the beginning
  */
 export function describeSecret(
   outcome: Outcomes['confirm-secret'],
   isExpected = true,
   forward: ForwardOutcome = 'none',
   isUnsure = false,
+  isSaid = false,
 ): Message {
-  if (outcome === 'shown') return { tone: 'good', what: 'your secret appeared in this boot' }
+  // It stands there already where the person said so.
+  if (outcome === 'shown')
+    return { tone: 'good', what: 'your secret appeared in this boot', ...(isSaid ? { brief: '' } : {}) }
   if (outcome === 'not-shown') return onScreen(NOT_SHOWN, 'NO SECRET: nothing vouches for this boot')
   const why = isUnsure
     ? 'you are not sure of this boot'
@@ -130,7 +134,9 @@ function onScreen(message: Message, title: string): Message {
     line(`${message.what}.`),
     ...(message.why ? [line(`${message.why}.`)] : []),
     line(''),
-    ...(message.next ?? '').split('. ').map((order) => line(`- ${order.replace(/\.$/, '')}.`)),
+    ...(message.next ?? '')
+      .split(/(?<=[.]) /)
+      .map((order, at) => line(`${at === 0 ? 'next: ' : ''}${order}`)),
   ]
   return { ...message, screen: { title: line(title, style), body, enter: null } }
 }

@@ -21,6 +21,7 @@ const VERIFY: { readonly [O in Outcomes['verify']]: (results: Results) => Messag
   verified: (results) => ({
     tone: 'good',
     what: `${listNames(results)}: the device's own sealed copies fit this boot`,
+    brief: `${listNames(results)}: the sealed copies fit this boot`,
     why: 'only the next boot proves that your secret appears',
   }),
   'not-verified': (results) => ({

@@ -7,7 +7,7 @@ import type { Line, Screen } from './ui.ts'
 export type Message = {
   readonly tone: 'good' | 'info' | 'attention' | 'alarm'
   readonly what: string
-  /** The one line, where `what` is longer than a line. */
+  /** The one line, where `what` is longer than a line; empty where it stands there already. */
   readonly brief?: string
   readonly why?: string | null
   /** What the person does; left out where the run goes on by itself. */

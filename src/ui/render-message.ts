@@ -24,7 +24,7 @@ export function renderMessage(message: Message, form: Form = 'detailed'): readon
   const isGood = tone === 'good' || tone === 'info'
   const said = form === 'step' && isGood ? (brief ?? what) : what
   return [
-    { text: `  ${MARK[tone]} ${said}`, style: STYLE[tone], hang: INDENT },
+    ...(said === '' ? [] : [{ text: `  ${MARK[tone]} ${said}`, style: STYLE[tone], hang: INDENT }]),
     ...(message.details ?? [])
       .filter(({ style }) => isTold(form, isGood, style))
       .map((detail) => indented(detail, INDENT)),

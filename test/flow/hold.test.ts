@@ -121,7 +121,7 @@ describe('hold, with the next boot predicted', () => {
   test("the honest update: the gate lets AEM's seal run by itself", async () => {
     const { result, gate, sealed, said } = await play({})
     expect(outcomeOf(result, 'install-hold')).toBe('installed')
-    expect(said).toContain('Your secret will NOT appear')
+    expect(said).toContain('Your sentence will NOT appear this once')
     expect(gate[0]).toBe('predicted')
     expect(outcomeOf(result, 'read-seal-outcome')).toBe('sealed')
     expect(sealed[1]).not.toBe(sealed[0])

@@ -26,26 +26,28 @@ export const CTRL_U = '\u0015'
 const COLUMNS = 80
 const ROWS = 40
 
-/** The built program in a real pseudo-terminal of 80 columns. */
+/** The built program in a real pseudo-terminal. */
 export function openTerminal(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   rows = ROWS,
+  columns = COLUMNS,
 ): Terminal {
-  return openPty(process.execPath, [DIST, ...args], env, rows)
+  return openPty(process.execPath, [DIST, ...args], env, rows, columns)
 }
 
-/** Any program in a pseudo-terminal of 80 columns. */
+/** Any program in a pseudo-terminal. */
 export function openPty(
   program: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   rows = ROWS,
+  columns = COLUMNS,
 ): Terminal {
   const pty: IPty = spawn(program, [...args], {
-    // node-pty sets TERM by it.
+    // The name becomes TERM (node-pty 1.1, unixTerminal.ts).
     name: env.TERM ?? 'xterm-256color',
-    cols: COLUMNS,
+    cols: columns,
     rows,
     cwd: '/',
     env: {
@@ -56,7 +58,7 @@ export function openPty(
       ...env,
     },
   })
-  const screen = new xterm.Terminal({ cols: COLUMNS, rows, scrollback: 5000, allowProposedApi: true })
+  const screen = new xterm.Terminal({ cols: columns, rows, scrollback: 5000, allowProposedApi: true })
   let raw = ''
   let seen = 0
   const waiting: (() => void)[] = []

@@ -1,52 +1,85 @@
+import type { ForwardOutcome } from '../../core/decide/forward-outcome.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
-import { describeAcceptance } from '../../messages/after-restart.ts'
+import { AS_PREDICTED, describeAcceptance } from '../../messages/after-restart.ts'
+import type { SecretAnswer } from '../../messages/secret.ts'
 import type { Dom0 } from '../../observe/dom0/dom0.ts'
 import type { Explanation } from '../../observe/launch/explanation.ts'
+import { observeForwardOutcome } from '../../observe/seal/forward-outcome.ts'
 import { observeSealOutcome } from '../../observe/seal/seal-outcome.ts'
 import type { Step } from '../step.ts'
+import { secretAnswerOf } from './ask-secret.ts'
 import { explanationOf } from './explain.ts'
 
-export const acceptChange: Step<'accept-change'> = async ({ dom0, ui, session, store }) => {
+export const acceptChange: Step<'accept-change'> = async ({ dom0, ui, options, session, store }) => {
   const explanation = explanationOf(session)
   const seal = await observeSealOutcome(dom0, session, await store.loadHeldNote())
   const machine = await dom0.machine()
   const isSealed = seal.sealedInThisBoot === true && seal.outcome !== 'failed'
   const isAcceptedNow = session.approved !== null && session.approved.bootId === machine.bootId
-  const needsAnswer =
-    !isAcceptedNow && (explanation.verdict !== 'unchanged' || !isSealedOrShown(isSealed, seal.outcome))
+  const said = secretAnswerOf(session, machine.bootId)
+  const hasShown = isSealedOrShown(isSealed, seal.outcome)
+  const forward = (await observeForwardOutcome(dom0, session)).outcome
+  // Only the boot that was checked and sealed to could release the secret: it was accepted before the restart.
+  const isAsPredicted =
+    hasShown && isPredicted(explanation) && isSecretShown(forward, said, options.yes === true)
+  const needsAnswer = !isAcceptedNow && !isAsPredicted && (explanation.verdict !== 'unchanged' || !hasShown)
   const isUnproven = explanation.verdict === 'not-computable'
   const answer = !needsAnswer
     ? 'yes'
-    : await ui.ask<'yes' | 'no'>({
-        id: 'accept-change',
-        message:
-          explanation.verdict !== 'unchanged'
-            ? isUnproven
-              ? 'What this boot measured is not proven. Accept it all the same as the new good state?'
-              : 'Accept the explained change as the new good state?'
-            : seal.sealedInThisBoot === null
-              ? 'Nothing changed, and whether AEM has sealed is not known. Reseal now?'
-              : 'Nothing changed, but AEM has not sealed. Reseal now?',
-        choices: [
-          {
-            value: 'no',
-            label: 'no',
-            hint: isSealed ? 'stop here; AEM has sealed to it already' : 'stop here; nothing is sealed',
-          },
-          { value: 'yes', label: 'yes', hint: isSealed ? 'nothing is left to seal' : 'reseal to it' },
-        ],
-        default: 'no',
-        withYes: isUnproven ? 'no' : 'yes',
-      })
-  const outcome = decideOutcome(answer, explanation.verdict, isSealed, seal.outcome)
+    : // Whoever did not see their secret is not asked to seal to what booted.
+      said === 'no'
+      ? 'no'
+      : await ui.ask<'yes' | 'no'>({
+          id: 'accept-change',
+          message:
+            explanation.verdict !== 'unchanged'
+              ? isUnproven
+                ? 'What this boot measured is not proven. Accept it all the same as the new good state?'
+                : 'Accept the explained change as the new good state?'
+              : seal.sealedInThisBoot === null
+                ? 'Nothing changed, and whether AEM has sealed is not known. Reseal now?'
+                : 'Nothing changed, but AEM has not sealed. Reseal now?',
+          choices: [
+            {
+              value: 'no',
+              label: 'no',
+              hint: isSealed ? 'stop here; AEM has sealed to it already' : 'stop here; nothing is sealed',
+            },
+            { value: 'yes', label: 'yes', hint: isSealed ? 'nothing is left to seal' : 'reseal to it' },
+          ],
+          default: 'no',
+          withYes: isUnproven ? 'no' : 'yes',
+        })
+  const verdict = isAsPredicted && !isSealed ? 'unchanged' : explanation.verdict
+  const outcome = decideOutcome(answer, verdict, isSealed, seal.outcome)
   return {
     outcome,
-    facts: { answer, asked: needsAnswer, sealedInThisBoot: seal.sealedInThisBoot },
-    message: describeAcceptance(outcome, isSealed, isUnproven),
+    facts: {
+      answer,
+      asked: needsAnswer && said !== 'no',
+      sealedInThisBoot: seal.sealedInThisBoot,
+      isAsPredicted,
+    },
+    message: isAsPredicted ? AS_PREDICTED : describeAcceptance(outcome, isSealed, isUnproven),
     ...(answer === 'yes'
       ? { session: { approved: await observeApproved(dom0, session, isAcceptedNow, outcome, isUnproven) } }
       : {}),
   }
+}
+
+/** Every register of this boot is the one that was predicted, and every change is explained. */
+function isPredicted({ verdict, pcrs }: Explanation): boolean {
+  return (
+    verdict === 'explained' &&
+    pcrs.length > 0 &&
+    pcrs.every(({ now, predicted }) => predicted !== null && now === predicted)
+  )
+}
+
+/** By the person's word; --yes takes the journal's. Where the journal is silent only the person knows. */
+function isSecretShown(forward: ForwardOutcome, said: SecretAnswer | null, yes: boolean): boolean {
+  if (forward === 'shown') return said === 'yes' || (said === null && yes)
+  return forward === 'unknown' && said === 'yes'
 }
 
 function isSealedOrShown(isSealed: boolean, outcome: string): boolean {

@@ -22,7 +22,7 @@ export const chooseProtection: Step<'choose-protection'> = async ({ dom0, ui, op
   return {
     outcome,
     facts: { wanted, recommended: choice.recommended, ways: choice.ways },
-    message: describeProtection(outcome, wanted, way),
+    message: describeProtection(outcome, wanted, way, given === null),
     ...(way.available
       ? {
           session: {

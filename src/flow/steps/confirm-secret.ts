@@ -43,6 +43,6 @@ export const confirmSecret: Step<'confirm-secret'> = async ({ dom0, ui, session 
   return {
     outcome,
     facts: { unseal, answer, forward },
-    message: describeSecret(outcome, true, forward, isUnsure),
+    message: describeSecret(outcome, true, forward, isUnsure, said !== null),
   }
 }

@@ -8,6 +8,7 @@ import { renderMarkdown } from '../../core/report/markdown.ts'
 import { forwardRecordOf } from '../../core/seal/forward-record.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { workLines } from '../../messages/devices.ts'
+import { finishedScreen } from '../../messages/finished.ts'
 import { observeChain } from '../../observe/launch/chain.ts'
 import type { Message } from '../../ui/message.ts'
 import type { Step } from '../step.ts'
@@ -62,6 +63,7 @@ function describeFinished(report: string, session: Session): Message {
     next: hasLeft
       ? 'do for each what stands above; `aem-reseal status` keeps the list'
       : 'nothing; run `aem-reseal start` after the next update, before its restart',
+    ...(hasLeft ? {} : { screen: finishedScreen(report, session) }),
   }
 }
 

@@ -37,7 +37,7 @@ export const planRestart: Step<'plan-restart'> = async ({ dom0, host, ui, option
     outcome,
     // How many, never their names: facts go into session, report and --json.
     facts: { runningQubes: qubes?.length ?? null, restart: plan === null ? null : answer },
-    message: describeRestartPlan(outcome, answer, session.protection),
+    message: describeRestartPlan(outcome, answer, session.protection, given === null),
     ...(plan === null ? {} : { session: { restart: answer } }),
   }
 }

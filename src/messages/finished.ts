@@ -1,0 +1,34 @@
+import type { Session } from '../core/session/checkpoint.ts'
+import type { Explanation } from '../observe/launch/explanation.ts'
+import { line, type Screen } from '../ui/ui.ts'
+
+/** The verdict of a session that is at its end, with nothing left open: what it rests on, and what comes next. */
+export function finishedScreen(report: string, { findings, approved }: Session): Screen {
+  const { verdict, pcrs } = findings.explain as Pick<Explanation, 'verdict' | 'pcrs'>
+  const changed = pcrs.filter(({ change }) => change === 'expected')
+  const isUnproven = approved?.proof === 'not-proven'
+  return {
+    title: line('✔ DONE: your secret appeared in this boot', 'good'),
+    body: [
+      line(
+        isUnproven
+          ? '▲ Accepted, not proven: what Xen measured could not be computed.'
+          : verdict === 'unchanged'
+            ? '✔ No register changed since the accepted state.'
+            : `✔ Explained: ${changed.map(({ index, causes }) => `PCR ${index}${nameCauses(causes)}`).join('; ')}.`,
+        isUnproven ? 'warn' : 'good',
+      ),
+      line('✔ The sealed copies fit this boot, and no other device is left.', 'good'),
+      line(`The report: ${report}`),
+      line('next: nothing; after the next update, before its restart: `aem-reseal start`'),
+    ],
+    enter: null,
+  }
+}
+
+function nameCauses(causes: Explanation['pcrs'][number]['causes']): string {
+  const names = causes.flatMap(({ package: owner }) =>
+    owner === null ? [] : [`${owner.name} ${owner.evr.replace(/^[0-9]+:/, '')}`],
+  )
+  return names.length === 0 ? '' : ` by ${[...new Set(names)].join(', ')}`
+}
