@@ -1,7 +1,7 @@
 import type { Session } from '../../core/session/checkpoint.ts'
 import { describeAcceptance } from '../../messages/after-restart.ts'
 import type { Dom0 } from '../../observe/dom0/dom0.ts'
-import type { Explanation } from '../../observe/launch/explanation.ts'
+import type { Explanation } from '../../observe/launch/verdict.ts'
 import { observeSealOutcome } from '../../observe/seal/seal-outcome.ts'
 import type { Step } from '../step.ts'
 import { explanationOf } from './explain.ts'
