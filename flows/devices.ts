@@ -113,11 +113,12 @@ export const forwardDevice = {
       observes: 'the sealed files, after they were written',
       does: "seals the device's secrets to the predicted PCRs",
       checkpoint: true,
+      leaves: 'record',
       on: { sealed: 'keep-forward', failed: ATTENTION },
     },
     'keep-forward': {
       title: 'Keep what was sealed',
-      observes: 'the list of devices, after it was written',
+      observes: 'the device ledger, after it was written',
       checkpoint: true,
       on: { kept: DONE },
     },

@@ -103,6 +103,7 @@ export const postUpdate = {
       observes: 'the sealed files, after they were written',
       does: 'seals the secrets to the predicted PCRs',
       checkpoint: true,
+      leaves: 'record',
       on: { sealed: 'plan-restart', failed: ATTENTION },
     },
     'install-hold': {

@@ -124,6 +124,7 @@ export const resume = {
       observes: 'the report, after it was written',
       does: 'writes the report and closes the session',
       checkpoint: true,
+      closes: true,
       on: { finished: DONE, 'not-verified': ATTENTION, 'devices-left': WAITING },
     },
   },

@@ -10,7 +10,7 @@ import type { SessionStore } from './session-store.ts'
 /**
  * Keeps the session in memory; the report is shown where it would be written.
  * @param known the record of confirmed versions to begin with
- * @param ledger the list of devices to begin with, and with it what was approved
+ * @param ledger the device ledger to begin with, and with it what was approved
  */
 export function makeMemoryStore(
   ui: Ui,

@@ -177,7 +177,7 @@ export async function forgetVerification(
 
 /** A stick of somebody else is never something left to do. */
 async function observeOwnDevices(dom0: Dom0): Promise<readonly AemDevice[]> {
-  return (await dom0.devices()).devices.filter(({ isStranger }) => !isStranger)
+  return (await dom0.devices()).devices.filter(({ isForeign }) => !isForeign)
 }
 
 /** All AEM devices, once each; null where dom0's own list could not be read, so that none is forgotten by mistake. */

@@ -57,7 +57,7 @@ function decideDeviceNext(
   facts: StatusFacts,
   look: LedgerLook,
 ): { command: string | null; why: string } | null {
-  const [stale] = facts.devices.filter((device) => device.bootFiles === 'stale' && !device.isStranger)
+  const [stale] = facts.devices.filter((device) => device.bootFiles === 'stale' && !device.isForeign)
   if (stale !== undefined) {
     return {
       command: `aem-reseal devices refresh ${stale.label}`,
@@ -73,7 +73,7 @@ function decideDeviceNext(
     }
   }
   const left = facts.devices.filter(
-    (device) => !device.isStranger && decideDeviceWork(look, device)?.state === 'to-do',
+    (device) => !device.isForeign && decideDeviceWork(look, device)?.state === 'to-do',
   )
   if (left.length === 0) return null
   return {

@@ -1,7 +1,7 @@
 import { makeDirectoryStore, type SessionStore } from '../act/session-store.ts'
 import { rememberVerification } from '../act/update-ledger.ts'
 import { EXIT, Failure } from '../core/failure.ts'
-import { listForwardValues } from '../core/seal/forward-record.ts'
+import { listForwardValues } from '../core/seal/forward-of-session.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { LedgerLook } from '../core/session/device-ledger.ts'
 import type { Host } from '../host/host.ts'
@@ -59,8 +59,7 @@ const NOT_ACCEPTED =
 
 /** Did `resume` find this boot unexplained? */
 function isRejected({ findings, approved }: Session, bootId: string | null): boolean {
-  const explained = findings.explain as { verdict?: unknown } | undefined
-  return explained?.verdict === 'unexplained' && approved?.bootId !== bootId
+  return findings.explain?.verdict === 'unexplained' && approved?.bootId !== bootId
 }
 
 /** This boot, compared with the approved one; an open session has its own `explain` for that. */

@@ -461,6 +461,8 @@ export function makeOutputSchemas(object: ObjectMaker) {
           asks: z.string().optional(),
           does: z.string().optional(),
           checkpoint: z.literal(true).optional(),
+          closes: z.literal(true).optional(),
+          leaves: z.string().optional(),
           on: z.record(z.string(), z.union([z.string(), object({ end: z.string() })])),
         }),
       ),

@@ -1,5 +1,4 @@
 import { EXIT, type ExitCode } from '../core/failure.ts'
-import { forwardRecordOf } from '../core/seal/forward-record.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import { observeDom0 } from '../observe/dom0/dom0.ts'
 import type { Message } from '../ui/message.ts'
@@ -70,8 +69,11 @@ export async function runFlow(
       context.host.now(),
     )
     if (typeof target !== 'string') {
-      const isLeft = target.end === 'attention' && forwardRecordOf(session) !== null
-      if (session.baseline !== null || isLeft) await saveAtEnd(context, session, id)
+      const isLeft = target.end === 'attention' && hasLeft(flow, session)
+      if (session.baseline !== null || isLeft) {
+        // An open session keeps its step; one that the step closed is gone.
+        if (spec.closes !== true) await context.store.save(session)
+      }
       // Ended in good order before anything was recorded: there is nothing to come back to.
       else if (isKept) await context.store.close()
       return { flow: flow.id, outcome: report.outcome, steps: done, exit: EXIT_OF_END[target.end] }
@@ -114,8 +116,10 @@ function recordStep(session: Session, flow: Flow, step: StepId, outcome: string,
   return { ...session, updatedAt: entry.at, history: [...session.history, entry] }
 }
 
-/** An open session keeps its step; a finished one is already closed by the step `finish`. */
-async function saveAtEnd(context: Pick<StepContext, 'store'>, session: Session, step: StepId): Promise<void> {
-  if (step === 'finish') return
-  await context.store.save(session)
+/** Did a step of the flow leave something that only `cancel` takes back? */
+function hasLeft(flow: Flow, { findings }: Session): boolean {
+  return Object.entries(flow.steps).some(([id, { leaves }]) => {
+    const facts = leaves === undefined ? null : findings[id]
+    return typeof facts === 'object' && facts !== null && Reflect.get(facts, leaves ?? '') != null
+  })
 }

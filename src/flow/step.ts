@@ -1,5 +1,6 @@
 import type { SessionStore } from '../act/session-store.ts'
 import type { GivenBulletin } from '../core/bulletin/given-bulletin.ts'
+import type { FactsOf } from '../core/decide/facts.ts'
 import type { Protection } from '../core/decide/protection.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { Host } from '../host/host.ts'
@@ -37,7 +38,7 @@ export type StepContext = {
 export type StepReport<S extends StepId> = {
   readonly outcome: Outcomes[S]
   /** Serialisable; the contract's JSON shows it. */
-  readonly facts: Readonly<Record<string, unknown>>
+  readonly facts: FactsOf<S>
   readonly message: Message
   readonly session?: Partial<Session>
 }
@@ -46,7 +47,10 @@ export type Step<S extends StepId> = (context: StepContext) => Promise<StepRepor
 
 export type Steps = { readonly [S in StepId]: Step<S> }
 
-export type AnyStepReport = Omit<StepReport<StepId>, 'outcome'> & { readonly outcome: string }
+export type AnyStepReport = Omit<StepReport<StepId>, 'outcome' | 'facts'> & {
+  readonly outcome: string
+  readonly facts: Readonly<Record<string, unknown>>
+}
 
 /** What the runner sees of a step; the flow's data gives each outcome its meaning. */
 export type AnyStep = (context: StepContext) => Promise<AnyStepReport>

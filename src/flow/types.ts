@@ -1,3 +1,4 @@
+import type { FactsOf } from '../core/decide/facts.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 
@@ -24,6 +25,10 @@ export type StepSpec<S extends StepId> = {
   readonly does?: string
   /** The session is written to disk before the step begins. */
   readonly checkpoint?: true
+  /** The step closes the session itself: nothing is kept after it. */
+  readonly closes?: true
+  /** The fact of the step with what only `cancel` takes back: while it is there, an end that asks for attention keeps the session. */
+  readonly leaves?: keyof FactsOf<S> & string
   readonly on: { readonly [O in Outcomes[S]]: Target }
 }
 

@@ -7,7 +7,7 @@ import { isEntryRegenerated } from '../observe/device/regenerated-entry.ts'
 import type { Dom0 } from '../observe/dom0/dom0.ts'
 import { reproduceInitramfsOf } from '../observe/initramfs/of-device.ts'
 import { type NextBoot, type ObservedPrediction, vouchNextBoot } from '../observe/launch/prediction.ts'
-import { NO_EVIDENCE, type VouchEvidence } from '../observe/launch/vouching.ts'
+import { NO_EVIDENCE, type VouchEvidence } from '../observe/launch/vouch-evidence.ts'
 import type { Ui } from '../ui/ui.ts'
 
 export type VouchedBoot = {

@@ -1,5 +1,5 @@
 import type { BootFacts } from '../core/decide/check-boot.ts'
-import type { DeviceLeft } from '../core/decide/device-work.ts'
+import type { DeviceLeft } from '../core/decide/device-need.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { GateCheck } from '../core/decide/readiness.ts'
 import type { Session } from '../core/session/checkpoint.ts'

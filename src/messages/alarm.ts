@@ -1,5 +1,5 @@
 import { adviceFor, orderOf } from '../core/launch/explain-advice.ts'
-import type { Explanation } from '../observe/launch/explanation.ts'
+import type { Explanation } from '../observe/launch/verdict.ts'
 import type { Message } from '../ui/message.ts'
 import { line, type Screen } from '../ui/ui.ts'
 

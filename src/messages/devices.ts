@@ -1,5 +1,5 @@
-import type { DeviceNeed } from '../core/decide/device-need.ts'
-import type { DeviceWork, SealedFor } from '../core/decide/device-work.ts'
+import type { DeviceNeed, DeviceWork } from '../core/decide/device-need.ts'
+import type { SealedFor } from '../core/decide/device-work.ts'
 import type { LedgerLook } from '../core/session/device-ledger.ts'
 import { type Line, line } from '../ui/ui.ts'
 import { refreshByHand } from './refresh.ts'
@@ -40,7 +40,7 @@ export function describeSealedFor(sealedFor: SealedFor): string {
   return sealedFor === null ? 'for which PCRs it is sealed is not known' : SEALED_FOR[sealedFor]
 }
 
-/** Why there is no list of devices to believe; null where there is one, or none was written yet. */
+/** Why there is no device ledger to believe; null where there is one, or none was written yet. */
 export function describeLedger(look: LedgerLook, path: string): string | null {
   if (look.state === 'read' || look.state === 'absent') return null
   const what = {
@@ -49,11 +49,11 @@ export function describeLedger(look: LedgerLook, path: string): string | null {
     newer: 'was written by a newer aem-reseal',
     unreadable: 'cannot be read',
   }[look.state]
-  return `the list of devices ${path} ${what} (${look.detail}). It is kept as it is, and nothing is remembered of the devices; look at it, then move it away: \`sudo mv ${path} ${path}.old\``
+  return `the device ledger ${path} ${what} (${look.detail}). It is kept as it is, and nothing is remembered of the devices; look at it, then move it away: \`sudo mv ${path} ${path}.old\``
 }
 
 /** What is said of a device that is none of this dom0's. */
-export function describeStranger(label: string): readonly string[] {
+export function describeForeignDevice(label: string): readonly string[] {
   return [
     `an unknown device with an AEM label, not opened: dom0 keeps no /var/lib/anti-evil-maid/${label} for it, or another plugged-in device has the same label`,
     'unplug it, and do not boot from it, unless you know whose it is; of two sticks of yours with one label leave one in',

@@ -1,10 +1,12 @@
+import type { ExplainedRegister } from '../core/decide/facts.ts'
+import { withoutEpoch } from '../core/package/evr.ts'
 import type { Session } from '../core/session/checkpoint.ts'
-import type { Explanation } from '../observe/launch/explanation.ts'
 import { line, type Screen } from '../ui/ui.ts'
 
 /** The verdict of a session that is at its end, with nothing left open: what it rests on, and what comes next. */
 export function finishedScreen(report: string, { findings, approved }: Session): Screen {
-  const { verdict, pcrs } = findings.explain as Pick<Explanation, 'verdict' | 'pcrs'>
+  if (findings.explain === undefined) throw new Error('the flow ends with an explanation')
+  const { verdict, pcrs } = findings.explain
   const changed = pcrs.filter(({ change }) => change === 'expected')
   const isUnproven = approved?.proof === 'not-proven'
   return {
@@ -26,9 +28,9 @@ export function finishedScreen(report: string, { findings, approved }: Session):
   }
 }
 
-function nameCauses(causes: Explanation['pcrs'][number]['causes']): string {
+function nameCauses(causes: ExplainedRegister['causes'] = []): string {
   const names = causes.flatMap(({ package: owner }) =>
-    owner === null ? [] : [`${owner.name} ${owner.evr.replace(/^[0-9]+:/, '')}`],
+    !owner ? [] : [`${owner.name} ${withoutEpoch(owner.evr)}`],
   )
   return names.length === 0 ? '' : ` by ${[...new Set(names)].join(', ')}`
 }

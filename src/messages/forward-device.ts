@@ -57,8 +57,8 @@ export function describeKeptForward(label: string, isKept: boolean, sharers: rea
   return {
     tone: isKept ? 'good' : 'attention',
     what: isKept
-      ? `${label} is sealed forward; it is on the list of devices until it was booted and verified`
-      : `${label} is sealed forward, but that could not be written to the list of devices`,
+      ? `${label} is sealed forward; it is in the device ledger until it was booted and verified`
+      : `${label} is sealed forward, but that could not be written to the device ledger`,
     why: 'if it shows no secret, something on it changed since now, or the prediction was wrong: a boot file, or somebody',
     next: `restart from ${label} with its AEM entry ${when}. Your secret must appear before the passphrase; if it does not, type nothing and power off. In that boot run \`aem-reseal verify\``,
   }

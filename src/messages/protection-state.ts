@@ -176,7 +176,7 @@ const REASONS: { readonly [R in ProtectionReason]: Words } = {
   },
   'list-unread': {
     say: () => ({
-      what: 'the list of devices cannot be read, and with it which boot was approved',
+      what: 'the device ledger cannot be read, and with it which boot was approved',
       next: 'look at it as said above, then move it away',
     }),
   },

@@ -1,7 +1,7 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import { describeWordChange } from '../core/vouch/command-line.ts'
 import type { OpenQuestion } from '../core/vouch/vouched-by.ts'
-import type { Prediction } from '../observe/launch/vouching.ts'
+import type { Prediction } from '../observe/launch/vouch-evidence.ts'
 import type { Message } from '../ui/message.ts'
 import type { Line, Question } from '../ui/ui.ts'
 

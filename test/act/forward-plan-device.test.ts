@@ -27,7 +27,7 @@ async function look({ session = {}, ledger = { state: 'absent' }, told }: Story 
   return { plan, ids: checks.map(({ id }) => id), check: (id: string) => checks.find((one) => one.id === id) }
 }
 
-/** A list of devices whose last accepted state is that of these registers. */
+/** A device ledger whose last accepted state is that of these registers. */
 function accepted(registers: Readonly<Record<number, string>>, proof?: 'not-proven'): LedgerLook {
   const at = '2024-07-17T09:00:00.000Z'
   const state = { bootId: null, label: 'aem', bank: 'sha256' as const, shared: [17, 18], packages: null }

@@ -4,7 +4,7 @@ import { removeLeftovers, restoreSession } from '../../src/act/forward-seal/rest
 import { sealForward, takeBack } from '../../src/act/forward-seal/seal.ts'
 import { makeMemoryStore } from '../../src/act/memory-store.ts'
 import { Failure } from '../../src/core/failure.ts'
-import { forwardRecordOf } from '../../src/core/seal/forward-record.ts'
+import { forwardRecordOf } from '../../src/core/seal/forward-of-session.ts'
 import type { Session } from '../../src/core/session/checkpoint.ts'
 import { ABSENT, type Host, seen } from '../../src/host/host.ts'
 import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'

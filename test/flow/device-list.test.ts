@@ -54,7 +54,7 @@ function workOf(label: string) {
   return decideDeviceWork({ state: 'read', ledger: ledger() }, facts)
 }
 
-describe('the list of devices across boots', () => {
+describe('the device ledger across boots', () => {
   it('keeps the other device as to do, until it was verified in a boot of its own', async () => {
     bootFrom(INTERNAL.uuid)
     await verify(true)

@@ -236,7 +236,7 @@ describe("where AEM's journal is silent", () => {
   })
 })
 
-describe('the list of devices', () => {
+describe('the device ledger', () => {
   it('keeps the approved boot: registers, files, command lines, and the images with their packages', async () => {
     const machine = await approvedMachine()
     const ledger = await loadLedger(machine)

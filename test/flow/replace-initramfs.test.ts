@@ -109,14 +109,6 @@ describe('nothing is asked and nothing replaced', () => {
     ['none was made', { reproductions: [{ state: 'different', image: `/${NAME}`, fresh: null }] }],
     ['nothing was made again', { reproductions: [] }],
     ['the session keeps no list', { reproductions: undefined as unknown }],
-    ['the list is none', { reproductions: 'x' }],
-    ['its entries are none', { reproductions: [null, 7, {}] }],
-    ['the image has no name', { reproductions: [{ image: 7, fresh }] }],
-    [
-      'the fresh one has no path',
-      { reproductions: [{ image: `/${NAME}`, fresh: { sha256: fresh.sha256 } }] },
-    ],
-    ['the fresh one has no digest', { reproductions: [{ image: `/${NAME}`, fresh: { path: FRESH_PATH } }] }],
   ])('where %s', async (what, story) => {
     const own = what.includes('keeps no list') ? { reproductions: null } : story
     const { report, asked, isOld } = await run('yes', own)

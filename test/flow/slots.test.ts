@@ -134,7 +134,7 @@ describe('equal freshness slots', () => {
       }),
     ],
     [
-      'the list of devices',
+      'the device ledger',
       (host: Host): Host => ({
         ...host,
         run: async (call, input) => (call.id === 'lsblk' ? unknown('no answer') : host.run(call, input)),

@@ -10,7 +10,7 @@ import { isEntryRegenerated } from '../../src/observe/device/regenerated-entry.t
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
 import { observeNextBoot } from '../../src/observe/launch/prediction.ts'
-import type { Place } from '../../src/observe/launch/vouching.ts'
+import type { Place } from '../../src/observe/launch/vouch-evidence.ts'
 import { editLines, GRUB_CFG } from '../support/attack.ts'
 import { machineOf } from '../support/built-in.ts'
 

@@ -12,7 +12,7 @@ import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
 import { observeExplanation } from '../../src/observe/launch/explanation.ts'
 import { observePrediction } from '../../src/observe/launch/prediction.ts'
-import type { Prediction } from '../../src/observe/launch/vouching.ts'
+import type { Prediction } from '../../src/observe/launch/vouch-evidence.ts'
 import { machineOf } from '../support/built-in.ts'
 import { started } from '../support/started.ts'
 

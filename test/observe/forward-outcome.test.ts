@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { forwardRecordOf } from '../../src/core/seal/forward-of-session.ts'
 import type { Session } from '../../src/core/session/checkpoint.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
 import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
@@ -134,9 +135,7 @@ describe('a forward seal that was cut short', () => {
     const cut = unfinished(session)
     expect((await outcomeOf(machine, { ...cut, findings: {} })).outcome).toBe('not-made')
     // Another UUID under the label is another device: what lies there says nothing.
-    const record = (
-      cut.findings['forward-seal'] as { record: { uuid: string; previous: object; next: object } }
-    ).record
+    const record = forwardRecordOf(cut)!
     const withRecord = (change: object): Session => ({
       ...cut,
       findings: { ...cut.findings, 'forward-seal': { record: { ...record, ...change } } },

@@ -17,8 +17,8 @@ const NOT_PROVEN: Steps = {
   explain: async (context) => {
     const report = await STEPS.explain(context)
     const facts = {
-      ...(report.facts as object),
-      verdict: 'not-computable',
+      ...report.facts,
+      verdict: 'not-computable' as const,
       reasons: [{ code: 'xen-not-computable', pcr: 17, what: 'Xen changed', next: 'look', isBlocking: true }],
       advice: adviceFor('not-computable', null),
     }

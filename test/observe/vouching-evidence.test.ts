@@ -9,7 +9,7 @@ import { observeDevices } from '../../src/observe/device/devices.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
 import { observeNextBoot, observePrediction, vouchNextBoot } from '../../src/observe/launch/prediction.ts'
-import { NO_EVIDENCE } from '../../src/observe/launch/vouching.ts'
+import { NO_EVIDENCE } from '../../src/observe/launch/vouch-evidence.ts'
 import { machineOf } from '../support/built-in.ts'
 import { entryWith, lookAt } from '../support/next-boot.ts'
 

@@ -95,7 +95,7 @@ export const finish = (machine: SimMachine) => runOn(machine, resume, {})
 
 export async function loadLedger(machine: SimMachine) {
   const look = await makeDirectoryStore(makeSimulatedHost(machine), DEFAULT_STATE_DIR).loadDevices()
-  if (look.state !== 'read') throw new Error(`the list of devices is ${look.state}`)
+  if (look.state !== 'read') throw new Error(`the device ledger is ${look.state}`)
   return look.ledger
 }
 

@@ -11,7 +11,7 @@ import {
   observeNextBoot,
   vouchNextBoot,
 } from '../../src/observe/launch/prediction.ts'
-import { NO_EVIDENCE, type Place, type VouchEvidence } from '../../src/observe/launch/vouching.ts'
+import { NO_EVIDENCE, type Place, type VouchEvidence } from '../../src/observe/launch/vouch-evidence.ts'
 
 /** The next boot of the built-in machine as it was read, and what comes of it where something in it is other. */
 export type LookedAt = {

@@ -18,5 +18,5 @@ export async function lookAtRecorded(
 ): Promise<{ readonly json: StatusAnswer; readonly text: string }> {
   const directory = machine.write()
   const json = ANSWERS.status.parse((await runMain(['status', '--json', '--machine', directory])).json)
-  return { json, text: (await runMain(['status', '--machine', directory])).stdout }
+  return { json, text: (await runMain(['status', '--machine', directory], { columns: 80 })).stdout }
 }

@@ -1,4 +1,5 @@
-import { forwardRecordOf, isSameSet } from '../../core/seal/forward-record.ts'
+import { forwardRecordOf } from '../../core/seal/forward-of-session.ts'
+import { isSameSet } from '../../core/seal/forward-record.ts'
 import type { Cleared } from '../../core/seal/restore-result.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'

@@ -39,7 +39,7 @@ export type ForwardReadiness = { readonly checks: readonly GateCheck[]; readonly
 
 /**
  * All conditions of a forward seal, and the plan where they could be put together.
- * @param look the list of devices; it counts where the session is about another device than the one this boot came from
+ * @param look the device ledger; it counts where the session is about another device than the one this boot came from
  */
 export async function observeForwardReadiness(
   dom0: Dom0,

@@ -1,5 +1,6 @@
 import { isForwardUnfinished } from '../../core/decide/forward-outcome.ts'
-import { type ForwardRecord, forwardRecordOf, isSameSet } from '../../core/seal/forward-record.ts'
+import { forwardRecordOf } from '../../core/seal/forward-of-session.ts'
+import { type ForwardRecord, isSameSet } from '../../core/seal/forward-record.ts'
 import type { Restored, RestoreResult } from '../../core/seal/restore-result.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'
@@ -77,7 +78,7 @@ export async function isPredictedState(dom0: Dom0, record: ForwardRecord): Promi
 
 /**
  * What `cancel` does with a session's forward seal: puts the old files back, or, where the predicted state runs already,
- * or the seal of another device is complete and on the list of devices, removes what lies beside.
+ * or the seal of another device is complete and in the device ledger, removes what lies beside.
  * @returns null where the session made none
  * @throws Failure `forward-restore-failed`; the session must stay open then
  */

@@ -1,5 +1,6 @@
 import { Failure } from '../../core/failure.ts'
-import { type ForwardRecord, forwardRecordOf } from '../../core/seal/forward-record.ts'
+import { forwardRecordOf } from '../../core/seal/forward-of-session.ts'
+import type { ForwardRecord } from '../../core/seal/forward-record.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'

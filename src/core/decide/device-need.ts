@@ -8,3 +8,15 @@
  */
 export const DEVICE_NEEDS = ['plug-in', 'refresh', 'forward-boot', 'own-boot', 'look'] as const
 export type DeviceNeed = (typeof DEVICE_NEEDS)[number]
+
+export type DeviceWork =
+  | { readonly state: 'done' }
+  | {
+      readonly state: 'to-do'
+      readonly needs: DeviceNeed
+      readonly why: string
+      readonly since: string | null
+    }
+
+/** One device that is left, with what it needs. */
+export type DeviceLeft = { readonly label: string; readonly work: DeviceWork & { readonly state: 'to-do' } }

@@ -11,20 +11,11 @@ import {
   putLedgerDevice,
   type VerifiedState,
 } from '../session/device-ledger.ts'
-import type { DeviceNeed } from './device-need.ts'
+import type { DeviceNeed, DeviceWork } from './device-need.ts'
 
 /** A device's boot files compared with those of the installed packages. */
 export const DEVICE_FILE_STATES = ['current', 'stale', 'absent'] as const
 export type DeviceFileState = (typeof DEVICE_FILE_STATES)[number]
-
-export type DeviceWork =
-  | { readonly state: 'done' }
-  | {
-      readonly state: 'to-do'
-      readonly needs: DeviceNeed
-      readonly why: string
-      readonly since: string | null
-    }
 
 export type WorkFacts = {
   readonly label: string
@@ -170,6 +161,3 @@ export function decideSealedFor(facts: {
   if (!known) return null
   return shared.every((index) => verified.registers[index] === present[index]) ? 'own-boot' : 'other'
 }
-
-/** One device that is left, with what it needs. */
-export type DeviceLeft = { readonly label: string; readonly work: DeviceWork & { readonly state: 'to-do' } }

@@ -5,12 +5,12 @@ import type { GateCheck } from './readiness.ts'
 export function checkKnownDevice(
   look: LedgerLook,
   label: string,
-  device: { readonly uuid: string | null; readonly isStranger?: boolean } | null,
+  device: { readonly uuid: string | null; readonly isForeign?: boolean } | null,
 ): GateCheck {
   const id = 'device-known'
   const known = look.state === 'read' ? findLedgerDevice(look.ledger, label).uuid : null
   if (device === null) return { id, ok: false, detail: `there is no device ${label}` }
-  if (device.isStranger)
+  if (device.isForeign)
     return { id, ok: false, detail: `dom0 knows no device like this ${label}: it may be anybody's` }
   if (known !== null && known !== device.uuid)
     return { id, ok: false, detail: `this is another device labelled ${label}: its UUID was ${known}` }

@@ -16,7 +16,7 @@ export type OwnBoot = {
 }
 
 /**
- * What the list of devices holds of a device's own boots.
+ * What the device ledger holds of a device's own boots.
  *
  * @param shared listSharedRegisters: what holds the same whichever device is booted
  * @param present the registers of this boot, lower-case hex; they stand in where no state was approved on any device

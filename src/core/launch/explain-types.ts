@@ -67,7 +67,7 @@ export type ExplanationInput = {
   readonly bank: Bank
   readonly selected: readonly number[]
   readonly prediction:
-    | readonly { readonly index: number; readonly bank: Bank; readonly predicted: string | null }[]
+    | readonly { readonly index: number; readonly bank: string; readonly predicted: string | null }[]
     | null
   readonly files: readonly FileFact[]
   /** Registers the installed updates may change; null when no bulletin or prediction names any. */

@@ -1,4 +1,5 @@
 import { DEVICE_NEEDS } from '../decide/device-need.ts'
+import type { Findings, KeptPrediction } from '../decide/facts.ts'
 import * as z from '../form.ts'
 import { VERDICTS } from '../launch/explain-types.ts'
 import { COMMAND_LINE_RULES } from '../launch/module-digest.ts'
@@ -37,8 +38,8 @@ const predictedRegister = onFirstUse(() =>
   }),
 )
 
-/** The contract's `predict` answer. Its type is nobody's: each reader parses what it needs. */
-export const keptPredictionSchema = onFirstUse<z.Form<unknown>>(() =>
+/** The contract's `predict` answer; its type has what is read of it again. */
+export const keptPredictionSchema = onFirstUse<z.Form<KeptPrediction | null>>(() =>
   z.nullable(
     z.looseObject({
       calibrated: z.boolean(),
@@ -50,10 +51,50 @@ export const keptPredictionSchema = onFirstUse<z.Form<unknown>>(() =>
   ),
 )
 
+/** What came of making initramfs files again, in the facts of `predict` and of `explain`. */
+const reproduced = onFirstUse(() => ({
+  reproductions: z.optional(
+    z.array(
+      z.looseObject({
+        image: z.string(),
+        state: z.string(),
+        sha256: z.optional(z.string()),
+        fresh: z.nullish(z.looseObject({ path: z.string(), sha256: z.string() })),
+      }),
+    ),
+  ),
+  accepted: z.optional(
+    z.array(z.looseObject({ kind: z.string(), path: z.string(), sha256: z.optional(z.string()) })),
+  ),
+}))
+
+const prediction = onFirstUse(() =>
+  z.looseObject({
+    ...reproduced(),
+    luksHeaderAccepted: z.nullish(z.boolean()),
+    luksHeaderValue: z.nullish(hexDigest()),
+  }),
+)
+
+const explainedRegister = onFirstUse(() =>
+  z.looseObject({
+    index: z.int(),
+    bank: z.string(),
+    now: z.nullish(hexDigest()),
+    predicted: z.nullish(hexDigest()),
+    change: z.optional(z.string()),
+    causes: z.optional(
+      z.array(z.looseObject({ package: z.nullish(z.looseObject({ name: z.string(), evr: z.string() })) })),
+    ),
+  }),
+)
+
 const explanation = onFirstUse(() =>
   z.looseObject({
+    ...reproduced(),
     verdict: z.enum(VERDICTS),
-    pcrs: z.array(z.looseObject({ index: z.int(), bank: z.string() })),
+    alreadyResealed: z.nullish(z.boolean()),
+    pcrs: z.array(explainedRegister()),
     reasons: z.array(z.looseObject({ code: z.string(), what: z.string() })),
   }),
 )
@@ -71,9 +112,10 @@ const deviceLeft = onFirstUse(() =>
 )
 
 /** Facts by step; those that later steps read are of their form, all others are told in the report alone. */
-export const keptFindingsSchema = onFirstUse<z.Form<Record<string, unknown>>>(() =>
+export const keptFindingsSchema = onFirstUse<z.Form<Findings>>(() =>
   z.catchall(
     z.looseObject({
+      predict: z.optional(prediction()),
       explain: z.optional(explanation()),
       'next-device': z.optional(z.looseObject({ work: z.optional(z.array(deviceLeft())) })),
       'forward-seal': z.optional(z.looseObject({ record: z.nullish(forwardRecordSchema()) })),

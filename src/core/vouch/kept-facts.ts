@@ -1,24 +1,12 @@
-import * as z from '../form.ts'
-import { onFirstUse } from '../on-first-use.ts'
-
-/** What the step `predict` keeps of the initramfs files it made again (flow/steps/predict.ts). */
-const keptFactsSchema = onFirstUse(() =>
-  z.object({
-    reproductions: z.array(
-      z.object({ image: z.string(), state: z.string(), sha256: z.optional(z.string()) }),
-    ),
-    accepted: z.array(z.object({ kind: z.string(), path: z.string(), sha256: z.optional(z.string()) })),
-  }),
-)
+import type { Reproduced } from '../decide/facts.ts'
 
 /**
- * SHA-256 of the initramfs files that were vouched for by making them again before the restart, by path as GRUB names them.
- * @param facts of the step `predict`, as the session keeps them
+ * SHA-256 of the initramfs files that were vouched for by making them again, by path as GRUB names them.
+ * @param facts of the step that made them, as the session keeps them
  */
-export function listReproducedImages(facts: unknown): ReadonlyMap<string, string> {
-  const kept = keptFactsSchema().safeParse(facts)
-  if (!kept.success) return new Map()
-  const { reproductions, accepted } = kept.data
+export function listReproducedImages(facts: Reproduced | undefined): ReadonlyMap<string, string> {
+  const { reproductions, accepted } = facts ?? {}
+  if (reproductions === undefined || accepted === undefined) return new Map()
   const isAccepted = (path: string, sha256: string): boolean =>
     accepted.some((one) => one.kind === 'modules' && one.path === path && one.sha256 === sha256)
   return new Map(

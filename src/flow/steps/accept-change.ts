@@ -1,9 +1,11 @@
+import type { Facts } from '../../core/decide/facts.ts'
 import type { ForwardOutcome } from '../../core/decide/forward-outcome.ts'
+import type { Verdict } from '../../core/launch/explain-types.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { AS_PREDICTED, describeAcceptance } from '../../messages/after-restart.ts'
 import type { SecretAnswer } from '../../messages/secret.ts'
 import type { Dom0 } from '../../observe/dom0/dom0.ts'
-import type { Explanation } from '../../observe/launch/explanation.ts'
+
 import { observeForwardOutcome } from '../../observe/seal/forward-outcome.ts'
 import { observeSealOutcome } from '../../observe/seal/seal-outcome.ts'
 import type { Step } from '../step.ts'
@@ -68,11 +70,11 @@ export const acceptChange: Step<'accept-change'> = async ({ dom0, ui, options, s
 }
 
 /** Every register of this boot is the one that was predicted, and every change is explained. */
-function isPredicted({ verdict, pcrs }: Explanation): boolean {
+function isPredicted({ verdict, pcrs }: Facts['explain']): boolean {
   return (
     verdict === 'explained' &&
     pcrs.length > 0 &&
-    pcrs.every(({ now, predicted }) => predicted !== null && now === predicted)
+    pcrs.every(({ now, predicted }) => typeof predicted === 'string' && now === predicted)
   )
 }
 
@@ -86,12 +88,7 @@ function isSealedOrShown(isSealed: boolean, outcome: string): boolean {
   return isSealed || outcome === 'unsealed'
 }
 
-function decideOutcome(
-  answer: 'yes' | 'no',
-  verdict: Explanation['verdict'],
-  isSealed: boolean,
-  seal: string,
-) {
+function decideOutcome(answer: 'yes' | 'no', verdict: Verdict, isSealed: boolean, seal: string) {
   if (answer === 'no') return 'declined'
   if (isSealed) return verdict === 'unchanged' ? 'nothing-to-do' : 'already-sealed'
   return verdict === 'unchanged' && seal === 'unsealed' ? 'nothing-to-do' : 'accepted'

@@ -1,5 +1,5 @@
 import { isRefusalExpected } from '../../core/decide/forward-outcome.ts'
-import { forwardRecordOf } from '../../core/seal/forward-record.ts'
+import { forwardRecordOf } from '../../core/seal/forward-of-session.ts'
 import { describeSecret, secretQuestion } from '../../messages/secret.ts'
 import { observeForwardOutcome } from '../../observe/seal/forward-outcome.ts'
 import type { Step } from '../step.ts'

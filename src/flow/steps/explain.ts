@@ -1,6 +1,7 @@
+import type { Facts } from '../../core/decide/facts.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { describeExplanation } from '../../messages/explain.ts'
-import { type Explanation, observeExplanation } from '../../observe/launch/explanation.ts'
+import { observeExplanation } from '../../observe/launch/explanation.ts'
 import { makeReproduce } from '../reproduce-again.ts'
 import type { Step } from '../step.ts'
 
@@ -13,6 +14,7 @@ export const explain: Step<'explain'> = async ({ dom0, ui, session, store }) => 
 }
 
 /** The explanation that the session holds; the flow puts it there before anybody asks. */
-export function explanationOf(session: Session): Explanation {
-  return session.findings.explain as Explanation
+export function explanationOf({ findings }: Session): Facts['explain'] {
+  if (findings.explain === undefined) throw new Error('the flow asks for an explanation that it did not make')
+  return findings.explain
 }

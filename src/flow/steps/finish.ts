@@ -1,11 +1,11 @@
 import { removeLeftovers } from '../../act/forward-seal/restore.ts'
-import type { DeviceLeft } from '../../core/decide/device-work.ts'
+import type { DeviceLeft } from '../../core/decide/device-need.ts'
 import { renderJson } from '../../core/harmless-text.ts'
 import { renderChainSvg } from '../../core/launch/chain-svg.ts'
 import { renderHtml } from '../../core/report/html.ts'
 import { makeReportPage, REPORT_LEFT_OUT } from '../../core/report/make-page.ts'
 import { renderMarkdown } from '../../core/report/markdown.ts'
-import { forwardRecordOf } from '../../core/seal/forward-record.ts'
+import { forwardRecordOf } from '../../core/seal/forward-of-session.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { workLines } from '../../messages/devices.ts'
 import { finishedScreen } from '../../messages/finished.ts'
@@ -68,8 +68,7 @@ function describeFinished(report: string, session: Session): Message {
 }
 
 function listLeft({ findings }: Session): readonly DeviceLeft[] {
-  const facts = findings['next-device'] as { work?: readonly DeviceLeft[] } | undefined
-  return facts?.work ?? []
+  return findings['next-device']?.work ?? []
 }
 
 /** What could not be checked is said at the end too, and by the exit code. */

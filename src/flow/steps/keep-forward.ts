@@ -1,7 +1,7 @@
 import { removeLeftovers } from '../../act/forward-seal/restore.ts'
 import { rememberForward } from '../../act/update-ledger.ts'
 import { listSharers } from '../../core/decide/device-work.ts'
-import { forwardRecordOf } from '../../core/seal/forward-record.ts'
+import { forwardRecordOf } from '../../core/seal/forward-of-session.ts'
 import { describeKeptForward } from '../../messages/forward-device.ts'
 import type { Step } from '../step.ts'
 
@@ -13,7 +13,7 @@ export const keepForward: Step<'keep-forward'> = async ({ dom0, host, session, s
   await removeLeftovers(host, record)
   const label = record?.label ?? session.device ?? ''
   const { devices } = await dom0.devices()
-  const own = devices.filter(({ isStranger }) => !isStranger)
+  const own = devices.filter(({ isForeign }) => !isForeign)
   const sharers = listSharers(label, own, (await dom0.tpm()).version)
   return {
     outcome: 'kept',

@@ -1,9 +1,5 @@
-import {
-  type DeviceLeft,
-  type DeviceWork,
-  decideDeviceWork,
-  isForwardSpent,
-} from '../../core/decide/device-work.ts'
+import type { DeviceLeft, DeviceWork } from '../../core/decide/device-need.ts'
+import { decideDeviceWork, isForwardSpent } from '../../core/decide/device-work.ts'
 import { describeDevicesLeft } from '../../messages/after-restart.ts'
 import { findBootedDevice } from '../../observe/device/devices.ts'
 import { observeStatus } from '../../observe/dom0/status.ts'
@@ -19,7 +15,7 @@ export const nextDevice: Step<'next-device'> = async ({ dom0, store }) => {
   const look = await store.loadDevices()
   const left = devices.flatMap((device): DeviceLeft[] => {
     // Nobody is told to boot from a stick that is none of this dom0's.
-    if (device.isStranger || (booted !== null && device.label === booted.label)) return []
+    if (device.isForeign || (booted !== null && device.label === booted.label)) return []
     const work =
       decideDeviceWork(look, {
         ...device,
@@ -37,7 +33,7 @@ export const nextDevice: Step<'next-device'> = async ({ dom0, store }) => {
   }
 }
 
-/** Without a list of devices nothing shows that another one was done. */
+/** Without a device ledger nothing shows that another one was done. */
 function unremembered({
   present,
   bootFiles,

@@ -53,13 +53,8 @@ async function replace({ dom0, host, ui, session }: StepContext, fresh: Fresh) {
 }
 
 function findFresh({ session }: StepContext): Fresh | null {
-  const facts = session.findings.predict as { reproductions?: unknown } | undefined
-  for (const one of Array.isArray(facts?.reproductions) ? facts.reproductions : []) {
-    const { image, fresh } = (one ?? {}) as { image?: unknown; fresh?: { path?: unknown; sha256?: unknown } }
-    if (typeof image === 'string' && typeof fresh?.path === 'string' && typeof fresh.sha256 === 'string')
-      return { image, path: fresh.path, sha256: fresh.sha256 }
-  }
-  return null
+  const made = session.findings.predict?.reproductions ?? []
+  return made.flatMap(({ image, fresh }) => (fresh ? [{ image, ...fresh }] : []))[0] ?? null
 }
 
 /** Made in another run of the program, it is gone. */

@@ -1,5 +1,5 @@
 import { rememberVerification } from '../../act/update-ledger.ts'
-import { listForwardValues } from '../../core/seal/forward-record.ts'
+import { listForwardValues } from '../../core/seal/forward-of-session.ts'
 import { describeVerification } from '../../messages/verify.ts'
 import { observeVerification } from '../../observe/verify/verify.ts'
 import { askForBootedDevice } from '../ask-for-device.ts'

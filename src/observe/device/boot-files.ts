@@ -4,19 +4,11 @@ import type { PackageFile } from '../../core/package/rpm.ts'
 import type { FileDigests, Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 
-export type BootFile = {
-  /** Name below the boot directory, e.g. xen-4.17.4.gz. */
-  readonly name: string
-  readonly role: 'tboot' | 'xen' | 'kernel' | 'initramfs' | 'sinit'
-  readonly digests: FileDigests | null
-  readonly mtimeMs: number | null
-}
-
 /**
  * Boot images below a directory. `xen-*.config` and xen-syms files are no images although AEM's GRUB script may
  * list the former (etc/grub.d/19_linux_xen_tboot).
  */
-export function bootFileRole(name: string): BootFile['role'] | null {
+export function bootFileRole(name: string): Exclude<BootFileRole, 'grub.cfg'> | null {
   if (/^tboot\.gz$/.test(name)) return 'tboot'
   if (/^xen-[0-9].*\.(gz|efi)$/.test(name) && !name.endsWith('.config'))
     return name.endsWith('.efi') ? null : 'xen'

@@ -22,7 +22,7 @@ export type AemDevice = {
    * A device with an AEM label that is none of this dom0's, as far as can be told. Anybody can give a stick that label: it
    * is never opened.
    */
-  readonly isStranger?: boolean
+  readonly isForeign?: boolean
 }
 
 export type AemDevices = {
@@ -50,7 +50,7 @@ export async function observeAllDevices(host: Host, booted: { aemUuid: string | 
   // Only a recording may leave the list of directories out; nothing of it is mounted.
   const known = directories ?? (listing.state === 'unknown' && host.kind !== 'real' ? null : [])
   const isBooted = (block: BlockDevice): boolean => booted.aemUuid !== null && block.uuid === booted.aemUuid
-  const isStranger = (label: string, block: BlockDevice): boolean => {
+  const isForeignBlock = (label: string, block: BlockDevice): boolean => {
     if (isBooted(block) || block.mountPoint === '/boot') return false
     const twins = listed.filter((other) => other.block !== null && labelOf(other.suffix) === label)
     // dom0 keeps one directory for a label: which of two sticks it belongs to cannot be told.
@@ -61,7 +61,7 @@ export async function observeAllDevices(host: Host, booted: { aemUuid: string | 
       const label = labelOf(suffix)
       const foreign = block?.uuid ?? (suffix === bootedSuffix ? booted.aemUuid : null)
       const uuid = foreign !== null && isUuid(foreign) ? foreign : null
-      const isForeign = block !== null && isStranger(label, block)
+      const isForeign = block !== null && isForeignBlock(label, block)
       return {
         suffix,
         label,
@@ -73,7 +73,7 @@ export async function observeAllDevices(host: Host, booted: { aemUuid: string | 
         mountPoint: block?.mountPoint ?? null,
         isReadOnly: block?.isReadOnly ?? null,
         isRemovable: block?.isRemovable ?? null,
-        isStranger: isForeign,
+        isForeign,
       }
     }),
   )
@@ -105,14 +105,14 @@ export function isBootedPresent({ devices, isComplete }: AemDevices, aemUuid: st
   return isComplete && own.every(({ present }) => present === false) ? false : null
 }
 
-/** Why a device that is a stranger is not opened. */
-export function explainStranger(label: string): string {
+/** Why a foreign device is not opened. */
+export function explainForeignDevice(label: string): string {
   return `an unknown device with the AEM label ${label}: not opened, and nothing on it is believed`
 }
 
 /** The files of a device: where it is mounted, or mounted read-only for the look. Close it afterwards. */
 export async function openDevice(host: Host, device: AemDevice): Promise<Seen<MountedMedia>> {
-  if (device.isStranger) return unknown(explainStranger(device.label))
+  if (device.isForeign) return unknown(explainForeignDevice(device.label))
   if (device.present === false) return ABSENT
   if (device.uuid === null) return unknown(`the UUID of ${device.label} is not known`)
   return host.openMedia({ uuid: device.uuid, mountPoint: device.mountPoint })

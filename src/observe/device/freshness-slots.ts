@@ -23,7 +23,7 @@ export async function observeSlots(dom0: Dom0): Promise<Slots> {
   const { host } = dom0
   const machine = await dom0.machine()
   const { devices: all, isComplete } = await dom0.devices()
-  const devices = all.filter(({ isStranger }) => !isStranger)
+  const devices = all.filter(({ isForeign }) => !isForeign)
   const booted = findBootedDevice(devices, machine.aemUuid)
   // Two sticks with one label have one slot file in dom0.
   const unique = devices.filter(({ label }, at) => devices.findIndex((one) => one.label === label) === at)

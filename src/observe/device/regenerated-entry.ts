@@ -4,7 +4,7 @@ import { listAemEntries } from '../../core/launch/grub-cfg.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { command } from '../../tables/commands.ts'
-import type { Place } from '../launch/vouching.ts'
+import type { Place } from '../launch/vouch-evidence.ts'
 import { openDevice } from './devices.ts'
 import { parseGrubText } from './grub.ts'
 

@@ -1,7 +1,7 @@
 import type { Session } from '../../core/session/checkpoint.ts'
 import { findLedgerDevice, type LedgerLook } from '../../core/session/device-ledger.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
-import type { PredictionTarget } from '../launch/vouching.ts'
+import type { PredictionTarget } from '../launch/vouch-evidence.ts'
 import { type AemDevice, findBootedDevice } from './devices.ts'
 
 /** The device that a session is about: the one it names, else the one this boot came from. */

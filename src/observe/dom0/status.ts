@@ -7,7 +7,7 @@ import type { Updates } from '../../core/mark/updates.ts'
 import { parseEvr } from '../../core/package/evr.ts'
 import type { InstalledPackage } from '../../core/package/rpm.ts'
 import type { MalformedLine } from '../../core/package/signers.ts'
-import type { ForwardValuesOf } from '../../core/seal/forward-record.ts'
+import type { ForwardValuesOf } from '../../core/seal/forward-of-session.ts'
 import type { Host, Seen } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { bootFileRole, listBootFiles, rpmDigest, xenImageName } from '../device/boot-files.ts'
@@ -185,7 +185,7 @@ async function observeDeviceFiles(
 ): Promise<Omit<DeviceStatus, keyof AemDevice>> {
   const { host } = dom0
   const closed = { bootFiles: null, otherFiles: [], nextEntry: null } as const
-  if (device.isStranger)
+  if (device.isForeign)
     return { ...closed, sealed: null, binding: null, tokenSha256: null, copies: UNSEEN_COPIES }
   const tpmId = await dom0.tpmId()
   const dom0Copy = tpmId === null ? null : await observeSealedCopy(host, '/var/lib', tpmId, device.label)

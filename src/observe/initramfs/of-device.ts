@@ -5,7 +5,7 @@ import type { OpenLook } from '../../core/vouch/vouched-by.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { openDevice } from '../device/devices.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
-import type { Place } from '../launch/vouching.ts'
+import type { Place } from '../launch/vouch-evidence.ts'
 import { reproduceInitramfs } from './reproduction.ts'
 
 /** Makes an initramfs of the device that boots next again, and compares. */

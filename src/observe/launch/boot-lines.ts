@@ -8,7 +8,7 @@ import {
 } from '../../core/vouch/command-line.ts'
 import type { AemDevice } from '../device/devices.ts'
 import type { MachineFacts } from '../dom0/machine.ts'
-import type { Prediction } from './vouching.ts'
+import type { Prediction } from './vouch-evidence.ts'
 
 const SOURCES = { kernel: '/proc/cmdline', xen: '`xl info`' } as const
 

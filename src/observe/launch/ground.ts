@@ -25,7 +25,7 @@ export type Looked = {
   readonly seal?: SealState
 }
 
-/** What AEM, the TPM and the list of devices say of this boot. */
+/** What AEM, the TPM and the device ledger say of this boot. */
 export async function observeGround(
   dom0: Dom0,
   look: LedgerLook,

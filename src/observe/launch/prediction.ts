@@ -24,8 +24,8 @@ import {
   type Prediction,
   type PredictionTarget,
   type VouchEvidence,
-  vouchPrediction,
-} from './vouching.ts'
+} from './vouch-evidence.ts'
+import { vouchPrediction } from './vouching.ts'
 
 /** Largest unpacked tboot image that is looked into; real ones have some hundred KiB. */
 const MAX_TBOOT_BYTES = 64 * 1024 * 1024

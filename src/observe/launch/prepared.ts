@@ -82,7 +82,7 @@ async function observeLook(
     session.device === null
       ? await dom0.booted()
       : (devices.find(({ label }) => label === session.device) ?? null)
-  const own = devices.filter(({ isStranger }) => !isStranger)
+  const own = devices.filter(({ isForeign }) => !isForeign)
   const { version } = await dom0.tpm()
   const tpmId = await dom0.tpmId()
   const [{ own: onDevice, ...contents }, packages, luks] = await Promise.all([

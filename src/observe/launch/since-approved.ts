@@ -15,8 +15,9 @@ import { observeBootDevice } from '../device/boot-device.ts'
 import { observeConfirmedPackages } from '../dom0/confirmed-packages.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
 import { observeFlavour, observeInstalledXen } from '../dom0/status.ts'
-import { type Explanation, observeExplanation } from './explanation.ts'
+import { observeExplanation } from './explanation.ts'
 import { type Looked, type ObservedGround, observeGround } from './ground.ts'
+import type { Explanation } from './verdict.ts'
 
 /** This boot, compared with the last approved one from its device, while no session is open. */
 export type SinceApproved = {

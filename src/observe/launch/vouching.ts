@@ -1,10 +1,6 @@
 import { Failure } from '../../core/failure.ts'
-import type { Reproduction } from '../../core/initramfs/reproduction.ts'
 import { listMeasuredFiles } from '../../core/launch/boot-entry.ts'
 import { originalPath } from '../../core/launch/efi-entry.ts'
-import type { Digests, LaunchLog } from '../../core/launch/launch-log.ts'
-import { listNextModules } from '../../core/launch/next-modules.ts'
-import { type Bank, PCR } from '../../core/launch/pcr.ts'
 import type { LaunchPrediction, PredictedComponent } from '../../core/launch/prediction.ts'
 import { type BootLines, exchangeAemUuid, proveCommandLine } from '../../core/vouch/command-line.ts'
 import { kernelReleaseOf } from '../../core/vouch/roles.ts'
@@ -16,79 +12,12 @@ import {
   vouchCommandLine,
   vouchComponent,
 } from '../../core/vouch/vouch.ts'
-import type { Acceptance, OpenLook, OpenQuestion, VouchedBy } from '../../core/vouch/vouched-by.ts'
-import type { AemDevice } from '../device/devices.ts'
+import type { OpenLook, OpenQuestion } from '../../core/vouch/vouched-by.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
-import type { MachineFacts } from '../dom0/machine.ts'
 import { observeOwner } from '../dom0/package-owner.ts'
 import { observeNewest, observeTrustedKeys } from '../dom0/packages.ts'
-import type { BootDeviceLaunch } from './launch.ts'
-
-/*
- * The evidence for core/vouch: who vouches for what the next boot would measure. Registers are arithmetic
- * (core/launch/predict.ts); whether they may be sealed to is asked here.
- */
-
-export type Prediction = Omit<LaunchPrediction, 'pcrs'> & {
-  readonly pcrs: readonly (Omit<LaunchPrediction['pcrs'][number], 'components'> & {
-    /** Something vouches for every component of this register. */
-    readonly vouched: boolean
-    readonly components: readonly VouchedComponent[]
-  })[]
-}
-
-export type VouchedComponent = Omit<PredictedComponent, 'package'> & {
-  readonly package: { readonly name: string; readonly evr: string; readonly signer: string | null } | null
-  readonly vouchedBy: VouchedBy
-}
-
-/** Another device than the one this boot came from. */
-export type PredictionTarget = {
-  readonly device: AemDevice
-  /** SHA-256 of what is known of its initramfs files, by path as GRUB names it (device-ledger.ts, knownFiles). */
-  readonly known: ReadonlyMap<string, string>
-}
-
-/** A prediction's boots: what was booted, and what boots next. */
-export type Place = {
-  readonly machine: MachineFacts
-  /** The device of the next boot. */
-  readonly device: AemDevice | null
-  readonly launch: BootDeviceLaunch & { readonly nextImages?: BootDeviceLaunch['images'] }
-  /** The device this boot came from. */
-  readonly booted: AemDevice | null
-  /** Of another device; null where the next boot is from the one this boot came from. */
-  readonly known: PredictionTarget['known'] | null
-  readonly log: LaunchLog | Failure
-  /** tboot's MLE hash of the next boot was computed from its file: then its digest says whether it changed. */
-  readonly isMleComputed: boolean
-}
-
-/** What was looked at or asked beyond the files themselves. */
-export type VouchEvidence = {
-  /** By path as GRUB names it. */
-  readonly reproductions: ReadonlyMap<string, Reproduction>
-  /** dom0's own grub2-mkconfig writes the next boot's entry; null: not asked. */
-  readonly isRegenerated: boolean | null
-  readonly accepted: readonly Acceptance[]
-  /** Digests of images of earlier approved boots: one that was overwritten since still proves its command line. */
-  readonly remembered: readonly Digests[]
-}
-
-export const NO_EVIDENCE: VouchEvidence = {
-  reproductions: new Map(),
-  isRegenerated: null,
-  accepted: [],
-  remembered: [],
-}
-
-export type VouchedPrediction = {
-  readonly prediction: Prediction
-  /** What nothing vouches for, each naming the file or the words. */
-  readonly unvouched: readonly string[]
-  readonly questions: readonly OpenQuestion[]
-  readonly looks: readonly OpenLook[]
-}
+import { isOfLines, listUnaccounted, listUnpredicted, type Unpredicted } from './unpredicted.ts'
+import type { Place, VouchEvidence, VouchedComponent, VouchedPrediction } from './vouch-evidence.ts'
 
 /** Names the package behind each component of a prediction, and says what vouches for it. */
 export async function vouchPrediction(
@@ -129,76 +58,6 @@ export async function vouchPrediction(
     questions: [...questions.values()],
     looks: [...looks.values()],
   }
-}
-
-/** A register may only move for a component that is looked at: a module that is left out is none. */
-function listUnaccounted(
-  raw: LaunchPrediction,
-  { launch, log }: Place,
-  pcrs: Prediction['pcrs'],
-): readonly string[] {
-  const { entry, why } = launch.next
-  // What GRUB would do with it is not known: a command that is none of AEM's, a file that cannot be read.
-  if (entry === null && launch.isGrubRead === true)
-    return [`the entry that boots next cannot be judged: ${why}`]
-  if (entry === null || log instanceof Failure || !raw.calibrated) return []
-  const next = listMeasuredFiles(entry, launch.nextImages ?? launch.images).length
-  if (next < log.modules.length && pcrs.some(({ predicted }) => predicted !== null))
-    return [`the entry loads ${next} modules, this boot measured ${log.modules.length}: one is left out`]
-  return pcrs
-    .filter(
-      ({ now, predicted, components }) =>
-        predicted !== null &&
-        now !== predicted &&
-        components.every(({ vouchedBy }) => vouchedBy.rule === 'unchanged'),
-    )
-    .map(({ index }) => `PCR ${index} would change, and nothing that is measured into it accounts for that`)
-}
-
-/** Under TrenchBoot PCR 18 holds no module: what is predicted of it are command lines. */
-function isOfLines({ log }: Place, index: number): boolean {
-  return !(log instanceof Failure) && log.kind === 'trenchboot' && index === PCR.launched
-}
-
-type Unpredicted = Pick<PredictedComponent, 'role' | 'path' | 'commandLine'> & {
-  readonly changed: boolean | null
-}
-
-/**
- * Files of the next boot's entry that no predicted register speaks of. Where the rules are known, this boot's log still says
- * of a module whether it changed.
- */
-function listUnpredicted(raw: LaunchPrediction, place: Place): readonly Unpredicted[] {
-  const { launch, log } = place
-  const { entry } = launch.next
-  if (entry === null || entry.flavour === 'other') return []
-  const covered = new Set(
-    raw.pcrs.flatMap((pcr) =>
-      pcr.predicted === null || isOfLines(place, pcr.index) ? [] : pcr.components.map(({ path }) => path),
-    ),
-  )
-  const rule = raw.variant?.commandLine ?? null
-  const modules = listNextModules(entry, launch.nextImages ?? launch.images, rule)
-  return [entry.launcher, ...entry.modules].flatMap((file) => {
-    if (file === null || covered.has(file.path)) return []
-    const { role, path, commandLine } = file
-    const index = modules.findIndex((module) => module.file.order === file.order)
-    const logged = raw.calibrated && !(log instanceof Failure) ? log.modules[index] : undefined
-    const isSame =
-      logged === undefined ? null : isSameDigest(modules[index]?.digests ?? {}, logged.digests, raw.pcrs)
-    return [{ role, path, commandLine, changed: isSame === null ? null : !isSame }]
-  })
-}
-
-/** In every bank that is predicted in; null where none can be compared. */
-function isSameDigest(
-  made: Digests,
-  logged: Digests,
-  pcrs: readonly { readonly bank: Bank }[],
-): boolean | null {
-  const banks = [...new Set(pcrs.map(({ bank }) => bank))]
-  const common = banks.filter((bank) => made[bank] !== undefined && logged[bank] !== undefined)
-  return common.length === 0 ? null : common.every((bank) => made[bank] === logged[bank])
 }
 
 function factsOf(

@@ -5,7 +5,8 @@ import {
   type ForwardOutcome,
   isForwardDone,
 } from '../../core/decide/forward-outcome.ts'
-import { type ForwardRecord, forwardRecordOf, isSameSet } from '../../core/seal/forward-record.ts'
+import { forwardRecordOf } from '../../core/seal/forward-of-session.ts'
+import { type ForwardRecord, isSameSet } from '../../core/seal/forward-record.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { openDevice } from '../device/devices.ts'

@@ -1,7 +1,7 @@
 import { labelOf } from '../../core/aem/devices.ts'
 import { decideSealOutcome } from '../../core/decide/seal-outcome.ts'
 import { decideSealedInThisBoot } from '../../core/decide/sealed-in-this-boot.ts'
-import { forwardRecordOf } from '../../core/seal/forward-record.ts'
+import { forwardRecordOf } from '../../core/seal/forward-of-session.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { HeldNote } from '../../core/session/held-note.ts'
 import type { Dom0 } from '../dom0/dom0.ts'

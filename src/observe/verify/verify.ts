@@ -1,44 +1,17 @@
-import { listSharedRegisters } from '../../core/decide/device-work.ts'
-import { findOwnBoot } from '../../core/decide/own-boot.ts'
-import {
-  type BindingVerdict,
-  bindingOfBlobs,
-  bindingOfKey,
-  judgeBinding,
-  type SealedBinding,
-} from '../../core/decide/verify-binding.ts'
-import {
-  type Check,
-  checkMediaCurrent,
-  checkSelection,
-  combineChecks,
-} from '../../core/decide/verify-copies.ts'
-import { checkTpm12Selection, type NamedBlob } from '../../core/decide/verify-tpm12.ts'
+import { type Check, checkMediaCurrent, combineChecks } from '../../core/decide/verify-copies.ts'
 import { checkLuksPcr, checkSecrets, type SecretFacts } from '../../core/decide/verify-unseal.ts'
-import type { Flavour } from '../../core/launch/boot-entry.ts'
 import { PCR } from '../../core/launch/pcr.ts'
-import type { LuksHeaders } from '../../core/launch/predict-luks.ts'
-import type { ForwardValuesOf } from '../../core/seal/forward-record.ts'
-import {
-  checkFreshness,
-  checkTakenSlot,
-  findSlots,
-  listUsableSlots,
-  type SlotOwner,
-} from '../../core/seal/freshness.ts'
-import { parseTpm12Blob } from '../../core/seal/tpm12-blob.ts'
-import type { LedgerLook } from '../../core/session/device-ledger.ts'
+import { checkFreshness, checkTakenSlot, findSlots, listUsableSlots } from '../../core/seal/freshness.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
-import { type AemDevice, explainStranger, findBootedDevice, openDevice } from '../device/devices.ts'
+import { type AemDevice, explainForeignDevice, findBootedDevice, openDevice } from '../device/devices.ts'
 import { observeLuksPcr } from '../device/luks-headers.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
 import { observeFlavour } from '../dom0/status.ts'
-import type { TpmFacts } from '../launch/pcrs.ts'
-import { readTextOrNull } from '../read-text.ts'
 import { observePlainSecrets } from '../seal/plain-secrets.ts'
 import { observeSealedCopy, type SealedCopy } from '../seal/sealed-copy.ts'
-import { makeSecretTrial, type SecretTrial } from './trial-unseal.ts'
+import { type Common, checkBinding, checkNothing, type KeptOfDevices, valuesOf } from './copy-binding.ts'
+import { makeSecretTrial } from './trial-unseal.ts'
 
 export type DeviceVerification = {
   readonly device: string
@@ -47,27 +20,6 @@ export type DeviceVerification = {
   readonly present: boolean | null
   readonly ok: boolean | null
   readonly checks: readonly Check[]
-}
-
-/** What is kept of sessions and earlier boots. */
-export type KeptOfDevices = {
-  readonly forward: ForwardValuesOf
-  readonly look: LedgerLook
-}
-
-type Common = {
-  readonly tpm: TpmFacts
-  readonly tpmId: string | null
-  readonly selected: readonly number[] | null
-  readonly flavour: Flavour | null
-  readonly luks: LuksHeaders
-  readonly owners: readonly SlotOwner[]
-  readonly trial: SecretTrial
-  readonly kept: KeptOfDevices
-  /** The device of this boot, where exactly one can be it. */
-  readonly booted: AemDevice | null
-  /** Freshness slots that hold the token of a device that was tried before, by its label. */
-  readonly taken: Map<number, string>
 }
 
 const NOTHING_KEPT: KeptOfDevices = { forward: () => null, look: { state: 'absent' } }
@@ -104,7 +56,7 @@ export async function observeVerification(
     for (const device of listToLookAt(wanted, booted))
       results.set(
         device,
-        device.isStranger
+        device.isForeign
           ? unopened(device)
           : await verifyDevice(host, device, isBootedFrom(device, machine.aemUuid), common),
       )
@@ -125,10 +77,10 @@ function isBootedFrom({ uuid }: AemDevice, aemUuid: string | null): boolean {
   return uuid !== null && uuid === aemUuid
 }
 
-/** A stranger under the label of one of dom0's own devices: there is one answer for a label, and it is not about this one. */
+/** A foreign device under the label of one of dom0's own devices: there is one answer for a label, and it is not about this one. */
 function isShadow(device: AemDevice, all: readonly AemDevice[]): boolean {
   const twins = all.filter(({ label }) => label === device.label)
-  return device.isStranger === true && twins.some(({ isStranger }) => !isStranger)
+  return device.isForeign === true && twins.some(({ isForeign }) => !isForeign)
 }
 
 function unopened({ label, present }: AemDevice): DeviceVerification {
@@ -137,7 +89,7 @@ function unopened({ label, present }: AemDevice): DeviceVerification {
     booted: false,
     present,
     ok: null,
-    checks: [{ id: 'media-current', ok: null, detail: explainStranger(label) }],
+    checks: [{ id: 'media-current', ok: null, detail: explainForeignDevice(label) }],
   }
 }
 
@@ -187,76 +139,6 @@ async function verifyDevice(
   } finally {
     await media?.close()
   }
-}
-
-function valuesOf(tpm: TpmFacts): Readonly<Record<number, string>> {
-  return tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {})
-}
-
-type Bound = { readonly selection: Check; readonly policy: Check; readonly untried: string | null }
-
-function checkNothing(why: string): Bound {
-  return {
-    selection: { id: 'selection', ok: null, detail: why },
-    policy: { id: 'policy', ok: null, detail: why },
-    untried: null,
-  }
-}
-
-async function checkBinding(
-  host: Host,
-  own: SealedCopy | null,
-  label: string,
-  isBooted: boolean,
-  common: Common,
-): Promise<Bound> {
-  const { selected, tpm } = common
-  const isTpm12 = tpm.version === '1.2'
-  const blobs = isTpm12 && own !== null ? await readBlobs(host, own) : null
-  const selection = isTpm12
-    ? checkTpm12Selection(blobs, selected)
-    : checkSelection(own?.keyPcrs ?? null, selected)
-  const keyPub = isTpm12 || own === null ? null : valueOrNull(await host.readFile(`${own.directory}/key.pub`))
-  const sealed = isTpm12
-    ? bindingOfBlobs((blobs ?? []).map(({ binding }) => binding))
-    : bindingOfKey(keyPub, own?.keyPcrs?.pcrs ?? selected)
-  const { check, untried } = judgeSealed(sealed, label, isBooted, common)
-  return { selection, policy: check, untried }
-}
-
-function judgeSealed(
-  sealed: SealedBinding | null,
-  label: string,
-  isBooted: boolean,
-  { tpm, kept, booted, flavour }: Common,
-): BindingVerdict {
-  if (sealed === null) {
-    const detail =
-      tpm.version === '1.2' ? "the device's sealed files could not be read" : 'key.pub could not be read'
-    return { check: { id: 'policy', ok: null, detail }, untried: null }
-  }
-  const present = valuesOf(tpm)
-  const shared = listSharedRegisters(sealed.pcrs, flavour)
-  return judgeBinding(sealed, {
-    label,
-    isBooted,
-    bootedLabel: booted?.label ?? null,
-    present,
-    forward: kept.forward(label),
-    own: findOwnBoot(kept.look, label, shared, present),
-    shared,
-  })
-}
-
-/** TPM 1.2 has no key.*: each blob carries its own registers. */
-async function readBlobs(host: Host, { files, directory }: SealedCopy): Promise<readonly NamedBlob[]> {
-  const names = files.map(({ name }) => name).filter((name) => name.endsWith('.sealed2'))
-  const blobs: NamedBlob[] = []
-  for (const name of names) {
-    const text = await readTextOrNull(host, `${directory}/${name}`)
-    blobs.push({ name, binding: text === null ? null : parseTpm12Blob(text) })
-  }
-  return blobs
 }
 
 type Trying = {

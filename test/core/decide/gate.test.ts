@@ -212,7 +212,7 @@ describe('all registers as predicted', () => {
       [18],
     ],
   ])('a prediction that is %s holds it', (_, prediction, pcrs) => {
-    const decision = decideGate(facts({ session: planned({ prediction }) }))
+    const decision = decideGate(facts({ session: planned({ prediction: prediction as never }) }))
     expect(decision).toEqual(held('not-predicted', pcrs))
   })
 

@@ -78,7 +78,7 @@ function finished(text: string, changes: Partial<Session> = {}): Session {
       'check-boot-device': { device: text, uuid: text },
       'detect-aem': { tpm: text, flavour: text },
       'check-ground': { state: 'vouched' },
-      explain: { verdict: 'unchanged' },
+      explain: { verdict: 'unchanged', pcrs: [], reasons: [] },
     },
     answers: [
       answer('accept-change'),
@@ -240,7 +240,12 @@ describe('the verdict', () => {
       /PCR 18 NOT what the launch log gives/,
     ],
     ['no record', { baseline: null }, {}, /No register was recorded/],
-    ['another explanation', { findings: { ...good.findings, explain: { verdict: 'unexplained' } } }, {}, /./],
+    [
+      'another explanation',
+      { findings: { ...good.findings, explain: { verdict: 'unexplained', pcrs: [], reasons: [] } } },
+      {},
+      /./,
+    ],
     ['copies unchecked', { history: [step('confirm-secret', 'shown')] }, {}, /not all checked/],
     ['a secret unconfirmed', { history: [step('verify', 'verified')] }, {}, /not confirmed/],
     [

@@ -138,7 +138,7 @@ describe('a session file', () => {
 
   const predicted = {
     calibrated: true,
-    variant: { map: 'legacy', commandLine: 'whole' },
+    variant: { map: 'legacy', commandLine: 'whole' as const },
     entry: { title: 'AEM Qubes' },
     refusal: null,
     pcrs: [{ index: 18, bank: 'sha256', now: 'aa', predicted: 'bb', reason: '', code: null, components: [] }],
@@ -146,7 +146,7 @@ describe('a session file', () => {
   const [register] = predicted.pcrs
 
   it('keeps a prediction as it was given, with fields that were added since', () => {
-    const prediction = { ...predicted, unvouched: ['x'], pcrs: [{ ...register, vouched: true, more: [1] }] }
+    const prediction = { ...predicted, unvouched: ['x'], pcrs: [{ ...register!, vouched: true, more: [1] }] }
     const read = parseSession(JSON.stringify(aSession({ prediction })))
     expect('session' in read && read.session.prediction).toEqual(prediction)
   })
@@ -182,11 +182,20 @@ describe('a session file', () => {
     ['another rule', { ...predicted, variant: { map: 'legacy', commandLine: 'x' } }],
     ['a refusal without a reason', { ...predicted, refusal: { code: 'x' } }],
   ])('with a prediction that is %s is damaged', (_, prediction) => {
-    expect(problemOf(JSON.stringify(aSession({ prediction })))).toBe('damaged')
+    expect(problemOf(JSON.stringify(aSession({ prediction: prediction as never })))).toBe('damaged')
   })
 
   it.each([
     ['explain', null],
+    ['predict', null],
+    ['predict', { reproductions: [{ image: '/i', state: 'same', sha256: 7 }], accepted: [] }],
+    ['predict', { reproductions: [], accepted: 'all' }],
+    ['predict', { reproductions: 'x' }],
+    ['predict', { reproductions: [null] }],
+    ['predict', { reproductions: [{ image: 7, state: 'different', fresh: { path: '/i', sha256: 'a' } }] }],
+    ['predict', { reproductions: [{ image: '/i', state: 'different', fresh: { sha256: 'a' } }] }],
+    ['predict', { reproductions: [{ image: '/i', state: 'different', fresh: { path: '/i' } }] }],
+    ['predict', { luksHeaderAccepted: true, luksHeaderValue: 'x' }],
     ['explain', { verdict: 'fine', pcrs: [], reasons: [] }],
     ['explain', { verdict: 'explained', pcrs: null, reasons: [] }],
     ['next-device', { work: [{ label: 'aem', work: null }] }],

@@ -23,7 +23,10 @@ const host = makeFakeHost({
 it('the step that names running qubes to the user keeps their number alone', async () => {
   const ui = makeScriptedUi({ '*': 'yes' })
   const session = aSession()
-  const context = { host, ui, session, options: RUN_OPTIONS } as unknown as Parameters<typeof planRestart>[0]
+  const dom0 = { booted: async () => null }
+  const context = { host, dom0, ui, session, options: RUN_OPTIONS } as unknown as Parameters<
+    typeof planRestart
+  >[0]
   const { facts } = await planRestart(context)
   expect(ui.said.join(' ')).toContain('my-bank')
   expect(facts).toMatchObject({ runningQubes: 2 })

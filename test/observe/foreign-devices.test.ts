@@ -13,7 +13,7 @@ import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
 import { runMain } from '../support/io.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
 
-const STRANGER = 'eeee-0000'
+const FOREIGN = 'eeee-0000'
 
 /** The machine with a stick of somebody else in it, and all UUIDs that were opened. */
 function withStick(label: string, change: Partial<Host> = {}) {
@@ -26,7 +26,7 @@ function withStick(label: string, change: Partial<Host> = {}) {
       const answer = await own.run(call, input)
       if (call.id !== 'lsblk' || answer.state !== 'seen') return answer
       const { blockdevices } = JSON.parse(answer.value.stdout) as { blockdevices: object[] }
-      const evil = { ...blockdevices[0], name: '/dev/sdz', label, uuid: STRANGER, mountpoint: null }
+      const evil = { ...blockdevices[0], name: '/dev/sdz', label, uuid: FOREIGN, mountpoint: null }
       const stdout = JSON.stringify({ blockdevices: [evil, ...blockdevices] })
       return { ...answer, value: { ...answer.value, stdout } }
     },
@@ -51,8 +51,8 @@ describe('a plugged-in device with an AEM label that dom0 does not know', () => 
     const { host, opened } = withStick('aem.evil')
     const { devices, verified, text } = await look(host)
     expect(opened.length).toBeGreaterThan(0)
-    expect(opened).not.toContain(STRANGER)
-    expect(devices.find(({ uuid }) => uuid === STRANGER)).toMatchObject({
+    expect(opened).not.toContain(FOREIGN)
+    expect(devices.find(({ uuid }) => uuid === FOREIGN)).toMatchObject({
       label: 'aem.evil',
       known: false,
       bootFiles: null,
@@ -73,8 +73,8 @@ describe('a plugged-in device with an AEM label that dom0 does not know', () => 
   it.each(['aem', 'aem.stick'])('is one too under the label %s of a device of this dom0', async (label) => {
     const { host, opened, machine } = withStick(label)
     const { devices, verified } = await look(host)
-    expect(opened).not.toContain(STRANGER)
-    expect(devices.filter(({ known }) => !known).map(({ uuid }) => uuid)).toContain(STRANGER)
+    expect(opened).not.toContain(FOREIGN)
+    expect(devices.filter(({ known }) => !known).map(({ uuid }) => uuid)).toContain(FOREIGN)
     expect(verified.filter(({ device }) => device === label)).toHaveLength(label === 'aem' ? 1 : 2)
     // The device of this boot is told by its UUID.
     expect(devices.find(({ uuid }) => uuid === machine.bootDevice)).toMatchObject({ known: true })
@@ -89,15 +89,15 @@ describe('a plugged-in device with an AEM label that dom0 does not know', () => 
       listDirectory: async (path) =>
         path === '/var/lib/anti-evil-maid' ? { state: 'unknown', why: 'no' } : host.listDirectory(path),
     })
-    expect(opened).not.toContain(STRANGER)
+    expect(opened).not.toContain(FOREIGN)
   })
 
   it('is opened by nobody who asks for its files', async () => {
     const { host, opened, machine } = withStick('aem.evil')
     const devices = await observeDevices(host, { aemUuid: machine.bootDevice })
-    const stranger = devices.find(({ uuid }) => uuid === STRANGER)
-    if (!stranger) throw new Error('it is not listed')
-    expect(await openDevice(host, stranger)).toMatchObject({
+    const foreign = devices.find(({ uuid }) => uuid === FOREIGN)
+    if (!foreign) throw new Error('it is not listed')
+    expect(await openDevice(host, foreign)).toMatchObject({
       state: 'unknown',
       why: expect.stringContaining('not opened'),
     })

@@ -1,0 +1,97 @@
+import { describePackageFault, isVerifiedPackage } from '../../core/decide/confirm-update.ts'
+import { listDowngrades, listUnwanted } from '../../core/decide/downgrades.ts'
+import type { ChangeFacts } from '../../core/decide/explain-change.ts'
+import { isBehindLater, type LaterUpdate } from '../../core/decide/since-start.ts'
+import type { Explanation as LaunchExplanation } from '../../core/launch/explain-types.ts'
+import type { Baseline, Session } from '../../core/session/checkpoint.ts'
+import type { Versions } from '../../core/session/versions.ts'
+import type { Seen } from '../../host/host.ts'
+import { valueOrNull } from '../../host/host.ts'
+import { type BootDeviceFacts, observeBootDevice } from '../device/boot-device.ts'
+import type { AemDevice } from '../device/devices.ts'
+import type { ConfirmedPackages } from '../dom0/confirmed-packages.ts'
+import type { Dom0 } from '../dom0/dom0.ts'
+import { listBaselineVersions, listRecordedVersions } from '../dom0/earlier-versions.ts'
+import type { MachineFacts } from '../dom0/machine.ts'
+import { observeInstalledXen } from '../dom0/status.ts'
+import { compareBootLines } from './boot-lines.ts'
+import type { BootDeviceLaunch } from './launch.ts'
+import { nameOnDevice } from './prepared.ts'
+import { compareFiles } from './since-start.ts'
+
+type Evidence = {
+  readonly session: Session
+  readonly baseline: Baseline
+  readonly machine: MachineFacts
+  readonly explained: LaunchExplanation
+  readonly device: AemDevice | null
+  readonly launch: BootDeviceLaunch
+  readonly versions: Seen<Versions>
+  readonly packages: ConfirmedPackages['packages']
+  readonly later: readonly LaterUpdate[]
+  readonly isVouched: (path: string, sha256: string) => boolean
+}
+
+/** After the restart it does not matter whether another file is an older one. */
+const STATE_WORDS = {
+  current: 'is current',
+  stale: 'is not current',
+  changed: 'is not current',
+  absent: 'is not there',
+  unknown: 'could not be checked',
+} as const
+
+export async function observeChange(dom0: Dom0, evidence: Evidence): Promise<ChangeFacts> {
+  const { host } = dom0
+  const { session, baseline, machine, explained, device, versions, packages, later } = evidence
+  const boot = await observeBootDevice(dom0, device, machine.xen.buildId)
+  const names = [
+    ...new Set([...(session.expectation?.changedPackages ?? []), ...later.map(({ name }) => name)]),
+  ]
+  const earlier = [...listRecordedVersions(valueOrNull(versions)), ...listBaselineVersions(baseline)]
+  const { installedXen } = await observeInstalledXen(dom0)
+  return {
+    pcrs: explained.pcrs.map(({ index, before, now }) => ({ index, before, now })),
+    files: await compareFiles(dom0, baseline, boot.files, {
+      ...evidence,
+      isPredicted: explained.pcrs.every(({ now, predicted }) => now !== null && now === predicted),
+      kernelRelease: machine.kernelRelease,
+    }),
+    deviceProblems: boot.checks
+      .filter(
+        (check) =>
+          check.state !== 'current' && !isBehindLater(toRecorded(baseline, boot.files, check), later),
+      )
+      .map(({ path, role, state, against }) => `${path} (${role}) ${STATE_WORDS[state]} (${against})`),
+    packages: names.map((name) => {
+      const found = packages.find((item) => item.name === name)
+      return {
+        name,
+        isVerified: found ? isVerifiedPackage(found) : null,
+        fault: found ? describePackageFault(found) : null,
+      }
+    }),
+    downgrades: listUnwanted(listDowngrades(packages, earlier), session.expectation?.downgrades ?? []),
+    commandLines: compareBootLines(session, baseline, machine, device),
+    // A recorded machine need not hold the record; on the machine itself one that cannot be read hides something.
+    areVersionsUnreadable: versions.state === 'unknown' && host.kind !== 'recorded',
+    xen: {
+      runningBuildId: machine.xen.buildId,
+      installedBuildId: installedXen.buildId,
+      confirmedBuildId: later.some(({ component }) => component === 'xen')
+        ? (session.expectation?.xenBuildId ?? null)
+        : null,
+    },
+  }
+}
+
+/** Is a checked file as it was when the update was confirmed? One that was not there then, and is not now, is. */
+function toRecorded(
+  { bootFiles }: Baseline,
+  files: BootDeviceFacts['files'],
+  { path, role }: BootDeviceFacts['checks'][number],
+): { role: string; isUnchanged: boolean } {
+  const digestIn = (list: Baseline['bootFiles'] | BootDeviceFacts['files']) =>
+    list.find((file) => nameOnDevice(file.path) === nameOnDevice(path))?.digests?.sha256
+  return { role, isUnchanged: digestIn(bootFiles) === digestIn(files) }
+}
