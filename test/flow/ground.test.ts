@@ -243,6 +243,10 @@ describe('the device ledger', () => {
     const approved = ledger.devices.find(({ label }) => label === 'aem')?.approved
     const { bootId } = await observeMachine(makeSimulatedHost(machine))
     expect(approved).toMatchObject({ bootId, how: 'accepted', bank: 'sha256' })
+    expect(approved?.files.map(({ role }) => role)).toEqual(['mle', 'xen', 'kernel', 'initramfs', 'sinit'])
+    expect(approved?.packages?.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['xen-hypervisor', 'kernel', 'tboot', 'dracut']),
+    )
     const values = machine.pcrs.sha256
     expect(approved?.registers).toEqual(
       Object.fromEntries([13, 17, 18, 19].map((index) => [String(index), values?.[index]])),

@@ -122,10 +122,28 @@ describe('the refresh of a device', () => {
     })
   })
 
-  it('is offered where it lacks something', async () => {
+  /** The stick lacks a file. */
+  function lacking(): SimMachine {
     const machine = machineOf('two-devices')
     machine.devices.find(({ uuid }) => uuid === STICK.uuid)?.files.delete('/tboot.gz')
-    const { outcome } = await checkRefresh(withLook(contextOf(machine, { device: 'aem.stick' })))
-    expect(outcome).toBe('refresh')
+    return machine
+  }
+
+  it('is offered where it lacks something, and kept as it is where nobody can be asked', async () => {
+    const context = contextOf(lacking(), { device: 'aem.stick' })
+    expect((await checkRefresh(withLook(context))).outcome).toBe('refresh')
+    const unasked = contextOf(lacking(), { device: 'aem.stick' })
+    const options = { ...RUN_OPTIONS, canAsk: false }
+    expect((await checkRefresh(withLook({ ...unasked, options }))).outcome).toBe('kept')
+    expect(unasked.ui.asked).toEqual([])
+  })
+
+  it('writes nothing where a condition is not met any more', async () => {
+    const machine = lacking()
+    const context = contextOf(machine, { device: 'aem.stick' }, () => ({ freeBytes: async () => seen(1024) }))
+    const { outcome, facts } = await refreshDevice(withLook(context))
+    expect(outcome).toBe('failed')
+    expect(facts.what).toMatch(/MiB/)
+    expect(machine.devices.find(({ uuid }) => uuid === STICK.uuid)?.files.has('/tboot.gz')).toBe(false)
   })
 })

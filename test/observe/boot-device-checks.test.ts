@@ -117,6 +117,17 @@ describe('grub.cfg has an entry of this device that loads what is installed, or 
     })
   })
 
+  it('one that searches for no device and names another one is not of this device', async () => {
+    const machine = withGrub((text) =>
+      text
+        .replace(/^[ \t]*search [^\n]*\n/gm, '')
+        .replace(/menuentry 'AEM [\s\S]*?\n\t*\}/g, (entry) =>
+          entry.replace(/aem\.uuid=[0-9a-f-]+/g, `aem.uuid=${OTHER_UUID}`),
+        ),
+    )
+    expect((await checkOf('grub.cfg', machine)).state).not.toBe('current')
+  })
+
   it('one with a problem is not known, and the problem is named', async () => {
     const machine = withGrub((text) => inAemEntries(text, /\n\t*\}$/, '\n\twrite_dword 0 0\n}'))
     const { state, against } = await checkOf('grub.cfg', machine)

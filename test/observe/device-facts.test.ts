@@ -85,6 +85,21 @@ describe('the boot files of a directory', () => {
   })
 })
 
+it('what is sealed for a device is not known where dom0 cannot say which TPM it is', async () => {
+  const statusOf = async (told: (own: Host) => Partial<Host>) =>
+    (await observeStatus(observeDom0(hostOf(machineOf('clean-update'), told)))).devices[0]
+  expect(await statusOf(() => ({}))).toMatchObject({
+    sealed: true,
+    copies: { dom0: { sealed: true }, areSame: true },
+  })
+  expect(await statusOf(() => ({ readLink: async () => unreadable }))).toMatchObject({
+    sealed: null,
+    binding: null,
+    tokenSha256: null,
+    copies: { dom0: { sealed: null }, areSame: null },
+  })
+})
+
 describe('the boot files of a device', () => {
   const bootFilesOf = async (
     change: (files: Map<string, { bytes: Uint8Array; mtimeMs: number }>) => void,

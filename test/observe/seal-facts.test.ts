@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { HeldNote } from '../../src/core/session/held-note.ts'
 import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
@@ -6,6 +7,7 @@ import { type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
 import { observeSlots } from '../../src/observe/device/freshness-slots.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeBaseline } from '../../src/observe/launch/baseline.ts'
+import { observeBinding } from '../../src/observe/seal/binding.ts'
 import { observePlainSecrets } from '../../src/observe/seal/plain-secrets.ts'
 import { observeSealOutcome } from '../../src/observe/seal/seal-outcome.ts'
 import { observeSealReadiness } from '../../src/observe/seal/seal-readiness.ts'
@@ -153,6 +155,97 @@ describe('the room on a device', () => {
   })
 })
 
+describe('what the TPM has to be ready for', () => {
+  const checkOf = async (told: (own: Host) => Partial<Host>) => {
+    const dom0 = observeDom0(hostOf(machineOf('clean-update'), told))
+    const { checks } = await observeSealReadiness(dom0, await dom0.tpm(), [13, 17, 18, 19])
+    return checks.find(({ id }) => id === 'tpm-not-locked')
+  }
+  /** With TPM 1.2, a password at hand, and the tools of tpm-tools. */
+  const tpm12 =
+    (calls: string[], told: Partial<Host> = {}) =>
+    (own: Host): Partial<Host> => ({
+      readFile: async (path) => {
+        if (path.endsWith('/tpm_version_major')) return seen(Buffer.from('1\n'))
+        return path.endsWith('/srk-password') ? seen(Buffer.from('srk\n')) : own.readFile(path)
+      },
+      run: async (call, input) => {
+        calls.push(call.id)
+        const isOfTool = call.id.startsWith('tpm12') || call.id.startsWith('tcsd') || call.id === 'unit-show'
+        return isOfTool
+          ? seen({ exit: call.id === 'tpm12-unseal' ? 3 : 0, stdout: '', stderr: '' })
+          : own.run(call, input)
+      },
+      ...told,
+    })
+
+  it('is asked of a TPM 2.0, which tells its lockout', async () => {
+    expect(await checkOf(() => ({}))).toMatchObject({ ok: true })
+    const silent = (own: Host): Partial<Host> => ({
+      run: async (call, input) => (call.id === 'tpm2-properties' ? unreadable : own.run(call, input)),
+    })
+    expect(await checkOf(silent)).toMatchObject({ ok: false, detail: expect.stringContaining('in lockout') })
+  })
+
+  it('is tried with a TPM 1.2, and tcsd is stopped again', async () => {
+    const calls: string[] = []
+    expect(await checkOf(tpm12(calls))).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('in lockout'),
+    })
+    expect(calls.filter((id) => id.startsWith('tcsd'))).toEqual(['tcsd-start', 'tcsd-stop'])
+  })
+
+  it('cannot be tried with a TPM 1.2 whose directory is not known, or without a device', async () => {
+    const none = { ok: false, detail: expect.stringContaining('no sealed file to try') }
+    const calls: string[] = []
+    expect(await checkOf(tpm12(calls, { readLink: async () => unreadable }))).toMatchObject(none)
+    const deviceless = (own: Host): Partial<Host> => {
+      const told = tpm12(calls)(own)
+      const readFile: Host['readFile'] = async (path) =>
+        path === '/proc/cmdline' ? seen(Buffer.from('ro\n')) : told.readFile!(path)
+      return { ...told, readFile }
+    }
+    expect(await checkOf(deviceless)).toMatchObject(none)
+    expect(calls.filter((id) => id.startsWith('tpm12-unseal'))).toEqual([])
+  })
+})
+
+describe('what a copy is bound to', () => {
+  const bindingOf = async (
+    told: (own: Host) => Partial<Host> = () => ({}),
+    forward: Record<number, string> | null = null,
+  ) => {
+    const dom0 = observeDom0(hostOf(machineOf('clean-update'), told))
+    const copy = await observeSealedCopy(dom0.host, '/var/lib', TPM_ID, 'aem')
+    const tpm = await dom0.tpm()
+    return {
+      of: (pcrs: Readonly<Record<number, string>>, selected: readonly number[] | null = [13, 17, 18, 19]) =>
+        observeBinding(dom0.host, copy, { ...tpm, pcrs: { sha256: pcrs } }, selected, forward),
+      now: tpm.pcrs.sha256 ?? {},
+    }
+  }
+
+  it('are the registers of this boot, those of a forward seal, or others', async () => {
+    const { of, now } = await bindingOf()
+    expect(await of(now)).toBe('present')
+    expect(await of({ ...now, 18: 'ab'.repeat(32) })).toBe('other')
+    const forward = await bindingOf(undefined, now)
+    expect(await forward.of({ ...now, 18: 'ab'.repeat(32) })).toBe('forward')
+  })
+
+  it('is not known without the key, without a register, or without the selection: it is not called other', async () => {
+    const unread = await bindingOf((own) => ({
+      readFile: async (path) => (path.endsWith('/key.pub') ? unreadable : own.readFile(path)),
+    }))
+    expect(await unread.of(unread.now)).toBeNull()
+    const { of, now } = await bindingOf()
+    const { 18: _unread, ...rest } = now
+    expect(await of(rest)).toBeNull()
+    expect(await of(now, null)).toBeNull()
+  })
+})
+
 describe('the freshness slots of all devices', () => {
   const look = async (
     change: (machine: SimMachine) => void = () => undefined,
@@ -193,6 +286,29 @@ describe('the freshness slots of all devices', () => {
       [1, null],
     ])
     expect(apart.isAsked).toBe(false)
+  })
+
+  it('of a TPM 1.2 hold the sha1 of a token', async () => {
+    const token = Buffer.from('token of aem')
+    const nv = Buffer.alloc(160, 0xff)
+    createHash('sha1').update(token).digest().copy(nv)
+    const { devices } = await look(undefined, (own) => ({
+      readFile: async (path) => {
+        if (path.endsWith('/tpm_version_major')) return seen(Buffer.from('1\n'))
+        if (path.endsWith('/slots')) return seen(nv)
+        if (path.endsWith('/secret.fre'))
+          return seen(path.includes('/aem.stick/') ? Buffer.from('other') : token)
+        return own.readFile(path)
+      },
+      run: async (call, input) =>
+        call.id.startsWith('tpm12') || call.id.startsWith('tcsd')
+          ? seen({ exit: 0, stdout: '', stderr: '' })
+          : own.run(call, input),
+    }))
+    expect(devices.map(({ label, holdsToken }) => [label, holdsToken])).toEqual([
+      ['aem', true],
+      ['aem.stick', false],
+    ])
   })
 
   it('are not known where the file says no slot, and no two devices have that one', async () => {
