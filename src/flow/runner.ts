@@ -14,6 +14,9 @@ export type FlowResult = {
   readonly exit: ExitCode
 }
 
+/** What a rehearsal says at its end (cli/rehearse.ts), on a terminal of 60 columns, and the line of the cursor. */
+const REHEARSAL_END = 6
+
 const EXIT_OF_END: Readonly<Record<End['end'], ExitCode>> = {
   done: EXIT.done,
   attention: EXIT.attention,
@@ -51,7 +54,7 @@ export async function runFlow(
       await context.store.save(session)
       isKept = true
     }
-    const teller = tellStep(context.ui, spec.title)
+    const teller = tellStep(context.ui, spec.title, context.simulateRestart === null ? 1 : REHEARSAL_END)
     const step: AnyStep = steps[id]
     const { ui, answers } = keepAnswers({ ...context, ui: teller.ui }, id)
     const report: AnyStepReport = await step({ ...context, ui, dom0: observeDom0(context.host), session })

@@ -14,8 +14,11 @@ export type Teller = {
   tell(message: Message, goesOn: boolean): Promise<void>
 }
 
-/** @param title of the step that begins */
-export function tellStep(ui: Ui, title: string): Teller {
+/**
+ * @param title of the step that begins
+ * @param below lines that follow where the run ends with it
+ */
+export function tellStep(ui: Ui, title: string, below = 1): Teller {
   let isTitled = false
   const sayTitle = (): void => {
     if (isTitled) return
@@ -46,7 +49,11 @@ export function tellStep(ui: Ui, title: string): Teller {
       const isGood = message.tone === 'good' || message.tone === 'info'
       const { screen } = message
       if (screen && !ui.isDetailed)
-        return ui.show({ ...screen, enter: screen.enter ?? (goesOn ? 'Enter to go on' : null) })
+        return ui.show({
+          ...screen,
+          enter: screen.enter ?? (goesOn ? 'Enter to go on' : null),
+          ...(goesOn ? {} : { below }),
+        })
       if (!isGood) sayTitle()
       const lines = renderMessage(message, ui.isDetailed ? 'detailed' : 'step')
       if (lines.length > 0) ui.say(lines)

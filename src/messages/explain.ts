@@ -105,9 +105,12 @@ export function describeSinceApproved(explanation: Explanation, since: string): 
       why: 'AEM sealed to it by itself, unseen; such a boot is no ground for a forward seal until you approve it',
       next: APPROVE_LATER,
     }
+  // What cannot be computed, or compared at all, has words of its own.
+  if (explanation.verdict !== 'unexplained') return message
   return {
     ...message,
     what: `UNEXPLAINED CHANGE: what booted is not accounted for by the packages installed since the boot approved at ${since}`,
+    screen: unexplainedScreen(explanation, `UNEXPLAINED CHANGE since ${since.slice(0, 10)}`),
   }
 }
 

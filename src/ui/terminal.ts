@@ -32,7 +32,7 @@ const SGR: Readonly<Record<NonNullable<Line['style']>, string>> = {
   bad: '1;31',
 }
 
-/** Where a terminal does not tell its own : that of a VT100. */
+/** Rows where a terminal does not tell: those of a VT100. */
 const DEFAULT_ROWS = 24
 
 /** After this time without an end, the progress line appears. */
@@ -53,9 +53,12 @@ export function makeTerminalUi(options: TerminalOptions): Ui {
   const wait = options.yes ? undefined : options.waitForEnter
   /** @param below what stands below it: a question's lines, or the line that waits for Enter */
   const present = async (screen: Screen, below: number): Promise<void> => {
-    if (wait === undefined) return say(screenLines(screen))
     const written = { ...screen, title: asWritten(screen.title), body: screen.body.map(asWritten) }
     const pages = layOutScreen(written, size(), below)
+    if (wait === undefined) {
+      const isFitting = options.isTerminal && pages.length === 1
+      return say(isFitting ? [{ text: '' }, ...pages.flat()] : screenLines(screen))
+    }
     for (const [at, page] of pages.entries()) {
       if (options.clears) options.write(clearing(size()))
       say(page)
@@ -63,7 +66,7 @@ export function makeTerminalUi(options: TerminalOptions): Ui {
     }
   }
   const show = async (screen: Screen): Promise<void> => {
-    await present(screen, 1)
+    await present(screen, screen.below ?? 1)
     if (screen.enter !== null) await wait?.(screen.enter)
   }
   /** Puts the question below its screen; again after the rest was read. */

@@ -14,6 +14,8 @@ export type Screen = {
   readonly body: readonly Line[]
   /** What Enter is pressed for; null: nothing is waited for, as where a question stands below or the run ends. */
   readonly enter: string | null
+  /** Lines that come below it before anybody looks: one for the cursor, where nothing else is said. */
+  readonly below?: number
 }
 
 export type Choice<V extends string> = {

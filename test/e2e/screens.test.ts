@@ -234,7 +234,7 @@ function expectAlarm(view: readonly string[], title: string, names: readonly str
     '2. Do not reseal yourself.',
     '3. Compare with another AEM device if you have one.',
     '4. Check this boot device offline, on a computer you trust.',
-    '5. Consider the machine lost when that boot device is as it should be.',
+    '5. Consider the machine lost when that device is in order.',
     '6. Change the secret once you are in a state you trust.',
     `✖ ${title}: power off now`,
   ]

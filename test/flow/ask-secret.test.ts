@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { makeDirectoryStore } from '../../src/act/session-store.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
-import { NEW_XEN, XEN_IMAGE } from '../../src/host/simulated/build.ts'
+import { installKernel, NEW_XEN, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
@@ -81,6 +81,20 @@ describe('after a forward seal', () => {
       expect(run.said.includes("your word and AEM's journal differ")).toBe(said === 'yes')
     },
   )
+
+  it('a boot that is explained and not as predicted is accepted by a person, whatever its journal says', async () => {
+    const machine = await restarted('forward-seal', (off) => {
+      off.nowMs += 3600_000
+      installKernel(off, '6.6.42-1.qubes.fc37.x86_64')
+      off.nowMs += 3600_000
+    })
+    machine.journal = machine.journal.map((text) =>
+      text.replace('Freshness token unsealing failed!', 'Freshness token unsealed. Freshness token valid'),
+    )
+    const run = await answer(machine, 'yes')
+    expect(run.said).not.toContain('nothing has to be accepted again')
+    expect(run.asked).toEqual(['secret-shown', 'accept-change'])
+  })
 
   it("--yes takes AEM's journal and asks nothing", async () => {
     const machine = await restarted('forward-seal')

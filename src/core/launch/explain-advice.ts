@@ -25,7 +25,7 @@ const UNEXPLAINED_ADVICE: readonly Advice[] = [
     more: ': attach it read-only and compare xen, kernel, initramfs, tboot, SINIT and grub.cfg with the packages Qubes OS published for this version; do not boot from it',
   },
   {
-    order: 'consider the machine lost when that boot device is as it should be',
+    order: 'consider the machine lost when that device is in order',
     more: ' and the registers still differ, or when the platform registers (SINIT, policy) changed without a firmware or tboot update of yours: then somebody may have changed the firmware; restore your data on other hardware',
   },
 ]
