@@ -11,21 +11,21 @@ const TOP = new URL('../', import.meta.url)
 const COLUMNS = 80
 const ROWS = 400
 
-/** From the step with this title to the line before the other; what lies outside differs from run to run. */
+/** From this line to the one before the other; what lies outside differs from run to run. */
 const PICTURES = [
   {
     file: 'docs/rehearsal-clean-update.svg',
-    title: 'aem-reseal rehearse --yes',
+    title: 'aem-reseal rehearse --scenario clean-update --yes',
     args: ['rehearse', '--scenario', 'clean-update', '--yes'],
-    from: 'Simulate the restart',
-    to: 'Look for further AEM devices',
+    from: 'Changes at the next boot',
+    to: 'The restart',
   },
   {
     file: 'docs/rehearsal-evil-maid.svg',
     title: 'aem-reseal rehearse --scenario evil-maid --yes',
     args: ['rehearse', '--scenario', 'evil-maid', '--yes'],
-    from: 'Simulate the restart',
-    to: null,
+    from: '✖ UNEXPLAINED CHANGE',
+    to: 'This was a rehearsal; nothing changed.',
   },
 ]
 

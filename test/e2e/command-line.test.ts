@@ -73,7 +73,8 @@ describe('wrong usage ends with 2, says what is wrong and changes nothing', () =
       if (json) expect(ANSWERS.error.parse(run.json).error.next).not.toBe('')
       else {
         expect(run.text).toBe('')
-        expect(run.stderr).toMatch(/^error: .+\n(why: .+\n)?next: .+/)
+        // A line that is longer than the width goes on below its first word.
+        expect(run.stderr).toMatch(/^error: .+\n(?: {7}.+\n)*(?:why: .+\n(?: {7}.+\n)*)?next: .+/)
       }
     }
   })
@@ -230,8 +231,10 @@ describe('rehearse --yes', () => {
       expect(run.stderr).toBe('')
       const [first = ''] = run.text.split('\n')
       expect(first).toContain('built-in machine')
-      // Whatever happened, the last paragraph says what to do next.
-      expect(run.text.trimEnd().split(/\n\n/).at(-1)).toMatch(/next: /)
+      // Whatever happened, the last paragraph says that nothing changed, and what else can be tried.
+      expect(run.text.trimEnd().split(/\n\n/).at(-1)).toMatch(
+        /^This was a rehearsal; nothing changed\.\nTry another: `aem-reseal rehearse --scenario /,
+      )
     },
   )
 
