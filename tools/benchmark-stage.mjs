@@ -4,7 +4,7 @@ import { buildSync } from 'esbuild'
 
 /*
  * `verify`, `start` and `resume` with real parts, in a stage (test/stage): programs run, distinct ones, wall time, and the sum of the
- * distinct programs' own times, each run bare once more in the same stage. A program that takes files of a look that is over ends
+ * distinct programs' own times by step, each run bare once more in the same stage. A program that takes files of a look that is over ends
  * early with an error; how many did is said, as the sum is too small by them.
  */
 
@@ -55,17 +55,19 @@ async function reportVerb(stage, name, args) {
   const steps = listSteps(result.stdout)
   const distinct = [...new Set(steps.flat())]
   const bare = distinct.filter((line) => !NOT_BARE.test(line))
-  let sum = 0
+  const own = new Map()
   let failed = 0
   for (const line of bare) {
     // No argument of the table has a blank in it but those of programs that are not run here.
     const one = await timed(() => stage.run(line.split(' ')))
-    sum += one.ms
+    own.set(line, one.ms)
     if (one.result.exit !== 0) failed += 1
   }
+  // Each step looks again: a program counts once for each step that runs it.
+  const sum = steps.flatMap((step) => [...new Set(step)]).reduce((all, line) => all + (own.get(line) ?? 0), 0)
   console.log(`stage, ${name} (exit ${result.exit}): ${countPrograms(steps)}`)
   console.log(
-    `  wall ${seconds(ms)}; ${bare.length} of ${distinct.length} distinct programs bare ${seconds(sum)} (${failed} ended with an error), ratio ${(ms / sum).toFixed(2)} (wanted: at most 1.3)`,
+    `  wall ${seconds(ms)}; ${bare.length} of ${distinct.length} distinct programs run bare (${failed} ended with an error), once for each step that runs them ${seconds(sum)}, ratio ${(ms / sum).toFixed(2)} (wanted: at most 1.3)`,
   )
 }
 
@@ -94,6 +96,8 @@ export async function reportStage() {
     },
     outfile,
   })
+  // What a stage waits for does not keep Node alive.
+  const alive = setInterval(() => undefined, 1000)
   try {
     const { createUsedStage, signerFingerprint } = await import(outfile)
     const stage = await createUsedStage({ tpm: '2.0' })
@@ -114,6 +118,7 @@ export async function reportStage() {
   } catch (error) {
     console.log(`verify, start and resume in the stage: not measured, ${String(error).split('\n')[0]}`)
   } finally {
+    clearInterval(alive)
     rmSync(outfile, { force: true })
   }
 }
