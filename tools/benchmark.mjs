@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { buildSync } from 'esbuild'
+import { countPrograms, listSteps, reportStage } from './benchmark-stage.mjs'
 import { BOUNDS, countCleanRehearsal } from './count-words.mjs'
 
 const program = new URL('../dist/aem-reseal.mjs', import.meta.url).pathname
@@ -231,29 +232,16 @@ function reportAbove(name, [own, other], what, wanted) {
   console.log(`${name}: ${own.toFixed(0)} ms, ${what}: ${other.toFixed(0)} ms, above it ${above} ms${figure}`)
 }
 
-/**
- * The clean rehearsal's programs, step by step: run, and distinct within their step. What a step runs twice it looked at
- * twice, or it is an act that is done twice (a flush of the TPM, a sync of both copies).
- */
+/** The programs of the clean rehearsal. */
 function reportPrograms() {
-  const words = ['--verbose', 'rehearse', '--scenario', 'clean-update', '--yes']
+  const words = ['--verbose', '--details', 'rehearse', '--scenario', 'clean-update', '--yes']
   // One pipe for both streams, so that they come in their order.
   const { stdout } = spawnSync(
     '/bin/sh',
     ['-c', 'exec "$0" "$@" 2>&1', process.execPath, program, ...words],
     { encoding: 'utf8' },
   )
-  const steps = [[]]
-  for (const text of stdout.split('\n')) {
-    if (text.startsWith('run: ')) steps.at(-1).push(text)
-    // A step begins behind an empty line.
-    else if (text === '') steps.push([])
-  }
-  const run = steps.flat().length
-  const distinct = steps.reduce((sum, step) => sum + new Set(step).size, 0)
-  console.log(
-    `clean rehearsal: ${run} programs, ${distinct} distinct within their step, ratio ${(run / distinct).toFixed(2)} (wanted: at most 1.15)`,
-  )
+  console.log(`clean rehearsal: ${countPrograms(listSteps(stdout))}`)
 }
 
 /** An initramfs made again and compared, and the same dracut alone, in the root tree of the stage. */
@@ -372,6 +360,7 @@ try {
       `words of the clean rehearsal ${part} the restart: ${words[part]} (wanted: at most ${BOUNDS[part]})`,
     )
   await reportInitramfs()
+  await reportStage()
 } finally {
   rmSync(work, { recursive: true, force: true })
 }

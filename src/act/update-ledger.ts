@@ -1,3 +1,5 @@
+/* Long: every change to the device ledger that a verified boot causes, in one transaction. */
+
 import type { UnsealAnswer } from '../core/aem/seal-outcome.ts'
 import { listSharedRegisters, markDevicesLeft } from '../core/decide/device-work.ts'
 import type { ForwardRecord } from '../core/seal/forward-record.ts'

@@ -1,3 +1,5 @@
+/* Long: what systemd runs and the drop-in that makes it run, on the same facts. */
+
 import { installHold, removeHold } from '../act/hold-drop-in.ts'
 import { makeDirectoryStore } from '../act/session-store.ts'
 import type { GateDecision } from '../core/decide/gate.ts'

@@ -1,3 +1,5 @@
+/* Long: the verbs that hold the session lock, with the one way to take and free it. */
+
 import { DEVICE_FLOWS } from '../../flows/index.ts'
 import { postUpdate } from '../../flows/post-update.ts'
 import { resume } from '../../flows/resume.ts'

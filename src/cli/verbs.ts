@@ -1,3 +1,5 @@
+/* Long: a table, a row a verb. */
+
 import type { Protection } from '../core/decide/protection.ts'
 import type { DropInAct } from '../core/hold/drop-in.ts'
 import type { Argument, Call, Option, Verb } from './verb.ts'

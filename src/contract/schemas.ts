@@ -1,3 +1,5 @@
+/* Long: the contract of every JSON answer in one function, which is made strict and loose from the same text. */
+
 /*
  * The contract of the JSON on standard output, as zod schemas (docs/contract.md), once: docs/schema/ is derived from them, the
  * answers of src/cli/ are typed by them (type imports alone: the program never loads this file), and the tests parse every answer

@@ -1,3 +1,5 @@
+/* Long: one host: every power of it stands in one file, to be read at once. */
+
 import { randomBytes } from 'node:crypto'
 import { lstat, mkdir, readlink, realpath, rename, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

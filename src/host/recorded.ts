@@ -1,3 +1,5 @@
+/* Long: one host: each look is answered from the directory. */
+
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, readdir, readlink } from 'node:fs/promises'
 import type { CommandCall } from '../tables/commands.ts'

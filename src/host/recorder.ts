@@ -1,3 +1,5 @@
+/* Long: one host: what is asked of it is remembered call by call. */
+
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseAemLabel } from '../core/aem/devices.ts'

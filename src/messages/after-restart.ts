@@ -1,3 +1,5 @@
+/* Long: words: a table of outcomes for each step after the restart. */
+
 import type { BootFacts } from '../core/decide/check-boot.ts'
 import type { DeviceLeft } from '../core/decide/device-need.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'

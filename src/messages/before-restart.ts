@@ -1,3 +1,5 @@
+/* Long: words: a table of outcomes for each step before the restart. */
+
 import { isSelectionUnread, type SelectionLook } from '../core/aem/seal-selection.ts'
 import type { BulletinList, BulletinState } from '../core/bulletin/decide-bulletins.ts'
 import type { CheckedFile } from '../core/decide/boot-device.ts'

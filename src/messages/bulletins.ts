@@ -1,3 +1,5 @@
+/* Long: words: the screens of the three `bulletin` commands, which share their rows. */
+
 import type { Restart } from '../core/bulletin/bulletin.ts'
 import type { CheckAnswer } from '../core/bulletin/check-answer.ts'
 import type { BulletinCheck, BulletinList, BulletinState } from '../core/bulletin/decide-bulletins.ts'

@@ -1,3 +1,5 @@
+/* Long: words: a row a reason. */
+
 import type { UnsealAnswer } from '../core/aem/seal-outcome.ts'
 import type { SelectionLook } from '../core/aem/seal-selection.ts'
 import { CANCEL_AND_START } from '../core/decide/preparedness.ts'

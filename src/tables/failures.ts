@@ -1,3 +1,5 @@
+/* Long: a table, a row a failure. */
+
 /*
  * The audit table of what the program says when it refuses or fails: what happened, why, what to do next. What
  * the steps of a flow say stands in src/messages/, in the same form.

@@ -1,3 +1,5 @@
+/* Long: a table, a row a path. */
+
 import { dirname } from 'node:path'
 
 /*

@@ -111,7 +111,7 @@ describe.each(ids)('%s', (id) => {
         !path.startsWith('src/host/simulated/') &&
         text.includes(`'${id}'`),
     )
-    expect(users.map(({ path }) => path)).not.toEqual([])
+    expect(users.length, `nothing runs ${id}: use it, or take its row out`).toBeGreaterThan(0)
   })
 })
 

@@ -199,6 +199,14 @@ describe('tests', () => {
 })
 
 describe('house rules', () => {
+  it('keeps a file below 200 lines and one subject; a longer one says why in its first line', () => {
+    const silent = sources
+      .filter(({ path, text }) => path.startsWith('src/') && text.split('\n').length > 201)
+      .filter(({ text }) => !/^\/\* Long: .{15,} \*\/\n/.test(text))
+      .map(({ path }) => `${path}: split it by subject, or begin it with /* Long: why it must stay whole */`)
+    expect(silent).toEqual([])
+  })
+
   it('ends the process only in bin.ts', () => {
     const found = sources.filter(({ text }) => /\bprocess\.exit\b/.test(stripCommentsAndStrings(text)))
     expect(found.map(({ path }) => path)).toEqual(['src/bin.ts'])

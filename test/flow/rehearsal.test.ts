@@ -78,6 +78,7 @@ describe('the scenarios end as their table and the contract say', () => {
   it.each(SCENARIOS.map(({ name, exit }) => [name, exit] as const))('%s: exit %i', async (name, exit) => {
     const { result } = await rehearse(scenario(name))
     expect(result.exit).toBe(exit)
+    expect(LAST[name], `say in LAST above with which outcome ${name} ends`).toBeDefined()
     expect(outcomesOf(result).at(-1)).toBe(LAST[name])
   })
 

@@ -1,3 +1,5 @@
+/* Long: the conditions of a forward seal, a function each, and the plan that needs them all. */
+
 import type { SealBank, TpmVersion } from '../../core/aem/tpm.ts'
 import { checkProven } from '../../core/decide/forward-device.ts'
 import { checkKernel } from '../../core/decide/forward-kernel.ts'

@@ -1,3 +1,5 @@
+/* Long: one scanner: each form of quotes ends in another. */
+
 /*
  * What a file of plain shell assignments assigns, without a shell.
  *

@@ -1,3 +1,5 @@
+/* Long: a table of reasons with their weight, and one look for each in their order. */
+
 import type { UnsealAnswer } from '../aem/seal-outcome.ts'
 import type { SelectionLook } from '../aem/seal-selection.ts'
 import type { TpmLook } from '../aem/tpm.ts'

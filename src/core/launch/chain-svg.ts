@@ -1,3 +1,5 @@
+/* Long: one drawing: every part shares the same measures. */
+
 import { escapeMarkup } from '../harmless-text.ts'
 import type { ChainRow, ChainStep } from './chain.ts'
 import type { MeasuredComponent } from './explain-types.ts'

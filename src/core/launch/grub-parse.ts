@@ -1,3 +1,5 @@
+/* Long: one grammar: each rule calls the others. */
+
 import type { Failure } from '../failure.ts'
 import { coreFailure } from '../failures.ts'
 import { splitGrubScript, type Token, type Word } from './grub-lexer.ts'

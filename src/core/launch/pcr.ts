@@ -1,3 +1,5 @@
+/* Long: the one place that names registers, banks and their constants. */
+
 import { createHash, getHashes, type Hash } from 'node:crypto'
 import type { Failure } from '../failure.ts'
 import { coreFailure } from '../failures.ts'

@@ -1,3 +1,5 @@
+/* Long: one chain: each extend is decided with those before it. */
+
 import type { BootEntry, BootFile, ModuleRole } from './boot-entry.ts'
 import { EVENT_TYPE, type EventOrigin, type LaunchLog } from './launch-log.ts'
 import type { MeasuredModule } from './match-module.ts'

@@ -1,3 +1,5 @@
+/* Long: one schema, with the type and the beginnings that follow from it. */
+
 import { SEAL_BANKS } from '../aem/tpm.ts'
 import { BOOT_FILE_ROLES } from '../decide/boot-device.ts'
 import { PROTECTIONS } from '../decide/protection.ts'

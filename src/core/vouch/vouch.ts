@@ -1,3 +1,5 @@
+/* Long: one component after the four rules: they call each other, and the weaker answer counts. */
+
 import type { ModuleDifference, Reproduction } from '../initramfs/reproduction.ts'
 import type { ModuleRole } from '../launch/boot-entry.ts'
 import { compareWords, describeWordChange, isPlainLine, type LineProof } from './command-line.ts'

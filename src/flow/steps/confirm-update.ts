@@ -1,3 +1,5 @@
+/* Long: one step with its three questions, which are asked of one look at packages and bulletins. */
+
 import { addToCatalogue, type Catalogue, evidenceOf } from '../../core/bulletin/catalogue.ts'
 import {
   type BulletinList,

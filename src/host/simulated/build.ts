@@ -1,3 +1,5 @@
+/* Long: one machine, put together part by part. */
+
 import { makeKernelImage, makeSinit, makeXenImage } from './boot-images.ts'
 import { makeGrubConfiguration, makeGrubEnvironment } from './grub-files.ts'
 import { initramfsOf, LOADED_MODULES, renderModulesDep } from './initramfs.ts'

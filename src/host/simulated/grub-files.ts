@@ -1,3 +1,5 @@
+/* Long: the text that one generator writes, part by part. */
+
 type Entry = {
   readonly xenName: string
   /** The newest first. */

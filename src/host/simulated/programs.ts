@@ -1,3 +1,5 @@
+/* Long: a table, a row a program that the built-in machine has. */
+
 import type { CommandCall } from '../../tables/commands.ts'
 import { HOLD_DROP_IN, mediaUuidOf } from '../../tables/paths.ts'
 import type { RunResult } from '../host.ts'

@@ -1,3 +1,5 @@
+/* Long: one look: what a refresh of a device would copy, make and need, from the same lists of files. */
+
 import { type ChangedFile, listChangedFiles } from '../../core/decide/changed-files.ts'
 import { checkKnownDevice } from '../../core/decide/known-device.ts'
 import { checkDevice, type GateCheck, parseMountOptions } from '../../core/decide/readiness.ts'

@@ -19,8 +19,9 @@ import { findBootedDevice } from '../device/devices.ts'
 import { type LaunchTraces, observeLaunchTraces } from '../launch/launch-traces.ts'
 import type { BootCheck } from '../launch/since-approved.ts'
 import { SEAL_UNIT, type SealState } from '../seal/seal-unit.ts'
+import type { DeviceStatus } from './device-status.ts'
 import type { Dom0 } from './dom0.ts'
-import type { DeviceStatus, StatusFacts } from './status.ts'
+import type { StatusFacts } from './status.ts'
 
 /** Whether AEM protects this machine, with what the words of its reasons need. */
 export type ProtectionLook = {

@@ -1,3 +1,5 @@
+/* Long: one look that must stay whole: work directory, dracut, both images, and what is left behind are undone together. */
+
 import { compareImages, type RawDifference } from '../../core/initramfs/compare-images.ts'
 import {
   compareModules,

@@ -1,3 +1,5 @@
+/* Long: one look: entries, the files they name and their digests, which each need the one before. */
+
 import { createHash } from 'node:crypto'
 import { SEAL_BANKS } from '../../core/aem/tpm.ts'
 import { Failure } from '../../core/failure.ts'

@@ -1,3 +1,5 @@
+/* Long: one look: what goes into a prediction, in the order in which it is asked for. */
+
 import { gunzipSync } from 'node:zlib'
 import { parseLuksUuids } from '../../core/aem/configuration.ts'
 import { SEAL_BANKS } from '../../core/aem/tpm.ts'

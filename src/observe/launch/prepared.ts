@@ -1,3 +1,5 @@
+/* Long: the same facts twice over, as kept and as looked at now: side by side, so that none is compared with another. */
+
 import { createHash } from 'node:crypto'
 import { listPredictedValues } from '../../core/decide/approved-state.ts'
 import { listSharers } from '../../core/decide/device-work.ts'

@@ -1,3 +1,5 @@
+/* Long: one grammar: each rule calls the others. */
+
 import { linesGrubReads, nextToken, type Piece, type Token } from './words.ts'
 
 /** Statements of a GRUB script by its grammar (GRUB 2.06, grub-core/script/parser.y). */

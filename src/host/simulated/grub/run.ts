@@ -1,3 +1,5 @@
+/* Long: one interpreter: its state is shared by every kind of statement. */
+
 import { DEVICE, type MenuEntry, makeCommands, NO_SUCH, STOPS } from './commands.ts'
 import { expandWords } from './expand.ts'
 import { type LoadedSystem, makeLoader } from './loader.ts'
