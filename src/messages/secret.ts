@@ -1,11 +1,10 @@
+import type { SecretAnswer } from '../core/decide/facts.ts'
 import type { ForwardOutcome } from '../core/decide/forward-outcome.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { Message } from '../ui/message.ts'
 import { type Line, line, type Question, type Screen } from '../ui/ui.ts'
 
 /** What is asked and said of the person's own sentence, the only thing that a changed boot cannot show. */
-
-export type SecretAnswer = 'yes' | 'no' | 'not-sure'
 
 export type SecretContext = {
   /** A forward seal was in force at this boot; false: this boot confirms a state that was accepted before. */

@@ -27,6 +27,10 @@ export type Reproduced = {
   readonly accepted?: readonly Accepted[] | undefined
 }
 
+/** What a person says of their own sentence in a boot. */
+export const SECRET_ANSWERS = ['yes', 'no', 'not-sure'] as const
+export type SecretAnswer = (typeof SECRET_ANSWERS)[number]
+
 /**
  * What a step's facts hand on to later steps, kept in the session (core/session/kept-answers.ts has the form). Beside it they hold
  * what the report and the JSON tell; the steps that are not named here hand on nothing.
@@ -43,6 +47,12 @@ export type Facts = {
     readonly alreadyResealed?: boolean | null | undefined
     readonly pcrs: readonly ExplainedRegister[]
     readonly reasons: readonly { readonly code: string; readonly what: string }[]
+  }
+  readonly 'ask-secret': {
+    /** What the person said; null: they were not asked. */
+    readonly answer?: SecretAnswer | null | undefined
+    /** Of which boot. */
+    readonly bootId?: string | null | undefined
   }
   readonly 'forward-seal': { readonly record?: ForwardRecord | null | undefined }
   readonly 'next-device': { readonly work?: readonly DeviceLeft[] | undefined }

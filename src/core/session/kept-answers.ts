@@ -1,5 +1,5 @@
 import { DEVICE_NEEDS } from '../decide/device-need.ts'
-import type { Findings, KeptPrediction } from '../decide/facts.ts'
+import { type Findings, type KeptPrediction, SECRET_ANSWERS } from '../decide/facts.ts'
 import * as z from '../form.ts'
 import { VERDICTS } from '../launch/explain-types.ts'
 import { COMMAND_LINE_RULES } from '../launch/module-digest.ts'
@@ -118,6 +118,9 @@ export const keptFindingsSchema = onFirstUse<z.Form<Findings>>(() =>
       predict: z.optional(prediction()),
       explain: z.optional(explanation()),
       'next-device': z.optional(z.looseObject({ work: z.optional(z.array(deviceLeft())) })),
+      'ask-secret': z.optional(
+        z.looseObject({ answer: z.nullish(z.enum(SECRET_ANSWERS)), bootId: z.nullish(z.string()) }),
+      ),
       'forward-seal': z.optional(z.looseObject({ record: z.nullish(forwardRecordSchema()) })),
     }),
     z.json(),

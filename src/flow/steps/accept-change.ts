@@ -1,9 +1,8 @@
-import type { Facts } from '../../core/decide/facts.ts'
+import type { Facts, SecretAnswer } from '../../core/decide/facts.ts'
 import type { ForwardOutcome } from '../../core/decide/forward-outcome.ts'
 import type { Verdict } from '../../core/launch/explain-types.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { AS_PREDICTED, describeAcceptance } from '../../messages/after-restart.ts'
-import type { SecretAnswer } from '../../messages/secret.ts'
 import type { Dom0 } from '../../observe/dom0/dom0.ts'
 
 import { observeForwardOutcome } from '../../observe/seal/forward-outcome.ts'

@@ -1,8 +1,9 @@
+import type { SecretAnswer } from '../../core/decide/facts.ts'
 import type { ForwardOutcome } from '../../core/decide/forward-outcome.ts'
 import type { Outcomes } from '../../core/decide/outcomes.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { describeNoSecret } from '../../messages/alarm.ts'
-import { describeSecretAnswer, type SecretAnswer, secretQuestion } from '../../messages/secret.ts'
+import { describeSecretAnswer, secretQuestion } from '../../messages/secret.ts'
 import { observeExplanation } from '../../observe/launch/explanation.ts'
 import { observeForwardOutcome } from '../../observe/seal/forward-outcome.ts'
 import { makeReproduce } from '../reproduce-again.ts'
@@ -64,8 +65,6 @@ export function secretAnswerOf(
   { findings }: Pick<Session, 'findings'>,
   bootId: string | null,
 ): SecretAnswer | null {
-  const facts = findings['ask-secret'] as { answer?: unknown; bootId?: unknown } | undefined
-  if (facts === undefined || bootId === null || facts.bootId !== bootId) return null
-  const { answer } = facts
-  return answer === 'yes' || answer === 'no' || answer === 'not-sure' ? answer : null
+  const facts = findings['ask-secret']
+  return facts !== undefined && bootId !== null && facts.bootId === bootId ? (facts.answer ?? null) : null
 }
