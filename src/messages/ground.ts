@@ -58,7 +58,7 @@ export function describeGround(outcome: Outcomes['check-ground'], told: GroundTo
 }
 
 /** Of a recorded machine, which nobody can be asked about. */
-export function describeUnaskedGround(told: GroundTold): Message {
+export function describeUnaskedGround(): Message {
   return {
     tone: 'attention',
     what: "AEM's journal is silent: whether the secret appeared in this boot is not known",

@@ -22,7 +22,7 @@ export const checkGround: Step<'check-ground'> = async ({ dom0, host, ui, option
   if (ground.state === 'ask' && host.kind === 'recorded') {
     const told = { ground: groundUnasked(facts), word, device: session.device }
     const kept = { ...told.ground, unseal: facts.unseal, word, goesOn: true }
-    return { outcome: 'gone-on', facts: kept, message: describeUnaskedGround(told) }
+    return { outcome: 'gone-on', facts: kept, message: describeUnaskedGround() }
   }
   if (ground.state === 'ask' && options.canAsk && options.yes !== true) {
     word = await ui.ask<'yes' | 'no'>(SECRET_QUESTION)
