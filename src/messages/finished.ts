@@ -1,13 +1,11 @@
-import type { ExplainedRegister } from '../core/decide/facts.ts'
-import { withoutEpoch } from '../core/package/evr.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import { line, type Screen } from '../ui/ui.ts'
+import { explainedWords } from './explain.ts'
 
 /** The verdict of a session that is at its end, with nothing left open: what it rests on, and what comes next. */
 export function finishedScreen(report: string, { findings, approved }: Session): Screen {
   if (findings.explain === undefined) throw new Error('the flow ends with an explanation')
   const { verdict, pcrs } = findings.explain
-  const changed = pcrs.filter(({ change }) => change === 'expected')
   const isUnproven = approved?.proof === 'not-proven'
   return {
     title: line('✔ DONE: your secret appeared in this boot', 'good'),
@@ -17,7 +15,7 @@ export function finishedScreen(report: string, { findings, approved }: Session):
           ? '▲ Accepted, not proven: what Xen measured could not be computed.'
           : verdict === 'unchanged'
             ? '✔ No register changed since the accepted state.'
-            : `✔ Explained: ${changed.map(({ index, causes }) => `PCR ${index}${nameCauses(causes)}`).join('; ')}.`,
+            : `✔ Explained: ${explainedWords(pcrs)}.`,
         isUnproven ? 'warn' : 'good',
       ),
       line('✔ The sealed copies fit this boot, and no other device is left.', 'good'),
@@ -26,11 +24,4 @@ export function finishedScreen(report: string, { findings, approved }: Session):
     ],
     enter: null,
   }
-}
-
-function nameCauses(causes: ExplainedRegister['causes'] = []): string {
-  const names = causes.flatMap(({ package: owner }) =>
-    !owner ? [] : [`${owner.name} ${withoutEpoch(owner.evr)}`],
-  )
-  return names.length === 0 ? '' : ` by ${[...new Set(names)].join(', ')}`
 }

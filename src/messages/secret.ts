@@ -111,7 +111,7 @@ export function describeSecret(
       ? (NO_SECRET[forward] ?? 'the TPM refused it in this boot, as expected after the update')
       : 'it was refused in this boot, though it had been sealed for this state: what was found stands above'
   const tone = isExpected && !isUnsure ? 'info' : 'attention'
-  return onScreen({ ...NEXT_BOOT, tone, why }, 'NOT DONE YET: one more AEM boot')
+  return onScreen({ ...NEXT_BOOT, tone, why }, 'NOT DONE YET')
 }
 
 const NEXT_BOOT = {
@@ -130,12 +130,16 @@ const NOT_SHOWN = {
 function onScreen(message: Message, title: string): Message {
   const style = message.tone === 'alarm' ? 'bad' : 'bold'
   const body: Line[] = [
-    line(`${message.what}.`),
-    ...(message.why ? [line(`${message.why}.`)] : []),
+    line(sentence(message.what)),
+    ...(message.why ? [line(sentence(message.why))] : []),
     line(''),
     ...(message.next ?? '')
       .split(/(?<=[.]) /)
       .map((order, at) => line(`${at === 0 ? 'next: ' : ''}${order}`)),
   ]
   return { ...message, screen: { title: line(title, style), body, enter: null } }
+}
+
+function sentence(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`
 }
