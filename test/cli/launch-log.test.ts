@@ -122,6 +122,13 @@ describe('where there is none, the reason names the source that failed, and what
       'logging=memory',
     ],
     [
+      'TXT launched it, TrenchBoot is what is set up, and Xen names no event log: tboot is not to be configured',
+      dmesg(txtStat(trenchBoot(), NO_LOG), BANNER),
+      ['tboot kept its log nowhere'],
+      ['logging=memory'],
+      'see that the AEM entry was booted',
+    ],
+    [
       'nothing can be asked',
       aemDom0().forgetting('txt-stat', '/usr/sbin/xl'),
       ['txt-stat could not be asked', 'xl dmesg could not be read'],

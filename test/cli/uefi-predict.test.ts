@@ -137,6 +137,15 @@ describe('what somebody else wrote on the EFI system partition', () => {
     expect(unvouched.join('\n')).toContain(words)
   })
 
+  it('is refused where the chainloader is not as the script writes it, and nothing is read for it', async () => {
+    const { outcome, prediction, unvouched } = await look({
+      section: 'vmlinuz-6.6.36-1.qubes.fc37.x86_64 more',
+    })
+    expect(outcome).not.toBe('complete')
+    expect(prediction.pcrs.find(({ index }) => index === 18)?.predicted).toBeNull()
+    expect(unvouched.join()).toContain('chainloader stands there as no script writes it')
+  })
+
   it.each<[string, UefiParts, string]>([
     ['xen.efi', { esp: { 'xen-4.17.4.efi': 'MZ evil' } }, `xen ${ESP}/xen-4.17.4.efi changed`],
     [

@@ -51,6 +51,19 @@ describe('without an answer of lsblk', () => {
   })
 })
 
+it("every other device is a foreign one where dom0's own list cannot be read; only a recording may leave it out", async () => {
+  const strangers = async (kind: Host['kind'], answer: Awaited<ReturnType<Host['listDirectory']>>) => {
+    const host = hostOf(machineOf('two-devices'), () => ({ kind, listDirectory: async () => answer }))
+    const { devices, isComplete } = await observeAllDevices(host, { aemUuid: INTERNAL.uuid })
+    return [isComplete, ...devices.flatMap(({ label, isForeign }) => (isForeign ? [label] : []))]
+  }
+  for (const kind of ['real', 'recorded'] as const)
+    expect(await strangers(kind, seen(['aem', 'aem.stick']))).toEqual([true])
+  expect(await strangers('real', unreadable)).toEqual([false, 'aem.stick'])
+  expect(await strangers('recorded', unreadable)).toEqual([false])
+  expect(await strangers('recorded', ABSENT)).toEqual([true, 'aem.stick'])
+})
+
 describe('the boot files of a directory', () => {
   const look = (answer: Awaited<ReturnType<Host['listDirectory']>>) =>
     listBootFiles(
