@@ -47,8 +47,17 @@ export function makeTerminalUi(options: TerminalOptions): Ui {
   const asWritten = (line: Line): Line => (options.ascii ? toAsciiLine(line) : line)
   // The only place where a line is broken, for a file and a pipe too.
   const fit = (line: Line): readonly Line[] => fold(asWritten(line), size().columns)
+  /** The progress line stands on the terminal, without an end; what is said takes its place. */
+  let isProgressShown = false
+  const clearProgress = (): void => {
+    // Carriage return, then erase to the end of the line (ECMA-48 EL).
+    if (isProgressShown) options.write('\r\x1b[K')
+    isProgressShown = false
+  }
   const say = (lines: readonly Line[]): void => {
-    if (lines.length > 0) options.write(`${lines.flatMap(fit).map(render).join('\n')}\n`)
+    if (lines.length === 0) return
+    clearProgress()
+    options.write(`${lines.flatMap(fit).map(render).join('\n')}\n`)
   }
   const wait = options.yes ? undefined : options.waitForEnter
   /** @param below what stands below it: a question's lines, or the line that waits for Enter */
@@ -87,17 +96,15 @@ export function makeTerminalUi(options: TerminalOptions): Ui {
     show,
     async progress(label, work) {
       if (!options.isTerminal || options.clears === false) return work()
-      let isShown = false
       const timer = setTimeout(() => {
-        isShown = true
+        isProgressShown = true
         options.write(render(asWritten({ text: `  … ${label}`, style: 'dim' })))
       }, PROGRESS_AFTER_MS)
       try {
         return await work()
       } finally {
         clearTimeout(timer)
-        // Carriage return, then erase to the end of the line (ECMA-48 EL).
-        if (isShown) options.write('\r\x1b[K')
+        clearProgress()
       }
     },
     askSecret: async (message) => (options.yes || !options.askSecret ? null : options.askSecret(message)),
