@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { makeMemoryStore } from '../../src/act/memory-store.ts'
 import type { Session } from '../../src/core/session/checkpoint.ts'
+import { acceptChange } from '../../src/flow/steps/accept-change.ts'
 import { checkRefresh } from '../../src/flow/steps/check-refresh.ts'
 import { forwardSeal } from '../../src/flow/steps/forward-seal.ts'
 import { refreshDevice } from '../../src/flow/steps/refresh-device.ts'
@@ -11,7 +12,9 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { SELECTED_PCRS, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { observeBaseline } from '../../src/observe/launch/baseline.ts'
 import { observePrediction } from '../../src/observe/launch/prediction.ts'
+import { goodMachine } from '../support/approved-machine.ts'
 import { sealedFiles } from '../support/attack.ts'
 import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
@@ -145,5 +148,33 @@ describe('the refresh of a device', () => {
     expect(outcome).toBe('failed')
     expect(facts.what).toMatch(/MiB/)
     expect(machine.devices.find(({ uuid }) => uuid === STICK.uuid)?.files.has('/tboot.gz')).toBe(false)
+  })
+})
+
+describe('accept-change where nothing changed', () => {
+  async function accept(change: (machine: SimMachine) => void) {
+    const machine = goodMachine()
+    const baseline = await observeBaseline(observeDom0(makeSimulatedHost(machine)), SELECTED_PCRS)
+    change(machine)
+    const session = {
+      baseline,
+      findings: { explain: { verdict: 'unchanged', reasons: [], pcrs: [], advice: [] } },
+    }
+    const context = contextOf(machine, session as never)
+    const { outcome, facts } = await acceptChange(withLook(context))
+    return { outcome, facts, asked: context.ui.asked }
+  }
+
+  it('asks nothing where the secret was shown: there is nothing to seal', async () => {
+    const { outcome, facts, asked } = await accept(() => undefined)
+    expect([outcome, asked]).toEqual(['nothing-to-do', []])
+    expect(facts).toMatchObject({ asked: false, sealedInThisBoot: false })
+  })
+
+  it('asks for a reseal where no secret was shown and AEM has not sealed', async () => {
+    const { outcome, asked } = await accept((machine) => {
+      machine.journal = []
+    })
+    expect([outcome, asked]).toEqual(['accepted', ['accept-change']])
   })
 })
