@@ -211,6 +211,16 @@ describe('what a session keeps', () => {
     expect(baseline?.pcrs.sha1?.[17]).toBe('17'.repeat(20))
   })
 
+  it('is nothing where one selected register cannot be read', async () => {
+    const machine = machineOf('clean-update')
+    const dom0 = () => observeDom0(makeSimulatedHost(machine))
+    expect(await observeBaseline(dom0(), [17, 18])).not.toBeNull()
+    const { 18: _unread, ...sha256 } = machine.pcrs.sha256!
+    machine.pcrs = { sha256 }
+    expect(await observeBaseline(dom0(), [17, 18])).toBeNull()
+    expect(await observeBaseline(dom0(), [])).toBeNull()
+  })
+
   it('is compared with a grub.cfg in either of its places', async () => {
     const { machine, session } = await started()
     const state = async (own: SimMachine) =>
