@@ -281,7 +281,9 @@ describe('equal freshness slots on TPM 2.0', () => {
 
   test('the device of this boot shows its secret at the next, and the session ends', async () => {
     expect((await restart(stage)).secretShown).toBe(true)
-    expect((await stage.aemReseal(['resume', '--yes'])).stdout).toContain('the report: /var/lib/aem-reseal/reports/')
+    expect((await stage.aemReseal(['resume', '--yes'])).stdout).toContain(
+      'the report: /var/lib/aem-reseal/reports/',
+    )
   })
 })
 
