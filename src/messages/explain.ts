@@ -1,15 +1,14 @@
-import type { ExplainedRegister } from '../core/decide/facts.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import { CANCEL_AND_START } from '../core/decide/preparedness.ts'
 import { NOT_COMPUTABLE } from '../core/launch/explain-types.ts'
 import { renderPcrTable } from '../core/launch/render-pcr-table.ts'
-import { withoutEpoch } from '../core/package/evr.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { Explanation } from '../observe/launch/verdict.ts'
 import type { Message } from '../ui/message.ts'
 import { type Line, line } from '../ui/ui.ts'
 import { RUNS_ON_WHAT_IT_JUDGES } from './after-restart.ts'
 import { explainResealed, numbered, unexplainedScreen } from './alarm.ts'
+import { explainedWords } from './explained-words.ts'
 import { explainOutdated, nameOutdated, preparedLines } from './prepared.ts'
 
 /** Messages stand four columns in. */
@@ -184,19 +183,4 @@ function causeWords(
       : `${cause.package.name} ${cause.package.evr}`,
   )
   return `${CHANGE_WORDS[change]}${named.length > 0 ? `: ${[...new Set(named)].join(', ')}` : ''}`
-}
-
-/** Which registers changed, and by which packages: `PCR 18 by xen-hypervisor 4.17.4-4.fc37`. */
-export function explainedWords(pcrs: readonly ExplainedRegister[]): string {
-  return pcrs
-    .filter(({ change }) => change === 'expected')
-    .map(({ index, causes }) => `PCR ${index}${byPackages(causes)}`)
-    .join('; ')
-}
-
-function byPackages(causes: ExplainedRegister['causes']): string {
-  const names = (causes ?? []).flatMap(({ package: owner }) =>
-    owner ? [`${owner.name} ${withoutEpoch(owner.evr)}`] : [],
-  )
-  return names.length === 0 ? '' : ` by ${[...new Set(names)].join(', ')}`
 }

@@ -1,6 +1,6 @@
 import type { Session } from '../core/session/checkpoint.ts'
 import { line, type Screen } from '../ui/ui.ts'
-import { explainedWords } from './explain.ts'
+import { explainedWords } from './explained-words.ts'
 
 /** The verdict of a session that is at its end, with nothing left open: what it rests on, and what comes next. */
 export function finishedScreen(report: string, { findings, approved }: Session): Screen {
