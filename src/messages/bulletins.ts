@@ -1,4 +1,4 @@
-/* Long: words: the screens of the three `bulletin` commands, which share their rows. */
+/* Long: words: the screens of the three commands on bulletins, which share their rows. */
 
 import type { Restart } from '../core/bulletin/bulletin.ts'
 import type { CheckAnswer } from '../core/bulletin/check-answer.ts'
