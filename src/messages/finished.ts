@@ -2,10 +2,10 @@ import type { Session } from '../core/session/checkpoint.ts'
 import { line, type Screen } from '../ui/ui.ts'
 import { explainedWords } from './explained-words.ts'
 
-/** The verdict of a session that is at its end, with nothing left open: what it rests on, and what comes next. */
-export function finishedScreen(report: string, { findings, approved }: Session): Screen {
-  if (findings.explain === undefined) throw new Error('the flow ends with an explanation')
-  const { verdict, pcrs } = findings.explain
+/** The verdict of a session that is at its end, with nothing left open: what it rests on, and what comes next; null without an explanation. */
+export function finishedScreen(report: string, { findings, approved }: Session): Screen | null {
+  const { explain } = findings
+  if (explain === undefined) return null
   const isUnproven = approved?.proof === 'not-proven'
   return {
     title: line('✔ DONE: your secret appeared in this boot', 'good'),
@@ -13,9 +13,9 @@ export function finishedScreen(report: string, { findings, approved }: Session):
       line(
         isUnproven
           ? '▲ Accepted, not proven: what Xen measured could not be computed.'
-          : verdict === 'unchanged'
+          : explain.verdict === 'unchanged'
             ? '✔ No register changed since the accepted state.'
-            : `✔ Explained: ${explainedWords(pcrs)}.`,
+            : `✔ Explained: ${explainedWords(explain.pcrs)}.`,
         isUnproven ? 'warn' : 'good',
       ),
       line('✔ The sealed copies fit this boot, and no other device is left.', 'good'),

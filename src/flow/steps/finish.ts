@@ -55,6 +55,7 @@ export const finish: Step<'finish'> = async ({ store, session, dom0, host }) => 
 function describeFinished(report: string, session: Session): Message {
   const left = session.devicesLeft ?? []
   const hasLeft = left.length > 0
+  const screen = hasLeft ? null : finishedScreen(report, session)
   return {
     tone: hasLeft ? 'attention' : 'good',
     what: hasLeft ? `done for this device; still to do: ${left.join(', ')}` : 'done',
@@ -63,7 +64,7 @@ function describeFinished(report: string, session: Session): Message {
     next: hasLeft
       ? 'do for each what stands above; `aem-reseal status` keeps the list'
       : 'nothing; run `aem-reseal start` after the next update, before its restart',
-    ...(hasLeft ? {} : { screen: finishedScreen(report, session) }),
+    ...(screen === null ? {} : { screen }),
   }
 }
 
