@@ -94,7 +94,11 @@ export function unexplainedScreen(explanation: Explanation, title = 'UNEXPLAINED
 /** A person did not see their sentence, though only the boot that was checked could not show it. */
 export function describeNoSecret(explanation: Explanation): Message {
   const { verdict, alreadyResealed } = explanation
-  const title = 'NO SECRET, and something else booted'
+  // What was compared says whether something else booted; that a sentence is missing does not.
+  const title =
+    verdict === 'unexplained'
+      ? 'NO SECRET, and something else booted'
+      : 'NO SECRET: nothing vouches for this boot'
   const advice = verdict === 'unexplained' ? explanation.advice : adviceFor('unexplained', alreadyResealed)
   const found =
     verdict === 'unexplained'

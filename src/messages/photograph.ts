@@ -59,22 +59,23 @@ const NEXT_BOOT: {
   ],
 }
 
+/** What becomes of a secret that is sealed to this boot: by the prediction where it tells, else by the update. */
 function noSecret(session: Session): readonly Line[] {
-  return [
-    line(`Your sentence will NOT appear this once: PCR ${whatDiffers(session)} differ.`, 'bold'),
-    line("An attacker's Xen would show the same: you type the passphrase blind."),
-  ]
-}
-
-/** By the prediction where it is whole, else by the update. */
-function whatDiffers(session: Session): string {
   const { baseline, expectation } = session
   const registers = listExpectedRegisters(session) ?? []
   const now = baseline?.pcrs[baseline.bank] ?? {}
-  const moved = registers.filter(({ index, value }) => value !== now[index])
-  if (isStateExpected(registers) && moved.length > 0)
-    return `${moved.map(({ index }) => index).join(' and ')} will`
-  return `${expectation?.mayChange.join(' and ') ?? ''} may`
+  const moved = registers.filter(({ index, value }) => value !== null && value !== now[index])
+  const names = (indices: readonly number[]): string => `PCR ${indices.join(' and ')}`
+  const same = line("An attacker's Xen would show the same: you type the passphrase blind.")
+  if (moved.length > 0) {
+    const which = names(moved.map(({ index }) => index))
+    return [line(`Your sentence will NOT appear this once: ${which} will differ.`, 'bold'), same]
+  }
+  if (isStateExpected(registers))
+    return [line('No register is to change: your own sentence MUST appear.', 'bold')]
+  const mayChange = expectation?.mayChange ?? []
+  const why = mayChange.length > 0 ? `${names(mayChange)} may differ` : 'what will differ is not known'
+  return [line(`Your sentence may NOT appear this once: ${why}.`, 'bold'), same]
 }
 
 /** Digits at each end: enough to compare by eye, and short enough to be photographed. The report has all of them. */

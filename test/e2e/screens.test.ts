@@ -183,7 +183,7 @@ describe.each(SIZES)('at %ix%i', (columns, rows) => {
   it('not shown: an alarm of its own, exit 4', async () => {
     const terminal = await play('clean-update', size, [FORWARD, ...TO_RESTART, [SECRET, NO]])
     expect(await terminal.exit).toBe(4)
-    expectAlarm(await viewOf(terminal), 'NO SECRET, and something else booted', [
+    expectAlarm(await viewOf(terminal), 'NO SECRET: nothing vouches for this boot', [
       'what a changed boot says of itself proves nothing',
     ])
   })
