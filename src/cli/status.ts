@@ -37,16 +37,16 @@ export async function answerStatus(
   const { host } = dom0
   const session = await store.load()
   const look = await store.loadDevices()
-  const [facts, seal] = await Promise.all([
+  // What needs nothing of each other is asked at the same time; a stick is mounted once for all who look at it.
+  const [facts, seal, prepared] = await Promise.all([
     observeStatus(dom0, listForwardValues(session, look)),
     dom0.seal(),
+    observePreparedness(dom0, session),
   ])
   const held = await observeHeld(dom0, session, await store.loadHeldNote())
   const versions = await store.loadVersions()
   const isCompared = session === null && facts.machine.bootedWithAem === true
-  // The one may mount a stick, the others only ask programs.
-  const [prepared, boot, log] = await Promise.all([
-    observePreparedness(dom0, session),
+  const [boot, log] = await Promise.all([
     isCompared ? observeBootCheck(dom0, look, versions, { ...facts, seal }) : null,
     observeLogOf(dom0, facts),
   ])

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { createGunzip } from 'node:zlib'
 import { MAX_UNPACKED_BYTES } from '../core/launch/gzip-image.ts'
-import { findBuildId } from '../core/xen/build-id.ts'
+import { startBuildIdSearch } from '../core/xen/build-id.ts'
 import type { FileDigests } from './host.ts'
 
-/** Images above this size are hashed but not searched for a build id (Xen's image unpacks to about 3 MB). */
-const MAX_ELF_BYTES = 64 * 1024 * 1024
-
 const ELF_MAGIC = Buffer.from([0x7f, 0x45, 0x4c, 0x46])
+/** Pieces of Node's own size, 16 KiB, cost more in calls than in unpacking. */
+const UNPACK_CHUNK_BYTES = 256 * 1024
+
 const GZIP_MAGIC = [0x1f, 0x8b] as const
 
 /**
@@ -61,30 +61,30 @@ function startDigest() {
   const sha1 = createHash('sha1')
   const sha256 = createHash('sha256')
   let sizeBytes = 0
-  // Only an ELF image is kept in memory: an initramfs of 100 MB must not be.
-  let image: Uint8Array[] | null = []
+  // Only an ELF image has a build id: an initramfs of 100 MB is not searched for one.
+  let isElf = true
+  const search = startBuildIdSearch()
   let head = Buffer.alloc(0)
   return {
     update(chunk: Uint8Array) {
       if (head.length < ELF_MAGIC.length) {
         head = Buffer.concat([head, chunk.subarray(0, ELF_MAGIC.length - head.length)])
-        if (!ELF_MAGIC.subarray(0, head.length).equals(head)) image = null
+        if (!ELF_MAGIC.subarray(0, head.length).equals(head)) isElf = false
       }
       sha1.update(chunk)
       sha256.update(chunk)
       sizeBytes += chunk.length
-      if (sizeBytes > MAX_ELF_BYTES) image = null
-      image?.push(chunk)
+      if (isElf) search.update(chunk)
     },
     end() {
-      const buildId = image ? findBuildId(Buffer.concat(image)) : null
+      const buildId = isElf ? search.end() : null
       return { sha1: sha1.digest('hex'), sha256: sha256.digest('hex'), sizeBytes, buildId }
     },
   }
 }
 
 function startGunzip(maxBytes: number) {
-  const stream = createGunzip()
+  const stream = createGunzip({ chunkSize: UNPACK_CHUNK_BYTES })
   const digest = startDigest()
   let isBroken = false
   let sizeBytes = 0

@@ -25,6 +25,7 @@ import {
 import { openRealMedia } from './real-media.ts'
 import { copyAtomically, syncDirectory, writeAtomically, writeFailure } from './real-write.ts'
 import { runProgram } from './run-program.ts'
+import { shareMedia } from './share-media.ts'
 import { streamProgram } from './stream-program.ts'
 
 /** Trees that somebody with the machine or a stick in hand can have prepared. */
@@ -69,6 +70,7 @@ export function makeRealHost(options: RealHostOptions): Host {
       throw makeFailure('write-failed', { path, reason: `${directory} is reached by a link` })
   }
   const isGuarded = (path: string): boolean => isBelow(path, [...GUARDED_ROOTS, ...mounted])
+  const openShared = shareMedia((media) => openRealMedia(media, host, mounted, traces))
   const host: Host = {
     kind: 'real',
     description: 'this machine',
@@ -115,7 +117,7 @@ export function makeRealHost(options: RealHostOptions): Host {
       })
     },
     async openMedia(media) {
-      const look = await openRealMedia(media, host, mounted, traces)
+      const look = await openShared(media)
       if (look.state === 'seen') opened.add(look.value)
       return look
     },

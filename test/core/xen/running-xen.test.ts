@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { findBuildId } from '../../../src/core/xen/build-id.ts'
+import { findBuildId, startBuildIdSearch } from '../../../src/core/xen/build-id.ts'
 import { parseHypervisorBuildId, parseXlInfo } from '../../../src/core/xen/running-xen.ts'
 
 const ID = '151b373fd64b321593bf987fd923cd10dabadac4'
@@ -37,6 +37,25 @@ describe('findBuildId', () => {
     expect(findBuildId(note(Buffer.alloc(19, 1)))).toBeNull()
     expect(findBuildId(note(id).subarray(0, -1))).toBeNull()
     expect(findBuildId(Buffer.from('GNU\0'))).toBeNull()
+  })
+
+  it('does not depend on how the image is cut', () => {
+    const ids = [id, Buffer.alloc(32, 7), Buffer.alloc(16, 1)].map((one) => note(one))
+    const bytes = fc.oneof(fc.uint8Array({ maxLength: 60 }), ...ids.map((one) => fc.constant(one)))
+    fc.assert(
+      fc.property(fc.array(bytes), fc.array(fc.nat({ max: 70 })), (parts, sizes) => {
+        const image = Buffer.concat(parts)
+        const search = startBuildIdSearch()
+        let at = 0
+        for (const size of sizes) {
+          search.update(image.subarray(at, at + size))
+          at += size
+        }
+        search.update(image.subarray(at))
+        expect(search.end()).toBe(findBuildId(image))
+      }),
+      { numRuns: 1000 },
+    )
   })
 
   it('never fails', () => {
