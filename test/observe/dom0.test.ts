@@ -55,6 +55,26 @@ describe('one look at dom0', () => {
     ])
   })
 
+  it('reads the grub.cfg of each device once, and another one for each place and UUID', async () => {
+    const real = makeSimulatedHost(machine())
+    const read: string[] = []
+    const host: Host = {
+      ...real,
+      async readFile(path) {
+        if (path.endsWith('grub.cfg')) read.push(path)
+        return real.readFile(path)
+      },
+    }
+    const dom0 = observeDom0(host)
+    const [first, again] = [await dom0.grub('/boot', null), await dom0.grub('/boot', null)]
+    expect(again).toBe(first)
+    expect(first).toMatchObject({ entries: expect.any(Array) })
+    expect(await dom0.grub('/elsewhere', null)).toBeNull()
+    expect(await dom0.grub('/boot', '1111-2222')).not.toBe(first)
+    const own = read.filter((path) => path.startsWith('/boot/'))
+    expect(own).toEqual(['/boot/grub2/grub.cfg', '/boot/grub2/grub.cfg'])
+  })
+
   it('sees in the next look what changed since', async () => {
     const own = machine()
     const host = makeSimulatedHost(own)

@@ -183,7 +183,7 @@ describe('a file beside grub.cfg', () => {
 it('the next entry of a grub.cfg that cannot be read is not known, with the reason', async () => {
   const next = async (answer: Seen<Buffer>, kind: Host['kind'] = 'simulated') =>
     observeNextEntry(
-      makeFakeHost({ kind, readFile: async () => answer, statFile: async () => ABSENT }),
+      observeDom0(makeFakeHost({ kind, readFile: async () => answer, statFile: async () => ABSENT })),
       '/boot',
       null,
     )

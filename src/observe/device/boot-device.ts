@@ -51,7 +51,7 @@ export async function observeBootDevice(
       ...(await checkEfiFiles(dom0, root, device)),
       await checkGrub(dom0, root, device),
     ]
-    const others = [...(await digestEfiFiles(host, root, device)), ...(await digestGrub(host, root))]
+    const others = [...(await digestEfiFiles(dom0, root, device)), ...(await digestGrub(host, root))]
     return { device, isOpen: true, checks, files: [...files, ...others] }
   } finally {
     await media.value.close()

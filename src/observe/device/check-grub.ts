@@ -25,7 +25,8 @@ export async function checkGrub(
 ): Promise<CheckedFile> {
   const { host } = dom0
   const xen = await observeNewest(dom0, 'xen-hypervisor')
-  const config = await observeGrub(host, root, beside, device.uuid)
+  const config =
+    beside === null ? await dom0.grub(root, device.uuid) : await observeGrub(host, root, beside, device.uuid)
   const path = beside ?? `${root}/grub2/grub.cfg`
   const base = { role: 'grub.cfg', path, sha256: null, expected: null } as const
   if (config === null) {

@@ -2,7 +2,7 @@ import { type CheckedFile, decideImage } from '../../core/decide/boot-device.ts'
 import { Failure } from '../../core/failure.ts'
 import type { BootFile } from '../../core/launch/boot-entry.ts'
 import { originalPath, roleName } from '../../core/launch/efi-entry.ts'
-import type { FileDigests, Host } from '../../host/host.ts'
+import type { FileDigests } from '../../host/host.ts'
 import { type Seen, valueOrNull } from '../../host/host.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
 import { observeNewest } from '../dom0/packages.ts'
@@ -10,7 +10,6 @@ import type { DeviceBootFile } from './boot-files.ts'
 import { rpmDigest } from './boot-files.ts'
 import type { AemDevice } from './devices.ts'
 import { observeAemEntries } from './efi-entry.ts'
-import { observeGrub } from './grub.ts'
 import { listWanted } from './wanted-files.ts'
 
 /*
@@ -21,8 +20,9 @@ import { listWanted } from './wanted-files.ts'
 /** Most that entries of a generated file load: some kernels, each with Xen and initramfs. */
 const MAX_FILES = 64
 
-async function listEfiFiles(host: Host, root: string, device: AemDevice): Promise<readonly BootFile[]> {
-  const config = await observeGrub(host, root, null, device.uuid)
+async function listEfiFiles(dom0: Dom0, root: string, device: AemDevice): Promise<readonly BootFile[]> {
+  const { host } = dom0
+  const config = await dom0.grub(root, device.uuid)
   if (config === null || config instanceof Failure) return []
   const entries = await observeAemEntries(host, root, config)
   const files = entries
@@ -33,13 +33,13 @@ async function listEfiFiles(host: Host, root: string, device: AemDevice): Promis
 
 /** Digests of what AEM's entries load from the EFI system partition, for the baseline. */
 export async function digestEfiFiles(
-  host: Host,
+  dom0: Dom0,
   root: string,
   device: AemDevice,
 ): Promise<readonly DeviceBootFile[]> {
   const files: DeviceBootFile[] = []
-  for (const { path, role } of await listEfiFiles(host, root, device)) {
-    const digests = valueOrNull(await host.digestFile(`${root}${path}`))
+  for (const { path, role } of await listEfiFiles(dom0, root, device)) {
+    const digests = valueOrNull(await dom0.host.digestFile(`${root}${path}`))
     if (digests !== null && (role === 'xen' || role === 'kernel' || role === 'initramfs'))
       files.push({ path: `${root}${path}`, role, digests })
   }
@@ -58,7 +58,7 @@ export async function checkEfiFiles(
   const { host } = dom0
   const wanted = await listWanted(dom0)
   const checks: CheckedFile[] = []
-  for (const { path, role } of await listEfiFiles(host, root, device)) {
+  for (const { path, role } of await listEfiFiles(dom0, root, device)) {
     const name = roleName(path).slice(1)
     const original = wanted.find((one) => one.name === name.replace(/^initramfs-(.*)\.img$/, 'vmlinuz-$1'))
     if (original === undefined) continue

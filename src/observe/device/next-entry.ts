@@ -2,16 +2,15 @@ import type { NextEntryLook } from '../../core/decide/protection-state.ts'
 import { Failure } from '../../core/failure.ts'
 import { isAemEntry } from '../../core/launch/grub-cfg.ts'
 import { decideNextEntry } from '../../core/launch/grub-choose.ts'
-import type { Host } from '../../host/host.ts'
-import { observeGrub } from './grub.ts'
+import type { Dom0 } from '../dom0/dom0.ts'
 
 /** Is the entry that GRUB boots next from this device one of AEM's? By grub.cfg alone: no file that it loads is read. */
 export async function observeNextEntry(
-  host: Host,
+  dom0: Pick<Dom0, 'grub'>,
   root: string,
   uuid: string | null,
 ): Promise<NextEntryLook> {
-  const config = await observeGrub(host, root, null, uuid)
+  const config = await dom0.grub(root, uuid)
   if (config === null) return { kind: 'unknown', why: 'its grub.cfg could not be read' }
   if (config instanceof Failure) return { kind: 'unknown', why: config.text.what }
   const { entry, why } = decideNextEntry(config)

@@ -65,7 +65,7 @@ export async function observeDeviceFiles(
       binding: own === null ? inDom0.binding : own.binding,
       tokenSha256,
       copies: { device: own, dom0: inDom0, areSame: haveSameFiles(copy, dom0Copy) },
-      nextEntry: await observeNextEntry(host, root, device.uuid),
+      nextEntry: await observeNextEntry(dom0, root, device.uuid),
     }
   } finally {
     await media.value.close()

@@ -1,12 +1,14 @@
 import type { SelectionLook } from '../../core/aem/seal-selection.ts'
 import type { Catalogue } from '../../core/bulletin/catalogue.ts'
 import type { Failure } from '../../core/failure.ts'
+import type { GrubConfig } from '../../core/launch/grub-cfg.ts'
 import type { LaunchLog } from '../../core/launch/launch-log.ts'
 import { parseTrustedKeys, type TrustedKeys } from '../../core/package/signers.ts'
 import type { FileDigests, Host, RunResult, Seen } from '../../host/host.ts'
 import { command } from '../../tables/commands.ts'
 import { TRUSTED_KEYS_FILE } from '../../tables/paths.ts'
 import { type AemDevice, type AemDevices, findBootedDevice, observeAllDevices } from '../device/devices.ts'
+import { observeGrub } from '../device/grub.ts'
 import { observeLog } from '../launch/launch-log.ts'
 import { observeTpm, type TpmFacts } from '../launch/pcrs.ts'
 import { readText } from '../read-text.ts'
@@ -46,6 +48,8 @@ export type Dom0 = {
   catalogue(): Promise<Catalogue>
   /** Digests of a boot file. What a step changes itself it looks at in another look. */
   digest(path: string): Promise<Seen<FileDigests>>
+  /** grub.cfg of the device whose files lie at a root (docs of observeGrub); what a step writes itself it reads in another look. */
+  grub(root: string, uuid: string | null): Promise<GrubConfig | Failure | null>
   /** The user's further signers and the lines that trust nobody; null: unreadable, which trusts nobody either. */
   trustedKeys(): Promise<TrustedKeys | null>
 }
@@ -55,6 +59,7 @@ export function observeDom0(host: Host): Dom0 {
   const machine = once(() => observeMachine(host))
   const selection = once(() => observeSealSelection(host))
   const devices = once(async () => observeAllDevices(host, await machine()))
+  const grubOf = new Map<string | null, (root: string) => Promise<GrubConfig | Failure | null>>()
   const txtStat = once(() => host.run(command('launch-log', {})))
   return {
     host,
@@ -77,6 +82,11 @@ export function observeDom0(host: Host): Dom0 {
       async () => host.catalogue ?? (await import('../../core/bulletin/catalogue-data.ts')).CATALOGUE,
     ),
     digest: onceEach((path) => host.digestFile(path)),
+    grub(root, uuid) {
+      const ofUuid = grubOf.get(uuid) ?? onceEach((one) => observeGrub(host, one, null, uuid))
+      grubOf.set(uuid, ofUuid)
+      return ofUuid(root)
+    },
     trustedKeys: once(async () => {
       const text = await readText(host, TRUSTED_KEYS_FILE)
       if (text.state === 'unknown') return null

@@ -15,7 +15,6 @@ import { valueOrNull } from '../../host/host.ts'
 import { mediaUuidOf } from '../../tables/paths.ts'
 import { listBootFiles } from '../device/boot-files.ts'
 import { type AemDevice, openDevice } from '../device/devices.ts'
-import { observeGrub } from '../device/grub.ts'
 import { makeHashBudget } from '../device/hash-budget.ts'
 import { observeLuksPcr } from '../device/luks-headers.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
@@ -139,7 +138,7 @@ async function observeContents(
     const files: Contents['files'] = []
     for (const name of names)
       files.push({ name: `/${name}`, sha256: (await budget.digest(`${root}/${name}`))?.sha256 ?? null })
-    const config = await observeGrub(host, root, null, device.uuid)
+    const config = await dom0.grub(root, device.uuid)
     const { label } = device
     const copy = tpmId === null ? null : await observeSealedCopy(host, `${root}/aem`, tpmId, label)
     const entry = config === null || config instanceof Failure ? null : decideNextEntry(config).entry
