@@ -1,6 +1,6 @@
 import { renderHelpList, renderVerbHelp } from './cli/help.ts'
 import type { GlobalOptions, Io } from './cli/io.ts'
-import { type Given, helpOf, makeProgram, textOf } from './cli/program.ts'
+import { type Given, helpOf, listNamed, makeProgram, textOf } from './cli/program.ts'
 import { reportError } from './cli/report-error.ts'
 import { VERBS } from './cli/verbs.ts'
 import { EXIT, Failure } from './core/failure.ts'
@@ -29,12 +29,13 @@ export async function main(
   openHost: OpenHost = openNamed,
 ): Promise<number> {
   let exit: number = EXIT.done
-  const program = makeProgram(async (given) => {
+  const run = async (given: Given): Promise<void> => {
     exit = await runVerb(given, argv, io, async () => {
       running.host = await openHost(io, given.options)
       return running.host
     })
-  }, io.stdout)
+  }
+  const program = makeProgram(run, io.stdout, listNamed(argv))
   try {
     await program.parseAsync([...argv], { from: 'user' })
     return exit

@@ -65,8 +65,13 @@ export async function buildProgram(outfile) {
     define: { AEM_RESEAL_VERSION: JSON.stringify(version) },
     banner: { js: '#!/usr/bin/node' },
   })
+  const text = await readFile(outfile, 'utf8')
+  // esbuild leaves literals of regular expressions as they are written.
+  const foreign = /^.*[^\0-\x7f].*$/m.exec(text)
+  if (foreign !== null)
+    throw new Error(`the bundle is not pure ASCII, write it as an escape: ${foreign[0].slice(0, 200)}`)
   // A module that is left to `require` ends the program where it is first used, which a start alone does not show.
-  const left = /__require\("[^"]*"\)/.exec(await readFile(outfile, 'utf8'))
+  const left = /__require\("[^"]*"\)/.exec(text)
   if (left !== null) throw new Error(`the bundle still has ${left[0]}`)
   await chmod(outfile, 0o755)
   return metafile

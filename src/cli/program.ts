@@ -22,8 +22,13 @@ export type Given = {
  * The command line as commander knows it, made from the table of verbs.
  * @param run gets the command line, once it is known to be a right one
  * @param writeOut gets the text of `--help` and `--version`
+ * @param verbs those of the table that the words can name; all, where the words are not known yet
  */
-export function makeProgram(run: (given: Given) => Promise<void>, writeOut: (text: string) => void): Command {
+export function makeProgram(
+  run: (given: Given) => Promise<void>,
+  writeOut: (text: string) => void,
+  verbs: readonly Verb[] = VERBS,
+): Command {
   const quiet = (command: Command): Command =>
     command.exitOverride().configureOutput({ writeOut, writeErr: () => undefined })
   const program = quiet(new Command('aem-reseal'))
@@ -34,7 +39,7 @@ export function makeProgram(run: (given: Given) => Promise<void>, writeOut: (tex
     run({ verb, options: toGlobalOptions(program.opts()), own, args })
 
   const made = new Map<string, Command>()
-  for (const verb of VERBS) {
+  for (const verb of verbs) {
     const words = verb.name.split(' ')
     const parent = words.length === 1 ? program : made.get(words[0] ?? '')
     if (parent === undefined) throw new Error(`${verb.name} stands before its first word`)
@@ -48,6 +53,11 @@ export function makeProgram(run: (given: Given) => Promise<void>, writeOut: (tex
     await start(verbOf(DEFAULT_VERB), {}, [])
   })
   return program
+}
+
+/** The verbs whose first word stands among these: the parser of all of them takes longer to make than a command line to read. */
+export function listNamed(words: readonly string[]): readonly Verb[] {
+  return VERBS.filter(({ name }) => words.includes(name.split(' ')[0] ?? ''))
 }
 
 function addVerb(

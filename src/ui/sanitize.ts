@@ -22,7 +22,7 @@ const NON_ASCII: Readonly<Record<string, string>> = {
 /** Replaces what is not ASCII; what has no replacement becomes a question mark. */
 export function toAscii(text: string): string {
   // Digits that are cut stand in tables, with one blank behind them.
-  return [...text.replaceAll(/(?<=\w)…/g, '~')].map(asciiOf).join('')
+  return [...text.replaceAll(/(?<=\w)\u2026/g, '~')].map(asciiOf).join('')
 }
 
 function asciiOf(character: string): string {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DEVICE_FLOWS, FLOWS } from '../../flows/index.ts'
-import { listActs, makeProgram } from '../../src/cli/program.ts'
+import { listActs, listNamed, makeProgram } from '../../src/cli/program.ts'
 import { DEFAULT_VERB, GLOBAL_OPTIONS, VERBS } from '../../src/cli/verbs.ts'
 import { PROTECTIONS } from '../../src/core/decide/protection.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
@@ -47,6 +47,16 @@ describe('the table of verbs', () => {
       ...one.commands.map((act) => `${one.name()} ${act.name()}`),
     ])
     expect(known.sort()).toEqual(VERBS.map(({ name }) => name).sort())
+  })
+
+  it('is made as a parser for the verbs alone that the words can name', async () => {
+    for (const { name } of VERBS) {
+      const [first = ''] = name.split(' ')
+      const named = listNamed(['--json', ...name.split(' '), '--yes']).map((verb) => verb.name)
+      expect(named).toEqual(VERBS.map((verb) => verb.name).filter((other) => other.split(' ')[0] === first))
+    }
+    expect(listNamed(['--json', 'statsu'])).toEqual([])
+    expect(listNamed(['status', 'verify']).map(({ name }) => name)).toEqual(['status', 'verify'])
   })
 
   it('offers every way through the restart', () => {
