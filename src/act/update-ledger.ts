@@ -25,7 +25,7 @@ import { observeFlavour } from '../observe/dom0/status.ts'
 import { type BootContents, observeBootContents } from '../observe/launch/approved-boot.ts'
 import { observeBootedState, observePackageNames } from '../observe/launch/booted-state.ts'
 import { type KnownFile, observeMeasuredInitramfs } from '../observe/launch/measured-initramfs.ts'
-import type { TpmFacts } from '../observe/launch/pcrs.ts'
+import { registersOf, type TpmFacts } from '../observe/launch/pcrs.ts'
 import { observeSealedCopy } from '../observe/seal/sealed-copy.ts'
 import type { DeviceVerification } from '../observe/verify/verify.ts'
 import { clearUpdateMark } from './clear-update-mark.ts'
@@ -50,7 +50,7 @@ export async function rememberVerification(
   const at = host.now().toISOString()
   const selected = (await dom0.selectedPcrs()) ?? []
   const tpm = await dom0.tpm()
-  const now = tpm.bank === null ? {} : pick(tpm.pcrs[tpm.bank] ?? {}, selected)
+  const now = pick(registersOf(tpm), selected)
   const isVerified = results.some(({ device, ok }) => device === booted?.label && ok === true)
   const verified: VerifiedState | null =
     booted !== null && isVerified
@@ -70,7 +70,7 @@ export async function rememberVerification(
       bootId: machine.bootId,
       device: { label: booted?.label ?? null, uuid: machine.aemUuid },
       bank: tpm.bank,
-      registers: tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {}),
+      registers: registersOf(tpm),
       unseal,
       look: await store.loadDevices(),
     })

@@ -16,6 +16,7 @@ import { findBootedDevice } from '../observe/device/devices.ts'
 import type { DeviceStatus } from '../observe/dom0/device-status.ts'
 import type { ProtectionLook } from '../observe/dom0/protection-state.ts'
 import type { StatusFacts } from '../observe/dom0/status.ts'
+import { registersOf } from '../observe/launch/pcrs.ts'
 import type { BootCheck } from '../observe/launch/since-approved.ts'
 import { toProtectionAnswer } from './protection.ts'
 import { decideNext } from './status-next.ts'
@@ -127,7 +128,7 @@ function toDeviceAnswer(device: DeviceStatus, facts: StatusFacts, look: LedgerLo
       isBooted: findBootedDevice(devices, machine.aemUuid)?.label === label,
       tokenSha256,
       verified,
-      present: tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {}),
+      present: registersOf(tpm),
       shared: listSharedRegisters(aem.selectedPcrs ?? [], aem.flavour),
     }),
     lastVerified: verified && {

@@ -16,6 +16,7 @@ import type { Dom0 } from '../../observe/dom0/dom0.ts'
 import { observeNewest } from '../../observe/dom0/packages.ts'
 import { KERNEL_PACKAGES } from '../../observe/dom0/rpm-database.ts'
 import { observeApproved } from '../../observe/launch/approved-state.ts'
+import { registersOf } from '../../observe/launch/pcrs.ts'
 import { observePlainSecrets } from '../../observe/seal/plain-secrets.ts'
 import { observeSealReadiness } from '../../observe/seal/seal-readiness.ts'
 import { isSealed, observeSealedCopy } from '../../observe/seal/sealed-copy.ts'
@@ -55,7 +56,7 @@ export async function observeForwardReadiness(
   const { device, checks } = await observeSealReadiness(dom0, tpm, selected, other)
   const tpmId = await dom0.tpmId()
   const bank = tpm.bank === 'sha1' || tpm.bank === 'sha256' ? tpm.bank : null
-  const present = bank === null ? {} : (tpm.pcrs[bank] ?? {})
+  const present = registersOf({ bank, pcrs: tpm.pcrs })
   const target = decideForwardTarget(session.prediction, selected, bank, present)
   const machine = await dom0.machine()
   const booted = await dom0.booted()

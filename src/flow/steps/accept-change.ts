@@ -4,6 +4,7 @@ import type { Verdict } from '../../core/launch/explain-types.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { AS_PREDICTED, describeAcceptance } from '../../messages/after-restart.ts'
 import type { Dom0 } from '../../observe/dom0/dom0.ts'
+import { registersOf } from '../../observe/launch/pcrs.ts'
 
 import { observeForwardOutcome } from '../../observe/seal/forward-outcome.ts'
 import { observeSealOutcome } from '../../observe/seal/seal-outcome.ts'
@@ -107,7 +108,7 @@ async function observeApproved(
   if (isAcceptedNow || isConfirmingBoot) return session.approved
   const machine = await dom0.machine()
   const tpm = await dom0.tpm()
-  const pcrs = tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {})
+  const pcrs = registersOf(tpm)
   const proof = isUnproven ? ({ proof: 'not-proven' } as const) : {}
   return { at: host.now().toISOString(), bootId: machine.bootId, pcrs, ...proof }
 }

@@ -17,6 +17,7 @@ import type { HeldNote } from '../../core/session/held-note.ts'
 import type { Host } from '../../host/host.ts'
 import { findBootedDevice } from '../device/devices.ts'
 import { type LaunchTraces, observeLaunchTraces } from '../launch/launch-traces.ts'
+import { registersOf } from '../launch/pcrs.ts'
 import type { BootCheck } from '../launch/since-approved.ts'
 import { SEAL_UNIT, type SealState } from '../seal/seal-unit.ts'
 import type { DeviceStatus } from './device-status.ts'
@@ -66,7 +67,7 @@ export async function observeProtection(host: Host, seen: Seen): Promise<Protect
   const { machine, tpm, aem } = status
   const isDoubtful = isAemBoot(status) && status.measured !== true
   const traces = isDoubtful ? await observeLaunchTraces(host) : null
-  const values = tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {})
+  const values = registersOf(tpm)
   const unreadPcrs = (aem.selectedPcrs ?? []).filter((index) => values[index] === undefined)
   const booted = findBootedStatus(status)
   const changedOn = status.devices

@@ -19,7 +19,7 @@ import { MEASURED_PACKAGES } from '../dom0/rpm-database.ts'
 import { readSealedPolicy } from '../seal/binding.ts'
 import { observeSealedCopy } from '../seal/sealed-copy.ts'
 import { type BootDeviceLaunch, observeBootDeviceLaunch } from './launch.ts'
-import type { TpmFacts } from './pcrs.ts'
+import { registersOf, type TpmFacts } from './pcrs.ts'
 
 /** Largest unpacked tboot image that is looked into; real ones have some hundred KiB. */
 const MAX_TBOOT_BYTES = 64 * 1024 * 1024
@@ -65,7 +65,7 @@ function listProven(
 ): readonly MeasuredModule[] {
   const { calibration } = calibrateLaunch({
     log,
-    pcrsNow: tpm.bank === null ? {} : { [tpm.bank]: tpm.pcrs[tpm.bank] ?? {} },
+    pcrsNow: tpm.bank === null ? {} : { [tpm.bank]: registersOf(tpm) },
     booted: launch.booted.entry,
     images: launch.images,
   })

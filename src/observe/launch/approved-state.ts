@@ -4,6 +4,7 @@ import type { GateCheck } from '../../core/decide/readiness.ts'
 import type { LedgerLook } from '../../core/session/device-ledger.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
 import { observeFlavour } from '../dom0/status.ts'
+import { registersOf } from './pcrs.ts'
 
 /** Does this boot, and the predicted one of another device, hold the approved state? */
 export async function observeApproved(
@@ -21,7 +22,7 @@ export async function observeApproved(
       label: booted?.label ?? null,
       selected,
       shared: listSharedRegisters(selected, await observeFlavour(host)),
-      registers: tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {}),
+      registers: registersOf(tpm),
     },
     predicted,
   )

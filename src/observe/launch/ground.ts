@@ -8,7 +8,7 @@ import type { Dom0 } from '../dom0/dom0.ts'
 import type { MachineFacts } from '../dom0/machine.ts'
 import type { SealState } from '../seal/seal-unit.ts'
 import { observeEntries } from './launch.ts'
-import type { TpmFacts } from './pcrs.ts'
+import { registersOf, type TpmFacts } from './pcrs.ts'
 
 export type ObservedGround = {
   readonly facts: GroundFacts
@@ -41,7 +41,7 @@ export async function observeGround(
       bootId: machine.bootId,
       device: { label: device?.label ?? null, uuid: machine.aemUuid },
       bank: tpm.bank,
-      registers: tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {}),
+      registers: registersOf(tpm),
       unseal: journal?.unseal ?? null,
       look,
     },

@@ -83,12 +83,20 @@ function orEmpty(parse: () => Record<number, string>): Record<number, string> {
   }
 }
 
+/** Registers of the bank in use, by index, lower-case hex; none where the TPM's bank is not known. */
+export function registersOf({
+  bank,
+  pcrs,
+}: Pick<TpmFacts, 'bank' | 'pcrs'>): Readonly<Record<number, string>> {
+  return (bank === null ? null : pcrs[bank]) ?? {}
+}
+
 /**
  * Selected registers that hold a public constant. AEM's own check knows 13, 17, 18 and 19, and of those all zeros and all
  * ones alone (anti-evil-maid-lib-tpm2, listbadpcrs); whatever it seals to another one is protected by nothing too.
  */
 export function listBadPcrs(tpm: TpmFacts, selected: readonly number[]): readonly number[] {
-  return listConstantPcrs(tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {}), selected)
+  return listConstantPcrs(registersOf(tpm), selected)
 }
 
 /** Did a measured launch happen in this boot? A public constant in PCR 17 shows none; null when it cannot be read. */

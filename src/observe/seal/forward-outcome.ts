@@ -12,6 +12,7 @@ import { valueOrNull } from '../../host/host.ts'
 import { openDevice } from '../device/devices.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
 import { listLaterPackages } from '../dom0/later-packages.ts'
+import { registersOf } from '../launch/pcrs.ts'
 import { observeSealedCopy } from './sealed-copy.ts'
 
 export type ObservedForward = {
@@ -49,7 +50,7 @@ async function isPredicted(
 ): Promise<boolean | null> {
   const tpm = await dom0.tpm()
   const bank = record?.bank ?? session.baseline?.bank ?? null
-  const now = bank === null ? {} : (tpm.pcrs[bank] ?? {})
+  const now = registersOf({ bank, pcrs: tpm.pcrs })
   const wanted =
     record === null
       ? (listExpectedRegisters(session) ?? [])

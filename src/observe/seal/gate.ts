@@ -5,6 +5,7 @@ import type { Session } from '../../core/session/checkpoint.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { command } from '../../tables/commands.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
+import { registersOf } from '../launch/pcrs.ts'
 import { readTextOrNull } from '../read-text.ts'
 
 export type GateAnswer = GateDecision & { readonly bootId: string | null }
@@ -25,13 +26,13 @@ export async function observeGate(
   const unseal = journal?.exit === 0 ? parseAemJournal(journal.stdout).unseal : null
   // Where nothing changed a session that cannot be read is no reason to hold; nothing speaks against AEM then.
   const session = unseal === 'unsealed' ? await loadSession().catch(ignoreFailure) : await loadSession()
-  const { bank, pcrs } = await dom0.tpm()
+  const tpm = await dom0.tpm()
   const decision = decideGate({
     bootId,
     unseal,
     selectedPcrs: await dom0.selectedPcrs(),
-    bank,
-    pcrs: bank === null ? {} : (pcrs[bank] ?? {}),
+    bank: tpm.bank,
+    pcrs: registersOf(tpm),
     session,
   })
   return { ...decision, bootId }

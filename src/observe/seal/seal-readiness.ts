@@ -10,7 +10,7 @@ import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { type AemDevice, findBootedDevice, openDevice } from '../device/devices.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
-import { isMeasured, listBadPcrs, type TpmFacts } from '../launch/pcrs.ts'
+import { isMeasured, listBadPcrs, registersOf, type TpmFacts } from '../launch/pcrs.ts'
 import { readTextOrNull } from '../read-text.ts'
 import { observeTpm2Lockout } from '../verify/trial-unseal-tpm2.ts'
 import { openTpm12Trial } from '../verify/trial-unseal-tpm12.ts'
@@ -69,7 +69,7 @@ async function checkDeviceSpace(host: Host, device: AemDevice | null): Promise<G
 }
 
 function checkPcrs(tpm: TpmFacts, selected: readonly number[] | null): GateCheck {
-  const values = tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {})
+  const values = registersOf(tpm)
   return checkRegisters({
     measured: isMeasured(tpm),
     selected,

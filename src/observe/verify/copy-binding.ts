@@ -18,7 +18,7 @@ import type { LedgerLook } from '../../core/session/device-ledger.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import type { AemDevice } from '../device/devices.ts'
-import type { TpmFacts } from '../launch/pcrs.ts'
+import { registersOf, type TpmFacts } from '../launch/pcrs.ts'
 import { readTextOrNull } from '../read-text.ts'
 import type { SealedCopy } from '../seal/sealed-copy.ts'
 import type { SecretTrial } from './trial-unseal.ts'
@@ -42,10 +42,6 @@ export type Common = {
   readonly booted: AemDevice | null
   /** Freshness slots that hold the token of a device that was tried before, by its label. */
   readonly taken: Map<number, string>
-}
-
-export function valuesOf(tpm: TpmFacts): Readonly<Record<number, string>> {
-  return tpm.bank === null ? {} : (tpm.pcrs[tpm.bank] ?? {})
 }
 
 type Bound = { readonly selection: Check; readonly policy: Check; readonly untried: string | null }
@@ -90,7 +86,7 @@ function judgeSealed(
       tpm.version === '1.2' ? "the device's sealed files could not be read" : 'key.pub could not be read'
     return { check: { id: 'policy', ok: null, detail }, untried: null }
   }
-  const present = valuesOf(tpm)
+  const present = registersOf(tpm)
   const shared = listSharedRegisters(sealed.pcrs, flavour)
   return judgeBinding(sealed, {
     label,

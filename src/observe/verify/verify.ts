@@ -8,9 +8,10 @@ import { type AemDevice, explainForeignDevice, findBootedDevice, openDevice } fr
 import { observeLuksPcr } from '../device/luks-headers.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
 import { observeFlavour } from '../dom0/status.ts'
+import { registersOf } from '../launch/pcrs.ts'
 import { observePlainSecrets } from '../seal/plain-secrets.ts'
 import { observeSealedCopy, type SealedCopy } from '../seal/sealed-copy.ts'
-import { type Common, checkBinding, checkNothing, type KeptOfDevices, valuesOf } from './copy-binding.ts'
+import { type Common, checkBinding, checkNothing, type KeptOfDevices } from './copy-binding.ts'
 import { makeSecretTrial } from './trial-unseal.ts'
 
 export type DeviceVerification = {
@@ -124,7 +125,7 @@ async function verifyDevice(
         common,
       )),
       checkLuksPcr(
-        valuesOf(tpm)[PCR.luksHeaders] ?? null,
+        registersOf(tpm)[PCR.luksHeaders] ?? null,
         'value' in common.luks ? common.luks.value : null,
         'why' in common.luks ? common.luks.why : null,
       ),
