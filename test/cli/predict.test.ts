@@ -9,6 +9,7 @@ import {
   writeAgileLog,
   writeTxtContainer,
 } from '../core/launch/tcg-writer.ts'
+import { aBaseline } from '../support/a-baseline.ts'
 import { ANSWERS } from '../support/answers.ts'
 import { aSession } from '../support/built-in.ts'
 import { grubConfigOfDom0 } from '../support/grub/booted-dom0.ts'
@@ -200,20 +201,13 @@ function baselineOf(events: readonly WrittenEvent[], pcrs: Record<number, string
       xenBuildId: null,
       deviceUuid: AEM_UUID,
     },
-    baseline: {
+    baseline: aBaseline({
       takenAt: '2024-07-15T09:00:00Z',
       bootId: 'boot-0',
       bootTime: '2024-07-15T07:00:00.000Z',
-      bank: 'sha256',
       selectedPcrs: [13, 17, 18],
       pcrs: { sha256: pcrs },
       kernelCommandLine: KERNEL_LINE,
-      xenCommandLine: null,
-      runningXen: { version: null, buildId: null },
-      bootFiles: [],
-      packages: [],
-      sealedFiles: [],
-      launchLog: null,
       components: events.map((event, at) => ({
         role: roles[at] ?? 'other',
         path: paths[roles[at] ?? ''] ?? null,
@@ -221,7 +215,7 @@ function baselineOf(events: readonly WrittenEvent[], pcrs: Record<number, string
         pcr: event.pcr,
         digests: { sha256: digestOf(ALGORITHMS[1]!, event.content).toString('hex') },
       })),
-    },
+    }),
   })
 }
 

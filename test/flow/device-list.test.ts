@@ -1,6 +1,4 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { makeDirectoryStore } from '../../src/act/session-store.ts'
-import { rememberVerification } from '../../src/act/update-ledger.ts'
 import { decideDeviceWork } from '../../src/core/decide/device-work.ts'
 import type { DeviceLedger } from '../../src/core/session/device-ledger.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
@@ -13,6 +11,7 @@ import { observeMachine } from '../../src/observe/dom0/machine.ts'
 import { observeVerification } from '../../src/observe/verify/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import { machineOf } from '../support/built-in.ts'
+import { verifyNow } from '../support/verify-now.ts'
 
 const LEDGER = `${DEFAULT_STATE_DIR}/devices.json`
 
@@ -27,19 +26,7 @@ function bootFrom(uuid: string): void {
 }
 
 /** `verify` in this boot, as a process of its own; with the approval of a session, or without. */
-async function verify(approve = false) {
-  const host = makeSimulatedHost(machine)
-  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-  const { bootId } = await observeMachine(host)
-  const at = host.now().toISOString()
-  const approved = approve ? { at, bootId, pcrs: machine.pcrs.sha256 ?? {} } : null
-  return rememberVerification(
-    observeDom0(host),
-    store,
-    await observeVerification(observeDom0(host), null),
-    approved,
-  )
-}
+const verify = (approve = false) => verifyNow(machine, { approve })
 
 function ledger(): DeviceLedger {
   return JSON.parse(Buffer.from(machine.dom0.get(LEDGER)?.bytes ?? '').toString('utf8'))

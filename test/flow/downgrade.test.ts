@@ -18,7 +18,7 @@ import { observeExplanation } from '../../src/observe/launch/explanation.ts'
 import { observeEntries } from '../../src/observe/launch/launch.ts'
 import { aSession, machineOf, outcomesOf, RUN_OPTIONS, rehearse } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
-import { withLook } from '../support/with-look.ts'
+import { stepContext, withLook } from '../support/with-look.ts'
 
 const AT = '2024-07-16T12:00:00.000Z'
 /** What an earlier session confirmed: a Xen newer than the one that is installed now. */
@@ -192,18 +192,7 @@ describe('confirm-update, where Xen was replaced without a newer package', () =>
     const early = Math.min(...machine.packages.map(({ installedAtMs }) => installedAtMs))
     machine.packages = machine.packages.map((item) => ({ ...item, installedAtMs: early }))
     if (isRunning) restartMachine(machine)
-    const ui = makeScriptedUi({ '*': 'yes' })
-    const store = makeMemoryStore(ui)
-    const host = makeSimulatedHost(machine)
-    return confirmUpdate({
-      host,
-      dom0: observeDom0(host),
-      ui,
-      store,
-      options: RUN_OPTIONS,
-      session: aSession(),
-      simulateRestart: null,
-    })
+    return confirmUpdate(stepContext(makeSimulatedHost(machine)))
   }
 
   it('expects it to change the registers, and names its package', async () => {

@@ -1,7 +1,6 @@
 import { beforeEach, expect, it } from 'vitest'
 import { forwardDevice, refreshDevice } from '../../flows/devices.ts'
 import { makeDirectoryStore } from '../../src/act/session-store.ts'
-import { rememberVerification } from '../../src/act/update-ledger.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
 import { runFlow } from '../../src/flow/runner.ts'
 import { STEPS } from '../../src/flow/steps.ts'
@@ -17,12 +16,11 @@ import {
   sha256,
 } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
-import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
-import { observeVerification } from '../../src/observe/verify/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import { machineOf, outcomesOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { verifyNow } from '../support/verify-now.ts'
 
 /** Who has the devices in hand, and not dom0, must not get a forward seal for what nobody approved. */
 
@@ -42,18 +40,7 @@ function boot(uuid: string): void {
   restartMachine(machine)
 }
 
-async function verify(approve: boolean): Promise<void> {
-  const host = makeSimulatedHost(machine)
-  const { bootId } = await observeMachine(host)
-  const approved = approve ? { at: host.now().toISOString(), bootId, pcrs: machine.pcrs.sha256 ?? {} } : null
-  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-  await rememberVerification(
-    observeDom0(host),
-    store,
-    await observeVerification(observeDom0(host), null),
-    approved,
-  )
-}
+const verify = (approve: boolean) => verifyNow(machine, { approve })
 
 async function run(flow: Flow, device = 'aem.stick', goesOn = 'no') {
   const host = makeSimulatedHost(machine)

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { forwardDevice, refreshDevice } from '../../flows/devices.ts'
 import { makeDirectoryStore } from '../../src/act/session-store.ts'
-import { rememberVerification } from '../../src/act/update-ledger.ts'
 import { decideDeviceWork } from '../../src/core/decide/device-work.ts'
 import { listForwardValues } from '../../src/core/seal/forward-of-session.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
@@ -17,11 +16,11 @@ import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
 import { observeStatus } from '../../src/observe/dom0/status.ts'
-import { observeVerification } from '../../src/observe/verify/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import { machineOf, outcomesOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
 import { statusAnswerOf } from '../support/status.ts'
+import { verifyNow } from '../support/verify-now.ts'
 
 const INITRAMFS = `/initramfs-${KERNEL_RELEASE}.img`
 
@@ -46,18 +45,7 @@ function isSecretShown(): boolean {
   return machine.journal.some((text) => text.includes('Freshness token valid'))
 }
 
-async function verify(approve: boolean) {
-  const host = makeSimulatedHost(machine)
-  const { bootId } = await observeMachine(host)
-  const approved = approve ? { at: host.now().toISOString(), bootId, pcrs: machine.pcrs.sha256 ?? {} } : null
-  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-  return rememberVerification(
-    observeDom0(host),
-    store,
-    await observeVerification(observeDom0(host), null),
-    approved,
-  )
-}
+const verify = (approve: boolean) => verifyNow(machine, { approve })
 
 async function run(
   flow: Flow,

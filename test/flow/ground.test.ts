@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { postUpdate } from '../../flows/post-update.ts'
 import { makeDirectoryStore } from '../../src/act/session-store.ts'
-import { rememberVerification } from '../../src/act/update-ledger.ts'
 import { digestImage } from '../../src/core/launch/image-digest.ts'
 import { listApprovedImages } from '../../src/core/session/approved-boot.ts'
 import { checkGround } from '../../src/flow/steps/check-ground.ts'
@@ -18,7 +17,6 @@ import {
   observeGround,
   observeGroundDifferences,
 } from '../../src/observe/launch/ground.ts'
-import { observeVerification } from '../../src/observe/verify/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import {
   approvedMachine,
@@ -36,6 +34,7 @@ import {
 } from '../support/approved-machine.ts'
 import { aSession, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { verifyNow } from '../support/verify-now.ts'
 import { withLook } from '../support/with-look.ts'
 
 const STOPPED = ['detect-aem: ready', 'check-ground: boot-not-vouched']
@@ -278,17 +277,10 @@ describe('the device ledger', () => {
     const machine = await approvedMachine()
     update(machine, NEXT_XEN)
     const host = makeSimulatedHost(machine)
-    const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-    const { bootId } = await observeMachine(host)
-    const accepted = { at: host.now().toISOString(), bootId, pcrs: machine.pcrs.sha256 ?? {} }
-    await rememberVerification(
-      observeDom0(host),
-      store,
-      await observeVerification(observeDom0(host), null),
-      accepted,
-    )
+    const before = host.now()
+    await verifyNow(machine, { approve: true })
     const ledger = await loadLedger(machine)
-    expect(Date.parse(ledger.devices[0]?.approved?.at ?? '')).toBeGreaterThanOrEqual(Date.parse(accepted.at))
+    expect(Date.parse(ledger.devices[0]?.approved?.at ?? '')).toBeGreaterThanOrEqual(before.getTime())
     expect(ledger.devices[0]?.approved?.files.find(({ role }) => role === 'xen')?.isMeasured).toBe(false)
     expect(listApprovedImages(ledger, 'aem').map(({ role }) => role)).toEqual(['kernel', 'initramfs'])
   })
@@ -303,13 +295,7 @@ describe('the device ledger', () => {
     restartMachine(machine)
     expect(isSecretShown(machine)).toBe(true)
     const host = makeSimulatedHost(machine)
-    const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-    await rememberVerification(
-      observeDom0(host),
-      store,
-      await observeVerification(observeDom0(host), null),
-      null,
-    )
+    await verifyNow(machine)
     const [own] = (await loadLedger(machine)).devices
     const digest = sha256(bootFilesOf(machine).get(INITRAMFS)!.bytes)
     expect(own?.verified?.bootId).toBe((await observeMachine(host)).bootId)

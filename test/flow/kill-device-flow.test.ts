@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { refreshDevice } from '../../flows/devices.ts'
 import { makeDirectoryStore } from '../../src/act/session-store.ts'
-import { rememberVerification } from '../../src/act/update-ledger.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
 import { runFlow } from '../../src/flow/runner.ts'
 import { STEPS } from '../../src/flow/steps.ts'
@@ -9,14 +8,13 @@ import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { findDevice, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
-import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
-import { observeVerification } from '../../src/observe/verify/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import { type } from '../support/at-terminal.ts'
 import { machineOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
 import { Killed, type KillPoint, type Trap, trapHost, typeMortal } from '../support/kill.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { verifyNow } from '../support/verify-now.ts'
 
 const FORWARD_SEAL = ['devices', 'forward-seal', 'aem.stick']
 
@@ -28,13 +26,7 @@ async function makeReady(): Promise<SimMachine> {
   const host = makeSimulatedHost(machine)
   const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
   const { bootId } = await observeMachine(host)
-  const approved = { at: host.now().toISOString(), bootId, pcrs: machine.pcrs.sha256 ?? {} }
-  await rememberVerification(
-    observeDom0(host),
-    store,
-    await observeVerification(observeDom0(host), null),
-    approved,
-  )
+  await verifyNow(machine, { approve: true })
   const session = startSession({
     id: SESSION_ID,
     now: host.now(),

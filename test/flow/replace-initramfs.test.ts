@@ -8,6 +8,7 @@ import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { stepContext } from '../support/with-look.ts'
 
 /** The step that puts the initramfs that dom0 made now in the place of the one on the device. */
 
@@ -83,17 +84,8 @@ describe('the fresh initramfs', () => {
     const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
     const reproductions = [{ state: 'different', image: `/${NAME}`, fresh }]
     const session = aSession({ findings: { predict: { reproductions } as never } })
-    const ui = makeScriptedUi({ '*': 'yes' })
-    const options = { ...RUN_OPTIONS, yes: true }
-    const report = await replaceInitramfs({
-      host,
-      dom0: observeDom0(host),
-      ui,
-      store,
-      options,
-      session,
-      simulateRestart: null,
-    })
+    const context = stepContext(host, { store, session, options: { ...RUN_OPTIONS, yes: true } })
+    const report = await replaceInitramfs(context)
     expect(report.outcome).toBe('kept')
     expect(imageOf(machine)).not.toBe(FRESH.toString())
   })

@@ -5,6 +5,7 @@ import { runFlow } from '../../src/flow/runner.ts'
 import type { AnyStepReport, StepContext, Steps } from '../../src/flow/step.ts'
 import { ATTENTION, DONE, type Flow, UNEXPLAINED, WAITING } from '../../src/flow/types.ts'
 import { ABSENT } from '../../src/host/host.ts'
+import { aBaseline } from '../support/a-baseline.ts'
 import { aSession, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
@@ -36,20 +37,7 @@ const flow = {
   },
 } as const satisfies Flow
 
-const BASELINE = {
-  takenAt: '2024-07-17T09:00:00.000Z',
-  bootId: 'boot-1',
-  bank: 'sha256',
-  selectedPcrs: [13],
-  pcrs: { sha256: { '13': '00' } },
-  kernelCommandLine: null,
-  xenCommandLine: null,
-  runningXen: { version: null, buildId: null },
-  bootFiles: [],
-  packages: [],
-  sealedFiles: [],
-  launchLog: null,
-} as const
+const BASELINE = aBaseline()
 
 type Told = Partial<Record<keyof Steps, Partial<AnyStepReport>>>
 

@@ -2,21 +2,18 @@ import { describe, expect, it } from 'vitest'
 import { postUpdate } from '../../flows/post-update.ts'
 import { resume } from '../../flows/resume.ts'
 import { clearUpdateMark } from '../../src/act/clear-update-mark.ts'
-import { makeDirectoryStore } from '../../src/act/session-store.ts'
-import { rememberVerification } from '../../src/act/update-ledger.ts'
 import { parseUpdateMark, renderUpdateMark } from '../../src/core/mark/update-mark.ts'
 import type { Host } from '../../src/host/host.ts'
 import { unknown } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
-import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
-import { observeVerification } from '../../src/observe/verify/verify.ts'
-import { DEFAULT_STATE_DIR, UPDATE_MARK } from '../../src/tables/paths.ts'
+import { UPDATE_MARK } from '../../src/tables/paths.ts'
 import { ANSWERS } from '../support/answers.ts'
 import { goodMachine, INITRAMFS, runOn, update } from '../support/approved-machine.ts'
 import { statusAnswerOf } from '../support/status.ts'
+import { verifyNow } from '../support/verify-now.ts'
 
 /* The update mark over an update and its boots: what `status` says of it, and when it is taken away. */
 
@@ -49,17 +46,6 @@ async function lookAt(machine: SimMachine, host: Host = makeSimulatedHost(machin
     state: protection.state,
     next,
   }
-}
-
-async function verify(machine: SimMachine): Promise<void> {
-  const host = makeSimulatedHost(machine)
-  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-  await rememberVerification(
-    observeDom0(host),
-    store,
-    await observeVerification(observeDom0(host), null),
-    null,
-  )
 }
 
 describe('status', () => {
@@ -155,10 +141,10 @@ describe('the mark over the boots', () => {
     restartMachine(machine)
     expect((await lookAt(machine)).notice).toBe('update-unconfirmed')
     // The TPM refused the secret in this boot; AEM sealed to it unseen.
-    await verify(machine)
+    await verifyNow(machine)
     expect(await marksOf(machine)).toEqual([XEN])
     restartMachine(machine)
-    await verify(machine)
+    await verifyNow(machine)
     expect(await marksOf(machine)).toBe(null)
     expect((await lookAt(machine)).notice).toBe(null)
   })

@@ -9,8 +9,9 @@ import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/sim
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeNextBoot } from '../../src/observe/launch/prediction.ts'
 import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
-import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
+import { machineOf } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { stepContext } from '../support/with-look.ts'
 
 /** The looks that take long and the questions of a person, before the next boot is vouched for. */
 
@@ -194,17 +195,8 @@ describe('the step `predict`', () => {
   async function run(machine: SimMachine) {
     const host = hostOf(machine)
     const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-    const ui = makeScriptedUi({ '*': 'yes' })
-    const result = await predict({
-      host,
-      dom0: observeDom0(host),
-      ui,
-      store,
-      options: RUN_OPTIONS,
-      session: aSession(),
-      simulateRestart: null,
-    })
-    return { ...result, asked: ui.asked }
+    const context = stepContext(host, { store })
+    return { ...(await predict(context)), asked: context.ui.asked }
   }
 
   /** An initramfs of the form that dracut writes, which dom0 does not make now. */

@@ -16,11 +16,12 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { Failure } from '../../src/core/failure.ts'
+import type { Failure } from '../../src/core/failure.ts'
 import { guestEnvironment } from '../../src/host/environment.ts'
 import type { Host } from '../../src/host/host.ts'
 import { makeRealHost } from '../../src/host/real.ts'
 import { type CommandCall, command } from '../../src/tables/commands.ts'
+import { failureOf } from '../support/failure-of.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 function hostWith(stateDir: string): Host {
@@ -30,15 +31,6 @@ function hostWith(stateDir: string): Host {
 /** A call as the table would make it, of a program that every Linux has. */
 function callOf(argv: readonly string[], changes: Partial<CommandCall> = {}): CommandCall {
   return { ...command('xl-info', {}), argv, timeoutMs: 20_000, maxOutputBytes: 64 * 1024, ...changes }
-}
-
-async function failureOf(work: Promise<unknown>): Promise<Failure> {
-  const error = await work.then(
-    () => null,
-    (caught: unknown) => caught,
-  )
-  expect(error).toBeInstanceOf(Failure)
-  return error as Failure
 }
 
 describe('paths', () => {

@@ -9,6 +9,7 @@ import type { Host } from '../../src/host/host.ts'
 import { makeRecordedHost } from '../../src/host/recorded.ts'
 import { command } from '../../src/tables/commands.ts'
 import { mediaMountPoint } from '../../src/tables/paths.ts'
+import { failureOf } from '../support/failure-of.ts'
 import { aemDom0, RecordedDom0, STICK_UUID } from '../support/recorded-machine.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
@@ -19,15 +20,6 @@ async function textOf(host: Host, path: string): Promise<string> {
 
 function empty(): RecordedDom0 {
   return new RecordedDom0()
-}
-
-async function failureOf(work: Promise<unknown>): Promise<Failure> {
-  const error = await work.then(
-    () => null,
-    (caught: unknown) => caught,
-  )
-  expect(error).toBeInstanceOf(Failure)
-  return error as Failure
 }
 
 describe('unknown is not absent', () => {

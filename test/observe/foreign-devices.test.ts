@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod'
-import { makeMemoryStore } from '../../src/act/memory-store.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import type { Host } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
@@ -9,9 +8,9 @@ import { observeSlots } from '../../src/observe/device/freshness-slots.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeVerification } from '../../src/observe/verify/verify.ts'
 import { ANSWERS } from '../support/answers.ts'
-import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
+import { machineOf } from '../support/built-in.ts'
 import { runMain } from '../support/io.ts'
-import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { stepContext } from '../support/with-look.ts'
 
 const FOREIGN = 'eeee-0000'
 
@@ -106,17 +105,7 @@ describe('a plugged-in device with an AEM label that dom0 does not know', () => 
 
   it('is nothing that is left to boot from', async () => {
     const { host } = withStick('aem.evil')
-    const ui = makeScriptedUi({ '*': 'yes' })
-    const store = makeMemoryStore(ui)
-    const report = await STEPS['next-device']({
-      host,
-      dom0: observeDom0(host),
-      ui,
-      store,
-      options: RUN_OPTIONS,
-      session: aSession(),
-      simulateRestart: null,
-    })
+    const report = await STEPS['next-device'](stepContext(host))
     expect(report.facts.devicesLeft).toEqual(['aem.stick'])
   })
 })

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { forwardDevice, refreshDevice } from '../../flows/devices.ts'
 import { makeDirectoryStore } from '../../src/act/session-store.ts'
-import { rememberVerification } from '../../src/act/update-ledger.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
 import { runFlow } from '../../src/flow/runner.ts'
 import { STEPS } from '../../src/flow/steps.ts'
@@ -11,14 +10,13 @@ import { INTERNAL, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { findDevice, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
-import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
-import { observeVerification } from '../../src/observe/verify/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import { ANSWERS } from '../support/answers.ts'
 import { type, typeJson } from '../support/at-terminal.ts'
 import { machineOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { verifyNow } from '../support/verify-now.ts'
 
 /*
  * `verify` where dom0 has two devices, each with a PCR 19 of its own and, with TPM 2.0, one freshness slot for both
@@ -38,19 +36,7 @@ function bootFrom(uuid: string): void {
 }
 
 /** What `verify` keeps of this boot; `approve`: accepted in `resume` before. */
-async function remember(approve: boolean): Promise<void> {
-  const host = makeSimulatedHost(machine)
-  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-  const { bootId } = await observeMachine(host)
-  const at = host.now().toISOString()
-  const approved = approve ? { at, bootId, pcrs: machine.pcrs.sha256 ?? {} } : null
-  await rememberVerification(
-    observeDom0(host),
-    store,
-    await observeVerification(observeDom0(host), null),
-    approved,
-  )
-}
+const remember = (approve: boolean) => verifyNow(machine, { approve })
 
 async function run(flow: Flow): Promise<void> {
   const host = makeSimulatedHost(machine)

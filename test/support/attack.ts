@@ -3,7 +3,6 @@ import { forwardDevice } from '../../flows/devices.ts'
 import { postUpdate } from '../../flows/post-update.ts'
 import { resume } from '../../flows/resume.ts'
 import { makeDirectoryStore } from '../../src/act/session-store.ts'
-import { rememberVerification } from '../../src/act/update-ledger.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
 import { runFlow } from '../../src/flow/runner.ts'
 import { STEPS } from '../../src/flow/steps.ts'
@@ -11,12 +10,11 @@ import type { Flow } from '../../src/flow/types.ts'
 import { INTERNAL } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { findDevice, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
-import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
-import { observeVerification } from '../../src/observe/verify/verify.ts'
 import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import { outcomesOf, RUN_OPTIONS, SESSION_ID } from './built-in.ts'
 import { makeScriptedUi } from './scripted-ui.ts'
+import { verifyNow } from './verify-now.ts'
 
 /*
  * Somebody had the boot device in hand. What a run of the program then does on the built-in machine, with a person in
@@ -102,16 +100,7 @@ export function forwardStick(machine: SimMachine): Promise<Run> {
 
 /** What `verify` remembers of this boot, approved. */
 export async function approveBoot(machine: SimMachine): Promise<void> {
-  const host = makeSimulatedHost(machine)
-  const { bootId } = await observeMachine(host)
-  const approved = { at: host.now().toISOString(), bootId, pcrs: machine.pcrs.sha256 ?? {} }
-  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-  await rememberVerification(
-    observeDom0(host),
-    store,
-    await observeVerification(observeDom0(host), null),
-    approved,
-  )
+  await verifyNow(machine, { approve: true })
 }
 
 /** Digests of all that is sealed, on every device and in dom0. */

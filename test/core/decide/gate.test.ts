@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { decideGate, type GateFacts } from '../../../src/core/decide/gate.ts'
 import { type Session, startSession } from '../../../src/core/session/checkpoint.ts'
+import { aBaseline } from '../../support/a-baseline.ts'
 
 const OLD = { 13: '13a0', 17: '17a0', 18: '18a0', 19: '19a0' }
 const NEW = { ...OLD, 18: '18b0' }
@@ -19,22 +20,11 @@ function planned(change: Partial<Session> = {}): Session {
     ...begin,
     protection: 'hold',
     restart: 'manual',
-    baseline: {
+    baseline: aBaseline({
       takenAt: begin.since,
-      bootId: 'boot-1',
-      bootTime: null,
-      bank: 'sha256',
       selectedPcrs: [13, 17, 18, 19],
       pcrs: { sha256: OLD },
-      kernelCommandLine: null,
-      xenCommandLine: null,
-      runningXen: { version: null, buildId: null },
-      bootFiles: [],
-      packages: [],
-      sealedFiles: [],
-      launchLog: null,
-      components: null,
-    },
+    }),
     expectation: {
       bulletins: [103],
       bulletinPcrs: [18, 19],
