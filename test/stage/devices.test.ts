@@ -1,10 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { checksOf, leftBehind, verify } from './forward.ts'
+import { leftBehind } from './left-behind.ts'
 import { signerFingerprint } from './rpm.ts'
 import { createStage, type Stage, type StageOptions } from './stage.ts'
 import { ARROW_DOWN, ENTER } from './terminal.ts'
+import { checksOf, verify } from './verified.ts'
 
 /*
  * Devices with boot files of their own: brought up to date by the program, and sealed forward for a boot of their own.

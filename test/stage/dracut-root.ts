@@ -83,6 +83,7 @@ async function dracutLayer(): Promise<string> {
         await must([
           'bash',
           '-c',
+          // biome-ignore lint/suspicious/noTemplateCurlyInString: bash's own
           'dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --wildcards "${@:3}"',
           '-',
           deb,

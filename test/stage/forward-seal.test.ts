@@ -4,23 +4,18 @@ import {
   beginForward,
   blockedBy,
   changeSession,
-  checksOf,
-  clearLockout,
-  detailOf,
   type FlowJson,
-  leftBehind,
-  lockOut,
   predictNextBoot,
   readSession,
   sealForward,
   sealForwardJson,
-  triesOf,
-  verify,
 } from './forward.ts'
 import { HARMS } from './harms.ts'
+import { clearLockout, leftBehind, lockOut, triesOf } from './left-behind.ts'
 import type { Stage, StageOptions } from './stage.ts'
 import { photograph } from './terminal.ts'
 import { createUsedStage } from './used-stage.ts'
+import { checksOf, detailOf, verify } from './verified.ts'
 
 /** A stage sealed to the present state, with the update installed and its session before the forward seal. */
 async function updated(options: StageOptions): Promise<Stage> {

@@ -2,16 +2,9 @@ import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tamperedXen } from './boot-files.ts'
-import {
-  clearLockout,
-  leftBehind,
-  lockOut,
-  predictNextBoot,
-  readSession,
-  SESSION,
-  triesOf,
-} from './forward.ts'
+import { predictNextBoot, readSession, SESSION } from './forward.ts'
 import { HARMS } from './harms.ts'
+import { clearLockout, leftBehind, lockOut, triesOf } from './left-behind.ts'
 import { signerFingerprint } from './rpm.ts'
 import type { Boot, Stage, StageOptions } from './stage.ts'
 import { ARROW_DOWN, ENTER } from './terminal.ts'

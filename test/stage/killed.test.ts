@@ -1,7 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { beginForward, checksOf, leftBehind, readSession, sealForward, triesOf, verify } from './forward.ts'
+import { beginForward, readSession, sealForward } from './forward.ts'
+import { leftBehind, triesOf } from './left-behind.ts'
 import { createStage, type Stage } from './stage.ts'
+import { checksOf, verify } from './verified.ts'
 
 /*
  * SIGKILL while the program holds something outside of itself: a mounted stick, files of tools (an SRK password among

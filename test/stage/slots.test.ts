@@ -1,18 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  beginForward,
-  blockedBy,
-  checksOf,
-  detailOf,
-  leftBehind,
-  sealForwardJson,
-  verify,
-} from './forward.ts'
+import { beginForward, blockedBy, sealForwardJson } from './forward.ts'
+import { leftBehind } from './left-behind.ts'
 import { signerFingerprint } from './rpm.ts'
 import { type Boot, createStage, type Stage } from './stage.ts'
 import { ARROW_DOWN, ENTER, type TerminalSession } from './terminal.ts'
 import type { TpmVersion } from './tpm.ts'
+import { checksOf, detailOf, verify } from './verified.ts'
 
 /*
  * Two devices that got the same freshness slot by AEM's own hand (assignslottosuffix of 4.2.0 looks for the slots of

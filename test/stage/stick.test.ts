@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { leftBehind, verify } from './forward.ts'
+import { leftBehind } from './left-behind.ts'
 import { withMounted } from './media.ts'
 import { signerFingerprint } from './rpm.ts'
 import type { Stage } from './stage.ts'
 import { ARROW_DOWN, ENTER, type TerminalSession } from './terminal.ts'
 import type { TpmVersion } from './tpm.ts'
 import { createUsedStage } from './used-stage.ts'
+import { verify } from './verified.ts'
 
 /*
  * A removable stick: AEM's seal copies to it, unmounts it, and ends only when it is unplugged. lsblk says that a disk is

@@ -1,36 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { checksOf, detailOf, leftBehind, triesOf, type Verified, verify } from './forward.ts'
+import { leftBehind, triesOf } from './left-behind.ts'
 import { writeTpmSysfs } from './machine-facts.ts'
 import { createStage, type Stage } from './stage.ts'
+import { checksOf, detailOf, GOOD, inDom0, lookAt, putBack, sealedTwice, verify } from './verified.ts'
 
-const GOOD = {
-  'media-current': true,
-  selection: true,
-  policy: true,
-  'unseal-txt': true,
-  'unseal-fre': true,
-  freshness: true,
-  pcr13: true,
-}
 const FRESH_PASSWORD = '"$(cat /var/lib/anti-evil-maid/tpm-freshness-pw)"'
 
-async function dom0(stage: Stage, script: string): Promise<string> {
-  const head = 'set -e; live=/var/lib/tpm/aem own=/boot/aem/$(readlink /var/lib/tpm)/aem'
-  const done = await stage.run(['bash', '-c', `${head}\n${script}`])
-  if (done.exit !== 0) throw new Error(`${script} ended with ${done.exit}: ${done.stdout}${done.stderr}`)
-  return done.stdout
-}
-
-const putBack = (stage: Stage) =>
-  dom0(stage, 'rm -rf $live $own; cp -a /run/kept/live $live; cp -a /run/kept/own $own')
 /** Changes the first characters of the line after a marker, in both copies. */
 const damage = (stage: Stage, marker: string, lines: number) =>
-  dom0(
+  inDom0(
     stage,
     `for d in $live $own; do n=$(grep -n '${marker}' $d/secret.txt.sealed2 | cut -d: -f1); sed -i "$((n+${lines}))s/^....../AAAAAA/" $d/secret.txt.sealed2; done`,
   )
 const writeSlot = (stage: Stage, slot: number, hashOf: string) =>
-  dom0(
+  inDom0(
     stage,
     `${hashOf} | sha1sum | cut -c1-40 | xxd -r -p >/run/slot; tpm_nvwrite -i 0x454d -n ${slot * 20} -s 20 --password=${FRESH_PASSWORD} -f /run/slot; rm /run/slot`,
   )
@@ -39,23 +22,11 @@ const writeSlot = (stage: Stage, slot: number, hashOf: string) =>
 describe('verify on TPM 1.2', () => {
   let stage: Stage
   beforeAll(async () => {
-    stage = await createStage({ tpm: '1.2', devices: [{}, { suffix: '.stick', external: true }] })
-    await stage.powerOn()
-    await dom0(stage, 'cp -a $own /root/older')
-    await stage.powerOff()
-    expect((await stage.powerOn()).secretShown).toBe(true)
-    await dom0(stage, 'mkdir /run/kept; cp -a $live /run/kept/live; cp -a $own /run/kept/own')
+    stage = await sealedTwice('1.2')
   })
   afterAll(() => stage?.destroy())
 
-  /** Every look leaves nothing behind and costs no wrong password. */
-  const look = async (suffix = 'aem'): Promise<{ exit: number; devices: Verified }> => {
-    const tries = await triesOf(stage)
-    const seen = await verify(stage, '--device', suffix)
-    expect(await triesOf(stage)).toBe(tries)
-    expect(await leftBehind(stage)).toBe('')
-    return seen
-  }
+  const look = (suffix = 'aem') => lookAt(stage, suffix)
 
   test('a good seal', async () => {
     const { exit, devices } = await look()
@@ -87,14 +58,14 @@ describe('verify on TPM 1.2', () => {
   })
 
   test('tcsd that does not run is started for the look, and stopped again', async () => {
-    await dom0(stage, 'systemctl stop tcsd')
+    await inDom0(stage, 'systemctl stop tcsd')
     expect(checksOf((await verify(stage, '--device', 'aem')).devices)).toEqual(GOOD)
-    expect(await dom0(stage, 'pgrep -x tcsd || :')).toBe('')
-    await dom0(stage, 'systemctl start tcsd')
+    expect(await inDom0(stage, 'pgrep -x tcsd || :')).toBe('')
+    await inDom0(stage, 'systemctl start tcsd')
   })
 
   test('a stale device copy', async () => {
-    await dom0(stage, 'rm -rf $own; cp -a /root/older $own')
+    await inDom0(stage, 'rm -rf $own; cp -a /root/older $own')
     const { devices } = await look()
     expect(checksOf(devices)).toEqual({
       ...GOOD,
@@ -129,31 +100,34 @@ describe('verify on TPM 1.2', () => {
   test('a token in another device’s slot', async () => {
     await writeSlot(stage, 0, 'echo another')
     await writeSlot(stage, 1, 'cat /var/lib/anti-evil-maid/aem/secret.fre')
-    await dom0(stage, 'echo 1 > /var/lib/anti-evil-maid/aem.stick/tpm-freshness-slot')
+    await inDom0(stage, 'echo 1 > /var/lib/anti-evil-maid/aem.stick/tpm-freshness-slot')
     const { devices } = await look()
     expect(checksOf(devices)).toEqual({ ...GOOD, freshness: false })
     expect(detailOf(devices, 'freshness')).toContain('slot 1 (of aem.stick), not in its own, 0')
     await writeSlot(stage, 0, 'cat /var/lib/anti-evil-maid/aem/secret.fre')
-    await dom0(stage, 'echo 0 > /var/lib/anti-evil-maid/aem.stick/tpm-freshness-slot')
+    await inDom0(stage, 'echo 0 > /var/lib/anti-evil-maid/aem.stick/tpm-freshness-slot')
   })
 
   test('another PCR selection', async () => {
-    await dom0(stage, "cp /etc/anti-evil-maid.conf /run/kept; sed -i 's/--pcr 19//' /etc/anti-evil-maid.conf")
+    await inDom0(
+      stage,
+      "cp /etc/anti-evil-maid.conf /run/kept; sed -i 's/--pcr 19//' /etc/anti-evil-maid.conf",
+    )
     expect(checksOf((await look()).devices)).toEqual({ ...GOOD, selection: false })
-    await dom0(stage, 'cp /run/kept/anti-evil-maid.conf /etc')
+    await inDom0(stage, 'cp /run/kept/anti-evil-maid.conf /etc')
   })
 
   test('a LUKS header that changed since the boot', async () => {
-    await dom0(stage, `cryptsetup config --label changed /dev/disk/by-uuid/${stage.luks.uuid}`)
+    await inDom0(stage, `cryptsetup config --label changed /dev/disk/by-uuid/${stage.luks.uuid}`)
     expect(checksOf((await look()).devices)).toEqual({ ...GOOD, pcr13: false })
   })
 
   test('sealed with other PCRs than the current ones', async () => {
     // TPM_Extend of PCR 13 (TPM Main 1.2 part 3, section 16.1)
     const extend = String.raw`printf '\000\301\000\000\000\042\000\000\000\024\000\000\000\015%s' 'twenty bytes of hash' >&3`
-    await dom0(stage, `systemctl stop tcsd; exec 3<>/dev/tpm0; ${extend}; head -c 30 <&3 >/dev/null`)
+    await inDom0(stage, `systemctl stop tcsd; exec 3<>/dev/tpm0; ${extend}; head -c 30 <&3 >/dev/null`)
     await writeTpmSysfs(stage.holder.outside('sysfs/tpm0'), stage.tpm)
-    await dom0(stage, 'systemctl start tcsd')
+    await inDom0(stage, 'systemctl start tcsd')
     const { exit, devices } = await look()
     expect(checksOf(devices)).toEqual({
       ...GOOD,
@@ -204,19 +178,19 @@ describe('an SRK password on TPM 1.2', () => {
 
   test('a wrong one costs one try, and says so', async () => {
     const cache = '/run/anti-evil-maid/srk-password'
-    await dom0(stage, `cp ${cache} /run/kept; echo wrong > ${cache}`)
+    await inDom0(stage, `cp ${cache} /run/kept; echo wrong > ${cache}`)
     const tries = await triesOf(stage)
     const { exit, devices } = await verify(stage)
     expect(checksOf(devices)).toEqual({ ...GOOD, 'unseal-txt': null, 'unseal-fre': null, freshness: null })
     expect(detailOf(devices, 'unseal-txt')).toContain('this cost one of the TPM’s tries')
     expect(exit).toBe(1)
     expect(await triesOf(stage)).toBe(tries + 1)
-    await dom0(stage, `mv /run/kept ${cache}`)
+    await inDom0(stage, `mv /run/kept ${cache}`)
   })
 
   test('is needed and not at hand after AEM’s seal', async () => {
-    await dom0(stage, 'systemctl start anti-evil-maid-seal')
-    expect(await dom0(stage, 'ls /run/anti-evil-maid 2>/dev/null || :')).toBe('')
+    await inDom0(stage, 'systemctl start anti-evil-maid-seal')
+    expect(await inDom0(stage, 'ls /run/anti-evil-maid 2>/dev/null || :')).toBe('')
     const tries = await triesOf(stage)
     const { exit, devices } = await verify(stage)
     expect(checksOf(devices)).toEqual({ ...GOOD, 'unseal-txt': null, 'unseal-fre': null, freshness: null })

@@ -1,43 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  checksOf,
-  clearLockout,
-  detailOf,
-  leftBehind,
-  lockOut,
-  triesOf,
-  type Verified,
-  verify,
-} from './forward.ts'
+import { clearLockout, leftBehind, lockOut, triesOf } from './left-behind.ts'
 import { writeTpmSysfs } from './machine-facts.ts'
 import { createStage, type Stage } from './stage.ts'
+import { checksOf, detailOf, GOOD, inDom0, lookAt, putBack, sealedTwice, verify } from './verified.ts'
 
 const TPM = '-T device:/dev/tpm0'
-const GOOD = {
-  'media-current': true,
-  selection: true,
-  policy: true,
-  'unseal-txt': true,
-  'unseal-fre': true,
-  freshness: true,
-  pcr13: true,
-}
-
-/** Runs a script in dom0 with `$live` and `$own`: dom0's and the device's sealed files. */
-async function dom0(stage: Stage, script: string): Promise<string> {
-  const head = 'set -e; live=/var/lib/tpm/aem own=/boot/aem/$(readlink /var/lib/tpm)/aem'
-  const done = await stage.run(['bash', '-c', `${head}\n${script}`])
-  if (done.exit !== 0) throw new Error(`${script} ended with ${done.exit}: ${done.stdout}${done.stderr}`)
-  return done.stdout
-}
-
-const save = (stage: Stage) =>
-  dom0(stage, 'rm -rf /run/kept; mkdir /run/kept; cp -a $live /run/kept/live; cp -a $own /run/kept/own')
-const putBack = (stage: Stage) =>
-  dom0(stage, 'rm -rf $live $own; cp -a /run/kept/live $live; cp -a /run/kept/own $own')
 /** XORs a byte of the same file in both copies. */
 const damage = (stage: Stage, name: string, at: number) =>
-  dom0(
+  inDom0(
     stage,
     `for d in $live $own; do python3 - $d/${name} <<'P'
 import sys
@@ -46,7 +16,7 @@ P
 done`,
   )
 const writeSlot = (stage: Stage, slot: number, hashOf: string) =>
-  dom0(
+  inDom0(
     stage,
     `${hashOf} | sha256sum | cut -c1-64 | xxd -r -p | tpm2_nvwrite ${TPM} 0x454d -i - --offset ${slot * 32} -P "$(cat /var/lib/anti-evil-maid/tpm-freshness-pw)"`,
   )
@@ -55,23 +25,12 @@ const writeSlot = (stage: Stage, slot: number, hashOf: string) =>
 describe('verify on TPM 2.0', () => {
   let stage: Stage
   beforeAll(async () => {
-    stage = await createStage({ tpm: '2.0', devices: [{}, { suffix: '.stick', external: true }] })
-    await stage.powerOn()
-    await dom0(stage, 'cp -a $own /root/older')
-    await stage.powerOff()
-    expect((await stage.powerOn()).secretShown).toBe(true)
-    await save(stage)
+    stage = await sealedTwice('2.0')
   })
   afterAll(() => stage?.destroy())
 
-  /** Every look leaves nothing behind and costs no wrong password, unless the test says so. */
-  const look = async (costs = 0, suffix = 'aem'): Promise<{ exit: number; devices: Verified }> => {
-    const tries = await triesOf(stage)
-    const seen = await verify(stage, '--device', suffix)
-    expect(await triesOf(stage)).toBe(tries + costs)
-    expect(await leftBehind(stage)).toBe('')
-    return seen
-  }
+  /** @param costs wrong passwords that the TPM counts for it */
+  const look = (costs = 0, suffix = 'aem') => lookAt(stage, suffix, costs)
 
   test('a good seal', async () => {
     const { exit, devices } = await look()
@@ -90,17 +49,17 @@ describe('verify on TPM 2.0', () => {
     const sealed = async () => (await verify(stage, '--device', '.stick')).devices
     const before = checksOf(await sealed(), 'aem.stick')
     expect(before['media-current']).not.toBeNull()
-    await dom0(stage, `/usr/sbin/debugfs -w -R "feature needs_recovery" ${stick} >/dev/null 2>&1`)
+    await inDom0(stage, `/usr/sbin/debugfs -w -R "feature needs_recovery" ${stick} >/dev/null 2>&1`)
     const dirty = await sealed()
     expect(checksOf(dirty, 'aem.stick')['media-current']).toBeNull()
     expect(detailOf(dirty, 'media-current', 'aem.stick')).toContain('not closed cleanly')
-    await dom0(stage, `/usr/sbin/fsck.ext4 -p ${stick} >/dev/null || :`)
+    await inDom0(stage, `/usr/sbin/fsck.ext4 -p ${stick} >/dev/null || :`)
     expect(checksOf(await sealed(), 'aem.stick')).toEqual(before)
     expect(await leftBehind(stage)).toBe('')
   })
 
   test('a stale device copy: it unseals, but to an older token', async () => {
-    await dom0(stage, 'rm -rf $own; cp -a /root/older $own')
+    await inDom0(stage, 'rm -rf $own; cp -a /root/older $own')
     const { exit, devices } = await look()
     expect(checksOf(devices)).toEqual({
       ...GOOD,
@@ -129,7 +88,7 @@ describe('verify on TPM 2.0', () => {
   })
 
   test('a secret that is not on the device', async () => {
-    await dom0(stage, 'rm $own/secret.txt.sealed2')
+    await inDom0(stage, 'rm $own/secret.txt.sealed2')
     const { devices } = await look()
     expect(checksOf(devices)).toEqual({ ...GOOD, 'media-current': false, 'unseal-txt': false })
     await putBack(stage)
@@ -146,19 +105,22 @@ describe('verify on TPM 2.0', () => {
   test('a token in another device’s slot', async () => {
     await writeSlot(stage, 0, 'echo another')
     await writeSlot(stage, 1, 'cat /var/lib/anti-evil-maid/aem/secret.fre')
-    await dom0(stage, 'echo 1 > /var/lib/anti-evil-maid/aem.stick/tpm-freshness-slot')
+    await inDom0(stage, 'echo 1 > /var/lib/anti-evil-maid/aem.stick/tpm-freshness-slot')
     const { devices } = await look()
     expect(checksOf(devices)).toEqual({ ...GOOD, freshness: false })
     expect(detailOf(devices, 'freshness')).toContain('slot 1 (of aem.stick), not in its own, 0')
     await writeSlot(stage, 0, 'cat /var/lib/anti-evil-maid/aem/secret.fre')
-    await dom0(stage, 'echo 0 > /var/lib/anti-evil-maid/aem.stick/tpm-freshness-slot')
+    await inDom0(stage, 'echo 0 > /var/lib/anti-evil-maid/aem.stick/tpm-freshness-slot')
   })
 
   test('another PCR selection', async () => {
-    await dom0(stage, "cp /etc/anti-evil-maid.conf /run/kept; sed -i 's/--pcr 19//' /etc/anti-evil-maid.conf")
+    await inDom0(
+      stage,
+      "cp /etc/anti-evil-maid.conf /run/kept; sed -i 's/--pcr 19//' /etc/anti-evil-maid.conf",
+    )
     const { devices } = await look()
     expect(checksOf(devices)).toEqual({ ...GOOD, selection: false })
-    await dom0(stage, 'cp /run/kept/anti-evil-maid.conf /etc')
+    await inDom0(stage, 'cp /run/kept/anti-evil-maid.conf /etc')
   })
 
   test('the TPM in lockout: nothing is tried, nothing is claimed', async () => {
@@ -171,19 +133,19 @@ describe('verify on TPM 2.0', () => {
   })
 
   test('an SRK password that is not at hand costs no try', async () => {
-    await dom0(stage, 'mv /run/anti-evil-maid/srk-password /run/kept')
+    await inDom0(stage, 'mv /run/anti-evil-maid/srk-password /run/kept')
     const { devices } = await look()
     expect(checksOf(devices)).toEqual({ ...GOOD, 'unseal-txt': null, 'unseal-fre': null, freshness: null })
     expect(detailOf(devices, 'unseal-txt')).toContain('needed and not at hand')
-    await dom0(stage, 'mv /run/kept/srk-password /run/anti-evil-maid')
+    await inDom0(stage, 'mv /run/kept/srk-password /run/anti-evil-maid')
   })
 
   test('a wrong SRK password costs one try, and says so', async () => {
-    await dom0(stage, 'echo wrong > /run/anti-evil-maid/srk-password')
+    await inDom0(stage, 'echo wrong > /run/anti-evil-maid/srk-password')
     const { devices } = await look(1)
     expect(checksOf(devices)).toEqual({ ...GOOD, 'unseal-txt': null, 'unseal-fre': null, freshness: null })
     expect(detailOf(devices, 'unseal-txt')).toContain('this cost one of the TPM’s tries')
-    await dom0(stage, ': > /run/anti-evil-maid/srk-password')
+    await inDom0(stage, ': > /run/anti-evil-maid/srk-password')
     await clearLockout(stage)
   })
 
@@ -205,7 +167,7 @@ describe('verify on TPM 2.0', () => {
   })
 
   test('objects that a failed unseal left in the TPM are in nobody’s way', async () => {
-    await dom0(
+    await inDom0(
       stage,
       `for i in 1 2 3; do tpm2_load ${TPM} -Q -C 0x81000001 -P str: -u $live/key.pub -r $live/key.priv -c /run/ctx || :; done`,
     )
@@ -213,12 +175,12 @@ describe('verify on TPM 2.0', () => {
   })
 
   test('a LUKS header that changed since the boot', async () => {
-    await dom0(stage, `cryptsetup config --label changed /dev/disk/by-uuid/${stage.luks.uuid}`)
+    await inDom0(stage, `cryptsetup config --label changed /dev/disk/by-uuid/${stage.luks.uuid}`)
     expect(checksOf((await look()).devices)).toEqual({ ...GOOD, pcr13: false })
   })
 
   test('sealed with other PCRs than the current ones', async () => {
-    await dom0(stage, `tpm2_pcrextend ${TPM} 13:sha256=${'ab'.repeat(32)}`)
+    await inDom0(stage, `tpm2_pcrextend ${TPM} 13:sha256=${'ab'.repeat(32)}`)
     await writeTpmSysfs(stage.holder.outside('sysfs/tpm0'), stage.tpm)
     const { devices } = await look()
     expect(checksOf(devices)).toEqual({
