@@ -60,7 +60,7 @@ function findReport(look: ReportsLook, directory: string, wanted: string): Found
 
 function noReport({ reports, unread, why }: ReportsLook, directory: string) {
   if (reports === null)
-    return makeFailure('unknown-report', { what: `${directory} cannot be read: ${why ?? 'not known why'}` })
+    return makeFailure('reports-unreadable', { directory, ...(why === null ? {} : { reason: why }) })
   const strangers = unread.map(unreadWords).join('; ')
   return makeFailure('unknown-report', {
     what: strangers === '' ? `no report is kept in ${directory}` : `no report in ${directory}: ${strangers}`,

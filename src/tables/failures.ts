@@ -144,6 +144,13 @@ export const FAILURES = {
         : '`aem-reseal report` lists them; name one by its ID, or by a beginning that no other one has',
     }),
   },
+  'reports-unreadable': {
+    text: ({ directory, reason }) => ({
+      what: `${directory} cannot be read: ${reason ?? 'not known why'}`,
+      why: null,
+      next: 'a recording holds no reports: run `aem-reseal report` in the dom0 that was recorded; there, see what `ls -la` says of that directory',
+    }),
+  },
   'unknown-topic': {
     exit: EXIT.usage,
     text: ({ name, meant }) => ({

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { unknown } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { machineOf } from '../support/built-in.ts'
 import { runMain } from '../support/io.ts'
@@ -135,6 +136,25 @@ describe('report', () => {
       error: { code: 'unknown-report', next: expect.stringContaining('`aem-reseal resume`') },
     })
   })
+
+  it.each([[], ['2024']])(
+    'a directory that cannot be read is none that is empty (%j)',
+    async (...words: string[]) => {
+      const host = makeSimulatedHost(structuredClone(story.machine))
+      const listDirectory = async () => unknown('input/output error')
+      const { exit, json } = await runMain(['report', ...words, '--json'], {
+        host: { ...host, listDirectory },
+      })
+      expect(exit).toBe(1)
+      expect(json).toMatchObject({
+        error: {
+          code: 'reports-unreadable',
+          what: `${STATE}/reports cannot be read: input/output error`,
+          next: expect.stringContaining('`ls -la`'),
+        },
+      })
+    },
+  )
 
   it('shows a page without letting it move the cursor', async () => {
     const own = await lived()
