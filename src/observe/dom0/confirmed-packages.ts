@@ -26,7 +26,7 @@ export async function observeConfirmedPackages(
   entry: BootEntry | null = null,
 ): Promise<ConfirmedPackages | null> {
   const trusted = await observeTrustedKeys(dom0)
-  const confirmed: ConfirmedPackage[] = []
+  const loadedOrNewest: (readonly [InstalledPackage, ConfirmedPackage['component']])[] = []
   const unasked: string[] = []
   const loaded = await observeLoaded(dom0, entry)
   for (const { name, component } of MEASURED_PACKAGES) {
@@ -36,11 +36,16 @@ export async function observeConfirmedPackages(
       continue
     }
     const newest = installed.value.find((item) => loaded.get(name) === item.evr) ?? installed.value.at(-1)
-    if (!newest) continue
-    const isLoaded = loaded.get(name) === newest.evr
-    confirmed.push(await confirm(dom0, newest, component, trusted, { isLoaded, bootTime }))
+    if (newest) loadedOrNewest.push([newest, component])
   }
-  return unasked.length < MEASURED_PACKAGES.length ? { packages: confirmed, unasked } : null
+  // Verified side by side: rpm reads every file of a package.
+  const packages = await Promise.all(
+    loadedOrNewest.map(([one, component]) => {
+      const isLoaded = loaded.get(one.name) === one.evr
+      return confirm(dom0, one, component, trusted, { isLoaded, bootTime })
+    }),
+  )
+  return unasked.length < MEASURED_PACKAGES.length ? { packages, unasked } : null
 }
 
 /** One installed version of a measured package, whichever the entry loads; null: rpm does not name it. */

@@ -25,9 +25,13 @@ export async function observeIntegrity(
   installed: InstalledPackage,
   trusted: readonly Signer[],
 ): Promise<PackageIntegrity> {
-  const findings = valueOrNull(await dom0.rpm.findings(installed.name))
+  const [found, signer] = await Promise.all([
+    dom0.rpm.findings(installed.name),
+    observeSigner(dom0, installed, trusted),
+  ])
+  const findings = valueOrNull(found)
   return {
-    ...(await observeSigner(dom0, installed, trusted)),
+    ...signer,
     // Ghost files are made after the installation (the initramfs), configuration is the user's to change.
     changedFiles:
       findings?.filter(
