@@ -16,6 +16,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { buildSync } from 'esbuild'
 import { countPrograms, listSteps, reportStage } from './benchmark-stage.mjs'
+import { reportTrigger } from './benchmark-trigger.mjs'
 import { BOUNDS, countCleanRehearsal } from './count-words.mjs'
 
 const program = new URL('../dist/aem-reseal.mjs', import.meta.url).pathname
@@ -359,6 +360,7 @@ try {
     console.log(
       `words of the clean rehearsal ${part} the restart: ${words[part]} (wanted: at most ${BOUNDS[part]})`,
     )
+  reportTrigger()
   await reportInitramfs()
   await reportStage()
 } finally {
