@@ -90,6 +90,11 @@ export type Host = {
   listDirectory(path: string): Promise<Seen<readonly string[]>>
   statFile(path: string): Promise<Seen<FileStat>>
   digestFile(path: string): Promise<Seen<FileDigests>>
+  /**
+   * What stays the same as long as nobody writes to a file; null where nothing says so: it was written a moment ago, or lies on a
+   * device that is mounted for one look. Absent where files have no such thing.
+   */
+  identifyFile?(path: string): Promise<string | null>
   /** The bytes of a file in order, for streaming hashes; a recorded machine may know digests without bytes. */
   openFile(path: string): Promise<Seen<AsyncIterable<Uint8Array>>>
   /** The files of an AEM device: where it is mounted, else mounted for the time of the look, read-only unless `write`. */

@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { digestStream } from './digest.ts'
 import type { FileDigests, FileStat, Seen } from './host.ts'
 import { ABSENT, seen, unknown } from './host.ts'
+import { identityOf } from './identity.ts'
 import { openWanted } from './open-path.ts'
 
 /** Files read whole are small; boot files go through digestGuarded, the Xen image (3 MB) is the largest. */
@@ -88,15 +89,40 @@ export async function statGuarded(path: string, guarded: boolean): Promise<Seen<
   })
 }
 
-export async function digestGuarded(path: string, guarded: boolean): Promise<Seen<FileDigests>> {
+/** @param known digests by the identity of their files, read from and added to; null: this file's says nothing */
+export async function digestGuarded(
+  path: string,
+  guarded: boolean,
+  known: Map<string, FileDigests> | null,
+): Promise<Seen<FileDigests>> {
   return look(async () => {
     const file = await openStreamed(path, guarded)
+    const identify = async () => identityOf(await file.stat({ bigint: true }), Date.now())
     try {
-      return await digestStream(file.createReadStream({ autoClose: false, highWaterMark: READ_CHUNK_BYTES }))
+      const identity = known === null ? null : await identify()
+      const before = identity === null ? undefined : known?.get(identity)
+      if (before !== undefined) return before
+      const options = { autoClose: false, highWaterMark: READ_CHUNK_BYTES }
+      const digests = await digestStream(file.createReadStream(options))
+      if (identity !== null && (await identify()) === identity) known?.set(identity, digests)
+      return digests
     } finally {
       await file.close()
     }
   })
+}
+
+/** What stays the same as long as nobody writes to this file; null where nothing says so. */
+export async function identifyGuarded(path: string, guarded: boolean): Promise<string | null> {
+  const found = await look(async () => {
+    const file = await openStreamed(path, guarded)
+    try {
+      return identityOf(await file.stat({ bigint: true }), Date.now())
+    } finally {
+      await file.close()
+    }
+  })
+  return found.state === 'seen' ? found.value : null
 }
 
 function toFileStat(stat: Awaited<ReturnType<typeof lstat>>): FileStat {

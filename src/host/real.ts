@@ -8,13 +8,14 @@ import { command } from '../tables/commands.ts'
 import { makeFailure } from '../tables/failures.ts'
 import { believedRootOf, type PathAccess, pathAllowed, WORK_ROOT } from '../tables/paths.ts'
 import { readExt4State } from './ext4.ts'
-import type { Host } from './host.ts'
+import type { FileDigests, Host } from './host.ts'
 import { seen, unknown } from './host.ts'
 import { clearTraces, makeTraces } from './leftovers.ts'
 import { holdLock } from './lock.ts'
 import { findForeign } from './ownership.ts'
 import {
   digestGuarded,
+  identifyGuarded,
   listGuarded,
   look,
   openStreamed,
@@ -70,6 +71,9 @@ export function makeRealHost(options: RealHostOptions): Host {
       throw makeFailure('write-failed', { path, reason: `${directory} is reached by a link` })
   }
   const isGuarded = (path: string): boolean => isBelow(path, [...GUARDED_ROOTS, ...mounted])
+  const digested = new Map<string, FileDigests>()
+  // A device that is mounted for one look is read again by the next: it may not be the same one.
+  const isReadAgain = (path: string): boolean => isBelow(path, [workRoot()])
   const openShared = shareMedia((media) => openRealMedia(media, host, mounted, traces))
   const host: Host = {
     kind: 'real',
@@ -107,7 +111,11 @@ export function makeRealHost(options: RealHostOptions): Host {
     },
     async digestFile(path) {
       check(path, 'read')
-      return digestGuarded(path, isGuarded(path))
+      return digestGuarded(path, isGuarded(path), isReadAgain(path) ? null : digested)
+    },
+    async identifyFile(path) {
+      check(path, 'read')
+      return isReadAgain(path) ? null : identifyGuarded(path, isGuarded(path))
     },
     async openFile(path) {
       check(path, 'read')

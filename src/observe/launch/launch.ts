@@ -1,21 +1,21 @@
 /* Long: one look: entries, the files they name and their digests, which each need the one before. */
 
 import { createHash } from 'node:crypto'
-import { SEAL_BANKS } from '../../core/aem/tpm.ts'
 import { Failure } from '../../core/failure.ts'
 import type { BootEntry } from '../../core/launch/boot-entry.ts'
 import { decideBootedEntry } from '../../core/launch/booted-entry.ts'
 import type { GrubConfig } from '../../core/launch/grub-cfg.ts'
 import { checkEntry, decideNextEntry, type EntryChoice } from '../../core/launch/grub-choose.ts'
-import { digestImage, type ImageDigest } from '../../core/launch/image-digest.ts'
+import type { ImageDigest } from '../../core/launch/image-digest.ts'
 import type { LaunchLog } from '../../core/launch/launch-log.ts'
 import { NO_XEN, type XenFacts } from '../../core/launch/predict-trenchboot.ts'
-import type { FileDigests, Host } from '../../host/host.ts'
+import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { type AemDevice, openDevice } from '../device/devices.ts'
 import { observeAemEntries, observeEfiEntry } from '../device/efi-entry.ts'
 import { observeGrub } from '../device/grub.ts'
 import type { MachineFacts } from '../dom0/machine.ts'
+import { digestEntries } from './image-digests.ts'
 import { observeSinit } from './sinit.ts'
 import { observeSkl, observeXen } from './xen-image.ts'
 
@@ -181,48 +181,4 @@ async function chooseBooted(
     xenCommandLine: machine.xen.commandLine,
     moduleCount: log === null || log instanceof Failure ? null : log.modules.length,
   })
-}
-
-async function digestEntries(
-  host: Host,
-  root: string,
-  entries: readonly BootEntry[],
-): Promise<BootDeviceLaunch['images']> {
-  const images: Record<string, ImageDigest> = {}
-  for (const entry of entries) {
-    for (const file of [entry.launcher, ...entry.modules, ...entry.sinit]) {
-      if (file === null || images[file.path] !== undefined) continue
-      const image = await digestOne(host, `${root}${file.path}`, file.nounzip, entry.insmods)
-      if (image !== null) images[file.path] = image
-    }
-  }
-  return images
-}
-
-async function digestOne(
-  host: Host,
-  path: string,
-  nounzip: boolean,
-  insmods: readonly string[],
-): Promise<ImageDigest | null> {
-  const chunks = await host.openFile(path)
-  if (chunks.state === 'seen')
-    return digestImage(chunks.value, { banks: SEAL_BANKS, nounzip, insmods, stored: true })
-  const kept = valueOrNull(await host.digestFile(path))
-  return kept === null ? null : toImageDigest(kept, nounzip, insmods)
-}
-
-/** A recorded machine may hold digests of an image without its bytes; then only gzip is known to be undone. */
-function toImageDigest(kept: FileDigests, nounzip: boolean, insmods: readonly string[]): ImageDigest {
-  const isPacked = kept.gunzipped !== undefined
-  const { sha1, sha256 } = (nounzip ? undefined : kept.gunzipped) ?? kept
-  const mayDiffer = !isPacked && insmods.some((name) => name === 'xzio' || name === 'lzopio')
-  return {
-    digests: mayDiffer ? {} : { sha1, sha256 },
-    storedDigests: { sha1: kept.sha1, sha256: kept.sha256 },
-    sizeBytes: kept.sizeBytes,
-    loadedSizeBytes: kept.sizeBytes,
-    kind: isPacked ? 'gzip' : 'raw',
-    problem: mayDiffer ? 'only its digest is recorded, and grub.cfg loads a decompressor' : null,
-  }
 }
