@@ -23,6 +23,11 @@ const NOTICE_WORDS: { readonly [N in Notice]: (updated: string) => Words } = {
     text: 'Do not type your passphrase into another boot before you know why.',
     command: 'aem-reseal explain',
   }),
+  'boot-file-changed': () => ({
+    title: 'A boot file was changed, and no package says by whom',
+    text: 'Do not restart before you know why.',
+    command: 'aem-reseal',
+  }),
   resume: () => ({
     title: 'An update with Anti Evil Maid is not finished',
     text: '`aem-reseal resume` goes on with it.',

@@ -19,6 +19,7 @@ import {
   start,
   update,
 } from '../support/approved-machine.ts'
+import { machineOf } from '../support/built-in.ts'
 import { runMain } from '../support/io.ts'
 
 async function look(machine: SimMachine, verb: string) {
@@ -214,11 +215,19 @@ describe('a boot file that is not the installed one', () => {
     expect(seen.said).toMatch(/boot files stale/)
   })
 
-  it('is nothing that is known where no boot was approved', async () => {
+  it("is changed in dom0's own /boot where no boot was approved either, and said at login", async () => {
     const machine = goodMachine()
     put(machine, XEN_IMAGE, changeOneByte)
     const seen = await devices(machine)
-    expect(seen.devices[0]).toMatchObject({ bootFiles: 'stale', changedFiles: [] })
+    expect(seen.devices[0]).toMatchObject({ bootFiles: 'stale', changedFiles: [{ path: `/${XEN_IMAGE}` }] })
+    const { json } = await status(machine)
+    expect(json.notice).toMatchObject({ code: 'boot-file-changed', command: 'aem-reseal' })
+  })
+
+  it('is nothing that is known of a stick where no boot was approved: it may be old', async () => {
+    const machine = machineOf('stale-stick')
+    const [stick] = (await devices(machine)).devices.filter(({ bootFiles }) => bootFiles === 'stale')
+    expect(stick).toMatchObject({ label: 'aem.stick', changedFiles: [] })
   })
 
   it('is never offered for a refresh without a word', async () => {

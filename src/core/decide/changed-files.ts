@@ -5,6 +5,8 @@ export type ComparedFile = {
   readonly path: string
   readonly sha256: string | null
   readonly expected: string | null
+  /** It lies where its package put it, which no older one does. */
+  readonly isInPlace?: boolean
 }
 
 /** A file that is neither the package's nor one that was approved before. */
@@ -12,9 +14,8 @@ export type ChangedFile = { readonly path: string; readonly why: string }
 
 /**
  * The boot files of a device that are not just old: another one than the installed package's, and than every one of an
- * approved boot.
- *
- * @returns none where no boot from the device was approved: then what is old cannot be told from what was changed
+ * approved boot. Where no boot from the device was approved, what is old cannot be told from what was changed, but for files
+ * where their package put them.
  */
 export function listChangedFiles(
   files: readonly ComparedFile[],
@@ -22,15 +23,18 @@ export function listChangedFiles(
   label: string,
 ): readonly ChangedFile[] {
   const own = look.state === 'read' ? findLedgerDevice(look.ledger, label).approved : null
-  if (look.state !== 'read' || own === null) return []
+  const known = look.state === 'read' ? look.ledger.devices : []
   const approved = new Set(
-    look.ledger.devices.flatMap((device) => device.approved?.files.map(({ sha256 }) => sha256) ?? []),
+    known.flatMap((device) => device.approved?.files.map(({ sha256 }) => sha256) ?? []),
   )
   return files
     .filter(({ sha256, expected }) => sha256 !== null && expected !== null && sha256 !== expected)
-    .filter(({ sha256 }) => !approved.has(sha256))
+    .filter(({ sha256, isInPlace }) => !approved.has(sha256) && (own !== null || isInPlace === true))
     .map(({ path }) => ({
       path,
-      why: `neither the installed package's nor one of a boot approved before (last ${own.at})`,
+      why:
+        own === null
+          ? "not the installed package's, which put it there"
+          : `neither the installed package's nor one of a boot approved before (last ${own.at})`,
     }))
 }

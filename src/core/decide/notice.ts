@@ -4,6 +4,7 @@ import type { ProtectionReason } from './protection-state.ts'
 export const NOTICES = [
   'prepared-outdated',
   'alarm',
+  'boot-file-changed',
   'resume',
   'seal-held',
   'start',
@@ -28,9 +29,6 @@ export type NoticeFacts = {
   readonly isMarkIgnored: boolean
 }
 
-/** Reasons for which somebody has to look before anything else is done. */
-const ALARMS: readonly ProtectionReason[] = ['boot-unexplained', 'boot-files-changed']
-
 /** Steps of a session at which nothing but the restart is left to do. */
 const WAITING: readonly string[] = ['restart', 'checkpoint', 'check-boot']
 
@@ -42,7 +40,8 @@ export function decideNotice(facts: NoticeFacts): Notice | null {
     const isWaiting = session.isRestarted === false && WAITING.includes(session.step)
     return isWaiting ? null : 'resume'
   }
-  if (reasons.some((code) => ALARMS.includes(code))) return 'alarm'
+  if (reasons.includes('boot-unexplained')) return 'alarm'
+  if (reasons.includes('boot-files-changed')) return 'boot-file-changed'
   if (reasons.includes('seal-held')) return 'seal-held'
   if (facts.isUpdatedInBoot || reasons.includes('restart-pending')) return 'start'
   if (facts.isUpdatedBefore) return 'update-unconfirmed'

@@ -104,7 +104,8 @@ async function listOtherFiles(
   const files: ComparedFile[] = []
   if (xen !== null) {
     const expected = root === '/boot' ? xen.fromRpm : xen.sha256
-    files.push({ path: `/${xen.name}`, sha256: await digestOf(`${root}/${xen.name}`), expected })
+    const sha256 = await digestOf(`${root}/${xen.name}`)
+    files.push({ path: `/${xen.name}`, sha256, expected, isInPlace: root === '/boot' })
   }
   for (const kernel of root === '/boot' ? [] : kernels) {
     const [sha256, expected] = [await digestOf(`${root}/${kernel}`), await digestOf(`/boot/${kernel}`)]

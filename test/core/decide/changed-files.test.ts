@@ -65,3 +65,19 @@ it('claims nothing of a device without an approved boot, or of a list that canno
   const unread = { state: 'damaged' as const, detail: '' }
   expect(listChangedFiles([{ path: '/x', sha256: 'dd', expected: 'cc' }], unread, 'aem')).toEqual([])
 })
+
+it('where its package put it a file is never just old: no approved boot is needed to say that it was changed', () => {
+  const there = (sha256: string, label: string) =>
+    listChangedFiles([{ path: '/xen.gz', sha256, expected: 'cc', isInPlace: true }], look, label)
+  const why = "not the installed package's, which put it there"
+  expect(there('dd', 'aem.new')).toEqual([{ path: '/xen.gz', why }])
+  expect(there('cc', 'aem.new')).toEqual([])
+  expect(there('bb', 'aem.new')).toEqual([])
+  expect(there('dd', 'aem')).toEqual([{ path: '/xen.gz', why: expect.stringContaining('approved before') }])
+  const [one] = listChangedFiles(
+    [{ path: '/xen.gz', sha256: 'dd', expected: 'cc', isInPlace: true }],
+    { state: 'absent' },
+    'aem',
+  )
+  expect(one).toEqual({ path: '/xen.gz', why })
+})
