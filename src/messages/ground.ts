@@ -99,6 +99,8 @@ function describeVouched(told: GroundTold): Message {
   return {
     tone: 'good',
     what: released,
+    // Said on the compact screen too: this is the one boot that is believed though nobody ever looked.
+    brief: `${released}; it vouches for what AEM sealed last, unseen: ${first}`,
     why: `${first}: it vouches for what AEM sealed last, unseen`,
   }
 }

@@ -51,6 +51,11 @@ describe('the clean rehearsal', () => {
     expect(lines.filter((text) => /^ +why: /.test(text))).toEqual([])
   })
 
+  it('says on the first use what the secret alone vouches for', async () => {
+    const said = (await say(true)).join(' ').replaceAll(/ +/g, ' ')
+    expect(said).toContain('it vouches for what AEM sealed last, unseen: no state was approved here yet')
+  })
+
   it('has all of it with --details', async () => {
     const lines = await say(false)
     for (const text of ['Look for Anti Evil Maid', 'Verify the sealed copies', 'Explain every change'])
