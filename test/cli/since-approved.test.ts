@@ -166,6 +166,15 @@ describe('without a session', () => {
     expect((await verify(machine)).exit).toBe(0)
   })
 
+  it('in the approved state with a silent journal nothing is said of the registers either', async () => {
+    const machine = await approvedMachine()
+    restartMachine(machine)
+    machine.journal = []
+    const seen = await status(machine)
+    expect(seen.json.sinceApproved).toMatchObject({ state: 'same', registers: [], unseal: null, what: [] })
+    expect(seen.said).not.toMatch(/UNEXPLAINED|without this program/)
+  })
+
   it('and without an approved state there is nothing to compare with', async () => {
     const machine = goodMachine()
     restartMachine(machine)

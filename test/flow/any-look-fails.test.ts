@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { EXIT } from '../../src/core/failure.ts'
-import { INTERNAL } from '../../src/host/simulated/build.ts'
+import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
-import type { SimMachine } from '../../src/host/simulated/model.ts'
+import { findDevice, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
 import { type } from '../support/at-terminal.ts'
-import { editLines, putOnBoot, sealedFiles } from '../support/attack.ts'
+import { approveBoot, editLines, putOnBoot, sealedFiles } from '../support/attack.ts'
 import { blindHost, type Look } from '../support/blind.ts'
 import { machineOf } from '../support/built-in.ts'
 
@@ -87,6 +87,36 @@ describe('a look that fails is no error of the program, and leaves nothing open'
     })
     expect(wrong).toEqual([])
     expect(looks).toBeGreaterThan(atLeast)
+  })
+})
+
+describe('a command that acts leaves nothing open', () => {
+  /** The update was booted from dom0's own disk, and that boot was approved. */
+  async function approved(): Promise<SimMachine> {
+    const machine = machineOf('two-devices')
+    restartMachine(machine)
+    await approveBoot(machine)
+    return machine
+  }
+  async function lacking(): Promise<SimMachine> {
+    const machine = await approved()
+    findDevice(machine, STICK.uuid)?.files.delete('/tboot.gz')
+    return machine
+  }
+
+  it.each<readonly [string, () => Promise<SimMachine>]>([
+    ['devices refresh aem.stick', lacking],
+    ['devices forward-seal aem.stick', approved],
+    ['cancel', () => started('clean-update')],
+  ])('%s', async (words, make) => {
+    const machine = await make()
+    const before = JSON.stringify([...machine.devices.map(({ files }) => [...files])])
+    const { host, looks, open } = blindHost(makeSimulatedHost(machine), null)
+    const { exit, said } = await type(words.split(' '), host, { 'refresh-device': 'yes' })
+    expect([exit, said]).toEqual([EXIT.done, said])
+    expect([...looks].some((look) => look.startsWith('device '))).toBe(true)
+    expect(JSON.stringify([...machine.devices.map(({ files }) => [...files])])).not.toBe(before)
+    expect([...open]).toEqual([])
   })
 })
 

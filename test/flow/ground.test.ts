@@ -3,6 +3,7 @@ import { postUpdate } from '../../flows/post-update.ts'
 import { makeDirectoryStore } from '../../src/act/session-store.ts'
 import { digestImage } from '../../src/core/launch/image-digest.ts'
 import { listApprovedImages } from '../../src/core/session/approved-boot.ts'
+import type { RunOptions } from '../../src/flow/step.ts'
 import { checkGround } from '../../src/flow/steps/check-ground.ts'
 import type { Host } from '../../src/host/host.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
@@ -364,6 +365,31 @@ describe('on a recording', () => {
       facts: { state: 'not-vouched', why: 'secret-unknown', goesOn: true },
       asked: [],
     })
+  })
+})
+
+describe('where the journal is silent', () => {
+  async function silent(options: Partial<RunOptions>) {
+    const machine = goodMachine()
+    machine.journal = []
+    const answers = { 'ground-secret': 'yes', 'ground-go-on': 'no' }
+    return runOn(machine, postUpdate, answers, options)
+  }
+
+  it('a person is asked, and believed', async () => {
+    const { asked, facts } = await silent({})
+    expect(asked).toContain('ground-secret')
+    expect(facts).toMatchObject({ state: 'vouched', by: 'released-secret', word: 'yes' })
+  })
+
+  it.each([
+    ['with --yes in a terminal', { yes: true }],
+    ['where nobody can be asked', { canAsk: false }],
+  ])('nobody is asked what the screen showed %s: silence vouches for nothing', async (_, options) => {
+    const { exit, asked, facts } = await silent(options)
+    expect(asked).not.toContain('ground-secret')
+    expect(facts).toMatchObject({ why: 'secret-unknown', word: null, goesOn: false })
+    expect(exit).toBe(1)
   })
 })
 

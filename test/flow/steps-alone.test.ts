@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { makeMemoryStore } from '../../src/act/memory-store.ts'
 import type { Session } from '../../src/core/session/checkpoint.ts'
 import { acceptChange } from '../../src/flow/steps/accept-change.ts'
+import { checkBoot } from '../../src/flow/steps/check-boot.ts'
 import { checkRefresh } from '../../src/flow/steps/check-refresh.ts'
 import { forwardSeal } from '../../src/flow/steps/forward-seal.ts'
 import { refreshDevice } from '../../src/flow/steps/refresh-device.ts'
@@ -14,6 +15,7 @@ import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeBaseline } from '../../src/observe/launch/baseline.ts'
 import { observePrediction } from '../../src/observe/launch/prediction.ts'
+import { observePrepared } from '../../src/observe/launch/prepared.ts'
 import { goodMachine } from '../support/approved-machine.ts'
 import { sealedFiles } from '../support/attack.ts'
 import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
@@ -58,6 +60,24 @@ describe('forward-seal', () => {
     const { report, isUntouched } = await seal(() => ({ freeBytes: async () => seen(1024) }))
     expect([report.outcome, isUntouched]).toEqual(['failed', true])
     expect(report.facts).toMatchObject({ what: expect.stringMatching(/MiB|KiB|free/), takenBack: true })
+    expect(report.facts.what).not.toMatch(/predicted:|sealed before/)
+  })
+
+  it('begun again after it ended half-way first puts everything back: there is one seal, and the old files beside', async () => {
+    const machine = machineOf('clean-update')
+    const { prediction } = await observePrediction(observeDom0(makeSimulatedHost(machine)), SELECTED_PCRS)
+    const before = sealedFiles(machine)
+    const kept = prediction as unknown as Session['prediction']
+    const seal = (findings: Session['findings']) =>
+      forwardSeal(withLook(contextOf(machine, { prediction: kept, findings })))
+    const first = await seal({})
+    const again = await seal({ 'forward-seal': { record: first.facts.record } })
+    expect([first.outcome, again.outcome]).toEqual(['sealed', 'sealed'])
+    const previousOf = (facts: Readonly<Record<string, unknown>>) =>
+      (facts.record as { previous: unknown }).previous
+    expect(previousOf(again.facts)).toEqual(previousOf(first.facts))
+    const digests = Object.values(sealedFiles(machine))
+    for (const digest of Object.values(before)) expect(digests).toContain(digest)
   })
 })
 
@@ -146,8 +166,32 @@ describe('the refresh of a device', () => {
     const context = contextOf(machine, { device: 'aem.stick' }, () => ({ freeBytes: async () => seen(1024) }))
     const { outcome, facts } = await refreshDevice(withLook(context))
     expect(outcome).toBe('failed')
-    expect(facts.what).toMatch(/MiB/)
+    // What is met is not named beside it.
+    expect(facts.what).toMatch(/^bringing the device up to date: only 1 MiB free on aem\.stick, [^;]*$/)
     expect(machine.devices.find(({ uuid }) => uuid === STICK.uuid)?.files.has('/tboot.gz')).toBe(false)
+  })
+})
+
+describe('check-boot', () => {
+  it('without anything to compare with is no boot that was planned for, whatever Xen runs', async () => {
+    const machine = goodMachine()
+    const expectation = { xenBuildId: '0'.repeat(40), deviceUuid: machine.bootDevice }
+    const { outcome, facts } = await checkBoot(
+      withLook(contextOf(machine, { baseline: null, expectation: expectation as never })),
+    )
+    expect(outcome).toBe('unknown')
+    expect(facts).toMatchObject({ recordedBootId: null, expectedBuildId: '0'.repeat(40) })
+  })
+})
+
+describe('what the next boot was prepared for', () => {
+  it('is not kept without a baseline, or of a boot that has no identity', async () => {
+    const dom0 = observeDom0(makeSimulatedHost(machineOf('clean-update')))
+    const baseline = (await observeBaseline(dom0, SELECTED_PCRS))!
+    const kept = (session: Partial<Session>) => observePrepared(dom0, aSession(session))
+    expect(await kept({ baseline })).toMatchObject({ bootId: baseline.bootId, label: 'aem' })
+    expect(await kept({ baseline: null })).toBeNull()
+    expect(await kept({ baseline: { ...baseline, bootId: null } })).toBeNull()
   })
 })
 

@@ -170,7 +170,7 @@ describe('PCR 13 of the LUKS headers', () => {
 
   async function pcr13(
     line: string | null,
-    story: Partial<{ exit: number; isGone: boolean; writable: boolean }> = {},
+    story: Partial<{ exit: number; isGone: boolean; isUnrun: boolean; writable: boolean }> = {},
   ) {
     const left: string[] = []
     let open = 0
@@ -185,6 +185,7 @@ describe('PCR 13 of the LUKS headers', () => {
       },
       run: async (call) => {
         left.push(call.argv.join(' '))
+        if (story.isUnrun) return unreadable
         return seen({ exit: story.exit ?? 0, stdout: '', stderr: '' })
       },
       digestFile: async (path) =>
@@ -221,6 +222,7 @@ describe('PCR 13 of the LUKS headers', () => {
       { exit: 1 },
       `the LUKS header of ${A} could not be read`,
     ],
+    ['a backup that could not be run', `rd.luks.uuid=luks-${A}`, { isUnrun: true }, 'could not be read'],
     ['a backup that leaves no file', `rd.luks.uuid=luks-${A}`, { isGone: true }, 'could not be read'],
     ['a machine that is only looked at', `rd.luks.uuid=luks-${A}`, { writable: false }, 'only looks here'],
   ])('is not known with %s', async (_, line, story, words) => {

@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { mleHashes } from '../../src/core/launch/mle-hash.ts'
 import { replayValues } from '../../src/core/launch/replay.ts'
 import { parseTbootLog } from '../../src/core/launch/tboot-log.ts'
 import { ABSENT, type Host, unknown } from '../../src/host/host.ts'
@@ -7,6 +8,7 @@ import { INTERNAL, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { observeBootContents } from '../../src/observe/launch/approved-boot.ts'
 import { observeNextBoot, observePrediction } from '../../src/observe/launch/prediction.ts'
 import { tbootWith } from '../core/launch/tboot-image.ts'
 import { machineOf } from '../support/built-in.ts'
@@ -227,4 +229,53 @@ describe('a tboot that cannot be hashed here', () => {
     for (const look of [() => rowOf(18, unowned), () => rowOf(18, undefined, unread)])
       expect(await look()).toMatchObject({ predicted: null, code: 'tboot-unknown' })
   })
+})
+
+describe("tboot's command line in an approved boot", () => {
+  /** The one that is kept, where SINIT measured a tboot with its own line, and another file may lie there now. */
+  async function keptLine(file: Uint8Array, measured: Uint8Array = tbootWith(ASKED)) {
+    const machine = machineOf('clean-update')
+    bootFilesOf(machine).set('tboot.gz', { bytes: file, mtimeMs: machine.nowMs })
+    // The image has no place for a line, so none is in its hash.
+    const own = mleHashes(measured, '', ['sha256']).whole.sha256!
+    const before = parseTbootLog(machine.launchLog!).events.find(({ origin }) => origin.kind === 'mle')
+    const printed = (hex: string) => hex.replace(/../g, '$& ')
+    machine.launchLog = machine.launchLog!.replaceAll(printed(before!.digests.sha256!), printed(own))
+    const dom0 = observeDom0(makeSimulatedHost(machine))
+    const device = (await dom0.booted())!
+    const contents = await observeBootContents(dom0, device, await dom0.machine(), await dom0.tpm())
+    return { line: contents.commandLines.mle, file: contents.files.find(({ role }) => role === 'mle') }
+  }
+
+  it('is proven where its hash is that of the log, packed or not', async () => {
+    for (const file of [tbootWith(ASKED), gzipSync(tbootWith(ASKED))]) {
+      const kept = await keptLine(file)
+      expect(kept.line).toMatch(/logging=/)
+      expect(kept.file).toMatchObject({ isMeasured: true })
+    }
+  })
+
+  it('is not where another tboot was measured, or what lies there is none', async () => {
+    const others = [tbootWith(ASKED | 0x40), gzipSync(tbootWith(ASKED)).subarray(0, 20), Buffer.from('none')]
+    for (const file of others) {
+      const kept = await keptLine(file)
+      expect(kept.line).toBeNull()
+      expect(kept.file).toMatchObject({ isMeasured: false })
+    }
+  })
+})
+
+it('the packages of an approved boot are not known where its start is not', async () => {
+  const own = makeSimulatedHost(machineOf('clean-update'))
+  const packagesOf = async (told: Partial<Host>) => {
+    const dom0 = observeDom0({ ...own, ...told })
+    const device = (await dom0.booted())!
+    return (await observeBootContents(dom0, device, await dom0.machine(), await dom0.tpm())).packages
+  }
+  expect((await packagesOf({}))?.map(({ name }) => name)).toContain('tboot')
+  const readFile: Host['readFile'] = async (path) => (path === '/proc/stat' ? ABSENT : own.readFile(path))
+  expect(await packagesOf({ readFile })).toBeNull()
+  const run: Host['run'] = async (call, input) =>
+    call.id === 'rpm-query' ? unknown('no answer') : own.run(call, input)
+  expect(await packagesOf({ run })).toBeNull()
 })

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { CATALOGUE } from '../../src/core/bulletin/catalogue-data.ts'
 import { type Host, seen, unknown, valueOrNull } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
+import { observeBulletins } from '../../src/observe/bulletin/bulletins.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { MEASURED_PACKAGES } from '../../src/observe/dom0/rpm-database.ts'
 import type { CommandCall } from '../../src/tables/commands.ts'
@@ -103,6 +105,12 @@ describe('the RPM database', () => {
     look.dom0.rpm.askFor(['xen', 'xen-libs', 'dracut'])
     for (const name of ['xen', 'xen-libs', 'dracut']) await look.dom0.rpm.packages(name)
     expect(look.idsOf()).toEqual(['rpm-query'])
+  })
+
+  it('is asked for all packages of all bulletins in one call beside the measured ones', async () => {
+    const look = watched()
+    expect((await observeBulletins(look.dom0, CATALOGUE))?.bulletins.length).toBeGreaterThan(10)
+    expect(look.idsOf().filter((id) => id === 'rpm-query')).toHaveLength(2)
   })
 
   it('answers nothing of a name that rpm did not answer', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { CANCEL_AND_START } from '../../src/core/decide/preparedness.ts'
+import type { LaterUpdate } from '../../src/core/decide/since-start.ts'
 import type { Session } from '../../src/core/session/checkpoint.ts'
 import type { Versions } from '../../src/core/session/versions.ts'
 import { ABSENT, type Host, type Seen, seen } from '../../src/host/host.ts'
@@ -11,6 +12,8 @@ import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
 import { type ExplanationContext, observeExplanation } from '../../src/observe/launch/explanation.ts'
+import { observeBootDeviceLaunch } from '../../src/observe/launch/launch.ts'
+import { reproduceLater } from '../../src/observe/launch/since-start.ts'
 import { machineOf } from '../support/built-in.ts'
 import { started } from '../support/started.ts'
 
@@ -401,4 +404,33 @@ describe('a Xen that came after `start`', () => {
     const without = { ...session, expectation: { ...session.expectation!, xenBuildId: '0'.repeat(40) } }
     expect(codesOf(await explain(machine, without))).toContain('xen-not-installed-one')
   })
+})
+
+it('an initramfs is made again only where the entry of this boot names the release of its kernel', async () => {
+  const { machine, session } = await started()
+  const dom0 = observeDom0(makeSimulatedHost(machine))
+  const launch = await observeBootDeviceLaunch(
+    dom0.host,
+    await dom0.booted(),
+    await dom0.machine(),
+    await dom0.log(),
+  )
+  const entry = launch.booted.entry!
+  const later = [{ name: 'kernel', isVerified: true }] as unknown as readonly LaterUpdate[]
+  const looks: (string | null)[] = []
+  const reproduce: ExplanationContext['reproduce'] = async ({ kernelRelease, sha256 }) => {
+    looks.push(kernelRelease)
+    return { result: { state: 'same', words: '-f', sha256 }, isAccepted: false }
+  }
+  const looked = async (change: (path: string) => string): Promise<typeof looks> => {
+    looks.length = 0
+    const modules = entry.modules.map((one) =>
+      one.role === 'kernel' ? { ...one, path: change(one.path) } : one,
+    )
+    const changed = { ...launch, booted: { entry: { ...entry, modules }, why: null } }
+    await reproduceLater(changed, session, later, () => false, reproduce)
+    return [...looks]
+  }
+  expect(await looked((path) => path)).toEqual([KERNEL_RELEASE])
+  expect(await looked(() => '/vmlinuz')).toEqual([])
 })

@@ -10,6 +10,7 @@ import { observeVerification } from '../../src/observe/verify/verify.ts'
 import { ANSWERS } from '../support/answers.ts'
 import { machineOf } from '../support/built-in.ts'
 import { runMain } from '../support/io.ts'
+import { statusAnswerOf } from '../support/status.ts'
 import { stepContext } from '../support/with-look.ts'
 
 const FOREIGN = 'eeee-0000'
@@ -101,6 +102,13 @@ describe('a plugged-in device with an AEM label that dom0 does not know', () => 
       why: expect.stringContaining('not opened'),
     })
     expect(opened).toEqual([])
+  })
+
+  it('under the label of the device of this boot leaves its protection as it is', async () => {
+    const { host, machine } = withStick('aem')
+    const [own, beside] = [await statusAnswerOf(makeSimulatedHost(machine)), await statusAnswerOf(host)]
+    expect(beside.aem.devices.filter(({ label }) => label === 'aem')).toHaveLength(2)
+    expect(beside.protection).toEqual(own.protection)
   })
 
   it('is nothing that is left to boot from', async () => {

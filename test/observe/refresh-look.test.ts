@@ -149,6 +149,10 @@ describe('the device', () => {
     expect(await failing()).toEqual([])
     expect(await failing(twin(false))).toEqual([])
     expect(await failing(twin(true))).not.toEqual([])
+    expect((await look(twin(true))).check('device-unique')).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('0f0f0f0f-0000-4000-8000-000000000001'),
+    })
   })
 
   it('is written to where it is not mounted read-only; what is not known does not block it', async () => {

@@ -155,6 +155,16 @@ describe('the room on a device', () => {
   })
 })
 
+it('a baseline is taken only where the device carries what is installed', async () => {
+  const taken = (machine: SimMachine) =>
+    observeBaseline(observeDom0(makeSimulatedHost(machine)), [17, 18, 19])
+  expect(await taken(machineOf('clean-update'))).not.toBeNull()
+  expect(await taken(machineOf('stale-stick'))).toBeNull()
+  const out = machineOf('clean-update')
+  for (const device of out.devices) device.isPresent = false
+  expect(await taken(out)).toBeNull()
+})
+
 describe('what the TPM has to be ready for', () => {
   const checkOf = async (told: (own: Host) => Partial<Host>) => {
     const dom0 = observeDom0(hostOf(machineOf('clean-update'), told))
@@ -255,15 +265,25 @@ describe('the freshness slots of all devices', () => {
     change(machine)
     const calls: string[] = []
     const host = hostOf(machine, told)
+    let open = 0
     const dom0 = observeDom0({
       ...host,
       run: async (call, input) => {
         calls.push(call.id)
         return host.run(call, input)
       },
+      async makeWorkDirectory() {
+        const work = await host.makeWorkDirectory()
+        open += 1
+        const close = async (): Promise<void> => {
+          open -= 1
+          await work.close()
+        }
+        return { root: work.root, close }
+      },
     })
     const { devices } = await observeSlots(dom0)
-    return { devices, isAsked: calls.some((id) => /^tpm2-nv/.test(id)) }
+    return { devices, calls, isAsked: calls.some((id) => /^tpm2-nv/.test(id)), open }
   }
   const setSlot = (text: string) => (machine: SimMachine) =>
     void machine.dom0.set('/var/lib/anti-evil-maid/aem.stick/tpm-freshness-slot', {
@@ -292,7 +312,7 @@ describe('the freshness slots of all devices', () => {
     const token = Buffer.from('token of aem')
     const nv = Buffer.alloc(160, 0xff)
     createHash('sha1').update(token).digest().copy(nv)
-    const { devices } = await look(undefined, (own) => ({
+    const { devices, calls, open } = await look(undefined, (own) => ({
       readFile: async (path) => {
         if (path.endsWith('/tpm_version_major')) return seen(Buffer.from('1\n'))
         if (path.endsWith('/slots')) return seen(nv)
@@ -309,6 +329,25 @@ describe('the freshness slots of all devices', () => {
       ['aem', true],
       ['aem.stick', false],
     ])
+    // tcsd is left as it was found, and nothing of ours in /run.
+    expect([calls.at(-1), open]).toEqual(['tcsd-stop', 0])
+  })
+
+  it('are asked of a TPM 2.0 without leaving anything in /run', async () => {
+    const { isAsked, open } = await look()
+    expect([isAsked, open]).toEqual([true, 0])
+  })
+
+  it('of two devices that have none are not the same one', async () => {
+    const { devices, isAsked } = await look((machine) => {
+      for (const label of ['aem', 'aem.stick'])
+        machine.dom0.delete(`/var/lib/anti-evil-maid/${label}/tpm-freshness-slot`)
+    })
+    expect(devices.map(({ slot, holdsToken }) => [slot, holdsToken])).toEqual([
+      [null, null],
+      [null, null],
+    ])
+    expect(isAsked).toBe(false)
   })
 
   it('are not known where the file says no slot, and no two devices have that one', async () => {

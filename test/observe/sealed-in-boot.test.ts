@@ -116,6 +116,19 @@ describe('the gate', () => {
     await expect(observeGate(dom0Of(good(), failed), failing(failure))).rejects.toThrow()
   })
 
+  it('tells the boot that it was asked in, and none where that has no identity', async () => {
+    const asked = (answer: Awaited<ReturnType<Host['readFile']>>) =>
+      observeGate(
+        dom0Of(good(), (own) => ({
+          readFile: async (path) => (path.endsWith('/boot_id') ? answer : own.readFile(path)),
+        })),
+        async () => null,
+      )
+    expect((await asked(seen(Buffer.from('a\n')))).bootId).toBe('a')
+    for (const answer of [seen(Buffer.from('\n')), ABSENT, unreadable])
+      expect((await asked(answer)).bootId).toBeNull()
+  })
+
   it('answers on a machine of whose TPM nothing is known', async () => {
     const noTpm = (own: Host): Partial<Host> => ({
       readFile: async (path) => (path.startsWith('/sys/class/tpm/') ? ABSENT : own.readFile(path)),

@@ -91,7 +91,10 @@ function parseSlot(text: string | null): number | null {
 }
 
 /** The device this boot came from, by UUID of the kernel command line. */
-export function findBootedDevice(devices: readonly AemDevice[], aemUuid: string | null): AemDevice | null {
+export function findBootedDevice<T extends Pick<AemDevice, 'uuid'>>(
+  devices: readonly T[],
+  aemUuid: string | null,
+): T | null {
   const found = devices.filter((device) => device.uuid !== null && device.uuid === aemUuid)
   // A copy with the same UUID is plugged in: which of them booted cannot be told.
   return found.length === 1 ? (found[0] ?? null) : null

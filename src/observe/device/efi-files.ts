@@ -2,6 +2,7 @@ import { type CheckedFile, decideImage } from '../../core/decide/boot-device.ts'
 import { Failure } from '../../core/failure.ts'
 import type { BootFile } from '../../core/launch/boot-entry.ts'
 import { originalPath, roleName } from '../../core/launch/efi-entry.ts'
+import { kernelReleaseOf } from '../../core/vouch/roles.ts'
 import type { FileDigests } from '../../host/host.ts'
 import { type Seen, valueOrNull } from '../../host/host.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
@@ -59,8 +60,9 @@ export async function checkEfiFiles(
   const wanted = await listWanted(dom0)
   const checks: CheckedFile[] = []
   for (const { path, role } of await listEfiFiles(dom0, root, device)) {
-    const name = roleName(path).slice(1)
-    const original = wanted.find((one) => one.name === name.replace(/^initramfs-(.*)\.img$/, 'vmlinuz-$1'))
+    const release = kernelReleaseOf(path)
+    const name = release === null ? roleName(path).slice(1) : `vmlinuz-${release}`
+    const original = wanted.find((one) => one.name === name)
     if (original === undefined) continue
     const seen = await host.digestFile(`${root}${path}`)
     const found = valueOrNull(seen)

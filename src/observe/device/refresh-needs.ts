@@ -64,7 +64,7 @@ export async function observeRefresh(
     isGrubCurrent: grub?.state === 'current' && changedLines.length === 0,
     isBooted,
   })
-  const sameLabel = devices.filter((one) => one.present === true && one.label === device.label)
+  const sameLabel = devices.filter((one) => one.label === device.label)
   const mounts = await readTextOrNull(host, '/proc/mounts')
   const options =
     mounts === null || device.mountPoint === null ? null : parseMountOptions(mounts, device.mountPoint)

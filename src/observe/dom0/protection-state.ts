@@ -69,7 +69,7 @@ export async function observeProtection(host: Host, seen: Seen): Promise<Protect
   const traces = isDoubtful ? await observeLaunchTraces(host) : null
   const values = registersOf(tpm)
   const unreadPcrs = (aem.selectedPcrs ?? []).filter((index) => values[index] === undefined)
-  const booted = findBootedStatus(status)
+  const booted = findBootedDevice(status.devices, status.machine.aemUuid)
   const changedOn = status.devices
     .filter(({ otherFiles, label }) => listChangedFiles(otherFiles, look, label).length > 0)
     .map(({ label }) => label)
@@ -116,12 +116,6 @@ export async function observeProtection(host: Host, seen: Seen): Promise<Protect
     seal,
     changedOn,
   }
-}
-
-/** The device of this boot among those of `status`. */
-function findBootedStatus({ devices, machine }: StatusFacts): DeviceStatus | null {
-  const label = findBootedDevice(devices, machine.aemUuid)?.label
-  return devices.find((device) => device.label === label && device.uuid === machine.aemUuid) ?? null
 }
 
 function toBootedCopies(device: DeviceStatus, look: LedgerLook, bootId: string | null): BootedCopies {

@@ -37,7 +37,7 @@ export async function observeSealReadiness(
   const machine = await dom0.machine()
   const { devices } = await dom0.devices()
   const device = other ?? findBootedDevice(devices, machine.aemUuid)
-  const sameLabel = devices.filter((one) => one.present === true && one.label === device?.label)
+  const sameLabel = devices.filter((one) => one.label === device?.label)
   const mounts = await readTextOrNull(host, '/proc/mounts')
   const options =
     mounts === null || device?.mountPoint == null ? null : parseMountOptions(mounts, device.mountPoint)
