@@ -184,6 +184,20 @@ describe('check-boot', () => {
   })
 })
 
+it('a forward seal that was chosen and not made is told before anything is compared', async () => {
+  const machine = goodMachine()
+  const baseline = (await observeBaseline(observeDom0(makeSimulatedHost(machine)), SELECTED_PCRS))!
+  const { buildId } = baseline.runningXen
+  restartMachine(machine)
+  const outcomeOf = async (protection: Session['protection']) => {
+    const expectation = { xenBuildId: buildId, deviceUuid: machine.bootDevice } as never
+    const session = { baseline, expectation, protection }
+    return (await checkBoot(withLook(contextOf(machine, session)))).outcome
+  }
+  expect(await outcomeOf('plain')).toBe('expected')
+  expect(await outcomeOf('forward-seal')).toBe('forward-unfinished')
+})
+
 describe('what the next boot was prepared for', () => {
   it('is not kept without a baseline, or of a boot that has no identity', async () => {
     const dom0 = observeDom0(makeSimulatedHost(machineOf('clean-update')))

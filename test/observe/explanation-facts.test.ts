@@ -13,7 +13,7 @@ import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
 import { type ExplanationContext, observeExplanation } from '../../src/observe/launch/explanation.ts'
 import { observeBootDeviceLaunch } from '../../src/observe/launch/launch.ts'
-import { reproduceLater } from '../../src/observe/launch/since-start.ts'
+import { NOTHING_KEPT, reproduceLater } from '../../src/observe/launch/since-start.ts'
 import { machineOf } from '../support/built-in.ts'
 import { started } from '../support/started.ts'
 
@@ -433,4 +433,6 @@ it('an initramfs is made again only where the entry of this boot names the relea
   }
   expect(await looked((path) => path)).toEqual([KERNEL_RELEASE])
   expect(await looked(() => '/vmlinuz')).toEqual([])
+  // \`status\` makes none: it takes too long.
+  expect(await reproduceLater(launch, session, later, () => false, null)).toEqual(NOTHING_KEPT)
 })

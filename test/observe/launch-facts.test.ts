@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
-import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'
+import { INTERNAL, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { KERNEL_RELEASE, PLAIN_ENTRY, type SimMachine } from '../../src/host/simulated/model.ts'
+import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { observeBootContents } from '../../src/observe/launch/approved-boot.ts'
 import { observeBootDeviceLaunch, observeOtherDeviceLaunch } from '../../src/observe/launch/launch.ts'
 import { makeFailure } from '../../src/tables/failures.ts'
-import { edit, editEntries, GRUB_CFG, putEntryInFront } from '../support/attack.ts'
+import { edit, editEntries, GRUB_CFG, putEntryInFront, putOnBoot } from '../support/attack.ts'
 import { machineOf } from '../support/built-in.ts'
 
 /** Entries and files of the device of this boot and of another one, on the built-in machine. */
@@ -93,7 +95,11 @@ describe('the files of an entry', () => {
         editEntries(machine, (entry) => entry.replace('\tinsmod ext2', `\tinsmod ext2\n\tinsmod ${name}`)),
       () => ({ openFile: async () => unknown('not recorded') }),
     )
-    expect((await booted()).images[`/vmlinuz-${KERNEL_RELEASE}`]).toMatchObject({ digests: {} })
+    const { images } = await booted()
+    expect(images[`/vmlinuz-${KERNEL_RELEASE}`]).toMatchObject({ digests: {} })
+    // What a gzip file unpacks to is recorded with it.
+    expect(images[`/${XEN_IMAGE}`]).toMatchObject({ kind: 'gzip', problem: null })
+    expect(images[`/${XEN_IMAGE}`]?.digests.sha256).toMatch(/^[0-9a-f]{64}$/)
   })
 })
 
@@ -151,6 +157,22 @@ describe('the SINIT modules of another device', () => {
     const { booted, sinitUnchanged } = await stick(false)
     expect([booted.entry, sinitUnchanged]).toEqual([null, null])
   })
+})
+
+it('of two further modules of an approved boot the one that was overwritten since is not proven', async () => {
+  const machine = machineOf('clean-update')
+  const names = ['/extra-a.img', '/extra-b.img']
+  for (const name of names) putOnBoot(machine, name, Buffer.from(`what ${name} held`))
+  const lines = names.map((name) => `\tmodule\t${name}\n`).join('')
+  editEntries(machine, (entry) => entry.replace(/\t+module\s+\/SINIT/, (sinit) => `${lines}${sinit}`))
+  restartMachine(machine)
+  putOnBoot(machine, '/extra-b.img', Buffer.from('another one'))
+  const dom0 = observeDom0(makeSimulatedHost(machine))
+  const device = (await dom0.booted())!
+  const { files } = await observeBootContents(dom0, device, await dom0.machine(), await dom0.tpm())
+  const isProven = (path: string) => files.find((file) => file.path === path)?.isMeasured
+  expect(names.map(isProven)).toEqual([true, false])
+  expect(isProven(`/${XEN_IMAGE}`)).toBe(true)
 })
 
 it('each device is closed again', async () => {

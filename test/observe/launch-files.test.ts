@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { Failure } from '../../src/core/failure.ts'
+import type { Session } from '../../src/core/session/checkpoint.ts'
 import { ABSENT, type Host, type Seen, seen, unknown } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine } from '../../src/host/simulated/model.ts'
@@ -10,12 +11,13 @@ import { parseGrubText } from '../../src/observe/device/grub.ts'
 import { observeNextEntry } from '../../src/observe/device/next-entry.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeBaseline } from '../../src/observe/launch/baseline.ts'
+import { observeChain } from '../../src/observe/launch/chain.ts'
 import { observePreparedness } from '../../src/observe/launch/prepared.ts'
 import { observeLaterUpdates, reproduceLater } from '../../src/observe/launch/since-start.ts'
 import { observeSinit } from '../../src/observe/launch/sinit.ts'
 import { observeSkl, observeXen } from '../../src/observe/launch/xen-image.ts'
 import { makeFailure } from '../../src/tables/failures.ts'
-import { machineOf } from '../support/built-in.ts'
+import { aSession, machineOf } from '../support/built-in.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
 import { started } from '../support/started.ts'
 import { sklFile, xenFile } from '../support/trenchboot-launch.ts'
@@ -325,4 +327,17 @@ describe('what came after `start`', () => {
       }
     })
   })
+})
+
+it('what this boot extended is listed where there is a log of it, and something to compare it with', async () => {
+  const machine = machineOf('clean-update')
+  const look = () => observeDom0(makeSimulatedHost(machine))
+  const baseline = await observeBaseline(look(), [17, 18, 19])
+  const rows = (session: Partial<Session>) => observeChain(look(), aSession(session))
+  expect((await rows({ baseline }))?.map(({ index }) => index)).toEqual(expect.arrayContaining([17, 18, 19]))
+  expect(await rows({ baseline: null })).toBeNull()
+  const own = makeSimulatedHost(machine)
+  const run: Host['run'] = async (call, input) =>
+    call.id === 'launch-log' ? unreadable : own.run(call, input)
+  expect(await observeChain(observeDom0({ ...own, run }), aSession({ baseline }))).toBeNull()
 })

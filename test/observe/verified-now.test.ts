@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest'
+import { type Host, unknown } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
-import { approvedMachine } from '../support/approved-machine.ts'
+import { approvedMachine, LEDGER } from '../support/approved-machine.ts'
 import { statusAnswerOf } from '../support/status.ts'
 
 it('a seal unit that failed is no harm in the boot in which the copies were verified, and is in the next one', async () => {
@@ -14,4 +15,23 @@ it('a seal unit that failed is no harm in the boot in which the copies were veri
   expect(await codes()).not.toContain('failed-seal')
   restartMachine(machine)
   expect(await codes()).toContain('failed-seal')
+})
+
+it('copies whose token could not be read then, and cannot now, are not the verified ones', async () => {
+  const machine = await approvedMachine()
+  machine.seal = { ...machine.seal, startedAtUs: 1, exit: 1 }
+  const file = machine.dom0.get(LEDGER)!
+  const ledger = JSON.parse(Buffer.from(file.bytes).toString()) as {
+    devices: { verified: { tokenSha256: string | null } | null }[]
+  }
+  for (const { verified } of ledger.devices) if (verified !== null) verified.tokenSha256 = null
+  machine.dom0.set(LEDGER, { ...file, bytes: Buffer.from(JSON.stringify(ledger)) })
+  const own = makeSimulatedHost(machine)
+  const codesOf = async (told: Partial<Host>) =>
+    JSON.stringify((await statusAnswerOf({ ...own, ...told })).protection)
+  const digestFile: Host['digestFile'] = async (path) =>
+    path.startsWith('/var/lib/tpms/') && path.endsWith('/secret.fre.sealed2')
+      ? unknown('input/output error')
+      : own.digestFile(path)
+  for (const told of [{}, { digestFile }]) expect(await codesOf(told)).toContain('failed-seal')
 })
