@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { CheckedFile } from '../../src/core/decide/boot-device.ts'
-import { type Host, unknown } from '../../src/host/host.ts'
+import { type Host, seen, unknown } from '../../src/host/host.ts'
 import { INTERNAL, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
@@ -337,6 +337,30 @@ describe('the initramfs beside its packages', () => {
     expect(checks.filter(({ role }) => role === 'initramfs')).toEqual([])
     expect(checks).toContainEqual(expect.objectContaining({ role: 'kernel', state: 'unknown' }))
   })
+})
+
+it('a device that carries more than is hashed is not current; what hides among it is checked all the same', async () => {
+  const machine = machineOf('clean-update')
+  const isJunk = (name: string): boolean => name.startsWith('initramfs-0.')
+  for (let at = 0; at < 80; at += 1)
+    bootFilesOf(machine).set(`initramfs-0.${at}.img`, { bytes: Buffer.from('junk'), mtimeMs: 0 })
+  const told = (real: Host): Partial<Host> => ({
+    async listDirectory(path) {
+      const names = await real.listDirectory(path)
+      if (names.state !== 'seen') return names
+      return seen([...names.value.filter(isJunk), ...names.value.filter((name) => !isJunk(name))])
+    },
+  })
+  const { checks } = await look(machine, told)
+  expect(checks.map(({ role, state }) => [role, state])).toEqual([
+    ['initramfs', 'unknown'],
+    ['xen', 'current'],
+    ['kernel', 'current'],
+    ['tboot', 'current'],
+    ['initramfs', 'current'],
+    ['grub.cfg', 'current'],
+  ])
+  expect(checks[0]?.against).toMatch(/more left out/)
 })
 
 it('each boot file is listed once, and the device is closed again', async () => {

@@ -78,7 +78,21 @@ describe('a plugged-in device with an AEM label that dom0 does not know', () => 
     expect(verified.filter(({ device }) => device === label)).toHaveLength(label === 'aem' ? 1 : 2)
     // The device of this boot is told by its UUID.
     expect(devices.find(({ uuid }) => uuid === machine.bootDevice)).toMatchObject({ known: true })
-    expect((await observeSlots(observeDom0(host))).devices.map((own) => own.label)).not.toContain('aem.evil')
+  })
+
+  it('has no freshness slot, and takes none from the device that has its label', async () => {
+    const slotsOf = async (label: string) => {
+      const { devices } = await observeSlots(observeDom0(withStick(label).host))
+      return devices.map((own) => [own.label, own.slot])
+    }
+    const own = [
+      ['aem', 0],
+      ['aem.stick', 0],
+    ]
+    expect(await slotsOf('aem.evil')).toEqual(own)
+    expect(await slotsOf('aem')).toEqual(own)
+    // Of two sticks neither of which this boot came from, nobody can tell which one dom0 knows.
+    expect(await slotsOf('aem.stick')).toEqual([['aem', 0]])
   })
 
   it('is opened by no look where dom0’s own list cannot be read', async () => {
