@@ -96,6 +96,17 @@ describe('after a forward seal', () => {
     expect(run.asked).toEqual(['secret-shown', 'accept-change'])
   })
 
+  it.each([
+    ['yes', ['secret-shown']],
+    ['not-sure', ['secret-shown', 'accept-change']],
+  ] as const)("where AEM's journal is silent, %s is all that is known of it", async (said, asked) => {
+    const machine = await restarted('forward-seal')
+    machine.journal = machine.journal.filter((text) => !text.includes('Freshness token'))
+    const run = await answer(machine, said)
+    expect(run.asked).toEqual(asked)
+    expect(run.said.includes('nothing has to be accepted again')).toBe(said === 'yes')
+  })
+
   it("--yes takes AEM's journal and asks nothing", async () => {
     const machine = await restarted('forward-seal')
     const run = await typeResume(makeSimulatedHost(machine))

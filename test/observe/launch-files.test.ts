@@ -333,6 +333,9 @@ it('what this boot extended is listed where there is a log of it, and something 
   const machine = machineOf('clean-update')
   const look = () => observeDom0(makeSimulatedHost(machine))
   const baseline = await observeBaseline(look(), [17, 18, 19])
+  expect(baseline?.components?.map(({ role }) => role)).toEqual(
+    expect.arrayContaining(['mle', 'xen', 'kernel']),
+  )
   const rows = (session: Partial<Session>) => observeChain(look(), aSession(session))
   expect((await rows({ baseline }))?.map(({ index }) => index)).toEqual(expect.arrayContaining([17, 18, 19]))
   expect(await rows({ baseline: null })).toBeNull()
