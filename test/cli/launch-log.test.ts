@@ -108,6 +108,13 @@ describe('where there is none, the reason names the source that failed, and what
       'conring_size=',
     ],
     [
+      'the ring lost its beginning where nothing is set up for TrenchBoot: no larger ring is asked for',
+      dmesg(aemDom0().without('/usr/sbin/txt-stat'), WRAPPED),
+      ['txt-stat (package tboot) is not installed', 'the beginning of xl dmesg is gone'],
+      ['conring_size='],
+      'see that the AEM entry was booted',
+    ],
+    [
       'tboot kept none',
       dmesg(txtStat(aemDom0(), NO_LOG), BANNER),
       ['launched by TXT', 'tboot kept its log nowhere'],
