@@ -133,6 +133,7 @@ it.each([
   }, ledger)
   restartMachine(machine)
   expect((await explain(machine)).json.verdict).toBe(verdict)
+  expect((await status(machine)).json.sinceApproved).toMatchObject({ state: verdict })
 })
 
 it('a known initramfs, where no package changed since: nothing may change, and nothing is explained', async () => {
