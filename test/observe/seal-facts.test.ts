@@ -165,6 +165,25 @@ it('a baseline is taken only where the device carries what is installed', async 
   expect(await taken(out)).toBeNull()
 })
 
+it('nothing is sealed while another device is labelled as the one of this boot', async () => {
+  const isUnique = async (isThere: boolean) => {
+    const machine = machineOf('two-devices')
+    const [own] = machine.devices
+    const twin = {
+      ...own!,
+      uuid: '0f0f0f0f-0000-4000-8000-000000000001',
+      isInternal: false,
+      files: new Map(),
+    }
+    if (isThere) machine.devices.push(twin)
+    const dom0 = observeDom0(makeSimulatedHost(machine))
+    const { device, checks } = await observeSealReadiness(dom0, await dom0.tpm(), [13, 17, 18, 19])
+    expect(device?.uuid).toBe(own?.uuid)
+    return checks.find(({ id }) => id === 'device-unique')?.ok
+  }
+  expect([await isUnique(false), await isUnique(true)]).toEqual([true, false])
+})
+
 describe('what the TPM has to be ready for', () => {
   const checkOf = async (told: (own: Host) => Partial<Host>) => {
     const dom0 = observeDom0(hostOf(machineOf('clean-update'), told))
