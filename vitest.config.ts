@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** unit: no processes beyond the system's own small tools; e2e: the built file in a terminal; stage, package: root and real parts. */
+/** unit: no processes beyond the system's own small tools; e2e: the built file in a terminal; stage, package: root and real parts; lab: whole machines. */
 export default defineConfig({
   test: {
     projects: [
@@ -34,6 +34,14 @@ export default defineConfig({
           globalSetup: ['test/package/build-packages.ts'],
           testTimeout: 240_000,
           hookTimeout: 240_000,
+        },
+      },
+      {
+        test: {
+          name: 'lab',
+          include: ['test/lab/**/*.test.ts'],
+          testTimeout: 1_800_000,
+          hookTimeout: 1_800_000,
         },
       },
     ],

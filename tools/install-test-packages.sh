@@ -3,6 +3,7 @@
 #
 #   tools/install-test-packages.sh           what `npm test` needs
 #   tools/install-test-packages.sh --stage   that, and what `npm run test:stage` and `npm run test:package` need
+#   tools/install-test-packages.sh --lab     all of that, and what `npm run test:lab` needs
 #
 # tboot and xen-hypervisor add entries to the boot menu of a machine that has GRUB: use a test machine.
 set -euo pipefail
@@ -77,12 +78,21 @@ package=(
   rpmlint
 )
 
+# npm run test:lab, beside those of the stage: the machine, and what makes its disk.
+lab=(
+  fdisk
+  kmod
+  mmdebstrap
+  qemu-system-x86
+)
+
 packages=("${unit[@]}")
 case "${1-}" in
   '') ;;
   --stage) packages+=("${stage[@]}" "${package[@]}") ;;
+  --lab) packages+=("${stage[@]}" "${package[@]}" "${lab[@]}") ;;
   *)
-    echo "error: $0 takes --stage or nothing, not $1" >&2
+    echo "error: $0 takes --stage, --lab or nothing, not $1" >&2
     exit 2
     ;;
 esac

@@ -184,7 +184,7 @@ export async function dom0Layer(dist: ReleaseDist): Promise<string> {
  * A SINIT module as far as tboot looks before it takes it out of its list: an ACM header of chipset type by Intel, with
  * its size (tboot 1.10.5, include/txt/acmod.h); the rest is filler.
  */
-function sinitModule(): Buffer {
+export function sinitModule(): Buffer {
   const module = Buffer.from(fillerBytes(SINIT_NAME, 32 * 1024))
   module.writeUInt16LE(2, 0)
   module.writeUInt32LE(0x8086, 16)
