@@ -22,9 +22,10 @@ export async function runReport(
 ): Promise<number> {
   const directory = `${stateDirOf(options)}/reports`
   const look = await observeReports(host, directory)
-  if (wanted !== null) return showReport(io, options, host, directory, findReport(look, directory, wanted))
+  if (wanted !== null)
+    return showReport(io, options, host, directory, findReport(host, look, directory, wanted))
   const { reports, unread } = look
-  if (reports === null || reports.length === 0) throw noReport(look, directory)
+  if (reports === null || reports.length === 0) throw noReport(host, look, directory)
   if (options.json)
     printJson(io, 'report', {
       reports: reports.map(({ id, report }) => ({
@@ -40,9 +41,9 @@ export async function runReport(
 
 type Found = { readonly id: string; readonly report: KeptReport }
 
-function findReport(look: ReportsLook, directory: string, wanted: string): Found {
+function findReport(host: Host, look: ReportsLook, directory: string, wanted: string): Found {
   const { reports, unread } = look
-  if (reports === null) throw noReport(look, directory)
+  if (reports === null) throw noReport(host, look, directory)
   const fitting = reports.filter(({ id }) => id.startsWith(wanted))
   const damaged = unread.filter(({ file }) => file.startsWith(wanted))
   const [only] = fitting
@@ -54,13 +55,17 @@ function findReport(look: ReportsLook, directory: string, wanted: string): Found
   if (unreadable !== undefined)
     throw makeFailure('unknown-report', { what: `${unreadWords(unreadable)}; it is kept as it is` })
   throw reports.length === 0
-    ? noReport(look, directory)
+    ? noReport(host, look, directory)
     : makeFailure('unknown-report', { what: `no report begins with ${wanted}` })
 }
 
-function noReport({ reports, unread, why }: ReportsLook, directory: string) {
+function noReport(host: Host, { reports, unread, why }: ReportsLook, directory: string) {
   if (reports === null)
-    return makeFailure('reports-unreadable', { directory, ...(why === null ? {} : { reason: why }) })
+    return makeFailure('reports-unreadable', {
+      directory,
+      ...(why === null ? {} : { reason: why }),
+      ...(host.kind === 'recorded' ? { isRecorded: 'yes' } : {}),
+    })
   const strangers = unread.map(unreadWords).join('; ')
   return makeFailure('unknown-report', {
     what: strangers === '' ? `no report is kept in ${directory}` : `no report in ${directory}: ${strangers}`,

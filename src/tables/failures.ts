@@ -145,10 +145,12 @@ export const FAILURES = {
     }),
   },
   'reports-unreadable': {
-    text: ({ directory, reason }) => ({
+    text: ({ directory, reason, isRecorded }) => ({
       what: `${directory} cannot be read: ${reason ?? 'not known why'}`,
       why: null,
-      next: 'a recording holds no reports: run `aem-reseal report` in the dom0 that was recorded; there, see what `ls -la` says of that directory',
+      next: isRecorded
+        ? 'a recording holds no reports: run `aem-reseal report` in the dom0 that was recorded'
+        : `see what \`sudo ls -la ${directory}\` says, and whether its file system is in order`,
     }),
   },
   'unknown-topic': {

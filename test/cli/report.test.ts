@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { unknown } from '../../src/host/host.ts'
+import { type Host, unknown } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { machineOf } from '../support/built-in.ts'
 import { runMain } from '../support/io.ts'
@@ -150,11 +150,18 @@ describe('report', () => {
         error: {
           code: 'reports-unreadable',
           what: `${STATE}/reports cannot be read: input/output error`,
-          next: expect.stringContaining('`ls -la`'),
+          next: expect.stringContaining(`\`sudo ls -la ${STATE}/reports\``),
         },
       })
     },
   )
+
+  it('a recording has none, and says where they are', async () => {
+    const host: Host = { ...makeSimulatedHost(machineOf('clean-update')), kind: 'recorded' }
+    const listDirectory = async () => unknown('not recorded')
+    const { json } = await runMain(['report', '--json'], { host: { ...host, listDirectory } })
+    expect(json).toMatchObject({ error: { next: expect.stringContaining('in the dom0 that was recorded') } })
+  })
 
   it('shows a page without letting it move the cursor', async () => {
     const own = await lived()

@@ -33,7 +33,8 @@ function eventLines(event: LaunchEvent, bank: 'sha1' | 'sha256'): string[] {
   ]
 }
 
-function registers(launched: boolean): string[] {
+/** What txt-stat says of the registers, before any log. */
+export function txtRegisters(launched: boolean): string[] {
   const said = launched ? 'TRUE' : 'FALSE'
   const rule = '***********************************************************'
   return [
@@ -64,7 +65,7 @@ function registers(launched: boolean): string[] {
 
 /** txt-stat's words where no launch took place. */
 export function unlaunchedLog(): string {
-  return `${[...registers(false), 'unable to find TBOOT log'].join('\n')}\n`
+  return `${[...txtRegisters(false), 'unable to find TBOOT log'].join('\n')}\n`
 }
 
 /** txt-stat's words about a launch. */
@@ -157,7 +158,7 @@ export function launchLog(launch: Launch, version: TpmVersion): string {
   ]
   const text = `${log.join('\n')}\n`
   return [
-    ...registers(true),
+    ...txtRegisters(true),
     'TBOOT log:',
     '\t max_size=32706',
     '\t zip_count=0',

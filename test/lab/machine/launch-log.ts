@@ -1,3 +1,4 @@
+import { txtRegisters } from '../../stage/launch-log.ts'
 import { type Launch, type LaunchEvent, SINIT_DETAILS } from './measure.ts'
 
 /*
@@ -5,40 +6,11 @@ import { type Launch, type LaunchEvent, SINIT_DETAILS } from './measure.ts'
  * registers, tboot/txt/heap.c (print_evt_log_ptr_elt_2, print_event_2) and tboot/common/policy.c for the log.
  */
 
-const STARS = '*'.repeat(59)
 /** tboot prints a module's command line in pieces of this many bytes, each on a line of its own. */
 const PIECE_BYTES = 80
 
 function bytes(digest: Buffer): string {
   return [...digest].map((byte) => `${byte.toString(16).padStart(2, '0')} `).join('')
-}
-
-function summary(isLaunched: boolean): string[] {
-  const said = isLaunched ? 'TRUE' : 'FALSE'
-  return [
-    'Intel(r) TXT Configuration Registers:',
-    `\tSTS: ${isLaunched ? '0x00018091' : '0x00000002'}`,
-    `\t    senter_done: ${said}`,
-    '\t    sexit_done: FALSE',
-    '\t    mem_config_lock: FALSE',
-    `\t    private_open: ${said}`,
-    `\t    locality_1_open: ${said}`,
-    `\t    locality_2_open: ${said}`,
-    '\tESTS: 0x00',
-    '\t    txt_reset: FALSE',
-    `\tE2STS: ${isLaunched ? '0x0000000000000006' : '0x0000000000000000'}`,
-    `\t    secrets: ${said}`,
-    '\tERRORCODE: 0x00000000',
-    '\tDIDVID: 0x00000001b0068086',
-    '\t    vendor_id: 0x8086',
-    '\t    device_id: 0xb006',
-    '\t    revision_id: 0x1',
-    '',
-    STARS,
-    `\t TXT measured launch: ${said}`,
-    `\t secrets flag set: ${said}`,
-    STARS,
-  ]
 }
 
 function event(pcr: number, type: number, digest: Buffer, data: Buffer = Buffer.alloc(0)): string[] {
@@ -65,7 +37,7 @@ function commandLine(text: string): string {
 
 /** txt-stat's output for a TPM 2.0; null stands for a boot without a measured launch. */
 export function launchLog(launch: Launch | null): string {
-  if (!launch) return `${[...summary(false), 'unable to find TBOOT log'].join('\n')}\n`
+  if (!launch) return `${[...txtRegisters(false), 'unable to find TBOOT log'].join('\n')}\n`
   const zero = Buffer.alloc(32)
   const own = launch.events.filter(({ type }) => type === 0x501)
   const sinit = launch.events.filter(({ type }) => type !== 0x501)
@@ -139,5 +111,5 @@ export function launchLog(launch: Launch | null): string {
     `\t curr_pos=${text.length}`,
     '\t buf:',
   ]
-  return [...summary(true), ...header, text].join('\n')
+  return [...txtRegisters(true), ...header, text].join('\n')
 }
