@@ -12,6 +12,9 @@ const END_S = 180
 const PROGRAM_S = 900
 const COLUMNS = 100
 const ROWS = 40
+/** The input is a pipe that never ends: at the end of it script(1) would type Ctrl-D. */
+const IN_TERMINAL = `d=$(mktemp -d) && mkfifo "$d/keys" && exec 3<>"$d/keys" && rm -r "$d" && printf %s "$KEYS" >&3 &&
+exec script --quiet --return --command "$SCRIPT" /dev/null <&3`
 /** A guest that says this will never be ready. */
 const LOST = /You are in emergency mode|Kernel panic[^\r\n]*|Panic on CPU[^\r\n]*/
 /** Control sequences (ECMA-48, 5.4). */
@@ -28,8 +31,8 @@ export type Boot = {
   readonly run: (argv: readonly string[], options?: GuestOptions) => Promise<GuestResult>
   /** Runs what must succeed. @throws Error with its words otherwise */
   readonly must: (argv: readonly string[], options?: GuestOptions) => Promise<GuestResult>
-  /** Runs the program in a terminal of its own; what it drew is kept in `screens.log` too. */
-  readonly program: (args: readonly string[]) => Promise<{ exit: number; screen: string }>
+  /** Runs the program in a terminal of its own, in which `keys` are typed; what it drew is kept in `screens.log` too. */
+  readonly program: (args: readonly string[], keys?: string) => Promise<{ exit: number; screen: string }>
   /** Waits until the guest has switched itself off or asked for a restart. */
   readonly ended: (seconds?: number) => Promise<'restart' | 'off'>
   /** An orderly shutdown, to its end. */
@@ -74,11 +77,10 @@ export function makeBoot({ choice, launch, logs, agent, ended, off }: BootParts)
         throw new Error(`${argv.join(' ')} ended with ${result.exit}\n${result.stdout}${result.stderr}`)
       return result
     },
-    program: async (args) => {
+    program: async (args, keys = '') => {
       const line = ['aem-reseal', ...args].join(' ')
-      const script = `stty cols ${COLUMNS} rows ${ROWS}; exec ${line}`
-      const argv = ['script', '--quiet', '--return', '--command', script, '/dev/null']
-      const { exit, stdout } = await agent.run(argv, { env: { TERM: 'linux' }, timeoutS: PROGRAM_S })
+      const env = { TERM: 'linux', KEYS: keys, SCRIPT: `stty cols ${COLUMNS} rows ${ROWS}; exec ${line}` }
+      const { exit, stdout } = await agent.run(['sh', '-c', IN_TERMINAL], { env, timeoutS: PROGRAM_S })
       appendFileSync(path.join(logs, 'screens.log'), `### ${line} -> ${exit}\n${stdout}\n`)
       return { exit, screen: stdout.replaceAll('\r', '').replace(ESCAPES, '') }
     },

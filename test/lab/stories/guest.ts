@@ -6,6 +6,9 @@ import type { Boot } from '../machine/boot.ts'
 /** Installs the packages of QSB-103, as qubes-dom0-update does in the end. */
 export const UPDATE_XEN = 'rpm -U /var/lib/lab/rpms/xen*-4.17.4-4.fc37*.rpm'
 
+/** Cursor down (ECMA-48, 8.3.19), ENTER. */
+const DOWN_AND_ENTER = '\u001b[B\r'
+
 /** The initramfs has shown the user's own sentence: it stands on the console, before dom0 itself begins. */
 export function secretShown(boot: Pick<Boot, 'serial'>): boolean {
   const console = boot.serial()
@@ -35,4 +38,10 @@ export async function sealedFiles(boot: Boot): Promise<string> {
 export async function sealResult(boot: Boot): Promise<string> {
   const argv = ['systemctl', 'show', '--value', '-p', 'Result', 'anti-evil-maid-seal.service']
   return (await boot.must(argv)).stdout.trim()
+}
+
+/** A person takes the second of the two answers, `yes`, to the only question of a command that `--yes` does not answer. */
+export async function sayYes(boot: Boot, args: readonly string[]): Promise<void> {
+  const { exit, screen } = await boot.program(args, DOWN_AND_ENTER)
+  if (exit !== 0) throw new Error(`${args.join(' ')} ended with ${exit}:\n${screen}`)
 }

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { buildImage } from '../image/image.ts'
 import { keyOf } from '../image/place.ts'
 import { locked, type Snapshot, snapshot } from './cache.ts'
-import { UPDATE_XEN } from './guest.ts'
+import { sayYes, UPDATE_XEN } from './guest.ts'
 import { provision } from './provision.ts'
 
 /* The machines that stories begin with. Every story works on its own copy. */
@@ -67,6 +67,7 @@ async function started(protect: 'forward-seal' | 'hold'): Promise<Snapshot> {
     const boot = await machine.powerOn()
     await boot.ready()
     await boot.must(['sh', '-c', UPDATE_XEN])
+    if (protect === 'hold') await sayYes(boot, ['gate', 'install'])
     const { exit, screen } = await boot.program(args)
     if (exit !== 3) throw new Error(`start ended with ${exit}:\n${screen}`)
     const prediction = (await boot.must(['aem-reseal', 'predict', '--json'])).stdout
