@@ -48,6 +48,12 @@ export class Failure extends Error {
   }
 }
 
+/** For `catch`, where what cannot be read counts as absent. @throws any error that is no Failure */
+export function ignoreFailure(error: unknown): null {
+  if (error instanceof Failure) return null
+  throw error
+}
+
 type Params = Readonly<Record<string, string>>
 
 /** A row of a table of failures: its exit code, where it is not 1, and its words. */

@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts'
+import { ignoreFailure } from '../failure.ts'
 import type { LaunchLog } from './launch-log.ts'
 import { BANKS, type Bank, emptyPcr, extendPcr, PCR, type PcrBanks } from './pcr.ts'
 
@@ -113,8 +113,7 @@ function tryReplay(log: LaunchLog, bank: Bank, index: number): string[] | null {
   try {
     return replayValues(log, bank, index)
   } catch (error) {
-    if (error instanceof Failure) return null
-    throw error
+    return ignoreFailure(error)
   }
 }
 

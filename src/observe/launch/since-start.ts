@@ -60,6 +60,12 @@ export function listVouchedImages(session: Session, now: KeptReproductions): Rea
   ])
 }
 
+/** SHA-256 of what `start` made again in this boot; what an earlier dom0 made vouches for nothing. */
+export function listMadeInBoot(session: Session | null, bootId: string | null): ReadonlyMap<string, string> {
+  const isOfThisBoot = bootId !== null && session?.baseline?.bootId === bootId
+  return isOfThisBoot ? listReproducedImages(session.findings.predict) : new Map()
+}
+
 /**
  * The initramfs of this boot, made again where signed packages came after `start` and nothing vouches for it yet. What was
  * found in an earlier run of `resume` is kept.

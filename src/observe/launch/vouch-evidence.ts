@@ -51,6 +51,8 @@ export type Place = {
 export type VouchEvidence = {
   /** By path as GRUB names it. */
   readonly reproductions: ReadonlyMap<string, Reproduction>
+  /** SHA-256 of initramfs files that were made again earlier in this boot, by the same paths. */
+  readonly madeBefore: ReadonlyMap<string, string>
   /** dom0's own grub2-mkconfig writes the next boot's entry; null: not asked. */
   readonly isRegenerated: boolean | null
   readonly accepted: readonly Acceptance[]
@@ -60,6 +62,7 @@ export type VouchEvidence = {
 
 export const NO_EVIDENCE: VouchEvidence = {
   reproductions: new Map(),
+  madeBefore: new Map(),
   isRegenerated: null,
   accepted: [],
   remembered: [],

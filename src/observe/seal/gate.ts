@@ -1,6 +1,6 @@
 import { parseAemJournal } from '../../core/aem/seal-outcome.ts'
 import { decideGate, type GateDecision } from '../../core/decide/gate.ts'
-import { Failure } from '../../core/failure.ts'
+import { ignoreFailure } from '../../core/failure.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { command } from '../../tables/commands.ts'
@@ -36,9 +36,4 @@ export async function observeGate(
     session,
   })
   return { ...decision, bootId }
-}
-
-function ignoreFailure(error: unknown): null {
-  if (error instanceof Failure) return null
-  throw error
 }
