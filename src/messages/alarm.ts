@@ -30,13 +30,16 @@ export function explainResealed(alreadyResealed: boolean | null): string {
   return resealedWords(alreadyResealed).join('')
 }
 
-/** What names a file comes before what names a register. */
+/** What names a file comes before what names a register, and what was booted before the file that says so. */
 const TELLING: readonly string[] = [
   'package-modified',
   'wrong-file',
   'no-package',
   'signer-unknown',
   'command-line-changed',
+  'module-added',
+  'module-removed',
+  'module-order-changed',
   'boot-file-changed',
   'boot-file-not-packaged',
 ]
