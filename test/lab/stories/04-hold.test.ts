@@ -1,27 +1,38 @@
 import { expect } from 'vitest'
+import type { Machine } from '../machine/machine.ts'
 import { sealedFiles, sealResult, secretShown } from './guest.ts'
-import { startedMachine } from './snapshots.ts'
+import { heldMachine, startedMachine } from './snapshots.ts'
 import { story } from './story.ts'
 
 /*
- * Must be seen: with hold AEM's automatic seal waits at the blind first boot; `resume` approves the update, seals,
- * verifies and ends with 0; the next boot shows the sentence. Must not be seen: a seal before `resume`.
+ * With hold the first boot shows no sentence. Must be seen: AEM seals by itself where every register is as predicted, and
+ * waits where another one moved too; then `resume` explains that, seals and verifies. In both it ends with 3, as the next
+ * boot is the proof; that one shows the sentence, and `resume` ends with 0. Must not be seen: a seal, before `resume`, to
+ * what nobody had predicted.
  */
 
-story('4: hold, approved', startedMachine.hold, async (machine) => {
+/** Boots blind, lets `resume` approve it, boots once more. */
+async function approve(machine: Machine, seal: 'success' | 'exec-condition'): Promise<void> {
   const boot = await machine.powerOn()
   await boot.ready()
   expect(secretShown(boot), 'the sentence at the first boot').toBe(false)
-  expect(await sealResult(boot)).toBe('exec-condition')
+  expect(await sealResult(boot)).toBe(seal)
   const before = await sealedFiles(boot)
-
   const resume = await boot.program(['resume', '--yes'])
-  expect(resume.exit, resume.screen).toBe(0)
-  expect(await sealedFiles(boot)).not.toBe(before)
+  expect(resume.exit, resume.screen).toBe(3)
+  const isSealedByResume = (await sealedFiles(boot)) !== before
+  expect(isSealedByResume, '`resume` has sealed').toBe(seal === 'exec-condition')
   await boot.powerOff()
 
   const next = await machine.powerOn()
   await next.ready()
   expect(secretShown(next), 'the sentence at the next boot').toBe(true)
-  expect(await sealResult(next)).toBe('success')
-})
+  const last = await next.program(['resume', '--yes'])
+  expect(last.exit, last.screen).toBe(0)
+}
+
+story('4: hold, as predicted', startedMachine.hold, (machine) => approve(machine, 'success'))
+
+story('4: hold, and a signed update after start', heldMachine, (machine) =>
+  approve(machine, 'exec-condition'),
+)

@@ -5,7 +5,7 @@ import { cacheFolder } from '../image/place.ts'
 import type { Boot } from '../machine/boot.ts'
 import { secretShown, UPDATE_XEN } from './guest.ts'
 import { type Cut, cutsDuring, type Rhythm, thinOut } from './power-cuts.ts'
-import { type Snapshot, sealedBase, startedMachine } from './snapshots.ts'
+import { heldMachine, type Snapshot, sealedBase, startedMachine } from './snapshots.ts'
 import { onMachine, timedTest } from './story.ts'
 
 /*
@@ -85,7 +85,7 @@ const STORIES: readonly Interrupted[] = [
   },
   {
     name: 'resume',
-    from: startedMachine.hold,
+    from: heldMachine,
     prepare: async () => {},
     line: 'aem-reseal resume --yes',
     count: Math.ceil(CUTS / 4),

@@ -6,6 +6,17 @@ import type { Boot } from '../machine/boot.ts'
 /** Installs the packages of QSB-103, as qubes-dom0-update does in the end. */
 export const UPDATE_XEN = 'rpm -U /var/lib/lab/rpms/xen*-4.17.4-4.fc37*.rpm'
 
+/** Updates dracut, which changes nothing that boots. */
+export const UPDATE_DRACUT = 'rpm -U /var/lib/lab/rpms/dracut-*-5.fc37*.rpm'
+
+/** As a kernel package of Fedora calls dracut (50-dracut.install). */
+export const NEW_INITRAMFS = 'umask 022; dracut -f /boot/initramfs-$(uname -r).img $(uname -r) && sync'
+
+/** Runs in the guest what takes minutes there. @throws Error with its words when it fails */
+export async function runLong(boot: Boot, command: string): Promise<void> {
+  await boot.must(['sh', '-c', command], { timeoutS: 900 })
+}
+
 /** Cursor down (ECMA-48, 8.3.19), ENTER. */
 const DOWN_AND_ENTER = '\u001b[B\r'
 

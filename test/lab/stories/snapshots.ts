@@ -3,7 +3,7 @@ import path from 'node:path'
 import { buildImage } from '../image/image.ts'
 import { keyOf } from '../image/place.ts'
 import { locked, type Snapshot, snapshot } from './cache.ts'
-import { sayYes, UPDATE_XEN } from './guest.ts'
+import { NEW_INITRAMFS, runLong, sayYes, UPDATE_DRACUT, UPDATE_XEN } from './guest.ts'
 import { provision } from './provision.ts'
 
 /* The machines that stories begin with. Every story works on its own copy. */
@@ -59,11 +59,14 @@ export const startedMachine = {
 /** Where `predict --json` of a started machine lies in its snapshot: what the program predicted before the restart. */
 export const PREDICTION = 'predict.json'
 
-async function started(protect: 'forward-seal' | 'hold'): Promise<Snapshot> {
+/** The same with hold, and signed packages that came after `start`: at its next boot AEM's seal waits. */
+export const heldMachine = once('held', () => started('hold', [UPDATE_DRACUT, NEW_INITRAMFS]))
+
+async function started(protect: 'forward-seal' | 'hold', later: readonly string[] = []): Promise<Snapshot> {
   const base = await sealedBase()
   const args = ['start', '--protect', protect, '--restart', 'manual', '--yes']
-  const key = keyOf([nameOf(base), UPDATE_XEN, ...args])
-  return snapshot(`started-${protect}`, key, base, async (machine) => {
+  const key = keyOf([nameOf(base), UPDATE_XEN, ...args, ...later])
+  return snapshot(later.length === 0 ? `started-${protect}` : 'held', key, base, async (machine) => {
     const boot = await machine.powerOn()
     await boot.ready()
     await boot.must(['sh', '-c', UPDATE_XEN])
@@ -72,6 +75,7 @@ async function started(protect: 'forward-seal' | 'hold'): Promise<Snapshot> {
     if (exit !== 3) throw new Error(`start ended with ${exit}:\n${screen}`)
     const prediction = (await boot.must(['aem-reseal', 'predict', '--json'])).stdout
     await writeFile(path.join(machine.folder, PREDICTION), prediction)
+    for (const command of later) await runLong(boot, command)
     await boot.powerOff()
   })
 }
