@@ -71,6 +71,7 @@ export async function rememberVerification(
       device: { label: booted?.label ?? null, uuid: machine.aemUuid },
       bank: tpm.bank,
       registers: registersOf(tpm),
+      selected,
       unseal,
       look: await store.loadDevices(),
     })
@@ -97,17 +98,19 @@ export async function rememberVerification(
   const labels = await listLabels(host, devices)
   const look = await store.updateDevices((kept) => {
     const ledger = state === null ? kept : approveState(kept, state)
-    const own =
-      booted === null || verified === null
-        ? ledger
-        : putLedgerDevice(ledger, {
-            ...findLedgerDevice(ledger, booted.label),
-            uuid: booted.uuid,
-            verified,
-            approved: chooseApproved(kept, booted.label, { boot, contents, unseal, accepted: approved }),
-            knownFiles: mergeKnown(findLedgerDevice(ledger, booted.label), measured),
-            forward: null,
-          })
+    if (booted === null || verified === null)
+      return markDevicesLeft(ledger, labels ?? unite(ledger, devices), at)
+    const before = findLedgerDevice(ledger, booted.label)
+    const chosen = chooseApproved(kept, booted.label, { boot, contents, unseal, accepted: approved })
+    const own = putLedgerDevice(ledger, {
+      ...before,
+      uuid: booted.uuid,
+      verified,
+      approved: chosen,
+      knownFiles: mergeKnown(before, measured),
+      // What it was sealed forward to is what its boots are compared with, until one of them is approved.
+      forward: chosen !== null && chosen.bootId === machine.bootId ? null : before.forward,
+    })
     return markDevicesLeft(own, labels ?? unite(own, devices), at)
   }, emptyDeviceLedger(at))
   const ownBoot =
@@ -151,11 +154,13 @@ function chooseApproved(
 
 /**
  * AEM's own seal makes any state verify, a blindly booted one too, and lets the boot after it show the secret. Only a change
- * that was accepted in this boot, or its ground, says that what was measured is the user's own.
+ * that was accepted in this boot, or registers that were approved before, say that what was measured is the user's own; a
+ * secret that was released where nothing had been approved says nothing of a file.
  */
 function wasStateVouched(approved: Session['approved'], facts: GroundFacts): boolean {
   if (approved !== null && facts.bootId !== null && approved.bootId === facts.bootId) return true
-  return decideGround(facts).state === 'vouched'
+  const ground = decideGround(facts)
+  return ground.state === 'vouched' && ground.by !== 'released-secret'
 }
 
 /** Takes what is known of a verification back: its next seal goes elsewhere. */

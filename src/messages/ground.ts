@@ -119,6 +119,8 @@ const PROBLEM: { readonly [P in GroundProblem]: (registers: string, since: strin
   'registers-unreadable': (registers) => `PCR ${registers} cannot be read`,
   'registers-differ': (registers, since) =>
     `PCR ${registers} ${registers.includes(',') ? 'are' : 'is'} not as in the state approved at ${since}`,
+  'registers-unknown': (registers, since) =>
+    `AEM seals to PCR ${registers} since the state approved at ${since}, and nothing says what was approved of it`,
   'secret-refused': () =>
     'the TPM refused your secret in this boot (freshness token unsealing failed), and nobody accepted it since',
   'secret-invalid': () =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { makeDirectoryStore } from '../../src/act/session-store.ts'
-import { findLedgerDevice, putLedgerDevice } from '../../src/core/session/device-ledger.ts'
+import { type DeviceLedger, findLedgerDevice, putLedgerDevice } from '../../src/core/session/device-ledger.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
 import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
@@ -13,6 +13,7 @@ import {
   goodMachine,
   INITRAMFS,
   isSecretShown,
+  LEDGER,
   loadLedger,
   NEXT_XEN,
   put,
@@ -255,4 +256,53 @@ it('with a session, `explain` compares with its baseline', async () => {
   const explained = await explain(machine)
   expect(explained.json).toMatchObject({ verdict: 'explained', since: null })
   expect((await status(machine)).json.sinceApproved).toBeNull()
+})
+
+describe('where the approved state does not hold all that is compared', () => {
+  /** Changes the ledger as it lies on the disk. */
+  function editLedger(machine: SimMachine, edit: (ledger: DeviceLedger) => void): void {
+    const file = machine.dom0.get(LEDGER)!
+    const ledger = JSON.parse(Buffer.from(file.bytes).toString()) as DeviceLedger
+    edit(ledger)
+    machine.dom0.set(LEDGER, { ...file, bytes: Buffer.from(JSON.stringify(ledger)) })
+  }
+
+  it('a command line that nobody kept is never called consistent with packages', async () => {
+    const machine = await approvedMachine()
+    // As `resume` leaves it where the copy was not verified after the acceptance.
+    editLedger(machine, ({ devices }) => {
+      for (const device of devices) device.approved = null
+    })
+    put(machine, 'grub2/grub.cfg', (old) =>
+      Buffer.from(
+        Buffer.from(old).toString('latin1').replaceAll('rhgb quiet aem', 'rhgb quiet init=/evil aem'),
+      ),
+    )
+    restartMachine(machine)
+    expect(isSecretShown(machine)).toBe(false)
+    expect((await explain(machine)).exit).toBe(4)
+  })
+
+  it('a register that SEAL took in since is not known, and `start --yes` does not go on', async () => {
+    const machine = await approvedMachine()
+    editLedger(machine, ({ approved, devices }) => {
+      delete approved?.registers['19']
+      for (const device of devices) {
+        delete device.approved?.registers['19']
+        delete device.verified?.registers['19']
+      }
+    })
+    put(machine, INITRAMFS, () => Buffer.from('an initramfs of somebody else'))
+    restartMachine(machine)
+    restartMachine(machine)
+    expect(isSecretShown(machine)).toBe(true)
+    const explained = await explain(machine)
+    expect([explained.exit, explained.json.verdict]).not.toEqual([0, 'unchanged'])
+    expect(explained.json.reasons.map(({ code }) => code)).toContain('pcr-not-approved')
+    expect((await status(machine)).json.sinceApproved).toMatchObject({ state: 'not-known' })
+    update(machine, NEXT_XEN)
+    const { outcomes, said } = await start(machine, { 'ground-go-on': 'no' })
+    expect(outcomes.at(-1)).toBe('check-ground: boot-not-vouched')
+    expect(said).toContain('AEM seals to PCR 19 since the state approved')
+  })
 })

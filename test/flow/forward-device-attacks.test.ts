@@ -2,11 +2,12 @@ import { beforeEach, expect, it } from 'vitest'
 import { forwardDevice, refreshDevice } from '../../flows/devices.ts'
 import { makeDirectoryStore } from '../../src/act/session-store.ts'
 import { startSession } from '../../src/core/session/checkpoint.ts'
+import { findLedgerDevice } from '../../src/core/session/device-ledger.ts'
 import { runFlow } from '../../src/flow/runner.ts'
 import { STEPS } from '../../src/flow/steps.ts'
 import type { Flow } from '../../src/flow/types.ts'
 import { makeKernelImage } from '../../src/host/simulated/boot-images.ts'
-import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'
+import { INTERNAL, installInitramfsInput, STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import {
   bootFilesOf,
@@ -18,13 +19,17 @@ import {
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
 import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
+import { ANSWERS } from '../support/answers.ts'
+import { isSecretShown, loadLedger } from '../support/approved-machine.ts'
 import { machineOf, outcomesOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
+import { runMain } from '../support/io.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
 import { verifyNow } from '../support/verify-now.ts'
 
 /** Who has the devices in hand, and not dom0, must not get a forward seal for what nobody approved. */
 
 const OLD_KERNEL = '6.6.30-1.qubes.fc37.x86_64'
+const HOUR_MS = 3600 * 1000
 const GRUB = '/grub2/grub.cfg'
 const INITRAMFS = `/initramfs-${KERNEL_RELEASE}.img`
 
@@ -44,7 +49,11 @@ const verify = (approve: boolean) => verifyNow(machine, { approve })
 
 async function run(flow: Flow, device = 'aem.stick', goesOn = 'no') {
   const host = makeSimulatedHost(machine)
-  const ui = makeScriptedUi({ 'refresh-device': 'yes', 'ground-go-on': goesOn })
+  const ui = makeScriptedUi({
+    'refresh-device': 'yes',
+    'ground-go-on': goesOn,
+    'replace-initramfs': 'no',
+  })
   const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
   const { bootId } = await observeMachine(host)
   const session = startSession({ id: SESSION_ID, now: host.now(), bootId, flow: flow.id, device })
@@ -138,3 +147,91 @@ it('with an initramfs that was only ever measured in a boot without the secret',
   expect(outcomes.at(-1)).toBe('predict: unvouched')
   expect(exit).toBe(1)
 })
+
+/* What AEM seals by itself to an evil boot shows the secret at the next one, and every check of `verify` is true there. */
+
+const EVIL_IMAGE = Buffer.from('an initramfs of somebody else')
+
+function editLines(uuid: string, from: string, to: string): void {
+  const text = textOf(uuid, GRUB)
+  expect(text).toContain(from)
+  put(uuid, GRUB, Buffer.from(text.replaceAll(from, to)))
+}
+
+const evilInit = (uuid: string): void =>
+  editLines(uuid, 'rhgb quiet aem.uuid', 'rhgb quiet init=/evil aem.uuid')
+
+/** Booted blind and sealed by AEM, then shown; verified each time. */
+async function bootTwice(uuid: string): Promise<void> {
+  for (const isShown of [false, true]) {
+    boot(uuid)
+    expect(isSecretShown(machine)).toBe(isShown)
+    await verify(false)
+  }
+}
+
+it('for what a stick was sealed forward to, forgotten in the boot that the TPM refused', async () => {
+  await run(refreshDevice)
+  expect((await run(forwardDevice)).outcomes).toContain('forward-seal: sealed')
+  for (const uuid of [INTERNAL.uuid, STICK.uuid]) evilInit(uuid)
+  await bootTwice(STICK.uuid)
+  const { outcomes, said } = await run(forwardDevice, 'aem')
+  expect(outcomes).toEqual(['check-ground: boot-not-vouched'])
+  expect(said).toContain('PCR 19')
+})
+
+it('from a stick of which no boot was approved, with the same evil initramfs on both', async () => {
+  await run(refreshDevice)
+  for (const uuid of [INTERNAL.uuid, STICK.uuid]) put(uuid, INITRAMFS, EVIL_IMAGE)
+  await bootTwice(STICK.uuid)
+  const { outcomes, said } = await run(forwardDevice, 'aem')
+  expect(outcomes.at(-1)).toBe('check-device: blocked')
+  expect(said).toContain('no boot from aem.stick was approved')
+})
+
+it('for an initramfs that a boot showed of which nothing was approved', async () => {
+  await run(refreshDevice)
+  put(STICK.uuid, INITRAMFS, EVIL_IMAGE)
+  await bootTwice(STICK.uuid)
+  boot(INTERNAL.uuid)
+  boot(INTERNAL.uuid)
+  await verify(false)
+  const { outcomes, said } = await run(forwardDevice)
+  expect(outcomes).not.toContain('forward-seal: sealed')
+  expect(said).toContain(INITRAMFS)
+  const { knownFiles } = findLedgerDevice(await loadLedger(machine), 'aem.stick')
+  expect(knownFiles.map((one) => one.sha256)).not.toContain(sha256(EVIL_IMAGE))
+})
+
+it('for an old initramfs that this program made once, its date set forward', async () => {
+  await run(refreshDevice)
+  const old = filesOf(STICK.uuid).get(INITRAMFS)!
+  machine.nowMs += HOUR_MS
+  installInitramfsInput(machine, 'microcode_ctl', '2:2.1-58.qubes1.fc37')
+  machine.nowMs += HOUR_MS
+  boot(INTERNAL.uuid)
+  await verify(true)
+  filesOf(STICK.uuid).set(INITRAMFS, { bytes: old.bytes, mtimeMs: machine.nowMs + 24 * HOUR_MS })
+  await run(refreshDevice)
+  filesOf(STICK.uuid).set(INITRAMFS, { bytes: old.bytes, mtimeMs: machine.nowMs + 24 * HOUR_MS })
+  const { outcomes, said } = await run(forwardDevice)
+  expect(outcomes.slice(-2)).toEqual(['predict: initramfs-differs', 'replace-initramfs: kept'])
+  expect(said).toContain('dracut in dom0 makes another one now')
+})
+
+it.each([
+  ['the kernel', 'rhgb quiet aem.uuid', 'rhgb quiet init=/evil aem.uuid'],
+  ['Xen', 'console=none', 'console=none iommu=no -- init=/evil'],
+])(
+  'is not called explained at the first boot of a stick that was sealed forward, its line of %s edited',
+  async (_, from, to) => {
+    await run(refreshDevice)
+    await run(forwardDevice)
+    editLines(STICK.uuid, from, to)
+    boot(STICK.uuid)
+    const host = makeSimulatedHost(machine)
+    expect((await runMain(['explain'], { host })).exit).toBe(4)
+    const { json } = await runMain(['status', '--json'], { host })
+    expect(ANSWERS.status.parse(json).sinceApproved).toMatchObject({ state: 'unexplained' })
+  },
+)

@@ -24,7 +24,7 @@ function compare(
     xen: { commandLine: now.xen === undefined ? XEN : now.xen },
   } as MachineFacts
   const { session = aSession(), baseline = {}, device = deviceOf(UUID) } = changes
-  return compareBootLines(session, { ...BASELINE, ...baseline } as Baseline, machine, device)
+  return compareBootLines(session, { ...BASELINE, ...baseline } as Baseline, machine, device, true)
 }
 
 /** A session whose prediction has these components, all of one register. */

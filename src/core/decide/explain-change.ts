@@ -34,6 +34,8 @@ export type ChangeFacts = {
     /** Why not, in words to put behind its name. */
     readonly fault?: string | null
   }[]
+  /** Every changed register is as it was predicted and vouched for before the restart, whatever made the change. */
+  readonly isPredicted?: boolean
   /** Packages that are older than before, and nobody said that they are wanted. */
   readonly downgrades?: readonly Downgrade[]
   /** The record of earlier versions is there and cannot be read. */
@@ -146,7 +148,7 @@ function listCauseReasons(facts: ChangeFacts): readonly ChangeReason[] {
       .map(({ name, fault }) =>
         reason('package-not-verified', `${name} ${fault ?? 'is not verified: signature or files'}`),
       ),
-    ...(packages.length === 0
+    ...(packages.length === 0 && facts.isPredicted !== true
       ? [reason('nothing-behind-change', 'registers changed, but no package did')]
       : []),
     ...(isInstalledXen

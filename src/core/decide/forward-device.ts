@@ -2,7 +2,7 @@ import { listConstantPcrs } from '../launch/pcr.ts'
 import {
   type ApprovedState,
   type DeviceLedger,
-  findLedgerDevice,
+  findKnownState,
   type LedgerLook,
 } from '../session/device-ledger.ts'
 import type { GateCheck } from './readiness.ts'
@@ -51,7 +51,7 @@ export function checkApproved(look: LedgerLook, boot: PresentBoot, predicted: Va
     return {
       id,
       ok: false,
-      detail: `nothing shows that ${label ?? 'the device this boot came from'} was verified in the state approved at ${approved.at}: \`aem-reseal verify\` in this boot does`,
+      detail: `no boot from ${label ?? 'the device this boot came from'} was approved, so nothing is sealed from here: boot the device that was, and seal this one forward from there`,
     }
   const isOther = (value: string | undefined, wanted: string | undefined): boolean =>
     wanted === undefined || value !== wanted
@@ -101,8 +101,8 @@ export function checkProven(
 }
 
 /**
- * All selected registers that a boot from this device may have: those approved on it, else those it was verified with since.
- * A verification alone says nothing against what was approved: AEM's own seal makes any state verify.
+ * All selected registers that a boot from this device may have: those accepted on it, else its last approved state. A
+ * verification says nothing here: AEM's own seal makes any state verify.
  */
 function findOwnRegisters(
   ledger: DeviceLedger,
@@ -111,6 +111,5 @@ function findOwnRegisters(
 ): Values | null {
   if (label === null) return null
   if (label === approved.label) return approved.registers
-  const { verified } = findLedgerDevice(ledger, label)
-  return verified !== null && verified.at >= approved.at ? verified.registers : null
+  return findKnownState(ledger, label)?.registers ?? null
 }

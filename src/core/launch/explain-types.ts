@@ -79,6 +79,8 @@ export type ExplanationInput = {
   readonly areLinesSame?: boolean | null
   /** PCR 13 of changed LUKS headers that a person called their own before the restart; null or missing: of none. */
   readonly acceptedLuks?: string | null
+  /** Registers that AEM seals to since the last approved boot, which this one is compared with. */
+  readonly unapproved?: readonly number[]
   /** Set while one register is traced: a kernel or initramfs in it changed too. */
   readonly areModulesChanged?: boolean
 }
@@ -111,11 +113,16 @@ export type ReasonCode =
   | 'differs-from-prediction'
   | 'xen-not-computable'
   | 'boot-info-not-computable'
+  | 'pcr-not-approved'
 
 /**
  * Changes of which nobody can say here what they should be. They are no contradiction and no explanation: a person decides.
  */
-export const NOT_COMPUTABLE: readonly ReasonCode[] = ['xen-not-computable', 'boot-info-not-computable']
+export const NOT_COMPUTABLE: readonly ReasonCode[] = [
+  'xen-not-computable',
+  'boot-info-not-computable',
+  'pcr-not-approved',
+]
 
 /** A finding about one register: what it is and what to do. `isBlocking` ones make the verdict unexplained. */
 export type Reason = {

@@ -87,6 +87,12 @@ function explainRegister(input: ExplanationInput, index: number): Explained {
     pcr: bare(input, index, 'unexpected'),
     reasons: [{ code, pcr: index, what, next, isBlocking: true }],
   })
+  if (now !== null && input.unapproved?.includes(index)) {
+    const what = `AEM seals to PCR ${index} since the last approved boot, and nothing says what was approved of it`
+    const next = 'go through `aem-reseal start` and `aem-reseal resume` at the next update'
+    const reason: Reason = { code: 'pcr-not-approved', pcr: index, what, next, isBlocking: true }
+    return { pcr: bare(input, index, 'not-computable'), reasons: [reason] }
+  }
   if (now === null || before === null)
     return unexpected(
       'pcr-unreadable',

@@ -171,6 +171,8 @@ export type KnownState = {
   readonly how: 'accepted' | 'secret-shown' | 'forward-sealed'
   readonly bank: SealBank
   readonly registers: Readonly<Record<string, string>>
+  /** `name evr` of each measured package that was installed then; null where that is not known. */
+  readonly packages: readonly string[] | null
   /** Its whole boot, where that was kept. */
   readonly boot: ApprovedBoot | null
 }
@@ -185,9 +187,19 @@ export function findKnownState(ledger: DeviceLedger, label: string): KnownState 
   const { approved, forward } = findLedgerDevice(ledger, label)
   const accepted = ledger.approved?.label === label ? ledger.approved : null
   const states: KnownState[] = []
-  if (approved !== null) states.push({ ...approved, boot: approved })
+  if (approved !== null) {
+    const packages = approved.packages?.map(({ name, evr }) => `${name} ${evr}`) ?? null
+    states.push({ ...approved, packages, boot: approved })
+  }
   if (forward !== null && forward.bank !== null)
-    states.push({ ...forward, bank: forward.bank, bootId: null, how: 'forward-sealed', boot: null })
+    states.push({
+      ...forward,
+      bank: forward.bank,
+      bootId: null,
+      how: 'forward-sealed',
+      packages: null,
+      boot: null,
+    })
   if (accepted !== null && accepted.bank !== null)
     states.push({ ...accepted, bank: accepted.bank, how: 'accepted', boot: null })
   return states.reduce<KnownState | null>(

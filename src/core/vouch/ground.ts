@@ -19,6 +19,8 @@ export type GroundFacts = {
   readonly bank: string | null
   /** Of that bank, lower-case hex by index. */
   readonly registers: Readonly<Record<number, string>>
+  /** Registers that AEM seals to now. */
+  readonly selected: readonly number[]
   /** What AEM's initrd said in this boot; null: the journal does not say. */
   readonly unseal: AemJournal['unseal']
   readonly look: LedgerLook
@@ -32,6 +34,7 @@ export type GroundProblem =
   | 'other-bank'
   | 'registers-unreadable'
   | 'registers-differ'
+  | 'registers-unknown'
   | 'secret-refused'
   | 'secret-invalid'
   | 'secret-not-seen'
@@ -72,9 +75,10 @@ export function decideGround(facts: GroundFacts, word: Word = null): Ground {
   const since = held?.since ?? null
   if (held !== null) {
     if (held.bank !== null && facts.bank !== held.bank) return not('other-bank', since)
-    const { unread, others } = compare(facts, held)
+    const { unread, others, unknown } = compare(facts, held)
     if (others.length > 0) return not('registers-differ', since, others)
     if (unread.length > 0) return not('registers-unreadable', since, unread)
+    if (unknown.length > 0) return not('registers-unknown', since, unknown)
     if (held.isOfThisBoot) return { state: 'vouched', by: 'accepted', since }
   }
   if (facts.unseal === 'mismatch') return not('secret-refused', since)
@@ -139,10 +143,12 @@ export function labelOf(ledger: DeviceLedger, { device }: Pick<GroundFacts, 'dev
   return byUuid?.label ?? device.label
 }
 
-function compare({ registers }: GroundFacts, { wanted }: Held) {
+/** A register that SEAL took in since has no approved value: nothing says what it should be. */
+function compare({ registers, selected }: GroundFacts, { wanted, isOwn }: Held) {
   const indices = Object.keys(wanted).map(Number)
   return {
     unread: indices.filter((index) => registers[index] === undefined),
+    unknown: isOwn ? selected.filter((index) => wanted[index] === undefined) : [],
     others: indices.filter((index) => registers[index] !== undefined && registers[index] !== wanted[index]),
   }
 }

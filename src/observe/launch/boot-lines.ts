@@ -17,6 +17,7 @@ const SOURCES = { kernel: '/proc/cmdline', xen: '`xl info`' } as const
  * the restart, else those of the boot before. It counts whatever the registers say.
  *
  * @param device the AEM device this boot came from; its UUID stands in the kernel's line
+ * @param isTraced no register changed, or what each extend was is known from before: then an unknown line hides nothing
  * @returns what differs, in words; empty where nothing does
  */
 export function compareBootLines(
@@ -24,16 +25,18 @@ export function compareBootLines(
   baseline: Baseline,
   machine: MachineFacts,
   device: AemDevice | null,
+  isTraced: boolean,
 ): readonly string[] {
   const boot: BootLines = { kernel: machine.kernelCommandLine, xen: machine.xen.commandLine, tboot: null }
   return (['kernel', 'xen'] as const).flatMap((role) => {
     const wanted = expectedLine(session, baseline, role)
-    if (wanted === null) return []
+    const name = `the command line of ${role === 'xen' ? 'Xen' : 'the dom0 kernel'}`
+    if (wanted === null)
+      return isTraced ? [] : [`${name} could not be compared: nothing says what it was before`]
     const line = role === 'kernel' ? ofDevice(wanted, device) : wanted
     const now = boot[role]
     const isSame = isLineOfBoot(role, line, boot)
     if (isSame === true) return []
-    const name = `the command line of ${role === 'xen' ? 'Xen' : 'the dom0 kernel'}`
     if (isSame === null || now === null)
       return [`${name} could not be compared: ${SOURCES[role]} cannot be read`]
     const words = describeWordChange(compareWords(line, now))

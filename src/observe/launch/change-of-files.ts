@@ -71,8 +71,17 @@ export async function observeChange(dom0: Dom0, evidence: Evidence): Promise<Cha
         fault: found ? describePackageFault(found) : null,
       }
     }),
+    isPredicted: explained.pcrs.every(
+      ({ change, now, predicted }) => change === 'none' || (now !== null && now === predicted),
+    ),
     downgrades: listUnwanted(listDowngrades(packages, earlier), session.expectation?.downgrades ?? []),
-    commandLines: compareBootLines(session, baseline, machine, device),
+    commandLines: compareBootLines(
+      session,
+      baseline,
+      machine,
+      device,
+      baseline.components !== null || explained.pcrs.every(({ change }) => change === 'none'),
+    ),
     // A recorded machine need not hold the record; on the machine itself one that cannot be read hides something.
     areVersionsUnreadable: versions.state === 'unknown' && host.kind !== 'recorded',
     xen: {

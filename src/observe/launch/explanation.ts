@@ -97,6 +97,9 @@ export async function observeExplanation(
     previousBootTime: place.previousBootTime,
     areLinesSame: areLinesSame(baseline, machine),
     acceptedLuks: place.acceptedLuks,
+    unapproved: isSinceApproved
+      ? baseline.selectedPcrs.filter((index) => place.pcrs[index] === undefined)
+      : [],
   })
   const facts = await observeChange(dom0, {
     session,

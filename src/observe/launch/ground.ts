@@ -42,6 +42,7 @@ export async function observeGround(
       device: { label: device?.label ?? null, uuid: machine.aemUuid },
       bank: tpm.bank,
       registers: registersOf(tpm),
+      selected: (await dom0.selectedPcrs()) ?? [],
       unseal: journal?.unseal ?? null,
       look,
     },

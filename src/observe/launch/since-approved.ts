@@ -83,9 +83,9 @@ async function makeSession(
   const { host } = dom0
   const { boot } = known
   const all = (await observeConfirmedPackages(dom0, machine.bootTime))?.packages ?? []
-  const changed = all.filter(
-    ({ name, evr }) => boot?.packages?.some((one) => one.name === name && one.evr === evr) !== true,
-  )
+  // Where it is not known what was installed then, no package accounts for anything.
+  const before = known.packages
+  const changed = before === null ? [] : all.filter(({ name, evr }) => !before.includes(`${name} ${evr}`))
   const files = (await observeBootDevice(dom0, device, machine.xen.buildId)).files
   const { installedXen } = await observeInstalledXen(dom0)
   return {
@@ -95,18 +95,18 @@ async function makeSession(
       bootId: known.bootId,
       bootTime: boot?.bootTime ?? null,
       bank: known.bank,
-      selectedPcrs: Object.keys(known.registers)
-        .map(Number)
-        .sort((a, b) => a - b),
+      selectedPcrs: [
+        ...new Set([...Object.keys(known.registers).map(Number), ...((await dom0.selectedPcrs()) ?? [])]),
+      ].sort((a, b) => a - b),
       pcrs: { [known.bank]: { ...known.registers } },
       kernelCommandLine: boot?.commandLines.kernel ?? null,
       xenCommandLine: boot?.commandLines.xen ?? null,
       runningXen: { version: null, buildId: null },
       // What lies there now is compared with the packages; what lay there then was an earlier package's.
       bootFiles: files.map(({ path, role, digests }) => ({ path, role, digests })),
-      packages: (boot?.packages ?? []).map(({ name, evr }) => ({
-        name,
-        evr,
+      packages: (before ?? []).map((words) => ({
+        name: words.split(' ')[0] ?? words,
+        evr: words.split(' ')[1] ?? '',
         arch: '',
         installedAt: known.at,
         signatureKeyId: null,
@@ -159,6 +159,14 @@ export async function observeBootCheck(
     registers: ground?.state === 'not-vouched' ? ground.registers : [],
   }
   if (ground === null || ground.state === 'vouched') return { ...base, state: 'same', what: [] }
+  if (ground.why === 'registers-unknown')
+    return {
+      ...base,
+      state: 'not-known',
+      what: [
+        `AEM seals to PCR ${ground.registers.join(', ')} since, and nothing says what was approved of it: run \`aem-reseal start\` and \`aem-reseal resume\` at the next update`,
+      ],
+    }
   if (ground.why === 'registers-unreadable' || ground.why === 'other-bank')
     return { ...base, state: 'not-known', what: [`the registers could not be compared (${ground.why})`] }
   // The token was refused, or is an old one, and the registers are the approved ones.

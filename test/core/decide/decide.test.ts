@@ -192,6 +192,10 @@ describe('decideChange', () => {
     expect(reasons[0]?.what.length).toBeGreaterThan(10)
   })
 
+  it('needs no package behind a change that was predicted and vouched for', () => {
+    expect(decideChange({ ...CLEAN, packages: [], isPredicted: true }).verdict).toBe('explained')
+  })
+
   it('names all findings together', () => {
     const { reasons } = decideChange({ ...pcr({ now: null }), packages: [], files: [] })
     expect(reasons.length).toBeGreaterThanOrEqual(3)

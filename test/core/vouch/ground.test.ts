@@ -58,6 +58,7 @@ function facts(ledger: DeviceLedger | null, changes: Partial<GroundFacts> = {}):
     device: { label: 'aem', uuid: UUID },
     bank: 'sha256',
     registers: { ...GOOD, 0: '99' },
+    selected: [13, 17, 18, 19],
     unseal: 'unsealed',
     look: ledger === null ? { state: 'absent' } : { state: 'read', ledger },
     ...changes,
@@ -220,6 +221,22 @@ describe('decideGround, where no boot from this device was approved', () => {
       why: 'registers-differ',
       registers: [18],
     })
+  })
+
+  it('has no register that SEAL took in since: nothing says what was approved of it', () => {
+    const { 19: _, ...less } = GOOD
+    const narrow = ledgerWith({ approved: approvedBoot({ registers: less }) })
+    expect(decideGround(facts(narrow, { selected: [13, 17, 18] }))).toMatchObject({ state: 'vouched' })
+    expect(decideGround(facts(narrow))).toEqual({
+      state: 'not-vouched',
+      why: 'registers-unknown',
+      registers: [19],
+      since: AT,
+    })
+    // A register that was given up since is no question.
+    expect(
+      decideGround(facts(ledgerWith({ approved: approvedBoot() }), { selected: [13, 17] })),
+    ).toMatchObject({ state: 'vouched' })
   })
 })
 
