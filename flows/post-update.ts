@@ -32,6 +32,7 @@ export const postUpdate = {
       on: {
         confirmed: 'check-boot-device',
         'downgrade-wanted': 'check-boot-device',
+        'files-changed': 'check-boot-device',
         downgrade: ATTENTION,
         'nothing-pending': ATTENTION,
         unmet: ATTENTION,

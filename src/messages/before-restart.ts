@@ -134,6 +134,8 @@ export type UpdateMessageFacts = {
   } | null
   readonly pendingXen: boolean | null
   readonly mayChange: readonly number[]
+  /** What the next boot measures differently though no package changed; null: not known. */
+  readonly nextBoot: readonly string[] | null
   /** What has to be said whatever the outcome. */
   readonly notes: readonly Line[]
 }
@@ -168,11 +170,23 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
     why: 'an older package is signed as well as a newer one, and what was fixed since is open again; an attacker may have put it there',
     next: 'install the newest version: `sudo qubes-dom0-update`; if you installed the older one on purpose, run this in a terminal without --yes and say so',
   }),
-  'nothing-pending': ({ bulletin }) => ({
+  'nothing-pending': ({ bulletin, nextBoot }) => ({
     tone: 'info',
     what: `${bulletin ? `${bulletin} is met, and ` : ''}no measured package changed since this boot began`,
-    why: 'the running Xen is the installed one',
-    next: 'nothing has to be done; run this after the next update, before the restart',
+    why: `the running Xen is the installed one; ${
+      nextBoot === null
+        ? 'whether the files that boot next are those of this boot could not be computed'
+        : 'the next boot measures what this one measured'
+    }`,
+    next:
+      nextBoot === null
+        ? 'see `aem-reseal predict` for why; run this after the next update, before the restart'
+        : 'nothing has to be done; run this after the next update, before the restart',
+  }),
+  'files-changed': ({ nextBoot }) => ({
+    tone: 'attention',
+    what: `no measured package changed, but the next boot measures something else: ${(nextBoot ?? []).join('; ')}`,
+    why: 'you or a program made it anew, or somebody else did; what vouches for it is looked at next',
   }),
   unmet: ({ chosen }) => ({
     tone: 'attention',

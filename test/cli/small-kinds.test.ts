@@ -122,6 +122,7 @@ describe('the advice of an update that could not be looked up', () => {
     silent: null,
     pendingXen: false,
     mayChange: [],
+    nextBoot: [],
     notes: [],
   }
   it('names the packages that gave no answer', () => {

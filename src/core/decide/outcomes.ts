@@ -18,6 +18,7 @@ export type Outcomes = {
     | 'downgrade-wanted'
     | 'downgrade'
     | 'nothing-pending'
+    | 'files-changed'
     | 'unmet'
     | 'not-verified'
     | 'unknown'

@@ -29,6 +29,7 @@ import type { Dom0 } from '../../observe/dom0/dom0.ts'
 import { listRecordedVersions, listRunningVersions } from '../../observe/dom0/earlier-versions.ts'
 import { observeStatus, type StatusFacts } from '../../observe/dom0/status.ts'
 import { observeEntries } from '../../observe/launch/launch.ts'
+import { observeNextDifference } from '../../observe/launch/next-difference.ts'
 import type { Step, StepContext } from '../step.ts'
 
 /** Questions with more bulletins than fit a screen help nobody; older ones can be named by number. */
@@ -71,9 +72,15 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
     decideUpdate({ ...facts, isDowngradeWanted: false }) === 'downgrade' &&
     options.canAsk &&
     (await askDowngrade(context, downgrades))
-  const outcome = decideUpdate({ ...facts, isDowngradeWanted })
+  const decided = decideUpdate({ ...facts, isDowngradeWanted })
+  // What no package brought boots all the same.
+  const nextBoot =
+    decided === 'nothing-pending'
+      ? await ui.progress('hashing what the next boot measures', () => observeNextDifference(dom0))
+      : []
+  const outcome = nextBoot !== null && nextBoot.length > 0 ? 'files-changed' : decided
   const wanted = isDowngradeWanted ? downgrades : []
-  if (outcome === 'confirmed' || outcome === 'downgrade-wanted' || outcome === 'nothing-pending') {
+  if (decided === 'confirmed' || decided === 'downgrade-wanted' || decided === 'nothing-pending') {
     const at = host.now().toISOString()
     await store.saveVersions(recordVersions(valueOrNull(versions), packages, wanted, at))
   }
@@ -96,6 +103,7 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
       pendingRestart: status.pendingRestart,
       downgrades,
       mayChange,
+      nextBoot,
     },
     message: describeUpdate(outcome, {
       packages,
@@ -113,6 +121,7 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
       silent: named && chosen === null && list !== null ? { id: options.bulletin.bulletin.id, list } : null,
       pendingXen: status.pendingRestart,
       mayChange,
+      nextBoot,
       notes: [
         ...givenLines(options.bulletin, listLoweredHere(catalogue, options.bulletin, list)),
         ...trustedKeyLines(status.malformedTrustedKeys, status.trustedKeysUnread),
