@@ -51,3 +51,22 @@ it('reads no key files that are none by their size, and is not ended by them', a
   const { signatures } = await look()
   expect(signatures.map(({ status }) => status)).toEqual(['good', 'good'])
 })
+
+it('makes its ring anew after it was closed: what it made before is gone', async () => {
+  const directory = temporaryDirectory()
+  const path = join(directory, fileOf(103))
+  cpSync(join(CORPUS, fileOf(103)), path)
+  cpSync(join(CORPUS, `${fileOf(103)}.sig.marmarek`), `${path}.sig.marmarek`)
+  cpSync(join(CORPUS, 'keys'), join(directory, 'keys'), { recursive: true })
+  const host = makeRealHost({
+    stateDir: '/var/lib/aem-reseal',
+    userDirectories: [directory, ...keyDirectoriesOf(path)],
+  })
+  onTestFinished(() => host.close())
+  const checker = makeSignatureChecker(host)
+  for (let time = 0; time < 2; time++) {
+    const { signatures } = await observeBulletinFile(host, checker, path, [])
+    expect(signatures.map(({ status }) => status)).toContain('good')
+    await checker.close()
+  }
+})

@@ -43,6 +43,8 @@ describe('start --bulletin through the whole flow', () => {
     expect(result.exit).toBe(0)
     expect(ui.asked).not.toContain('bulletin')
     expect(confirmed(result)).toMatchObject({ outcome: 'confirmed', facts: { answers: [103] } })
+    const { given: kept } = confirmed(result)!.facts as { given: object }
+    expect(Object.keys(kept).sort()).toEqual(['approval', 'file', 'id'])
     const said = ui.said.join('\n').replaceAll(/\s+/g, ' ')
     expect(said).toContain('QSB-103 is met; the new packages are installed')
     expect(said).toContain(

@@ -184,6 +184,14 @@ describe('check-boot', () => {
   })
 })
 
+it('the device of this boot is asked for only where the boot is the expected one', async () => {
+  const machine = goodMachine()
+  const baseline = (await observeBaseline(observeDom0(makeSimulatedHost(machine)), SELECTED_PCRS))!
+  for (const device of machine.devices) device.isPresent = false
+  const { outcome } = await checkBoot(withLook(contextOf(machine, { baseline })))
+  expect(outcome).toBe('same-boot')
+})
+
 it('a forward seal that was chosen and not made is told before anything is compared', async () => {
   const machine = goodMachine()
   const baseline = (await observeBaseline(observeDom0(makeSimulatedHost(machine)), SELECTED_PCRS))!
@@ -205,6 +213,12 @@ describe('what the next boot was prepared for', () => {
     const kept = (session: Partial<Session>) => observePrepared(dom0, aSession(session))
     expect(await kept({ baseline })).toMatchObject({ bootId: baseline.bootId, label: 'aem' })
     expect(await kept({ baseline: null })).toBeNull()
+    // The entry is that of the recorded grub.cfg, or none.
+    expect((await kept({ baseline }))?.entry).not.toBeNull()
+    const bootFiles = baseline.bootFiles.map((file) =>
+      file.role === 'grub.cfg' ? { ...file, digests: { ...file.digests!, sha256: 'e'.repeat(64) } } : file,
+    )
+    expect((await kept({ baseline: { ...baseline, bootFiles } }))?.entry).toBeNull()
     expect(await kept({ baseline: { ...baseline, bootId: null } })).toBeNull()
   })
 })

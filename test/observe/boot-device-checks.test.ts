@@ -134,6 +134,16 @@ describe('grub.cfg has an entry of this device that loads what is installed, or 
     expect(against).toContain('write_dword')
   })
 
+  it('one with a problem behind one that is merely old is not known either', async () => {
+    const machine = withGrub((text) => {
+      const old = inAemEntries(text, /xen-4\.17\.4/g, 'xen-4.17.3')
+      const entry = /menuentry 'AEM [\s\S]*?\n\}/.exec(old)![0]
+      return `${old}\n${entry.replace(/\n\}$/, '\n\twrite_dword 0 0\n}')}\n`
+    })
+    const { state, against } = await checkOf('grub.cfg', machine)
+    expect([state, against]).toEqual(['unknown', expect.stringContaining('write_dword')])
+  })
+
   it('one with a problem does no harm beside a good one', async () => {
     const machine = withGrub((text) => {
       const entry = /menuentry 'AEM [\s\S]*?\n\}/.exec(text)![0]

@@ -147,3 +147,9 @@ describe('the boot files of a device', () => {
     expect(await bootFilesOf((files) => void files.delete(`/${XEN_IMAGE}`))).toBe('absent')
   })
 })
+
+it('a device of which it is not known whether it is there is not out', () => {
+  const presentOf = (present: boolean | null) =>
+    isBootedPresent({ devices: [{ uuid: 'a', present }] as never, isComplete: true }, 'a')
+  expect([true, false, null].map(presentOf)).toEqual([true, false, null])
+})

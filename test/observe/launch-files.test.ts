@@ -13,7 +13,7 @@ import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeBaseline } from '../../src/observe/launch/baseline.ts'
 import { observeChain } from '../../src/observe/launch/chain.ts'
 import { observePreparedness } from '../../src/observe/launch/prepared.ts'
-import { observeLaterUpdates, reproduceLater } from '../../src/observe/launch/since-start.ts'
+import { compareFiles, observeLaterUpdates, reproduceLater } from '../../src/observe/launch/since-start.ts'
 import { observeSinit } from '../../src/observe/launch/sinit.ts'
 import { observeSkl, observeXen } from '../../src/observe/launch/xen-image.ts'
 import { makeFailure } from '../../src/tables/failures.ts'
@@ -266,6 +266,57 @@ describe('what came after `start`', () => {
     expect(await faultOf(null)).toMatchObject({ name: 'tboot', evr, isVerified: true, fault: null })
     expect(await faultOf('0:1-1')).toMatchObject({ isVerified: true, fault: null })
     expect(await faultOf(evr)).toMatchObject({ isVerified: false, fault: expect.any(String) })
+  })
+
+  describe('a file that is gone', () => {
+    const entry = {
+      launcher: { path: '/tboot.gz' },
+      modules: [{ role: 'xen', path: '/xen-4.17.4.gz' }],
+      sinit: [],
+      problems: [],
+    }
+    const later = [
+      { name: 'xen-hypervisor', evr: '5', before: '4', component: 'xen', isVerified: true, fault: null },
+    ]
+    const accountedBy = async (name: string) => {
+      const baseline = { bootFiles: [{ path: `/boot${name}`, role: 'xen', digests: { sha256: 'a' } }] }
+      const facts = { launch: { booted: { entry }, images: {} }, later, isVouched: () => false }
+      const found = await compareFiles(
+        observeDom0(makeSimulatedHost(machineOf('clean-update'))),
+        baseline as never,
+        [],
+        {
+          ...facts,
+          isPredicted: false,
+          kernelRelease: null,
+        } as never,
+      )
+      return found[0]?.accountedBy
+    }
+
+    it('is accounted for by a later package unless this boot loaded it', async () => {
+      expect(await accountedBy('/xen-4.17.3.gz')).toBe('xen-hypervisor 5 (before: 4)')
+      expect(await accountedBy('/xen-4.17.4.gz')).toBeNull()
+    })
+  })
+
+  it('a later package that cannot be asked about is not verified', async () => {
+    const { machine, session } = await started()
+    machine.packages = machine.packages.map((item) =>
+      item.name === 'dracut' ? { ...item, evr: '0:999-1.fc37', installedAtMs: machine.nowMs } : item,
+    )
+    const own = makeSimulatedHost(machine)
+    const silent: Host = {
+      ...own,
+      run: async (call, input) =>
+        call.id.startsWith('rpm') &&
+        call.argv.some((word) => word.includes('dracut')) &&
+        call.id !== 'rpm-query'
+          ? unreadable
+          : own.run(call, input),
+    }
+    const found = await observeLaterUpdates(observeDom0(silent), session.baseline!, null)
+    expect(found).toMatchObject([{ name: 'dracut', isVerified: false, fault: expect.any(String) }])
   })
 
   describe('an initramfs', () => {

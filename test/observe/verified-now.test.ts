@@ -35,3 +35,16 @@ it('copies whose token could not be read then, and cannot now, are not the verif
       : own.digestFile(path)
   for (const told of [{}, { digestFile }]) expect(await codesOf(told)).toContain('failed-seal')
 })
+
+it('copies that were verified in this boot and are others now are not the verified ones', async () => {
+  const machine = await approvedMachine()
+  machine.seal = { ...machine.seal, startedAtUs: 1, exit: 1 }
+  const codes = async () => JSON.stringify((await statusAnswerOf(makeSimulatedHost(machine))).protection)
+  expect(await codes()).not.toContain('failed-seal')
+  const file = machine.dom0.get(LEDGER)!
+  const text = Buffer.from(file.bytes).toString()
+  const other = text.replaceAll(/"tokenSha256": ?"[0-9a-f]{64}"/g, `"tokenSha256":"${'e'.repeat(64)}"`)
+  expect(other).not.toBe(text)
+  machine.dom0.set(LEDGER, { ...file, bytes: Buffer.from(other) })
+  expect(await codes()).toContain('failed-seal')
+})

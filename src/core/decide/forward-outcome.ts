@@ -31,8 +31,8 @@ export type ForwardFacts = {
   /** What lies on the device now, where AEM has not sealed since: the new files, or the previous ones. */
   readonly device: 'forward' | 'previous' | 'other' | null
   readonly unseal: AemJournal['unseal'] | null
-  /** The selected registers are the predicted ones; null: not known. */
-  readonly isPredicted: boolean | null
+  /** The selected registers are known to be the predicted ones. */
+  readonly isPredicted: boolean
   /** Names of packages that came after the protecting step. */
   readonly later: readonly string[]
 }
@@ -47,7 +47,7 @@ export function decideForwardOutcome(facts: ForwardFacts): ForwardOutcome {
     if (device !== 'forward') return 'cut'
   }
   if (unseal === null) return 'unknown'
-  if (isPredicted === true) return 'not-in-force'
+  if (isPredicted) return 'not-in-force'
   return later.length > 0 ? 'overtaken' : 'contradicted'
 }
 

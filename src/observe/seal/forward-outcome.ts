@@ -43,11 +43,7 @@ export async function observeForwardOutcome(dom0: Dom0, session: Session): Promi
   return { outcome: decideForwardOutcome(facts), later: names }
 }
 
-async function isPredicted(
-  dom0: Dom0,
-  session: Session,
-  record: ForwardRecord | null,
-): Promise<boolean | null> {
+async function isPredicted(dom0: Dom0, session: Session, record: ForwardRecord | null): Promise<boolean> {
   const tpm = await dom0.tpm()
   const bank = record?.bank ?? session.baseline?.bank ?? null
   const now = registersOf({ bank, pcrs: tpm.pcrs })
@@ -55,9 +51,7 @@ async function isPredicted(
     record === null
       ? (listExpectedRegisters(session) ?? [])
       : Object.entries(record.values).map(([index, value]) => ({ index: Number(index), value }))
-  if (wanted.length === 0 || wanted.some(({ index, value }) => value === null || now[index] === undefined))
-    return null
-  return wanted.every(({ index, value }) => now[index] === value)
+  return wanted.length > 0 && wanted.every(({ index, value }) => now[index] === value)
 }
 
 /** What AEM's initrd finds on the device now. */

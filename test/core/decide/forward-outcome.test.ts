@@ -33,7 +33,7 @@ describe('what became of a forward seal', () => {
     ['not-in-force', { isPredicted: true, later: ['kernel 1'] }],
     ['overtaken', { later: ['kernel 1'] }],
     ['contradicted', {}],
-    ['contradicted', { isPredicted: null }],
+    ['contradicted', { isPredicted: false }],
     // Switched, and the step did not come to its end: it was in force all the same.
     ['contradicted', { isDone: false, device: 'forward' }],
     ['unknown', { unseal: null }],
