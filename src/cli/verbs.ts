@@ -26,7 +26,7 @@ export const GLOBAL_OPTIONS: readonly Option[] = [
   },
   {
     flag: '--yes',
-    help: 'ask nothing: the recommended way, nothing unexplained',
+    help: 'ask nothing: recommended answers, nothing unexplained',
     more: 'The restart is by hand, and an explained change is accepted. Nothing else is agreed to: no drop-in is installed, no device brought up to date, no slot repaired.',
   },
   {

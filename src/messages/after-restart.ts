@@ -8,6 +8,7 @@ import type { Session } from '../core/session/checkpoint.ts'
 import type { HeldNote } from '../core/session/held-note.ts'
 import type { ObservedForward } from '../observe/seal/forward-outcome.ts'
 import type { SealState } from '../observe/seal/seal-unit.ts'
+import { HOLD_DROP_IN } from '../tables/paths.ts'
 import type { Message } from '../ui/message.ts'
 import { type Line, line } from '../ui/ui.ts'
 import { checkLine } from './check-line.ts'
@@ -47,13 +48,13 @@ const BOOT: { readonly [O in Outcomes['check-boot']]: (facts: BootFacts, version
     tone: 'attention',
     what: 'dom0 was restarted without AEM: the kernel command line has no aem.uuid',
     why: 'this boot measured nothing, so nothing can be compared; the session is kept',
-    next: 'restart and choose the entry that begins with "AEM" in the GRUB menu, then run `aem-reseal resume`',
+    next: 'if you did not choose another entry yourself, power off (`aem-reseal help alarm`). Else restart, choose the entry that begins with "AEM" in the GRUB menu, then run `aem-reseal resume`',
   }),
   unmeasured: () => ({
     tone: 'alarm',
     what: 'the AEM entry was booted, but no measured launch happened: PCR 17 holds a public constant (all 00, all FF, or the value of a failed launch)',
     why: 'TXT or the SINIT module failed, or the boot was interfered with; AEM cannot seal to such registers',
-    next: 'do not reseal; check TXT in the firmware setup and the SINIT module, restart, then run `aem-reseal resume`',
+    next: 'do not reseal. If your secret had to appear in this boot, power off (`aem-reseal help alarm`). Else check TXT in the firmware setup and the SINIT module, restart, then run `aem-reseal resume`',
   }),
   'other-xen': (facts, version) => ({
     tone: 'attention',
@@ -163,9 +164,13 @@ const SEAL: { readonly [O in Outcomes['read-seal-outcome']]: (state: SealState) 
     tone: 'good',
     what: 'the secret was released in this boot',
   }),
-  sealed: () => ({
+  sealed: ({ unit }) => ({
     tone: 'info',
-    what: 'AEM sealed by itself in this boot',
+    what: `AEM sealed by itself in this boot${
+      unit?.dropIns.includes(HOLD_DROP_IN)
+        ? ': the hold let it, as every register was as predicted or accepted'
+        : ''
+    }`,
   }),
   held: () => ({
     tone: 'info',

@@ -66,14 +66,14 @@ function alarmScreen(
     title: line(`✖ ${title}`, 'bad'),
     body: [
       ...told.map((text) => line(capitalize(text))),
-      line(''),
-      line('next: do this, in this order', 'bold'),
-      ...orders.map((text, at) => line(`${at + 1}. ${capitalize(text)}.`)),
       {
-        text: 'All that was found, before that: `aem-reseal explain --details`',
+        text: 'To photograph before you power off: `aem-reseal explain --details`',
         style: 'dim',
         isSpare: true,
       },
+      line(''),
+      line('next: do this, in this order', 'bold'),
+      ...orders.map((text, at) => line(`${at + 1}. ${capitalize(text)}.`)),
       line(`✖ ${title}${last === null ? '' : `: ${last}`}`, 'bad'),
     ],
     enter: null,

@@ -8,7 +8,12 @@ export function finishedScreen(report: string, { findings, approved }: Session):
   if (explain === undefined) return null
   const isUnproven = approved?.proof === 'not-proven'
   return {
-    title: line('✔ DONE: your secret appeared in this boot', 'good'),
+    title: line(
+      findings['ask-secret']?.answer === 'yes'
+        ? '✔ DONE: your secret appeared in this boot'
+        : "✔ DONE: by AEM's journal your secret was released in this boot",
+      'good',
+    ),
     body: [
       line(
         isUnproven

@@ -56,7 +56,7 @@ export function gateLine(decision: GateDecision, detail: string | null, isAsked:
   const why = `${explainGate(decision)}${detail ? ` (${detail})` : ''}`
   return decision.mayRun
     ? `aem-reseal: AEM's automatic seal may run: ${why}${byHand}`
-    : `aem-reseal: AEM's automatic seal is held: ${why}. After the login: aem-reseal resume${byHand}`
+    : `aem-reseal: AEM's automatic seal is held: ${why}. After the login: aem-reseal ${decision.reason === 'no-session' ? 'status' : 'resume'}${byHand}`
 }
 
 const BY_HAND = `\`sudo rm ${HOLD_DROP_IN}\` and \`sudo systemctl daemon-reload\``

@@ -11,7 +11,7 @@ const SENTENCES: Readonly<Record<Protection, readonly [string, string, string]>>
   'forward-seal': [
     'Your secrets are sealed now to the PCRs that are predicted for the next boot.',
     'Your secret must then appear before you type the passphrase; if it does not, you type nothing.',
-    'A wrong prediction costs no more than AEM costs at every update: one boot without the secret.',
+    'A wrong prediction looks like an attack: you power off and check the device elsewhere, so choose this if you can do that.',
   ],
   hold: [
     "A drop-in holds AEM's automatic seal, unless every PCR is as predicted, until the change is explained and you accept it.",

@@ -121,7 +121,7 @@ const CHECKED: {
     what: dryRun
       ? `a rehearsal writes nothing: ${label} would be brought up to date like this`
       : `nothing was changed: ${label} still boots the old files`,
-    next: `to do it later, in a terminal: \`aem-reseal devices refresh ${label}\`; or by hand: ${refreshByHand(label)}. After an update run \`aem-reseal start\` then, before the restart`,
+    next: `do not restart yet: \`aem-reseal devices refresh ${label}\` in a terminal, then \`aem-reseal start\`. By hand: ${refreshByHand(label)}`,
   }),
   blocked: (label) => ({
     tone: 'attention',

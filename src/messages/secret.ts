@@ -19,9 +19,9 @@ export function secretQuestion(context: SecretContext | null, withYes: SecretAns
     id: 'secret-shown',
     message: 'Did your own secret appear in this boot, before you typed the disk passphrase?',
     choices: [
-      { value: 'no', label: 'no', hint: 'another sentence, or none' },
+      { value: 'no', label: 'no', hint: 'another sentence, or none: an alarm' },
       { value: 'yes', label: 'yes', hint: 'it was my own sentence' },
-      { value: 'not-sure', label: 'not sure', hint: 'one more AEM boot will show it' },
+      { value: 'not-sure', label: 'not sure', hint: 'then it proves nothing here' },
     ],
     default: 'no',
     withYes,
@@ -76,7 +76,10 @@ const ANSWERED: {
 } = {
   shown: { tone: 'good', what: 'your sentence appeared: you said so' },
   'not-asked': { tone: 'info', what: 'no sentence is asked for in this boot: none was sealed for it' },
-  'not-sure': { tone: 'info', what: 'not sure: the next AEM boot shows it' },
+  'not-sure': {
+    tone: 'info',
+    what: 'not sure: then nothing vouches for this boot; what AEM seals to it, the next boot shows whoever made it',
+  },
   'not-shown': { tone: 'info', what: 'you did not see your sentence: what is found here stands below' },
 }
 
@@ -104,7 +107,7 @@ export function describeSecret(
   // It stands there already where the person said so.
   if (outcome === 'shown')
     return { tone: 'good', what: 'your secret appeared in this boot', ...(isSaid ? { brief: '' } : {}) }
-  if (outcome === 'not-shown') return onScreen(NOT_SHOWN, 'NO SECRET: nothing vouches for this boot')
+  if (outcome === 'not-shown') return onScreen(NOT_SHOWN, '✖ NO SECRET: power off now')
   const why = isUnsure
     ? 'you are not sure of this boot'
     : isExpected
@@ -121,9 +124,9 @@ const NEXT_BOOT = {
 
 const NOT_SHOWN = {
   tone: 'alarm',
-  what: 'the secret did not appear in this boot, or it is not certain that it did',
-  why: 'without it nothing vouches for the boot chain',
-  next: 'if it appeared, run `aem-reseal resume` and answer yes; if not, type no secrets, and check the device with `aem-reseal verify`',
+  what: 'this boot had to show your secret, and nobody is certain that it did',
+  why: 'nothing vouches for it, and the disk passphrase that was typed in it may be known to someone else',
+  next: 'power off now, and type no secret here. What to do then: `aem-reseal help alarm`, best on paper. Answered no by mistake? `aem-reseal resume` asks again',
 } as const
 
 /** The same message, seen as a whole: what the run came to stands first. */
@@ -134,7 +137,7 @@ function onScreen(message: Message, title: string): Message {
     ...(message.why ? [line(sentence(message.why))] : []),
     line(''),
     ...(message.next ?? '')
-      .split(/(?<=[.]) /)
+      .split(/(?<=[.?]) (?=[A-Z])/)
       .map((order, at) => line(`${at === 0 ? 'next: ' : ''}${order}`)),
   ]
   return { ...message, screen: { title: line(title, style), body, enter: null } }

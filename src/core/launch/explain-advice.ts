@@ -10,7 +10,11 @@ type Advice = { readonly order: string; readonly more: string }
 const UNEXPLAINED_ADVICE: readonly Advice[] = [
   {
     order: 'power off now, and type no passphrase here',
-    more: ' nor any other secret: the disk passphrase typed in this boot may already be known to someone else',
+    more: ' nor any other secret',
+  },
+  {
+    order: 'count the disk passphrase typed in this boot as known, and change it elsewhere',
+    more: ': from a system that you trust, with `cryptsetup luksChangeKey`; whoever has it and a copy of the disk opens that copy with the old header all the same',
   },
   {
     order: 'do not reseal yourself',
@@ -25,8 +29,8 @@ const UNEXPLAINED_ADVICE: readonly Advice[] = [
     more: ': attach it read-only and compare xen, kernel, initramfs, tboot, SINIT and grub.cfg with the packages Qubes OS published for this version; do not boot from it',
   },
   {
-    order: 'consider the machine lost when that device is in order',
-    more: ' and the registers still differ, or when the platform registers (SINIT, policy) changed without a firmware or tboot update of yours: then somebody may have changed the firmware; restore your data on other hardware',
+    order: 'if the boot device is unchanged, count the machine as lost',
+    more: ' where registers differ that no update changes, or the platform registers (SINIT, policy) changed without a firmware or tboot update of yours: then somebody may have changed the firmware; restore your data on other hardware',
   },
 ]
 

@@ -1,3 +1,5 @@
+/* Long: one file with its schema, and what is asked of it. */
+
 import { SEAL_BANKS, type SealBank } from '../aem/tpm.ts'
 import * as z from '../form.ts'
 import { onFirstUse } from '../on-first-use.ts'

@@ -45,9 +45,17 @@ export const acceptChange: Step<'accept-change'> = async ({ dom0, ui, options, s
             {
               value: 'no',
               label: 'no',
-              hint: isSealed ? 'stop here; AEM has sealed to it already' : 'stop here; nothing is sealed',
+              hint: isSealed
+                ? 'nothing is approved; AEM has sealed to it already'
+                : 'nothing is approved, nothing is sealed',
             },
-            { value: 'yes', label: 'yes', hint: isSealed ? 'nothing is left to seal' : 'reseal to it' },
+            {
+              value: 'yes',
+              label: 'yes',
+              hint: isSealed
+                ? 'later boots are compared with it'
+                : 'reseal; later boots are compared with it',
+            },
           ],
           default: 'no',
           withYes: isUnproven ? 'no' : 'yes',

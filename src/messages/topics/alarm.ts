@@ -21,12 +21,13 @@ export const ALARM: Topic = {
     {
       kind: 'steps',
       items: [
-        'Photograph the screen and power off. Type no passphrase or other secret here; one that was typed in this boot may be known.',
+        'Photograph the screen and power off. Type no passphrase or other secret here; one that was typed in this boot may be known: change it elsewhere.',
         'Do not reseal, update or restart into it.',
         'Has AEM sealed to this boot already (the screen says so)? Then your sentence is shown to whoever controls this boot. It vouches for nothing until you write a new one in a state you trust.',
         'If you have another AEM device, boot it. If it shows its secret, machine and firmware start as before, and the first device is in doubt.',
         'Look at the boot device on a computer you trust, attached read-only: compare xen, kernel, initramfs, tboot, SINIT and grub.cfg with the packages. Do not boot from it.',
-        'If the device is as it should be, or PCR 17 changed without an update of firmware or tboot, the firmware may have been changed. Consider the machine lost; restore your data on other hardware.',
+        'If the device is as it should be and only registers that the update changes differ, the prediction may have been wrong: boot it, and `aem-reseal resume` explains.',
+        'If PCR 17 changed without an update of firmware or tboot, or nothing explains it, the firmware may have been changed. Consider the machine lost; restore your data on other hardware.',
       ],
     },
     text(

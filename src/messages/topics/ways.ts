@@ -8,7 +8,9 @@ export const FORWARD_SEAL: Topic = {
     text(
       'Where it can be made, your secrets are sealed now, to the predicted registers. The next boot must show your secret before you type the passphrase. If it does not: type nothing, power off, and read `aem-reseal help alarm`.',
     ),
-    text('A wrong prediction costs one boot without the secret, as every update does with AEM.'),
+    text(
+      'A wrong prediction looks like an attack: you power off, and check the device elsewhere before you type anything. Choose this if you can do that.',
+    ),
     text(
       'It is offered only where every selected register is predicted, and where something vouches for all that the next boot measures: it is unchanged, of a signed package, made again by dracut with the same bytes, or you saw the difference and said yes.',
     ),
@@ -38,7 +40,7 @@ export const HOLD: Topic = {
       text: 'sudo install -D -m 755 aem-reseal.mjs /usr/local/lib/aem-reseal/aem-reseal.mjs',
     },
     text(
-      'The drop-in stays after the update. `aem-reseal gate show` shows it, `aem-reseal gate remove` takes it away. While it is there, begin each update with `aem-reseal start`: in a boot whose change nothing was recorded of, the seal is held too, and you decide by hand.',
+      'The drop-in stays after the update. `aem-reseal gate show` shows it, `aem-reseal gate remove` takes it away. While it is there, begin each update with `aem-reseal start`: in a boot whose change nothing was recorded of, the seal is held too, and you decide by hand: `aem-reseal status` says what changed since the last approved boot.',
     ),
   ],
 }
