@@ -43,6 +43,17 @@ const txtStat = (machine: RecordedDom0, stdout: string) => machine.answering('la
 const dmesg = (machine: RecordedDom0, stdout: string) => machine.answering('xl-dmesg', {}, { stdout })
 const trenchBoot = () => aemDom0().withTrenchBoot()
 
+it('a line that goes on behind TRUE does not say that this boot was launched', async () => {
+  const said = async (line: string) => {
+    const { log } = await look(
+      txtStat(aemDom0(), `\t TXT measured launch: ${line}\nunable to find TBOOT log\n`),
+    )
+    return log instanceof Failure ? log.text.what : ''
+  }
+  expect(await said('TRUE')).toContain('was launched by TXT')
+  expect(await said('TRUE?')).not.toContain('was launched by TXT')
+})
+
 async function look(machine: RecordedDom0) {
   const host = await makeRecordedHost(machine.write())
   const dom0 = observeDom0(host)

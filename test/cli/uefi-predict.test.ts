@@ -76,6 +76,18 @@ describe.each(['amd-uefi', 'intel-uefi'] as const)('a machine launched on UEFI, 
   })
 })
 
+describe('files of the EFI system partition', () => {
+  it('of a kernel that is not installed are compared with nothing', async () => {
+    const found = await checks({
+      esp: {
+        'aem-vmlinuz-6.1.1-1.qubes.fc37.x86_64': 'MZ old',
+        'aem-initramfs-6.1.1-1.qubes.fc37.x86_64.img': 'old',
+      },
+    })
+    expect(found.join()).not.toContain('6.1.1-1')
+  })
+})
+
 describe('what somebody else wrote on the EFI system partition', () => {
   it.each<[string, UefiParts, string]>([
     ["Xen's options", { configuration: configurationOf(`${XEN_LINE} iommu=no`) }, '+ iommu=no'],

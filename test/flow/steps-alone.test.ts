@@ -3,6 +3,7 @@ import { makeMemoryStore } from '../../src/act/memory-store.ts'
 import type { Session } from '../../src/core/session/checkpoint.ts'
 import { acceptChange } from '../../src/flow/steps/accept-change.ts'
 import { checkBoot } from '../../src/flow/steps/check-boot.ts'
+import { checkDevice } from '../../src/flow/steps/check-device.ts'
 import { checkRefresh } from '../../src/flow/steps/check-refresh.ts'
 import { forwardSeal } from '../../src/flow/steps/forward-seal.ts'
 import { refreshDevice } from '../../src/flow/steps/refresh-device.ts'
@@ -182,6 +183,11 @@ describe('check-boot', () => {
     expect(outcome).toBe('unknown')
     expect(facts).toMatchObject({ recordedBootId: null, expectedBuildId: '0'.repeat(40) })
   })
+})
+
+it('a device that is not there is not sealed forward', async () => {
+  const { outcome } = await checkDevice(withLook(contextOf(goodMachine(), { device: 'aem.gone' })))
+  expect(outcome).toBe('blocked')
 })
 
 it('the device of this boot is asked for only where the boot is the expected one', async () => {

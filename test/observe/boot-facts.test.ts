@@ -318,6 +318,24 @@ describe('whether this boot ran what the device carries, and what is installed',
     expect(found.isCurrent).toBeNull()
   })
 
+  it('names the file where a package came at the very time', async () => {
+    const machine = booted()
+    const at = machine.nowMs + 5000
+    bootFilesOf(machine).set('tboot.gz', { ...bootFilesOf(machine).get('tboot.gz')!, mtimeMs: at })
+    machine.packages = machine.packages.map((item) =>
+      item.name === 'tboot' ? { ...item, installedAtMs: at } : item,
+    )
+    expect((await stateOf(machine)).why).toMatch(/^tboot\.gz changed/)
+  })
+
+  it('counts the microcode of AMD', async () => {
+    const machine = booted()
+    const intel = machine.packages.find(({ name }) => name === 'microcode_ctl')!
+    machine.packages.push({ ...intel, name: 'amd-ucode-firmware', evr: '0:20240709-1.fc37' })
+    const names = await observePackageNames(observeDom0(makeSimulatedHost(machine)))
+    expect(names).toContain('amd-ucode-firmware 0:20240709-1.fc37')
+  })
+
   it('is kept with the newest of each package, or with none where rpm does not answer', async () => {
     const names = await observePackageNames(observeDom0(makeSimulatedHost(booted())))
     expect(names).toContain(`xen-hypervisor 2001:${NEW_XEN}.fc37`)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { CATALOGUE } from '../../src/core/bulletin/catalogue-data.ts'
-import { type Host, seen, unknown, valueOrNull } from '../../src/host/host.ts'
+import { ABSENT, type Host, seen, unknown, valueOrNull } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
 import { observeBulletins } from '../../src/observe/bulletin/bulletins.ts'
@@ -111,6 +111,15 @@ describe('the RPM database', () => {
     const look = watched()
     expect((await observeBulletins(look.dom0, CATALOGUE))?.bulletins.length).toBeGreaterThan(10)
     expect(look.idsOf().filter((id) => id === 'rpm-query')).toHaveLength(2)
+  })
+
+  it('is asked for no bulletin where the release of dom0 is not known', async () => {
+    const own = makeSimulatedHost(machine())
+    const host: Host = {
+      ...own,
+      readFile: async (path) => (path === '/etc/qubes-release' ? ABSENT : own.readFile(path)),
+    }
+    expect(await observeBulletins(observeDom0(host), CATALOGUE)).toBeNull()
   })
 
   it('answers nothing of a name that rpm did not answer', async () => {

@@ -3,6 +3,7 @@ import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine } from '../../src/host/simulated/model.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { observeLogOf } from '../../src/observe/dom0/protection-state.ts'
 import {
   decidePendingRestart,
   observeFlavour,
@@ -111,4 +112,13 @@ describe('AEM as it is installed', () => {
   it('has the version of its package without epoch and release', async () => {
     expect(await aemOf('2:4.2.0-1.fc37')).toMatchObject({ installed: true, version: '4.2.0' })
   })
+})
+
+it('the launch log is asked for only in a boot with AEM that was measured', async () => {
+  const status = { aem: { installed: true }, machine: { bootedWithAem: true } }
+  for (const measured of [false, null])
+    expect(await observeLogOf(observeDom0(makeFakeHost({})), { ...status, measured } as never)).toBeNull()
+  await expect(
+    observeLogOf(observeDom0(makeFakeHost({})), { ...status, measured: true } as never),
+  ).rejects.toThrow('was not told')
 })

@@ -48,3 +48,14 @@ it('copies that were verified in this boot and are others now are not the verifi
   machine.dom0.set(LEDGER, { ...file, bytes: Buffer.from(other) })
   expect(await codes()).toContain('failed-seal')
 })
+
+it('a list of devices that was read is not told as one that cannot be', async () => {
+  const machine = await approvedMachine()
+  const codesOf = async () => {
+    const { protection } = await statusAnswerOf(makeSimulatedHost(machine))
+    return protection.reasons.map(({ code }) => code)
+  }
+  expect(await codesOf()).not.toContain('list-unread')
+  machine.dom0.set(LEDGER, { bytes: Buffer.from('{'), mtimeMs: 0 })
+  expect(await codesOf()).toContain('list-unread')
+})

@@ -11,10 +11,12 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { findDevice, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
+import { checkBinding } from '../../src/observe/verify/copy-binding.ts'
 import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import { ANSWERS } from '../support/answers.ts'
 import { type, typeJson } from '../support/at-terminal.ts'
 import { machineOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
+import { makeFakeHost } from '../support/fake-host.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
 import { verifyNow } from '../support/verify-now.ts'
 
@@ -174,4 +176,13 @@ describe('verify, of the device that this boot came from', () => {
     expect(check('aem', 'policy')).toMatchObject({ ok: true })
     expect(check('aem', 'unseal-txt')?.ok).toBe(true)
   })
+})
+
+it.each([
+  ['1.2', "the device's sealed files could not be read"],
+  ['2.0', 'key.pub could not be read'],
+] as const)('says nothing of a copy that is not there, TPM %s', async (version, detail) => {
+  const common = { selected: [17, 18], tpm: { version, bank: 'sha1', pcrs: {} } } as never
+  const { selection, policy } = await checkBinding(makeFakeHost({}), null, 'aem', true, common)
+  expect([selection.ok, policy.ok, policy.detail]).toEqual([null, null, detail])
 })
