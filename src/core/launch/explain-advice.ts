@@ -13,8 +13,8 @@ const UNEXPLAINED_ADVICE: readonly Advice[] = [
     more: ' nor any other secret',
   },
   {
-    order: 'count the disk passphrase typed in this boot as known, and change it elsewhere',
-    more: ': from a system that you trust, with `cryptsetup luksChangeKey`; whoever has it and a copy of the disk opens that copy with the old header all the same',
+    order: 'count the disk passphrase as known, and change it elsewhere',
+    more: ': it was typed in this boot; change it from a system that you trust, with `cryptsetup luksChangeKey`; whoever has it and a copy of the disk opens that copy with the old header all the same',
   },
   {
     order: 'do not reseal yourself',
