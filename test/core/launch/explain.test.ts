@@ -131,11 +131,12 @@ describe('the evil maid between update and restart', () => {
     const reason = explanation.reasons.find((one) => one.isBlocking)
     expect(reason?.what).toContain('the Xen image /xen-4.17.4.gz')
     expect(explanation.advice[0]).toContain('type no passphrase')
-    expect(explanation.advice[1]).toContain('do not reseal')
-    expect(explanation.advice[2]).toContain('compare with another AEM device')
-    expect(explanation.advice[3]).toContain('offline')
-    expect(explanation.advice[4]).toContain('lost')
-    expect(explanation.advice).toHaveLength(5)
+    expect(explanation.advice[1]).toContain('count the disk passphrase as known')
+    expect(explanation.advice[2]).toContain('do not reseal')
+    expect(explanation.advice[3]).toContain('compare with another AEM device')
+    expect(explanation.advice[4]).toContain('offline')
+    expect(explanation.advice[5]).toContain('lost')
+    expect(explanation.advice).toHaveLength(6)
   })
 
   const words = (explanation: ReturnType<typeof explain>) =>
