@@ -107,7 +107,7 @@ export async function rememberVerification(
       uuid: booted.uuid,
       verified,
       approved: chosen,
-      knownFiles: mergeKnown(before, measured),
+      knownFiles: mergeKnown(before, [...measured]),
       // What it was sealed forward to is what its boots are compared with, until one of them is approved.
       forward: chosen !== null && chosen.bootId === machine.bootId ? null : before.forward,
     })
@@ -211,28 +211,37 @@ async function observeTokenDigest(dom0: Dom0, label: string): Promise<string | n
 }
 
 /** A file takes the place of the one that was known by its name. */
-function mergeKnown({ knownFiles }: LedgerDevice, files: readonly KnownFile[]): LedgerDevice['knownFiles'] {
+function mergeKnown(
+  { knownFiles }: LedgerDevice,
+  files: LedgerDevice['knownFiles'],
+): LedgerDevice['knownFiles'] {
   return [...knownFiles.filter(({ name }) => !files.some((one) => one.name === name)), ...files]
 }
 
 /** Keeps what this program made on a device. An earlier verification says nothing of its next boot any more. */
 export async function rememberMade(
-  host: Host,
+  dom0: Dom0,
   store: SessionStore,
   device: AemDevice,
   made: readonly KnownFile[],
 ): Promise<LedgerLook> {
+  const { bootId } = await dom0.machine()
+  const packages = await observePackageNames(dom0)
+  const origin = bootId === null || packages === null ? {} : { made: { bootId, packages: [...packages] } }
   return store.updateDevices((kept) => {
     const own = findLedgerDevice(kept, device.label)
     // It was sealed for the previous boot files.
     return putLedgerDevice(kept, {
       ...own,
       uuid: device.uuid,
-      knownFiles: mergeKnown(own, made),
+      knownFiles: mergeKnown(
+        own,
+        made.map((file) => ({ ...file, ...origin })),
+      ),
       verified: null,
       forward: null,
     })
-  }, emptyDeviceLedger(host.now().toISOString()))
+  }, emptyDeviceLedger(dom0.host.now().toISOString()))
 }
 
 /** Keeps that a device was sealed forward for its own next boot, and to which registers. */

@@ -219,6 +219,16 @@ it('for an old initramfs that this program made once, its date set forward', asy
   expect(said).toContain('dracut in dom0 makes another one now')
 })
 
+it('for an initramfs that this program made in this boot, of packages that were updated since', async () => {
+  await run(refreshDevice)
+  const old = filesOf(STICK.uuid).get(INITRAMFS)!
+  machine.nowMs += HOUR_MS
+  installInitramfsInput(machine, 'microcode_ctl', '2:2.1-58.qubes1.fc37')
+  filesOf(STICK.uuid).set(INITRAMFS, { bytes: old.bytes, mtimeMs: machine.nowMs + HOUR_MS })
+  const { outcomes } = await run(forwardDevice)
+  expect(outcomes.slice(-2)).toEqual(['predict: initramfs-differs', 'replace-initramfs: kept'])
+})
+
 it.each([
   ['the kernel', 'rhgb quiet aem.uuid', 'rhgb quiet init=/evil aem.uuid'],
   ['Xen', 'console=none', 'console=none iommu=no -- init=/evil'],

@@ -56,7 +56,14 @@ const device = onFirstUse(() =>
     approved: z._default(z.nullable(approvedBootSchema()), null),
     /** Each initramfs on it that this program made from dom0's own files, or saw measured in a verified boot. */
     knownFiles: z._default(
-      z.array(z.object({ name: z.string(), sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)) })),
+      z.array(
+        z.object({
+          name: z.string(),
+          sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+          /** Made by this program in that boot, of these packages (`name evr`); no other makes it vouch for a seal. */
+          made: z.optional(z.object({ bootId: z.string(), packages: z.array(z.string()) })),
+        }),
+      ),
       [],
     ),
     /** The forward seal for its own next boot, made while another device was booted; null after a verified boot. */

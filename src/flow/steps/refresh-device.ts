@@ -33,7 +33,7 @@ export const refreshDevice: Step<'refresh-device'> = async ({ dom0, host, ui, se
   let made: readonly KnownFile[]
   try {
     // A run that ends half-way leaves other boot files too: from the first write on nothing is claimed of its next boot.
-    await rememberMade(host, store, device, [])
+    await rememberMade(dom0, store, device, [])
     made = await refreshFiles(dom0, ui, observed)
   } catch (error) {
     if (error instanceof Failure) return fail(error)
@@ -50,7 +50,7 @@ export const refreshDevice: Step<'refresh-device'> = async ({ dom0, host, ui, se
       makeFailure('refresh-failed', { what: `read again, not as they should be: ${bad.join(', ')}` }),
     )
   }
-  await rememberMade(host, store, device, made)
+  await rememberMade(dom0, store, device, made)
   return {
     outcome: 'refreshed',
     facts: { ...facts, made, files: after.checks },

@@ -1,6 +1,7 @@
 import type { Session } from '../../core/session/checkpoint.ts'
 import { findLedgerDevice, type LedgerLook } from '../../core/session/device-ledger.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
+import { observePackageNames } from '../launch/booted-state.ts'
 import type { PredictionTarget } from '../launch/vouch-evidence.ts'
 import { type AemDevice, findBootedDevice } from './devices.ts'
 
@@ -21,7 +22,12 @@ export async function observeOtherTarget(
   const device = session.device === null ? null : await observeTarget(dom0, session)
   if (device === null) return null
   const known = look.state === 'read' ? findLedgerDevice(look.ledger, device.label).knownFiles : []
-  return { device, known: new Map(known.map(({ name, sha256 }) => [`/${name}`, sha256])) }
+  const { bootId } = await dom0.machine()
+  const packages = (await observePackageNames(dom0))?.join('\n') ?? null
+  const madeNow = known.filter(
+    ({ made }) => made !== undefined && made.bootId === bootId && made.packages.join('\n') === packages,
+  )
+  return { device, known: new Map(madeNow.map(({ name, sha256 }) => [`/${name}`, sha256])) }
 }
 
 /** Where a device is mounted now; null where it is not. */

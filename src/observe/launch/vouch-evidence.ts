@@ -28,7 +28,7 @@ export type VouchedComponent = Omit<PredictedComponent, 'package'> & {
 /** Another device than the one this boot came from. */
 export type PredictionTarget = {
   readonly device: AemDevice
-  /** SHA-256 of what is known of its initramfs files, by path as GRUB names it (device-ledger.ts, knownFiles). */
+  /** SHA-256 of initramfs files that this program made on it in this boot, of the packages that are installed now. */
   readonly known: ReadonlyMap<string, string>
 }
 

@@ -69,7 +69,7 @@ function factsOf(
 ): VouchFacts {
   const { role, path, changed } = component
   const commandLine = component.commandLine ?? ''
-  const { launch, machine, log } = place
+  const { launch, machine, known, log } = place
   const isRead = !(log instanceof Failure)
   const isTboot = isRead && log.kind === 'tboot'
   const file = path ?? ''
@@ -102,7 +102,7 @@ function factsOf(
       tboot: isTboot ? log.version : null,
     },
     reproduction: evidence.reproductions.get(file) ?? null,
-    isMadeInBoot: sha256 !== undefined && evidence.madeBefore.get(file) === sha256,
+    isMadeInBoot: sha256 !== undefined && [known?.get(file), evidence.madeBefore.get(file)].includes(sha256),
     accepted: evidence.accepted,
   }
 }
