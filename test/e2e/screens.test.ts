@@ -232,11 +232,11 @@ function expectAlarm(view: readonly string[], title: string, names: readonly str
     ...names,
     'AEM has sealed to it by itself already.',
     '1. Power off now, and type no passphrase here.',
-    '2. Count the disk passphrase as known, and change it elsewhere.',
+    '2. Count the disk passphrase as known; change it elsewhere.',
     '3. Do not reseal yourself.',
     '4. Compare with another AEM device if you have one.',
     '5. Check this boot device offline, on a computer you trust.',
-    '6. If the boot device is unchanged, count the machine as lost.',
+    '6. If this device is unchanged, count the machine as lost.',
     '7. Change the secret once you are in a state you trust.',
     `✖ ${title}: power off now`,
   ]

@@ -13,7 +13,7 @@ const UNEXPLAINED_ADVICE: readonly Advice[] = [
     more: ' nor any other secret',
   },
   {
-    order: 'count the disk passphrase as known, and change it elsewhere',
+    order: 'count the disk passphrase as known; change it elsewhere',
     more: ': it was typed in this boot; change it from a system that you trust, with `cryptsetup luksChangeKey`; whoever has it and a copy of the disk opens that copy with the old header all the same',
   },
   {
@@ -29,7 +29,7 @@ const UNEXPLAINED_ADVICE: readonly Advice[] = [
     more: ': attach it read-only and compare xen, kernel, initramfs, tboot, SINIT and grub.cfg with the packages Qubes OS published for this version; do not boot from it',
   },
   {
-    order: 'if the boot device is unchanged, count the machine as lost',
+    order: 'if this device is unchanged, count the machine as lost',
     more: ' where registers differ that no update changes, or the platform registers (SINIT, policy) changed without a firmware or tboot update of yours: then somebody may have changed the firmware; restore your data on other hardware',
   },
 ]
