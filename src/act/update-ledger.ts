@@ -75,7 +75,12 @@ export async function rememberVerification(
       unseal,
       look: await store.loadDevices(),
     })
-  const measured = isVouched ? await observeMeasuredInitramfs(dom0, selected) : []
+  const packages = (await observePackageNames(dom0))?.slice() ?? null
+  const origin = packages === null ? {} : { origin: { madeIn: null, packages } }
+  const measured = (isVouched ? await observeMeasuredInitramfs(dom0, selected) : []).map((file) => ({
+    ...file,
+    ...origin,
+  }))
   const state: ApprovedState | null = approved && {
     at: approved.at,
     bootId: approved.bootId,
@@ -83,7 +88,7 @@ export async function rememberVerification(
     bank: bankOf(tpm),
     registers: pick(approved.pcrs, selected),
     shared: [...listSharedRegisters(selected, await observeFlavour(host))],
-    packages: (await observePackageNames(dom0))?.slice() ?? null,
+    packages,
     ...(approved.proof === undefined ? {} : { proof: approved.proof }),
   }
   const contents =
@@ -107,7 +112,7 @@ export async function rememberVerification(
       uuid: booted.uuid,
       verified,
       approved: chosen,
-      knownFiles: mergeKnown(before, [...measured]),
+      knownFiles: mergeKnown(before, measured),
       // What it was sealed forward to is what its boots are compared with, until one of them is approved.
       forward: chosen !== null && chosen.bootId === machine.bootId ? null : before.forward,
     })
@@ -227,7 +232,8 @@ export async function rememberMade(
 ): Promise<LedgerLook> {
   const { bootId } = await dom0.machine()
   const packages = await observePackageNames(dom0)
-  const origin = bootId === null || packages === null ? {} : { made: { bootId, packages: [...packages] } }
+  const isKnown = bootId !== null && packages !== null
+  const origin = isKnown ? { origin: { madeIn: bootId, packages: [...packages] } } : {}
   return store.updateDevices((kept) => {
     const own = findLedgerDevice(kept, device.label)
     // It was sealed for the previous boot files.

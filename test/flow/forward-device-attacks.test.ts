@@ -229,6 +229,24 @@ it('for an initramfs that this program made in this boot, of packages that were 
   expect(outcomes.slice(-2)).toEqual(['predict: initramfs-differs', 'replace-initramfs: kept'])
 })
 
+it('for an initramfs that an approved boot measured, of packages that were updated since', async () => {
+  await run(refreshDevice)
+  await run(forwardDevice)
+  boot(STICK.uuid)
+  await verify(false)
+  expect(findLedgerDevice(await loadLedger(machine), 'aem.stick').approved).not.toBeNull()
+  for (let time = 0; time < 2; time++) boot(INTERNAL.uuid)
+  expect((await run(forwardDevice)).outcomes).toContain('forward-seal: sealed')
+  const old = filesOf(STICK.uuid).get(INITRAMFS)!
+  machine.nowMs += HOUR_MS
+  installInitramfsInput(machine, 'microcode_ctl', '2:2.1-58.qubes1.fc37')
+  boot(INTERNAL.uuid)
+  await verify(true)
+  filesOf(STICK.uuid).set(INITRAMFS, { bytes: old.bytes, mtimeMs: machine.nowMs + HOUR_MS })
+  const { outcomes } = await run(forwardDevice)
+  expect(outcomes.slice(-2)).toEqual(['predict: initramfs-differs', 'replace-initramfs: kept'])
+})
+
 it.each([
   ['the kernel', 'rhgb quiet aem.uuid', 'rhgb quiet init=/evil aem.uuid'],
   ['Xen', 'console=none', 'console=none iommu=no -- init=/evil'],

@@ -60,8 +60,11 @@ const device = onFirstUse(() =>
         z.object({
           name: z.string(),
           sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
-          /** Made by this program in that boot, of these packages (`name evr`); no other makes it vouch for a seal. */
-          made: z.optional(z.object({ bootId: z.string(), packages: z.array(z.string()) })),
+          /**
+           * What makes it vouch for a seal while the measured packages (`name evr`) are these: this program made it in that boot,
+           * or, with null, an approved boot measured it.
+           */
+          origin: z.optional(z.object({ madeIn: z.nullable(z.string()), packages: z.array(z.string()) })),
         }),
       ),
       [],

@@ -45,8 +45,8 @@ export type VouchFacts = {
   readonly running: RunningVersions
   /** What dracut made of the image; null: not tried. */
   readonly reproduction: Reproduction | null
-  /** dracut made the same bytes earlier in this boot. */
-  readonly isMadeInBoot: boolean
+  /** dracut made the same bytes earlier in this boot, or an approved boot from that device measured them; of the packages of now. */
+  readonly isRemembered: boolean
   readonly accepted: readonly Acceptance[]
 }
 
@@ -166,14 +166,18 @@ function vouchPackaged({ role, path, sha256, owner, running }: VouchFacts): Half
 
 /** RPM keeps no digest of an initramfs: dom0 makes it again, and the bytes must be the same. */
 function vouchInitramfs(facts: VouchFacts): Half {
-  const { path, sha256, reproduction, isMadeInBoot, kernelRelease, accepted } = facts
+  const { path, sha256, reproduction, isRemembered, kernelRelease, accepted } = facts
   const refused = (why: string, more: Partial<Half> = {}): Half => ({
     rule: null,
     why: `${path}: ${why}`,
     ...more,
   })
   if (sha256 === null || kernelRelease === null) return refused('it could not be read')
-  if (isMadeInBoot) return { rule: 'reproduced', why: 'dracut in dom0 made the same bytes in this boot' }
+  if (isRemembered)
+    return {
+      rule: 'reproduced',
+      why: 'dracut in dom0 made the same bytes in this boot, or an approved boot measured them with the same packages',
+    }
   if (reproduction === null)
     return refused('it is not the one this boot used; `aem-reseal start` makes it again and compares', {
       looks: [{ kind: 'initramfs', path, kernelRelease, sha256 }],

@@ -24,10 +24,11 @@ export async function observeOtherTarget(
   const known = look.state === 'read' ? findLedgerDevice(look.ledger, device.label).knownFiles : []
   const { bootId } = await dom0.machine()
   const packages = (await observePackageNames(dom0))?.join('\n') ?? null
-  const madeNow = known.filter(
-    ({ made }) => made !== undefined && made.bootId === bootId && made.packages.join('\n') === packages,
-  )
-  return { device, known: new Map(madeNow.map(({ name, sha256 }) => [`/${name}`, sha256])) }
+  const isOfNow = ({ origin }: (typeof known)[number]): boolean =>
+    origin !== undefined &&
+    (origin.madeIn === null || origin.madeIn === bootId) &&
+    origin.packages.join('\n') === packages
+  return { device, known: new Map(known.filter(isOfNow).map(({ name, sha256 }) => [`/${name}`, sha256])) }
 }
 
 /** Where a device is mounted now; null where it is not. */

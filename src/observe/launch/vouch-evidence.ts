@@ -28,7 +28,7 @@ export type VouchedComponent = Omit<PredictedComponent, 'package'> & {
 /** Another device than the one this boot came from. */
 export type PredictionTarget = {
   readonly device: AemDevice
-  /** SHA-256 of initramfs files that this program made on it in this boot, of the packages that are installed now. */
+  /** SHA-256 of initramfs files that this program made on it in this boot, or that an approved boot from it measured; with the packages of now. */
   readonly known: ReadonlyMap<string, string>
 }
 

@@ -102,7 +102,7 @@ function factsOf(
       tboot: isTboot ? log.version : null,
     },
     reproduction: evidence.reproductions.get(file) ?? null,
-    isMadeInBoot: sha256 !== undefined && [known?.get(file), evidence.madeBefore.get(file)].includes(sha256),
+    isRemembered: sha256 !== undefined && [known?.get(file), evidence.madeBefore.get(file)].includes(sha256),
     accepted: evidence.accepted,
   }
 }

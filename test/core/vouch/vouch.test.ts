@@ -36,7 +36,7 @@ function updatedXen(change: Partial<VouchFacts> = {}): VouchFacts {
     kernelRelease: RELEASE,
     running: { kernelRelease: RELEASE, xen: '4.17.4', tboot: null },
     reproduction: null,
-    isMadeInBoot: false,
+    isRemembered: false,
     accepted: [],
     ...change,
   }
@@ -226,7 +226,7 @@ describe('a command line', () => {
     )
     expect(ruleOf(facts)).toBe('accepted')
     expect(ruleOf({ ...facts, line: { state: 'proven', by: 'launch log' } })).toBe('reproduced')
-    expect(ruleOf({ ...facts, isRegenerated: false, isMadeInBoot: true })).toBeNull()
+    expect(ruleOf({ ...facts, isRegenerated: false, isRemembered: true })).toBeNull()
     const xen = updatedXen({
       commandLine: line,
       line: { state: 'changed', before: '', now: line },
@@ -347,7 +347,7 @@ describe('an initramfs', () => {
 
   it('that was not read is vouched for by nothing, not by one that was made in this boot', () => {
     expect(ruleOf(newInitramfs(same, { sha256: null }))).toBeNull()
-    expect(ruleOf(newInitramfs(null, { sha256: null, isMadeInBoot: true }))).toBeNull()
+    expect(ruleOf(newInitramfs(null, { sha256: null, isRemembered: true }))).toBeNull()
     expect(whyOf(newInitramfs(null, { sha256: null }))).toContain('could not be read')
   })
 
@@ -357,7 +357,7 @@ describe('an initramfs', () => {
   })
 
   it('that was made again in this boot is vouched for', () => {
-    expect(ruleOf(newInitramfs(null, { isMadeInBoot: true }))).toBe('reproduced')
+    expect(ruleOf(newInitramfs(null, { isRemembered: true }))).toBe('reproduced')
   })
 })
 
