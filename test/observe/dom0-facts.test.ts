@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { emptyDeviceLedger } from '../../src/core/session/device-ledger.ts'
+import { emptyDeviceLedger, type LedgerLook } from '../../src/core/session/device-ledger.ts'
 import { ABSENT, seen } from '../../src/host/host.ts'
 import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
@@ -17,6 +17,7 @@ import {
 } from '../../src/observe/dom0/earlier-versions.ts'
 import { listLaterPackages } from '../../src/observe/dom0/later-packages.ts'
 import { observeConfigObstacle } from '../../src/observe/initramfs/dracut-config.ts'
+import { observePackageNames } from '../../src/observe/launch/booted-state.ts'
 import { machineOf } from '../support/built-in.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
 
@@ -70,7 +71,6 @@ describe('the device that a session is about', () => {
       forward: null,
       leftSince: null,
     },
-    knownFiles: [file],
   }
   const dom0 = () => observeDom0(makeSimulatedHost(machineOf('two-devices')))
 
@@ -81,18 +81,26 @@ describe('the device that a session is about', () => {
     expect(await labelOf('aem.lost')).toBeNull()
   })
 
-  it('has the files that are known of it, where the list could be read', async () => {
-    const ledger = { ...emptyDeviceLedger(at), devices: [stick] }
-    const target = (device: string | null, look: Parameters<typeof observeOtherTarget>[2]) =>
-      observeOtherTarget(dom0(), { device }, look)
-    expect(await target(null, { state: 'read', ledger })).toBeNull()
-    expect(await target('aem.lost', { state: 'read', ledger })).toBeNull()
-    const known = new Map([[`/${file.name}`, file.sha256]])
-    expect(await target('aem.stick', { state: 'read', ledger })).toMatchObject({
-      device: { label: 'aem.stick' },
-      known,
-    })
-    expect((await target('aem.stick', { state: 'absent' }))?.known.size).toBe(0)
+  it('has the files that were made on it in this boot, or measured in an approved one, of the packages of now', async () => {
+    const own = dom0()
+    const { bootId } = await own.machine()
+    const packages = [...((await observePackageNames(own)) ?? [])]
+    const targetOf = (device: string | null, look: LedgerLook) => observeOtherTarget(own, { device }, look)
+    const knownWith = async (origin: object | undefined) => {
+      const knownFiles = [{ ...file, ...(origin === undefined ? {} : { origin: origin as never }) }]
+      const ledger = { ...emptyDeviceLedger(at), devices: [{ ...stick, knownFiles }] }
+      expect(await targetOf(null, { state: 'read', ledger })).toBeNull()
+      expect(await targetOf('aem.lost', { state: 'read', ledger })).toBeNull()
+      return [...(await targetOf('aem.stick', { state: 'read', ledger }))!.known]
+    }
+    const entry = [`/${file.name}`, file.sha256]
+    expect(await knownWith({ madeIn: bootId, packages })).toEqual([entry])
+    expect(await knownWith({ madeIn: null, packages })).toEqual([entry])
+    expect(await knownWith({ madeIn: 'an earlier boot', packages })).toEqual([])
+    expect(await knownWith({ madeIn: bootId, packages: packages.slice(1) })).toEqual([])
+    expect(await knownWith({ madeIn: null, packages: [] })).toEqual([])
+    expect(await knownWith(undefined)).toEqual([])
+    expect((await targetOf('aem.stick', { state: 'absent' }))?.known.size).toBe(0)
   })
 
   it('is mounted where dom0 has it', async () => {
