@@ -1,6 +1,6 @@
 import { makeDirectoryStore } from '../act/session-store.ts'
 import { EXIT, ignoreFailure } from '../core/failure.ts'
-import { PCR } from '../core/launch/pcr.ts'
+import { LAUNCH_PCRS } from '../core/launch/pcr.ts'
 import type { Host } from '../host/host.ts'
 import { describePredictionLook } from '../messages/predict.ts'
 import { observeDom0 } from '../observe/dom0/dom0.ts'
@@ -21,7 +21,7 @@ export async function runPredict(io: Io, options: GlobalOptions, host: Host): Pr
   const { bootId } = await dom0.machine()
   const evidence = { ...NO_EVIDENCE, madeBefore: listMadeInBoot(session, bootId) }
   const { prediction, outcome, unvouched } = await ui.progress('hashing what the next boot measures', () =>
-    observePrediction(dom0, selected ?? [PCR.drtm, PCR.launched, PCR.modules], null, evidence),
+    observePrediction(dom0, selected ?? LAUNCH_PCRS, null, evidence),
   )
   if (options.json) printJson(io, 'predict', { ...prediction, unvouched })
   else sayLook(ui, describePredictionLook(outcome, prediction, unvouched))

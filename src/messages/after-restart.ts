@@ -168,7 +168,7 @@ const SEAL: { readonly [O in Outcomes['read-seal-outcome']]: (state: SealState) 
     tone: 'info',
     what: `AEM sealed by itself in this boot${
       unit?.dropIns.includes(HOLD_DROP_IN)
-        ? ': the hold let it, as every register was as predicted or accepted'
+        ? ', which hold lets it where every register is as predicted or accepted; it is compared next'
         : ''
     }`,
   }),

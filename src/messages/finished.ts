@@ -9,7 +9,8 @@ export function finishedScreen(report: string, { findings, approved }: Session):
   const isUnproven = approved?.proof === 'not-proven'
   return {
     title: line(
-      findings['ask-secret']?.answer === 'yes'
+      // Where the journal is silent, a person was asked in the last step.
+      findings['ask-secret']?.answer === 'yes' || findings['confirm-secret']?.unseal !== 'unsealed'
         ? '✔ DONE: your secret appeared in this boot'
         : "✔ DONE: by AEM's journal your secret was released in this boot",
       'good',

@@ -121,7 +121,7 @@ const CHECKED: {
     what: dryRun
       ? `a rehearsal writes nothing: ${label} would be brought up to date like this`
       : `nothing was changed: ${label} still boots the old files`,
-    next: `do not restart yet: \`aem-reseal devices refresh ${label}\` in a terminal, then \`aem-reseal start\`. By hand: ${refreshByHand(label)}`,
+    next: `do not restart from it yet: \`aem-reseal devices refresh ${label}\` in a terminal, then \`aem-reseal start\`. By hand: ${refreshByHand(label)}`,
   }),
   blocked: (label) => ({
     tone: 'attention',

@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { makeRecordedHost } from '../../src/host/recorded.ts'
 import { makeBootInitramfs } from '../../src/host/simulated/build.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
+import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { observeNextDifference } from '../../src/observe/launch/next-difference.ts'
 import { approvedMachine, finish, INITRAMFS, isSecretShown, put, start } from '../support/approved-machine.ts'
+import { uefiDom0 } from '../support/uefi-dom0.ts'
 
 /* `start` where no package changed: what boots next is looked at all the same. */
 
@@ -59,5 +63,10 @@ describe('without a change of a package', () => {
     expect(outcomes.at(-1)).toBe('confirm-update: nothing-pending')
     expect(said).toContain('could not be computed')
     expect(said).not.toContain('nothing has to be done')
+  })
+
+  it('nor is a boot of which one register cannot be predicted', async () => {
+    const host = await makeRecordedHost(uefiDom0().write())
+    expect(await observeNextDifference(observeDom0(host))).toBeNull()
   })
 })

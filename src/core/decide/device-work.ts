@@ -1,6 +1,6 @@
 import type { TpmLook } from '../aem/tpm.ts'
 import type { Flavour } from '../launch/boot-entry.ts'
-import { PCR } from '../launch/pcr.ts'
+import { LAUNCH_PCRS, PCR } from '../launch/pcr.ts'
 import { findSlotSharers, listUsableSlots, type SlotOwner } from '../seal/freshness.ts'
 import {
   type ApprovedState,
@@ -30,7 +30,7 @@ export type WorkFacts = {
  * and the command line with aem.uuid into PCR 19, TrenchBoot measures the device's own files into 17 and 18.
  */
 export function listSharedRegisters(selected: readonly number[], flavour: Flavour | null): readonly number[] {
-  const own: readonly number[] = flavour === 'tboot' ? [PCR.modules] : [PCR.drtm, PCR.launched, PCR.modules]
+  const own: readonly number[] = flavour === 'tboot' ? [PCR.modules] : LAUNCH_PCRS
   return selected.filter((index) => !own.includes(index))
 }
 

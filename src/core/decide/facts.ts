@@ -54,6 +54,10 @@ export type Facts = {
     /** Of which boot. */
     readonly bootId?: string | null | undefined
   }
+  readonly 'confirm-secret': {
+    /** What AEM's journal said of the secret; null: nothing. */
+    readonly unseal?: string | null | undefined
+  }
   readonly 'forward-seal': { readonly record?: ForwardRecord | null | undefined }
   readonly 'next-device': { readonly work?: readonly DeviceLeft[] | undefined }
 }

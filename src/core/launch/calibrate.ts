@@ -9,7 +9,7 @@ import {
   matchModule,
 } from './match-module.ts'
 import { COMMAND_LINE_RULES, type CommandLineRule } from './module-digest.ts'
-import { BANK_NAMES, type Bank, constantOf, PCR, type PcrBanks } from './pcr.ts'
+import { BANK_NAMES, type Bank, constantOf, LAUNCH_PCRS, PCR, type PcrBanks } from './pcr.ts'
 import { UEFI_WHY } from './predict-trenchboot.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { replayLog } from './replay.ts'
@@ -97,8 +97,7 @@ function measuredBanks(log: LaunchLog, pcrs: PcrBanks): Bank[] {
 }
 
 function checkFaithful(log: LaunchLog, pcrs: PcrBanks, banks: readonly Bank[]): Refusal | null {
-  const launched = [PCR.drtm, PCR.launched, PCR.modules]
-  const replayed = replayLog(log, pcrs, launched).filter(
+  const replayed = replayLog(log, pcrs, LAUNCH_PCRS).filter(
     (one) => banks.includes(one.bank) && one.index >= PCR.drtm,
   )
   const bad = replayed.find((one) => one.status === 'unfaithful')

@@ -23,6 +23,9 @@ export const PCR = {
   last: 23,
 } as const
 
+/** The registers a launch can fill (AEM 4.2.0's default selection, etc/anti-evil-maid.conf, without the LUKS headers). */
+export const LAUNCH_PCRS: readonly number[] = [PCR.drtm, PCR.launched, PCR.modules]
+
 /** Registers that read all ones until a dynamic launch happened. */
 export const DRTM_PCRS: readonly number[] = [17, 18, 19, 20, 21, 22]
 

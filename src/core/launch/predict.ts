@@ -5,7 +5,7 @@ import type { EntryChoice } from './grub-choose.ts'
 import type { Digests } from './launch-log.ts'
 import { COMMAND_LINE_RULES, type CommandLineRule } from './module-digest.ts'
 import { listNextModules } from './next-modules.ts'
-import { BANK_NAMES, type Bank, isUnset, PCR, type PcrBanks } from './pcr.ts'
+import { BANK_NAMES, type Bank, isUnset, LAUNCH_PCRS, PCR, type PcrBanks } from './pcr.ts'
 import { chainOf, type PredictedLink, type PredictionContext } from './predict-chain.ts'
 import { NO_XEN, type XenFacts } from './predict-trenchboot.ts'
 import type { LaunchPrediction, PredictedComponent, PredictedPcr } from './prediction.ts'
@@ -34,9 +34,6 @@ export type PredictionInput = CalibrationInput & {
     readonly policy: boolean | null
   }
 }
-
-/** The registers a launch can fill (AEM 4.2.0's default selection, etc/anti-evil-maid.conf, without the LUKS headers). */
-const LAUNCH_PCRS: readonly number[] = [PCR.drtm, PCR.launched, PCR.modules]
 
 /**
  * Predicts the launch registers of the next boot. Nothing is predicted before the present is reproduced from the log

@@ -121,6 +121,7 @@ export const keptFindingsSchema = onFirstUse<z.Form<Findings>>(() =>
       'ask-secret': z.optional(
         z.looseObject({ answer: z.nullish(z.enum(SECRET_ANSWERS)), bootId: z.nullish(z.string()) }),
       ),
+      'confirm-secret': z.optional(z.looseObject({ unseal: z.nullish(z.string()) })),
       'forward-seal': z.optional(z.looseObject({ record: z.nullish(forwardRecordSchema()) })),
     }),
     z.json(),

@@ -1,7 +1,7 @@
 import type { MeasuredComponent } from '../launch/explain-types.ts'
 import type { LaunchLog } from '../launch/launch-log.ts'
 import { isReordered, pairComponents } from '../launch/pair-components.ts'
-import { type Bank, PCR } from '../launch/pcr.ts'
+import { type Bank, LAUNCH_PCRS } from '../launch/pcr.ts'
 import { isListed, replayPcr } from '../launch/replay.ts'
 
 /** One thing that was measured otherwise than in the last approved boot. */
@@ -63,7 +63,7 @@ export function doesLogLead(
   bank: Bank,
   registers: Readonly<Record<number, string>>,
 ): boolean {
-  const replayed = [PCR.drtm, PCR.launched, PCR.modules].map(
+  const replayed = LAUNCH_PCRS.map(
     (index) => replayPcr(log, bank, index, registers[index] ?? null, isListed(log, index)).status,
   )
   return replayed.includes('faithful') && !replayed.includes('unfaithful')

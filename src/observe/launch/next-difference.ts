@@ -1,5 +1,5 @@
 import { describe } from '../../core/launch/explain-file.ts'
-import { PCR } from '../../core/launch/pcr.ts'
+import { LAUNCH_PCRS, PCR } from '../../core/launch/pcr.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
 import { observeNextBoot } from './prediction.ts'
 
@@ -8,8 +8,8 @@ import { observeNextBoot } from './prediction.ts'
  * @returns in words, with the register; empty where all is the same, null where that is not known
  */
 export async function observeNextDifference(dom0: Dom0): Promise<readonly string[] | null> {
-  const selected = (await dom0.selectedPcrs()) ?? [PCR.drtm, PCR.launched, PCR.modules]
-  const { raw, luksChanged } = await observeNextBoot(dom0, selected)
+  const selected = (await dom0.selectedPcrs()) ?? LAUNCH_PCRS
+  const { raw, luks, luksChanged } = await observeNextBoot(dom0, selected)
   const found = raw.pcrs
     .filter(({ predicted, now }) => predicted !== null && predicted !== now)
     .map(({ index, components }) => {
@@ -17,5 +17,7 @@ export async function observeNextDifference(dom0: Dom0): Promise<readonly string
       return parts.length === 0 ? `PCR ${index}` : `${parts.join(', ')} (PCR ${index})`
     })
   const all = luksChanged === null ? found : [...found, `a LUKS header (PCR ${PCR.luksHeaders})`]
-  return all.length === 0 && raw.pcrs.every(({ predicted }) => predicted === null) ? null : all
+  // A register that cannot be predicted may be another one too.
+  const isOpen = [...raw.pcrs, ...luks].some(({ predicted }) => predicted === null)
+  return all.length === 0 && isOpen ? null : all
 }
