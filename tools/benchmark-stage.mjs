@@ -96,8 +96,6 @@ export async function reportStage() {
     },
     outfile,
   })
-  // What a stage waits for does not keep Node alive.
-  const alive = setInterval(() => undefined, 1000)
   try {
     const { createUsedStage, signerFingerprint } = await import(outfile)
     const stage = await createUsedStage({ tpm: '2.0' })
@@ -118,7 +116,6 @@ export async function reportStage() {
   } catch (error) {
     console.log(`verify, start and resume in the stage: not measured, ${String(error).split('\n')[0]}`)
   } finally {
-    clearInterval(alive)
     rmSync(outfile, { force: true })
   }
 }

@@ -46,7 +46,7 @@ function report(name, [own, other], what, wanted) {
 
 const node = (...args) => spawnSync(process.execPath, args, { stdio: 'ignore' })
 
-/** `status` as the package installs it, by two Nodes: the launcher beside the program, with a compile cache of its own. */
+/** `status` as the package installs it, by two Nodes: the launcher beside the program, with a cache of its own. */
 function reportInstalled(machine) {
   const cache = join(work, 'cache')
   const launcher = readFileSync(new URL('../packaging/launch.cjs', import.meta.url), 'utf8')
@@ -296,6 +296,8 @@ async function reportInitramfs() {
   }
 }
 
+// What a root tree or a stage waits for does not keep Node alive: without this the run ends in the middle, and says nothing.
+const alive = setInterval(() => undefined, 1000)
 try {
   const bulletins = copyBulletins(join(work, 'bulletins'))
   const parser = buildParser(join(work, 'parser.mjs'))
@@ -364,5 +366,6 @@ try {
   await reportInitramfs()
   await reportStage()
 } finally {
+  clearInterval(alive)
   rmSync(work, { recursive: true, force: true })
 }

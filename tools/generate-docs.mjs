@@ -126,7 +126,7 @@ function renderSchemas(program) {
     ['schema/recorded-machine.json', render(machineSchema, 'machine.json of a recorded machine', 'input')],
     [
       'schema/recorded-commands.json',
-      render(recordedCommandsSchema, 'commands.json of a recorded machine', 'input'),
+      render(recordedCommandsSchema(), 'commands.json of a recorded machine', 'input'),
     ],
     [
       'schema/session.json',

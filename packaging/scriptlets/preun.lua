@@ -9,21 +9,12 @@ if tonumber(arg[2]) == 0 then
       file:close()
       return text
     end
-    -- Node's compile cache: a directory for each version of Node, with files in it. What others may lead elsewhere is left.
+    -- What the launcher kept, a file for each version of Node. What others may lead elsewhere is left.
     local cache = "@CACHE@"
-    local files = function(path)
-      if posix.stat(path, "type") ~= "directory" then return {} end
-      local found = {}
-      for _, name in ipairs(posix.dir(path) or {}) do
-        if name ~= "." and name ~= ".." then found[#found + 1] = path .. "/" .. name end
-      end
-      return found
-    end
     local owner, mode = posix.stat(cache, "uid"), posix.stat(cache, "mode") or ""
-    if owner == 0 and mode:match("^....%-..%-") then
-      for _, version in ipairs(files(cache)) do
-        for _, file in ipairs(files(version)) do os.remove(file) end
-        os.remove(version)
+    if posix.stat(cache, "type") == "directory" and owner == 0 and mode:match("^....%-..%-") then
+      for _, name in ipairs(posix.dir(cache) or {}) do
+        if name ~= "." and name ~= ".." then os.remove(cache .. "/" .. name) end
       end
     end
     local has_session = posix.stat("@STATE_DIR@/session.json") ~= nil

@@ -19,6 +19,7 @@ export {
   int,
   iso,
   json,
+  lazy,
   literal,
   looseObject,
   lte,

@@ -2,6 +2,7 @@ import { lstat, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import * as z from '../core/form.ts'
+import { onFirstUse } from '../core/on-first-use.ts'
 import { makeFailure } from '../tables/failures.ts'
 import { FILE_KINDS, type FileDigests, type FileStat } from './host.ts'
 
@@ -9,19 +10,23 @@ import { FILE_KINDS, type FileDigests, type FileStat } from './host.ts'
 const MAX_JSON_BYTES = 64 * 1024 * 1024
 
 const hex = (digits: number) => z.string().check(z.regex(new RegExp(`^[0-9a-f]{${digits}}$`)))
-const digestPair = z.object({ sha1: hex(40), sha256: hex(64) })
-const digests = z.extend(digestPair, {
-  sizeBytes: z.int().check(z.nonnegative()),
-  gunzipped: z.optional(digestPair),
-  buildId: z.optional(z.string().check(z.regex(/^[0-9a-f]{8,128}$/))),
+const digests = onFirstUse(() => {
+  const pair = z.object({ sha1: hex(40), sha256: hex(64) })
+  return z.extend(pair, {
+    sizeBytes: z.int().check(z.nonnegative()),
+    gunzipped: z.optional(pair),
+    buildId: z.optional(z.string().check(z.regex(/^[0-9a-f]{8,128}$/))),
+  })
 })
-const fileStat = z.object({
-  kind: z.enum(FILE_KINDS),
-  sizeBytes: z.int().check(z.nonnegative()),
-  mtimeMs: z.number(),
-  mode: z.int().check(z.nonnegative()),
-  ownerUid: z.optional(z.int().check(z.nonnegative())),
-})
+const fileStat = onFirstUse(() =>
+  z.object({
+    kind: z.enum(FILE_KINDS),
+    sizeBytes: z.int().check(z.nonnegative()),
+    mtimeMs: z.number(),
+    mode: z.int().check(z.nonnegative()),
+    ownerUid: z.optional(z.int().check(z.nonnegative())),
+  }),
+)
 
 /** machine.json (docs/contract.md, recorded machine); `stats` and `leftOut` are additions of this program. */
 export const machineSchema = z.object({
@@ -30,22 +35,23 @@ export const machineSchema = z.object({
   time: z.optional(z.iso.datetime({ offset: true })),
   uid: z._default(z.nullable(z.int().check(z.nonnegative())), 0),
   absent: z._default(z.array(z.string()), []),
-  digests: z._default(z.record(z.string(), digests), {}),
-  stats: z._default(z.record(z.string(), fileStat), {}),
+  digests: z._default(z.record(z.string(), z.lazy(digests)), {}),
+  stats: z._default(z.record(z.string(), z.lazy(fileStat)), {}),
   leftOut: z._default(z.array(z.string()), []),
 })
 
-const output = z._default(z.union([z.string(), z.object({ file: z.string() })]), '')
-
-const answerSchema = z.object({
-  argv: z.array(z.string()).check(z.minLength(1)),
-  exit: z._default(z.int(), 0),
-  stdout: output,
-  stderr: output,
+const answerSchema = onFirstUse(() => {
+  const output = z._default(z.union([z.string(), z.object({ file: z.string() })]), '')
+  return z.object({
+    argv: z.array(z.string()).check(z.minLength(1)),
+    exit: z._default(z.int(), 0),
+    stdout: output,
+    stderr: output,
+  })
 })
 
 /** commands.json; it is read answer by answer (`readCommands`). */
-export const commandsSchema = z.array(answerSchema)
+export const commandsSchema = onFirstUse(() => z.array(answerSchema()))
 
 export type RecordedAnswer = {
   readonly exit: number
@@ -103,13 +109,13 @@ const ANSWERS_AT_ONCE = 2048
 
 async function readCommands(directory: string, listed: unknown): Promise<Map<string, RecordedAnswer[]>> {
   if (!Array.isArray(listed)) {
-    const wrong = commandsSchema.safeParse(listed)
+    const wrong = commandsSchema().safeParse(listed)
     throw invalid(directory, 'commands.json', wrong.error?.issues ?? [])
   }
   const commands = new Map<string, RecordedAnswer[]>()
   for (const [at, entry] of listed.entries()) {
     if (at % ANSWERS_AT_ONCE === 0) await setImmediate()
-    const parsed = answerSchema.safeParse(entry)
+    const parsed = answerSchema().safeParse(entry)
     if (!parsed.success) throw invalid(directory, 'commands.json', parsed.error.issues, [at])
     const { argv, exit, stdout, stderr } = parsed.data
     const key = JSON.stringify(argv)

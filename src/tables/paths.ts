@@ -37,7 +37,7 @@ export const TRUSTED_KEYS_FILE = '/etc/aem-reseal/trusted-keys'
 /** What the package's file triggers leave when measured files are updated (packaging/scriptlets). */
 export const UPDATE_MARK = '/var/spool/aem-reseal/update-mark'
 
-/** Node's compile cache of the program, which the package's launcher turns on (packaging/launch.cjs). */
+/** The program as Node compiled it, which the package's launcher keeps (packaging/launch.cjs). */
 export const COMPILE_CACHE = '/var/cache/aem-reseal'
 
 /**

@@ -77,8 +77,8 @@ export function renderCommandsDocument(): string {
     '|---|---|---|',
     ...paths,
     '',
-    `Where Node 22.8 or newer runs the package as root, Node itself keeps what it compiled in \`${COMPILE_CACHE}\` (root's, 0755): the`,
-    'launcher `/usr/lib/aem-reseal/launch.cjs` turns that on. The program opens nothing there.',
+    `Where root runs the package, its launcher \`/usr/lib/aem-reseal/launch.cjs\` keeps what Node compiled in \`${COMPILE_CACHE}\``,
+    "(root's, 0755). The program opens nothing there.",
     '',
   ].join('\n')
 }
