@@ -23,11 +23,16 @@ import { assertAnswerable, makeUi, printJson, stateDirOf, tellPrograms } from '.
 import type { GlobalOptions, Io } from './io.ts'
 
 const DEFAULT_SCENARIO = 'clean-update'
+/** Room for the longest name and two blanks. */
+const NAME_COLUMNS = 16
 
 export function listScenarios(io: Io, options: GlobalOptions): number {
   const rows = SCENARIOS.map(({ name, tells }) => ({ name, tells }))
   if (options.json) printJson(io, 'scenarios', rows)
-  else makeUi(io, options).say(rows.map((row) => line(`${row.name.padEnd(16)}${row.tells}`)))
+  else
+    makeUi(io, options).say(
+      rows.map(({ name, tells }) => ({ text: `${name.padEnd(NAME_COLUMNS)}${tells}`, hang: NAME_COLUMNS })),
+    )
   return 0
 }
 

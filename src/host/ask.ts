@@ -1,4 +1,5 @@
 import { sanitizeLine } from '../core/harmless-text.ts'
+import { fold } from '../ui/fold.ts'
 import { toAscii } from '../ui/sanitize.ts'
 import { AskedForMore, type Choice, Interrupted, type Look, type Question } from '../ui/ui.ts'
 import { askByNumber, readTypedLine, readUnseenLine } from './ask-plainly.ts'
@@ -12,10 +13,10 @@ export async function askTerminal<V extends string>(question: Question<V>, look:
   const asking = (signal: AbortSignal): Promise<V> =>
     select<V>(
       {
-        message: clean(question.message),
+        message: besideSign(clean(question.message)),
         choices: question.choices.map((choice: Choice<V>) => ({
           value: choice.value,
-          name: clean(choice.hint ? `${choice.label} (${choice.hint})` : choice.label),
+          name: besideSign(clean(choice.hint ? `${choice.label} (${choice.hint})` : choice.label)),
           // The line that stays behind: with the hint it would be longer than a terminal is wide.
           short: clean(choice.short ?? choice.label),
         })),
@@ -93,6 +94,16 @@ async function untilEndOfInput<T>(ask: (signal: AbortSignal) => Promise<T>): Pro
   } finally {
     process.stdin.off('keypress', onKey).off('end', end)
   }
+}
+
+/** In as many lines as it needs beside a sign and a blank: the prompts would break it in the middle of a word. */
+function besideSign(text: string): string {
+  const sign = '  '
+  const lines = fold({ text: `${sign}${text}` }, process.stdout.columns ?? Number.POSITIVE_INFINITY)
+  return lines
+    .map((own) => own.text)
+    .join('\n')
+    .slice(sign.length)
 }
 
 /** The same for a text of several lines. */

@@ -13,7 +13,7 @@ const NEEDS: { readonly [N in DeviceNeed]: (label: string) => string } = {
   'forward-boot': () =>
     'it is sealed forward: at its next boot with the AEM entry your secret must appear before you type the passphrase. If it does not, type nothing and power off. Then run `aem-reseal verify` in that boot',
   'own-boot': (label) =>
-    `\`aem-reseal devices refresh ${label}\`, then \`aem-reseal devices forward-seal ${label}\`: its next boot then shows your secret. Without that: restart from it with its AEM entry; that boot shows no secret yet and AEM seals to it by itself; run \`aem-reseal verify\` in it. The boot after that must show your secret`,
+    `before you boot from it: \`aem-reseal devices refresh ${label}\`, then \`aem-reseal devices forward-seal ${label}\`: its next boot then shows your secret. Without that: restart from it with its AEM entry; that boot shows no secret yet and AEM seals to it by itself; run \`aem-reseal verify\` in it. The boot after that must show your secret`,
   look: () => 'plug it in and run `aem-reseal status`: what it carries, or whether it is there, is not known',
 }
 

@@ -5,8 +5,8 @@ import type { Line } from './ui.ts'
 /** Narrower than this, lines are left to the terminal to break. */
 const MIN_COLUMNS = 20
 
-/** Blanks and a mark such as `✖` or `[!!]` at the beginning of a line. */
-const MARK = /^ *(?:(?:\[(?:ok|!!|! )\]|[^\p{L}\p{N}\s/"'`(-]+) )?/u
+/** Blanks and a mark such as `✖`, `[!!]` or `7.` at the beginning of a line. */
+const MARK = /^ *(?:(?:\[(?:ok|!!|! )\]|\d{1,2}\.|[^\p{L}\p{N}\s/"'`(-]+) )?/u
 
 function leadOf(text: string): number {
   return /^ */.exec(text)?.[0].length ?? 0

@@ -79,6 +79,20 @@ describe.each(SIZES)('at %ix%i', (columns, rows) => {
     )
     const ways = view.flatMap((line) => /^[❯ ] (forward seal|hold|plain): /.exec(line)?.[1] ?? [])
     expect(ways).toEqual(['forward seal', 'hold', 'plain'])
+    // What the prompts break themselves they break in the middle of a word.
+    const choices = textOf(view).replaceAll(/[❯?] /g, '')
+    expect(choices).toContain('forward seal: your sentence must appear at the next boot (recommended)')
+    expect(choices).toContain('AEM seals only what is predicted or accepted (installs a drop-in)')
+    expect(view.filter((line) => /^ {2}\(/.test(line))).toHaveLength(columns < 80 ? 2 : 0)
+    await leave(terminal)
+  })
+
+  it('a question that is wider than the terminal is broken between words', async () => {
+    const asked = 'Did your own secret appear in this boot, before you typed the disk passphrase?'
+    const terminal = await play('clean-update', size, [FORWARD, ...TO_RESTART])
+    await terminal.waitFor(SECRET)
+    await terminal.waitFor('to move')
+    expect(textOf(await viewOf(terminal))).toContain(asked)
     await leave(terminal)
   })
 
