@@ -1,5 +1,6 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
 import { CANCEL_AND_START } from '../core/decide/preparedness.ts'
+import { INCOMPARABLE } from '../core/launch/explain-advice.ts'
 import { NOT_COMPUTABLE } from '../core/launch/explain-types.ts'
 import { renderPcrTable } from '../core/launch/render-pcr-table.ts'
 import type { Session } from '../core/session/checkpoint.ts'
@@ -144,12 +145,25 @@ const EXPLAIN: { readonly [O in Outcomes['explain']]: (explanation: Explanation)
     next: numbered(explanation.advice),
     screen: unexplainedScreen(explanation),
   }),
-  'no-baseline': () => ({
+  'no-baseline': ({ reasons }) =>
+    describeIncomparable(reasons) ?? {
+      tone: 'attention',
+      what: 'cannot explain: nothing was recorded before the restart',
+      why: 'without the old measurements there is nothing to compare with',
+      next: 'decide by hand (AEM README, "Xen/kernel/BIOS/firmware upgrades"); next time run `aem-reseal start` before the restart',
+    },
+}
+
+/** There is a baseline, and this boot cannot be held against it; null where there is none. */
+function describeIncomparable(reasons: Explanation['reasons']): Message | null {
+  const [found] = reasons.filter(({ code }) => code in INCOMPARABLE)
+  if (found === undefined) return null
+  return {
     tone: 'attention',
-    what: 'cannot explain: nothing was recorded before the restart',
-    why: 'without the old measurements there is nothing to compare with',
-    next: 'decide by hand (AEM README, "Xen/kernel/BIOS/firmware upgrades"); next time run `aem-reseal start` before the restart',
-  }),
+    what: `cannot explain: ${found.what}`,
+    why: RUNS_ON_WHAT_IT_JUDGES,
+    ...(found.next === null ? {} : { next: found.next }),
+  }
 }
 
 function tableLines({ pcrs }: Pick<Explanation, 'pcrs'>): readonly Line[] {

@@ -213,11 +213,21 @@ describe('after the restart', () => {
 
   it('the device that is out is what to plug in first', async () => {
     const { machine, session } = await started()
+    append(machine, INITRAMFS)
     restartMachine(machine)
     for (const device of machine.devices) device.isPresent = false
     const { verdict, advice } = await explain(machine, session)
     expect([verdict, advice[0]]).toEqual(['unexplained', DEVICE_OUT_ADVICE])
     expect(advice.length).toBeGreaterThan(1)
+  })
+
+  it('the device that is out is all that is missing where the registers are the predicted ones', async () => {
+    const { machine, session } = await started()
+    restartMachine(machine)
+    for (const device of machine.devices) device.isPresent = false
+    const explanation = await explain(machine, session)
+    expect([explanation.verdict, codesOf(explanation)]).toEqual(['no-baseline', ['device-absent']])
+    expect(explanation.pcrs.filter(({ change }) => change === 'expected')).toEqual([])
   })
 
   it('a record of versions that cannot be read explains nothing; none at all does no harm', async () => {

@@ -34,7 +34,7 @@ export type ChangeFacts = {
     /** Why not, in words to put behind its name. */
     readonly fault?: string | null
   }[]
-  /** Every changed register is as it was predicted and vouched for before the restart, whatever made the change. */
+  /** Every changed register is as it was predicted and vouched for before the restart, or as a person said then, whatever made the change. */
   readonly isPredicted?: boolean
   /** Packages that are older than before, and nobody said that they are wanted. */
   readonly downgrades?: readonly Downgrade[]

@@ -81,6 +81,23 @@ function whole({ order, more }: Advice): string {
 /** Before all other advice where the device of this boot is out: AEM's seal wants a removable stick unplugged. */
 export const DEVICE_OUT_ADVICE = whole(DEVICE_OUT)
 
+/** Boots of which the recorded values say nothing, as `resume` tells them too. */
+export const INCOMPARABLE = {
+  'not-aem-boot': {
+    what: 'dom0 was restarted without AEM: this boot measured nothing, so nothing can be compared',
+    next: 'if you did not choose another entry yourself, power off (`aem-reseal help alarm`). Else restart with the AEM entry, then run `aem-reseal resume`',
+  },
+  'other-device': {
+    what: 'this boot came from another AEM device than the one that was checked, so the recorded values say nothing about it',
+    next: 'restart from the device that was checked, then run `aem-reseal resume`',
+  },
+  'device-absent': {
+    what: 'the AEM device of this boot is not plugged in, so nothing that it carries can be compared',
+    next: 'plug in the same AEM device this boot came from and run this again; until then take no change of this boot for explained',
+  },
+} as const
+export type Incomparable = keyof typeof INCOMPARABLE
+
 /** The order of a piece of advice; all of it where it has no shorter form. */
 export function orderOf(advice: string): string {
   return ALL.find((one) => whole(one) === advice)?.order ?? advice
@@ -96,7 +113,7 @@ const NOT_COMPUTABLE_ADVICE: readonly string[] = [
   'if somebody could: accept nothing and type no passphrase here. Install the packages again (`sudo qubes-dom0-update --action=reinstall xen-hypervisor`) or check the boot device offline on a computer you trust',
 ]
 
-type Finding = { readonly isBlocking: boolean; readonly pcr?: number | null }
+type Finding = { readonly isBlocking: boolean; readonly pcr?: number | null; readonly code?: string }
 
 /**
  * The advice that a verdict brings.
@@ -122,7 +139,10 @@ export function adviceFor(
 /** The only set of advice for an unexplained change, whichever evidence it comes from. */
 function adviseUnexplained(alreadyResealed: boolean | null, findings: readonly Finding[]): string[] {
   const blocking = findings.filter(({ isBlocking }) => isBlocking)
-  const isLuksAlone = blocking.length > 0 && blocking.every(({ pcr }) => pcr === PCR.luksHeaders)
+  const isLuks = ({ pcr }: Finding): boolean => pcr === PCR.luksHeaders
+  // No package stands behind a header that changed.
+  const isLuksAlone =
+    blocking.some(isLuks) && blocking.every((one) => isLuks(one) || one.code === 'nothing-behind-change')
   const advice = isLuksAlone ? LUKS_ADVICE : UNEXPLAINED_ADVICE
   if (alreadyResealed === false) return advice.map(whole)
   return [...advice, alreadyResealed ? RESEALED_ADVICE : UNKNOWN_SEAL_ADVICE].map(whole)

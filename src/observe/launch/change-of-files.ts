@@ -72,7 +72,8 @@ export async function observeChange(dom0: Dom0, evidence: Evidence): Promise<Cha
       }
     }),
     isPredicted: explained.pcrs.every(
-      ({ change, now, predicted }) => change === 'none' || (now !== null && now === predicted),
+      ({ index, change, now, predicted }) =>
+        change === 'none' || (now !== null && now === predicted) || isOwnHeader(explained, index),
     ),
     downgrades: listUnwanted(listDowngrades(packages, earlier), session.expectation?.downgrades ?? []),
     commandLines: compareBootLines(
@@ -92,6 +93,11 @@ export async function observeChange(dom0: Dom0, evidence: Evidence): Promise<Cha
         : null,
     },
   }
+}
+
+/** A LUKS header that a person called their own before the restart: no package stands behind it. */
+function isOwnHeader({ reasons }: LaunchExplanation, index: number): boolean {
+  return reasons.some(({ code, pcr }) => code === 'luks-header-accepted' && pcr === index)
 }
 
 /** Is a checked file as it was when the update was confirmed? One that was not there then, and is not now, is. */

@@ -1,8 +1,9 @@
+import { decideBoot } from '../../core/decide/check-boot.ts'
 import { listMayChange } from '../../core/decide/confirm-update.ts'
 import { CANCEL_AND_START } from '../../core/decide/preparedness.ts'
 import type { LaterUpdate } from '../../core/decide/since-start.ts'
 import { explainChange } from '../../core/launch/explain.ts'
-import { DEVICE_OUT_ADVICE } from '../../core/launch/explain-advice.ts'
+import { DEVICE_OUT_ADVICE, INCOMPARABLE, type Incomparable } from '../../core/launch/explain-advice.ts'
 import type { ExplanationInput } from '../../core/launch/explain-types.ts'
 import type { CommandLineRule } from '../../core/launch/module-digest.ts'
 import type { Baseline, Session } from '../../core/session/checkpoint.ts'
@@ -13,6 +14,7 @@ import { observeConfirmedPackages } from '../dom0/confirmed-packages.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
 import { observeFlavour } from '../dom0/status.ts'
 import { observeSealOutcome } from '../seal/seal-outcome.ts'
+import { observeBootFacts } from './boot-facts.ts'
 import { areLinesSame } from './boot-lines.ts'
 import { observeChange } from './change-of-files.ts'
 import { observeBootDeviceLaunch } from './launch.ts'
@@ -69,6 +71,9 @@ export async function observeExplanation(
   }
   if (!isSinceApproved && machine.bootId !== null && baseline.bootId === machine.bootId)
     return explainUnbooted(dom0, session, baseline, tpm.pcrs, sealedInThisBoot)
+  const boot = isSinceApproved ? null : decideBoot(await observeBootFacts(dom0, session))
+  if (boot === 'not-aem-boot' || boot === 'other-device')
+    return explainIncomparable(dom0, session, baseline, sealedInThisBoot, boot)
   const all = await dom0.devices()
   const device = findBootedDevice(all.devices, machine.aemUuid)
   const place = chooseBefore(session, baseline, machine)
@@ -118,10 +123,38 @@ export async function observeExplanation(
     later,
     kept,
   })
-  const isDeviceOut = isBootedPresent(all, machine.aemUuid) === false
-  return isDeviceOut && explanation.verdict === 'unexplained'
+  if (isBootedPresent(all, machine.aemUuid) !== false || explanation.verdict !== 'unexplained')
+    return explanation
+  const isContradicted = explained.pcrs.some(
+    ({ change, now, predicted }) => change !== 'none' && predicted !== null && now !== predicted,
+  )
+  return isContradicted
     ? { ...explanation, advice: [DEVICE_OUT_ADVICE, ...explanation.advice] }
-    : explanation
+    : explainIncomparable(dom0, session, baseline, sealedInThisBoot, 'device-absent')
+}
+
+/** Nothing that the recorded values speak of can be looked at in this boot: that is no finding against it, and none for it. */
+async function explainIncomparable(
+  dom0: Dom0,
+  session: Session,
+  baseline: Baseline,
+  alreadyResealed: boolean | null,
+  why: Incomparable,
+): Promise<Explanation> {
+  const tpm = await dom0.tpm()
+  const place = chooseBefore(session, baseline, await dom0.machine())
+  const pcrs = baseline.selectedPcrs.map((index) => {
+    const before = place.pcrs[index] ?? null
+    const now = tpm.pcrs[baseline.bank]?.[index] ?? null
+    const isSame = now !== null && now === before
+    const predicted =
+      place.prediction?.find((one) => one.index === index && one.bank === baseline.bank)?.predicted ?? null
+    const change = isSame ? ('none' as const) : ('not-computable' as const)
+    return { index, bank: baseline.bank, before, now, predicted, change, causes: [] }
+  })
+  const reason = { code: why, ...INCOMPARABLE[why], isBlocking: true }
+  const answer = { verdict: 'no-baseline' as const, alreadyResealed, pcrs, reasons: [reason] }
+  return { ...answer, advice: [reason.next], prepared: null, ...NOTHING_KEPT }
 }
 
 /** Was the same initramfs there at `start`? Then this boot is judged as ever. */

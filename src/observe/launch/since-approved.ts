@@ -178,5 +178,7 @@ export async function observeBootCheck(
     isSinceApproved: true,
   })
   const blocking = reasons.filter(({ isBlocking }) => isBlocking).map(({ what }) => what)
+  // The device of this boot is out.
+  if (verdict === 'no-baseline') return { ...base, state: 'not-known', what: blocking }
   return { ...base, state: verdict === 'explained' ? 'explained' : 'unexplained', what: blocking }
 }
