@@ -23,7 +23,11 @@ import { AEM_DIR, type AemDevice, findBootedDevice } from '../observe/device/dev
 import type { Dom0 } from '../observe/dom0/dom0.ts'
 import { observeFlavour } from '../observe/dom0/status.ts'
 import { type BootContents, observeBootContents } from '../observe/launch/approved-boot.ts'
-import { observeBootedState, observePackageNames } from '../observe/launch/booted-state.ts'
+import {
+  observeBootedState,
+  observePackageNames,
+  observePackagesOfBoot,
+} from '../observe/launch/booted-state.ts'
 import { type KnownFile, observeMeasuredInitramfs } from '../observe/launch/measured-initramfs.ts'
 import { registersOf, type TpmFacts } from '../observe/launch/pcrs.ts'
 import { observeSealedCopy } from '../observe/seal/sealed-copy.ts'
@@ -76,11 +80,8 @@ export async function rememberVerification(
       look: await store.loadDevices(),
     })
   const packages = (await observePackageNames(dom0))?.slice() ?? null
-  const origin = packages === null ? {} : { origin: { madeIn: null, packages } }
-  const measured = (isVouched ? await observeMeasuredInitramfs(dom0, selected) : []).map((file) => ({
-    ...file,
-    ...origin,
-  }))
+  const measured = isVouched ? await observeMeasuredInitramfs(dom0, selected) : []
+  const madeOf = await observePackagesOfBoot(dom0, machine.bootTime)
   const state: ApprovedState | null = approved && {
     at: approved.at,
     bootId: approved.bootId,
@@ -112,7 +113,7 @@ export async function rememberVerification(
       uuid: booted.uuid,
       verified,
       approved: chosen,
-      knownFiles: mergeKnown(before, measured),
+      knownFiles: mergeMeasured(before, measured, madeOf),
       // What it was sealed forward to is what its boots are compared with, until one of them is approved.
       forward: chosen !== null && chosen.bootId === machine.bootId ? null : before.forward,
     })
@@ -223,6 +224,25 @@ function mergeKnown(
   return [...knownFiles.filter(({ name }) => !files.some((one) => one.name === name)), ...files]
 }
 
+/**
+ * What an approved boot measured. Of which packages a known image was made stays as it was known: a later boot says nothing of
+ * that. Of a new one this boot does.
+ *
+ * @param packages that were installed when this boot began; null: one of them came since
+ */
+function mergeMeasured(
+  own: LedgerDevice,
+  measured: readonly KnownFile[],
+  packages: readonly string[] | null,
+): LedgerDevice['knownFiles'] {
+  const files = measured.map(({ name, sha256 }) => {
+    const before = own.knownFiles.find((one) => one.name === name && one.sha256 === sha256)
+    const madeOf = before === undefined ? packages : (before.origin?.packages ?? null)
+    return { name, sha256, ...(madeOf === null ? {} : { origin: { madeIn: null, packages: [...madeOf] } }) }
+  })
+  return mergeKnown(own, files)
+}
+
 /** Keeps what this program made on a device. An earlier verification says nothing of its next boot any more. */
 export async function rememberMade(
   dom0: Dom0,
@@ -245,7 +265,7 @@ export async function rememberMade(
         made.map((file) => ({ ...file, ...origin })),
       ),
       verified: null,
-      forward: null,
+      forward: own.forward && { ...own.forward, isReplaced: true },
     })
   }, emptyDeviceLedger(dom0.host.now().toISOString()))
 }
@@ -266,7 +286,12 @@ export async function rememberForward(
   }
   return store.updateDevices((kept) => {
     const own = findLedgerDevice(kept, record.label)
-    const forward = { at, bank, registers: record.values, tokens }
+    const forward = { at: laterThan(at, own.approved?.at ?? null), bank, registers: record.values, tokens }
     return putLedgerDevice(kept, { ...own, uuid: record.uuid, forward })
   }, emptyDeviceLedger(at))
+}
+
+/** What is newer is told by these times, and the clock may have been set back since. @param before ISO 8601 */
+function laterThan(at: string, before: string | null): string {
+  return before === null || at > before ? at : new Date(Date.parse(before) + 1).toISOString()
 }

@@ -5,7 +5,7 @@ import type { Host } from '../host/host.ts'
 import { describePredictionLook } from '../messages/predict.ts'
 import { observeDom0 } from '../observe/dom0/dom0.ts'
 import { observePrediction } from '../observe/launch/prediction.ts'
-import { listMadeInBoot } from '../observe/launch/since-start.ts'
+import { observeMadeInBoot } from '../observe/launch/since-start.ts'
 import { NO_EVIDENCE } from '../observe/launch/vouch-evidence.ts'
 import { sayLook } from '../ui/render-message.ts'
 import { makeUi, printJson, stateDirOf } from './context.ts'
@@ -18,8 +18,7 @@ export async function runPredict(io: Io, options: GlobalOptions, host: Host): Pr
   const selected = await dom0.selectedPcrs()
   // A session that cannot be read vouches for nothing; `status` says what to do about it.
   const session = await makeDirectoryStore(host, stateDirOf(options)).load().catch(ignoreFailure)
-  const { bootId } = await dom0.machine()
-  const evidence = { ...NO_EVIDENCE, madeBefore: listMadeInBoot(session, bootId) }
+  const evidence = { ...NO_EVIDENCE, madeBefore: await observeMadeInBoot(dom0, session) }
   const { prediction, outcome, unvouched } = await ui.progress('hashing what the next boot measures', () =>
     observePrediction(dom0, selected ?? LAUNCH_PCRS, null, evidence),
   )

@@ -72,7 +72,7 @@ export function explainRefresh({
         ]
       : []),
     ...(changedLines.length > 0
-      ? [`Its grub.cfg has command lines that this boot did not use: ${changedLines.join('; ')}.`]
+      ? [`Its grub.cfg is not what this boot used: ${changedLines.join('; ')}.`]
       : []),
     'Its sealed secret stays as it is: it shows again when the device is sealed for the new files.',
   ]

@@ -53,6 +53,12 @@ describe('a new initramfs, predicted', () => {
       },
     ],
     [
+      'a package that came since',
+      (machine) => {
+        installInitramfsInput(machine, 'dracut', '0:059-5.fc37')
+      },
+    ],
+    [
       'a session that cannot be read',
       ({ dom0 }) => dom0.set(SESSION, { bytes: Buffer.from('{'), mtimeMs: 0 }),
     ],

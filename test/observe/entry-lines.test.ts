@@ -66,10 +66,10 @@ describe("a stick's entry", () => {
     expect(found).toEqual(known?.device === undefined ? [words] : [])
   })
 
-  it('that boots without AEM is compared with nothing', async () => {
+  it('that boots without AEM is told as that', async () => {
     const plain = (text: string): string =>
       `${text.replaceAll('smt=off', 'smt=on')}\nset default='${PLAIN_ENTRY[0]}'\n`
-    expect(await changed(null, {}, plain)).toEqual([])
+    expect(await changed(null, {}, plain)).toEqual(["the entry that boots next is none of AEM's"])
   })
 })
 

@@ -101,7 +101,7 @@ export function listSharers(
 
 /** Sealed forward since the state was approved, for registers that all devices share with it. */
 function isForwardFor(approved: ApprovedState, { forward }: LedgerDevice): boolean {
-  if (forward === null || forward.at < approved.at) return false
+  if (forward === null || forward.isReplaced || forward.at < approved.at) return false
   return approved.shared.every(
     (index) =>
       approved.registers[index] !== undefined && forward.registers[index] === approved.registers[index],

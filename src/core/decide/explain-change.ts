@@ -38,6 +38,8 @@ export type ChangeFacts = {
   readonly isPredicted?: boolean
   /** Packages that are older than before, and nobody said that they are wanted. */
   readonly downgrades?: readonly Downgrade[]
+  /** Packages that came into play and are older than an installed one of the same name, and nobody said that they are wanted. */
+  readonly outdated?: readonly Downgrade[]
   /** The record of earlier versions is there and cannot be read. */
   readonly areVersionsUnreadable?: boolean
   /** Command lines of this boot that are not the expected ones, in words, whatever the registers say. */
@@ -93,6 +95,9 @@ export function decideChange(facts: ChangeFacts | null): ChangeVerdict {
         'package-downgraded',
         `${name} is OLDER than before: ${from} then, ${to} now; that is no update`,
       ),
+    ),
+    ...(facts.outdated ?? []).map(({ name, from, to }) =>
+      reason('package-downgraded', `${name} ${to} booted, and the newer ${from} is installed`),
     ),
     ...(facts.areVersionsUnreadable === true
       ? [

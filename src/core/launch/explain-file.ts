@@ -27,7 +27,7 @@ export function blocking(code: ReasonCode, pcr: number, what: string, next: stri
 }
 
 export const LOOK_AT_GRUB = 'look at the AEM entry in grub.cfg on the boot device'
-const NO_RESEAL = 'do not reseal'
+export const NO_RESEAL = 'do not reseal'
 
 /** Words for messages: what it is and its file. */
 export function describe({ role, path }: Pick<MeasuredComponent, 'role' | 'path'>): string {

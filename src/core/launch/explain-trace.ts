@@ -8,6 +8,7 @@ import {
   findFile,
   isSameImage,
   LOOK_AT_GRUB,
+  NO_RESEAL,
   type Pair,
 } from './explain-file.ts'
 import type { Cause, ExplanationInput, FileFact, MeasuredComponent, Reason } from './explain-types.ts'
@@ -46,7 +47,8 @@ export function traceRegister(
   )
   const entered = checkEntered(changed, index)
   const order = isReordered(partners) ? [orderReason(pairs, index)] : []
-  return { ...traced, reasons: [...order, ...entered, ...traced.reasons] }
+  const same = changed.length === 0 && order.length === 0 ? [putBackReason(index)] : []
+  return { ...traced, reasons: [...same, ...order, ...entered, ...traced.reasons] }
 }
 
 /** A kernel or initramfs among what changed. */
@@ -56,6 +58,16 @@ function hasModule(pairs: readonly Pair[]): boolean {
 
 function mergeTraced(all: readonly Traced[]): Traced {
   return { causes: all.flatMap((one) => one.causes), reasons: all.flatMap((one) => one.reasons) }
+}
+
+/** The value to compare with is of a later state than the list. */
+function putBackReason(index: number): Reason {
+  return blocking(
+    'older-state',
+    index,
+    `all that was measured into PCR ${index} is as in an earlier approved boot, and not as in the state since: older files lie on the boot device`,
+    NO_RESEAL,
+  )
 }
 
 function orderReason(pairs: readonly Pair[], index: number): Reason {

@@ -101,6 +101,7 @@ export type ReasonCode =
   | 'module-added'
   | 'module-removed'
   | 'module-order-changed'
+  | 'older-state'
   | 'command-line-changed'
   | 'file-missing'
   | 'file-differs-from-launch'

@@ -18,6 +18,7 @@ export function listForwardValues(session: WithFindings | null, look: LedgerLook
   const own = forwardRecordOf(session)
   return (label) => {
     if (own?.label === label) return own.values
-    return look.state === 'read' ? (findLedgerDevice(look.ledger, label).forward?.registers ?? null) : null
+    const kept = look.state === 'read' ? findLedgerDevice(look.ledger, label).forward : null
+    return kept === null || kept.isReplaced ? null : kept.registers
   }
 }

@@ -79,6 +79,8 @@ const device = onFirstUse(() =>
           registers: registerValues(),
           /** SHA-256 of dom0's secret.fre.sealed2 of each device then, by label: a later seal renews it. */
           tokens: z._default(z.record(z.string(), z.string()), {}),
+          /** Its boot files were made again since: it shows no secret any more, and stays what its boots are compared with. */
+          isReplaced: z.optional(z.literal(true)),
         }),
       ),
       null,
@@ -199,10 +201,7 @@ export function findKnownState(ledger: DeviceLedger, label: string): KnownState 
   const { approved, forward } = findLedgerDevice(ledger, label)
   const accepted = ledger.approved?.label === label ? ledger.approved : null
   const states: KnownState[] = []
-  if (approved !== null) {
-    const packages = approved.packages?.map(({ name, evr }) => `${name} ${evr}`) ?? null
-    states.push({ ...approved, packages, boot: approved })
-  }
+  if (approved !== null) states.push({ ...approved, packages: namesOf(approved), boot: approved })
   if (forward !== null && forward.bank !== null)
     states.push({
       ...forward,
@@ -211,6 +210,8 @@ export function findKnownState(ledger: DeviceLedger, label: string): KnownState 
       how: 'forward-sealed',
       packages: null,
       boot: null,
+      // What came after its boot files were made again is traced from the boot before.
+      ...(forward.isReplaced && approved !== null ? { packages: namesOf(approved), boot: approved } : {}),
     })
   if (accepted !== null && accepted.bank !== null)
     states.push({ ...accepted, bank: accepted.bank, how: 'accepted', boot: null })
@@ -218,4 +219,8 @@ export function findKnownState(ledger: DeviceLedger, label: string): KnownState 
     (newest, state) => (newest === null || state.at > newest.at ? state : newest),
     null,
   )
+}
+
+function namesOf({ packages }: ApprovedBoot): readonly string[] | null {
+  return packages?.map(({ name, evr }) => `${name} ${evr}`) ?? null
 }

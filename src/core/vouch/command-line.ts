@@ -109,6 +109,8 @@ export function proveCommandLine(question: LineQuestion): LineProof {
 
 function isLogged({ line, logged, rule, banks, images }: LineQuestion): boolean {
   if (logged === null || rule === null) return false
+  // The digest of such a rule leaves the first word out, which AEM makes one that nobody reads.
+  if (rule !== 'whole' && line !== '' && withoutPlaceholder(line) === line) return false
   return images.some((image) => {
     const made = moduleDigests(line, rule, image)
     const common = banks.filter((bank) => made[bank] !== undefined && logged.digests[bank] !== undefined)

@@ -23,7 +23,8 @@ export async function observeChangedLines(
 ): Promise<readonly string[]> {
   const { host } = dom0
   const { next } = await observeEntries(host, device, machine)
-  if (next === null || next.flavour === 'other') return []
+  if (next === null) return []
+  if (next.flavour === 'other') return ["the entry that boots next is none of AEM's"]
   const log = await dom0.log()
   const asOfThisBoot = (line: string): string =>
     device.uuid && booted?.uuid ? exchangeAemUuid(line, device.uuid, booted.uuid) : line

@@ -77,3 +77,15 @@ export async function observePackageNames(dom0: Dom0): Promise<readonly string[]
   }
   return names.length > 0 ? names : null
 }
+
+/** The same of when this boot began; null where one of them came since, or where that is not known. */
+export async function observePackagesOfBoot(
+  dom0: Dom0,
+  bootTime: string | null,
+): Promise<readonly string[] | null> {
+  for (const { name } of MEASURED_PACKAGES) {
+    const installed = await observeNewest(dom0, name)
+    if (installed !== null && (bootTime === null || installed.installedAt > bootTime)) return null
+  }
+  return observePackageNames(dom0)
+}

@@ -1,5 +1,5 @@
 import { describePackageFault, isVerifiedPackage } from '../../core/decide/confirm-update.ts'
-import { listDowngrades, listUnwanted } from '../../core/decide/downgrades.ts'
+import { type Downgrade, listDowngrades, listUnwanted } from '../../core/decide/downgrades.ts'
 import type { ChangeFacts } from '../../core/decide/explain-change.ts'
 import { isBehindLater, type LaterUpdate } from '../../core/decide/since-start.ts'
 import type { Explanation as LaunchExplanation } from '../../core/launch/explain-types.ts'
@@ -13,6 +13,7 @@ import type { ConfirmedPackages } from '../dom0/confirmed-packages.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
 import { listBaselineVersions, listRecordedVersions } from '../dom0/earlier-versions.ts'
 import type { MachineFacts } from '../dom0/machine.ts'
+import { observeNewest } from '../dom0/packages.ts'
 import { observeInstalledXen } from '../dom0/status.ts'
 import { compareBootLines } from './boot-lines.ts'
 import type { BootDeviceLaunch } from './launch.ts'
@@ -49,6 +50,8 @@ export async function observeChange(dom0: Dom0, evidence: Evidence): Promise<Cha
     ...new Set([...(session.expectation?.changedPackages ?? []), ...later.map(({ name }) => name)]),
   ]
   const earlier = [...listRecordedVersions(valueOrNull(versions)), ...listBaselineVersions(baseline)]
+  const wanted = session.expectation?.downgrades ?? []
+  const downgrades = listUnwanted(listDowngrades(packages, earlier), wanted)
   const { installedXen } = await observeInstalledXen(dom0)
   return {
     pcrs: explained.pcrs.map(({ index, before, now }) => ({ index, before, now })),
@@ -75,7 +78,10 @@ export async function observeChange(dom0: Dom0, evidence: Evidence): Promise<Cha
       ({ index, change, now, predicted }) =>
         change === 'none' || (now !== null && now === predicted) || isOwnHeader(explained, index),
     ),
-    downgrades: listUnwanted(listDowngrades(packages, earlier), session.expectation?.downgrades ?? []),
+    downgrades,
+    outdated: listUnwanted(await listOutdated(dom0, packages, names), wanted).filter(
+      ({ name }) => !downgrades.some((one) => one.name === name),
+    ),
     commandLines: compareBootLines(
       session,
       baseline,
@@ -93,6 +99,20 @@ export async function observeChange(dom0: Dom0, evidence: Evidence): Promise<Cha
         : null,
     },
   }
+}
+
+/** Of the named packages those that are not the newest installed ones: several kernels are there side by side. */
+async function listOutdated(
+  dom0: Dom0,
+  packages: ConfirmedPackages['packages'],
+  names: readonly string[],
+): Promise<readonly Downgrade[]> {
+  const changed = packages.filter(({ name }) => names.includes(name))
+  const newest = await Promise.all(changed.map(({ name }) => observeNewest(dom0, name)))
+  const installed = newest.flatMap((one) =>
+    one === null ? [] : [{ name: one.name, evr: one.evr, source: 'baseline' as const }],
+  )
+  return listDowngrades(changed, installed)
 }
 
 /** A LUKS header that a person called their own before the restart: no package stands behind it. */

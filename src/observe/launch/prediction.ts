@@ -42,6 +42,8 @@ export type ObservedPrediction = {
   readonly looks: readonly OpenLook[]
   /** SHA-256 of the files of the next boot as they are stored, by path as GRUB names it; of those same bytes that were predicted. */
   readonly stored: Readonly<Record<string, string | undefined>>
+  /** Those of them that GRUB hands over as they are stored. */
+  readonly asStored: readonly string[]
 }
 
 /** Everything of the next boot that was read and computed, before anybody asks what vouches for it. */
@@ -125,6 +127,9 @@ export async function vouchNextBoot(
   const { prediction, unvouched, questions, looks } = await vouchPrediction(dom0, raw, place, evidence)
   const { launch } = place
   return {
+    asStored: Object.entries(launch.nextImages ?? launch.images).flatMap(([path, image]) =>
+      image.digests.sha256 !== undefined && image.digests.sha256 === image.storedDigests.sha256 ? [path] : [],
+    ),
     prediction: { ...prediction, pcrs: [...luks, ...prediction.pcrs] },
     outcome: unvouched.length === 0 ? decideOutcome(raw, luks) : 'unvouched',
     unvouched,

@@ -60,10 +60,18 @@ export function listVouchedImages(session: Session, now: KeptReproductions): Rea
   ])
 }
 
-/** SHA-256 of what `start` made again in this boot; what an earlier dom0 made vouches for nothing. */
-export function listMadeInBoot(session: Session | null, bootId: string | null): ReadonlyMap<string, string> {
-  const isOfThisBoot = bootId !== null && session?.baseline?.bootId === bootId
-  return isOfThisBoot ? listReproducedImages(session.findings.predict) : new Map()
+/**
+ * SHA-256 of what `start` made again in this boot, while the measured packages are those of then; what an earlier dom0 made
+ * vouches for nothing.
+ */
+export async function observeMadeInBoot(
+  dom0: Dom0,
+  session: Session | null,
+): Promise<ReadonlyMap<string, string>> {
+  const { bootId } = await dom0.machine()
+  if (bootId === null || session === null || session.baseline?.bootId !== bootId) return new Map()
+  const later = await listLaterPackages(dom0, session.baseline)
+  return later.length === 0 ? listReproducedImages(session.findings.predict) : new Map()
 }
 
 /**

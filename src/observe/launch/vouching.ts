@@ -81,7 +81,7 @@ function factsOf(
     path: path ?? role,
     commandLine,
     changed: isComputed ? changed : null,
-    isLineMeasured: isTboot,
+    isLineMeasured: isTboot && raw.variant?.commandLine === 'whole',
     line: proveCommandLine({
       role,
       line: asOfThisBoot(commandLine, place),
