@@ -23,6 +23,10 @@ export type DeviceVerification = {
   readonly checks: readonly Check[]
 }
 
+/** The initrd of another entry extends nothing into PCR 13. */
+const MEASURED_NO_HEADERS =
+  'this boot measured no headers: it came from no AEM entry (no aem.uuid on the kernel command line)'
+
 const NOTHING_KEPT: KeptOfDevices = { forward: () => null, look: { state: 'absent' } }
 
 /** Checks of every AEM device's own sealed copy; a device that is not plugged in comes back with nulls. */
@@ -44,7 +48,10 @@ export async function observeVerification(
       tpmId: await dom0.tpmId(),
       selected: await dom0.selectedPcrs(),
       flavour: await observeFlavour(host),
-      luks: await observeLuksPcr(host, machine.kernelCommandLine, bank),
+      luks:
+        machine.bootedWithAem === false
+          ? { why: MEASURED_NO_HEADERS }
+          : await observeLuksPcr(host, machine.kernelCommandLine, bank),
       owners: all.map(({ label, slot }) => ({ label, slot })),
       trial,
       kept,
