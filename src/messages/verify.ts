@@ -1,4 +1,5 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
+import { CANCEL_AND_START } from '../core/decide/preparedness.ts'
 import type { Check } from '../core/decide/verify-copies.ts'
 import type { DeviceVerification } from '../observe/verify/verify.ts'
 import type { Message } from '../ui/message.ts'
@@ -34,7 +35,7 @@ const VERIFY: { readonly [O in Outcomes['verify']]: (results: Results) => Messag
     tone: 'alarm',
     what: `${good(results)}${listFaults(bad(results))}`,
     why: 'the check that failed is marked',
-    next: adviseFailed(results, 'then `aem-reseal resume`'),
+    next: adviseFailed(results, 'then `aem-reseal resume`', headerNext(CANCEL_AND_START)),
   }),
 }
 
@@ -62,14 +63,35 @@ function good(results: Results): string {
   return fine.length === 0 ? '' : `${listNames(fine)}: fits this boot. `
 }
 
-/** @param then what comes after the reseal of the device that this boot came from */
-function adviseFailed(results: Results, then: string): string {
+function headerNext(begin: string): string {
+  return `no seal of this boot helps, as it takes the old PCR 13. If you changed a passphrase or a key slot: ${begin}, before you restart; the next boot then shows no secret. If you did not: do not restart before you know who did (\`sudo cryptsetup luksDump\`)`
+}
+
+/** The headers are the disks' and not a device's: a seal in this boot takes the register that they gave before. */
+function isHeaderChanged(results: Results): boolean {
+  return results.some(({ checks }) => checks.some(isHeaderFault))
+}
+
+function hasOtherFault({ checks }: DeviceVerification): boolean {
+  return checks.some((check) => check.ok === false && !isHeaderFault(check))
+}
+
+function isHeaderFault({ id, ok }: Check): boolean {
+  return id === 'pcr13' && ok === false
+}
+
+/**
+ * @param then what comes after the reseal of the device that this boot came from
+ * @param header what is to be done where a LUKS header changed
+ */
+function adviseFailed(results: Results, then: string, header: string): string {
   const failed = bad(results)
   const here = failed.filter(({ booted }) => booted)
-  const elsewhere = failed.filter(({ booted }) => !booted)
+  const elsewhere = failed.filter((result) => !result.booted && hasOtherFault(result))
   // AEM seals to the registers of this boot, whichever device it is given: to another device that is the wrong seal.
+  const seal = `with ${listNames(here)} plugged in run \`sudo anti-evil-maid-seal\`, ${then}`
   return [
-    here.length > 0 ? `with ${listNames(here)} plugged in run \`sudo anti-evil-maid-seal\`, ${then}` : null,
+    isHeaderChanged(failed) ? header : here.length > 0 ? seal : null,
     elsewhere.length > 0 ? `not from here: ${bootFrom(elsewhere)}` : null,
   ]
     .filter((text) => text !== null)
@@ -111,10 +133,13 @@ export function describeVerifyLook(outcome: Outcomes['verify'], results: Results
   const isHere = results.some(({ ok, booted }) => ok === false && booted)
   // To seal by hand to a boot that nobody explained is the blind reseal.
   if (isOpen && isHere) return { ...message, next: FAILED_IN_SESSION }
-  const advice = adviseFailed(results, 'then `aem-reseal verify`')
+  const advice = adviseFailed(results, 'then `aem-reseal verify`', headerNext('`aem-reseal start`'))
   return {
     ...message,
-    next: isHere ? `if your secret appeared at this boot: ${advice}. If it did not: ${NOT_BLINDLY}` : advice,
+    next:
+      isHere && !isHeaderChanged(results)
+        ? `if your secret appeared at this boot: ${advice}. If it did not: ${NOT_BLINDLY}`
+        : advice,
   }
 }
 

@@ -4,7 +4,7 @@ import { PLAIN_ENTRY, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import type { DeviceVerification } from '../../src/observe/verify/verify.ts'
 import { approvedMachine, isSecretShown, NEXT_XEN, update } from '../support/approved-machine.ts'
-import { type, typeJson, typeStart } from '../support/at-terminal.ts'
+import { type, typeCancel, typeJson, typeResume, typeStart } from '../support/at-terminal.ts'
 
 /** What `verify` claims of the next boot, and what it orders where a check failed. */
 
@@ -46,5 +46,44 @@ describe('a boot of another entry than that of AEM', () => {
     machine.luksHeader = Buffer.from('another key slot')
     expect(await checkOf(machine, 'pcr13')).toMatchObject({ ok: false })
     expect((await verify(machine)).said).toContain('no secret would appear')
+  })
+})
+
+describe('a new LUKS passphrase', () => {
+  const SEAL_ORDER = /sudo anti-evil-maid-seal/
+
+  it('orders `start` and no seal, which binds this boot', async () => {
+    const machine = await approvedMachine()
+    machine.luksHeader = Buffer.from('another key slot')
+    const { exit, said } = await verify(machine)
+    expect(exit).toBe(1)
+    expect(said).not.toMatch(SEAL_ORDER)
+    expect(said).toContain('If you changed a passphrase or a key slot: `aem-reseal start`')
+    expect(said).toContain('If you did not: do not restart before you know who did')
+    const started = await typeStart(makeSimulatedHost(machine), null, { 'accept-luks-header': 'yes' })
+    expect(started.exit, started.said).toBe(3)
+  })
+
+  it('after the forward boot: `resume` and `verify` say the same, and it can be obeyed', async () => {
+    const machine = await sealedForward()
+    restartMachine(machine)
+    machine.luksHeader = Buffer.from('another key slot')
+    expect((await verify(machine)).said).toContain('`aem-reseal resume` explains first')
+    const resumed = await typeResume(makeSimulatedHost(machine), { 'secret-shown': 'yes' })
+    expect(resumed.exit).toBe(1)
+    expect(resumed.said).not.toMatch(SEAL_ORDER)
+    expect(resumed.said).toContain('`aem-reseal cancel`, then `aem-reseal start`, before you restart')
+    await typeCancel(makeSimulatedHost(machine))
+    const started = await typeStart(makeSimulatedHost(machine), null, { 'accept-luks-header': 'yes' })
+    expect(started.exit, started.said).toBe(3)
+    expect(started.asked).not.toContain('ground-go-on')
+  })
+
+  it('a copy of this boot that is damaged, with the headers as measured: the seal of before', async () => {
+    const machine = await approvedMachine()
+    machine.pcrs.sha256![18] = 'ab'.repeat(32)
+    expect((await verify(machine)).said).toMatch(
+      /if your secret appeared at this boot: .*sudo anti-evil-maid-seal/,
+    )
   })
 })
