@@ -4,10 +4,11 @@ import { EXIT, Failure } from '../core/failure.ts'
 import { listForwardValues } from '../core/seal/forward-of-session.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import type { LedgerLook } from '../core/session/device-ledger.ts'
+import { secretAnswerOf } from '../flow/steps/ask-secret.ts'
 import type { Host } from '../host/host.ts'
 import { describeLedger } from '../messages/devices.ts'
 import { describeBootCheck } from '../messages/since-approved.ts'
-import { describeVerifyLook } from '../messages/verify.ts'
+import { describeVerifyLook, type OpenSession } from '../messages/verify.ts'
 import { type Dom0, observeDom0 } from '../observe/dom0/dom0.ts'
 import { type BootCheck, observeBootCheck } from '../observe/launch/since-approved.ts'
 import { type DeviceVerification, observeVerification } from '../observe/verify/verify.ts'
@@ -45,10 +46,10 @@ export async function runVerify(
   else {
     const said = boot === null ? null : describeBootCheck(boot)
     const outcome = isGood ? 'verified' : isBad ? 'failed' : 'not-verified'
-    sayLook(ui, describeVerifyLook(outcome, results, session !== null))
+    const { bootId } = await dom0.machine()
+    sayLook(ui, describeVerifyLook(outcome, results, session && openSessionOf(session, bootId)))
     if (said !== null && said.text !== null) ui.say([line(`  ${said.text}`, said.isBad ? 'bad' : 'warn')])
-    if (session !== null && isRejected(session, (await dom0.machine()).bootId))
-      ui.say([line(`  ${NOT_ACCEPTED}`, 'bad')])
+    if (session !== null && isRejected(session, bootId)) ui.say([line(`  ${NOT_ACCEPTED}`, 'bad')])
     if (unkept !== null) ui.say([line(`  ${unkept}`, 'warn')])
   }
   return isGood && boot?.state !== 'unexplained' ? EXIT.done : EXIT.attention
@@ -56,6 +57,13 @@ export async function runVerify(
 
 const NOT_ACCEPTED =
   'the copies are compared with a boot that `aem-reseal resume` could not explain and nobody accepted: that they fit says that AEM sealed to it, not that it is yours'
+
+function openSessionOf(session: Session, bootId: string | null): OpenSession {
+  return {
+    isAccepted: bootId !== null && session.approved?.bootId === bootId,
+    isDenied: secretAnswerOf(session, bootId) === 'no',
+  }
+}
 
 /** Did `resume` find this boot unexplained? */
 function isRejected({ findings, approved }: Session, bootId: string | null): boolean {

@@ -8,14 +8,22 @@ import { checkWords } from './check-line.ts'
 
 type Results = readonly DeviceVerification[]
 
-/** What was found of each device's own sealed copy; whatever is not right is said of the device that it is about. */
-export function describeVerification(outcome: Outcomes['verify'], results: Results): Message {
+/**
+ * What was found of each device's own sealed copy; whatever is not right is said of the device that it is about.
+ * @param isDenied the person did not see their sentence in this boot
+ */
+export function describeVerification(
+  outcome: Outcomes['verify'],
+  results: Results,
+  isDenied = false,
+): Message {
   const details = results.flatMap(({ device, checks }) =>
     checks.map(({ id, ok, detail }) =>
       line(checkWords({ id: `${device} ${id}`, ok, detail }), ok === false ? 'bad' : 'dim'),
     ),
   )
-  return { ...VERIFY[outcome](results), details }
+  const message = { ...VERIFY[outcome](results), details }
+  return isDenied && outcome === 'failed' ? { ...message, next: NOT_SEEN } : message
 }
 
 const VERIFY: { readonly [O in Outcomes['verify']]: (results: Results) => Message } = {
@@ -124,15 +132,29 @@ function listNames(results: Results): string {
   return results.map(({ device }) => device).join(', ')
 }
 
-/** `aem-reseal verify`. @param isOpen is there a session that `resume` goes on with */
-export function describeVerifyLook(outcome: Outcomes['verify'], results: Results, isOpen: boolean): Message {
-  const message = describeVerification(outcome, results)
+/** A session that is open, as far as it decides what may be sealed. */
+export type OpenSession = {
+  /** This very boot was accepted in it. */
+  readonly isAccepted: boolean
+  /** The person did not see their sentence in this boot. */
+  readonly isDenied: boolean
+}
+
+/** `aem-reseal verify`. @param session the one that `resume` goes on with; null: none is open */
+export function describeVerifyLook(
+  outcome: Outcomes['verify'],
+  results: Results,
+  session: OpenSession | null,
+): Message {
+  const message = describeVerification(outcome, results, session?.isDenied)
   if (outcome === 'verified')
     return { ...message, next: '`aem-reseal devices` says what each device still needs' }
   if (outcome !== 'failed') return message
   const isHere = results.some(({ ok, booted }) => ok === false && booted)
+  // In a boot that was accepted it says what `resume` does.
+  if (session?.isAccepted || session?.isDenied) return message
   // To seal by hand to a boot that nobody explained is the blind reseal.
-  if (isOpen && isHere) return { ...message, next: FAILED_IN_SESSION }
+  if (session !== null && (isHere || isHeaderChanged(results))) return { ...message, next: FAILED_IN_SESSION }
   const advice = adviseFailed(results, 'then `aem-reseal verify`', headerNext('`aem-reseal start`'))
   return {
     ...message,
@@ -144,5 +166,7 @@ export function describeVerifyLook(outcome: Outcomes['verify'], results: Results
 }
 
 const FAILED_IN_SESSION =
-  'do not seal by hand: `aem-reseal resume` explains first what changed in this boot, then has AEM reseal if you accept it'
+  'do not seal by hand before that: `aem-reseal resume` explains first what changed in this boot, and says what the copies need if you accept it'
+const NOT_SEEN =
+  'do not seal, and type no secret here: you did not see your sentence in this boot. `aem-reseal help alarm` says what to do'
 const NOT_BLINDLY = 'do not reseal before you know what changed'

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { seal } from '../../src/host/simulated/aem.ts'
+import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
+import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
-import { PLAIN_ENTRY, type SimMachine } from '../../src/host/simulated/model.ts'
+import { findDevice, PLAIN_ENTRY, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import type { DeviceVerification } from '../../src/observe/verify/verify.ts'
-import { approvedMachine, isSecretShown, NEXT_XEN, update } from '../support/approved-machine.ts'
+import { approvedMachine, isSecretShown, NEXT_XEN, put, update } from '../support/approved-machine.ts'
 import { type, typeCancel, typeJson, typeResume, typeStart } from '../support/at-terminal.ts'
 
 /** What `verify` claims of the next boot, and what it orders where a check failed. */
@@ -85,5 +88,70 @@ describe('a new LUKS passphrase', () => {
     expect((await verify(machine)).said).toMatch(
       /if your secret appeared at this boot: .*sudo anti-evil-maid-seal/,
     )
+  })
+})
+
+describe('after the forward boot, what a seal puts right', () => {
+  const SEAL_THEN_RESUME = 'with aem plugged in run `sudo anti-evil-maid-seal`, then `aem-reseal resume`'
+
+  async function forwardBooted(): Promise<SimMachine> {
+    const machine = await sealedForward()
+    restartMachine(machine)
+    return machine
+  }
+
+  async function withOtherSeal(): Promise<SimMachine> {
+    const machine = await forwardBooted()
+    const bytes = Buffer.from('SEAL="--pcr 17 --pcr 18 --pcr 19"\n')
+    machine.dom0.set('/etc/anti-evil-maid.conf', { bytes, mtimeMs: 0 })
+    return machine
+  }
+
+  async function withLostCopy(): Promise<SimMachine> {
+    const machine = await forwardBooted()
+    const files = findDevice(machine, machine.bootDevice)!.files
+    for (const path of [...files.keys()]) if (path.endsWith('/secret.txt.sealed2')) files.delete(path)
+    return machine
+  }
+
+  it.each([
+    ['another SEAL', withOtherSeal],
+    ['a lost copy', withLostCopy],
+  ])('%s: `resume` explains first, then both order the same seal', async (_, make) => {
+    const machine = await make()
+    const before = await verify(machine)
+    expect(before.said).toContain('do not seal by hand before that: `aem-reseal resume` explains first')
+    const resumed = await typeResume(makeSimulatedHost(machine), { 'secret-shown': 'yes' })
+    expect([resumed.exit, resumed.said]).toEqual([1, expect.stringContaining(SEAL_THEN_RESUME)])
+    expect((await verify(machine)).said).toContain(SEAL_THEN_RESUME)
+  })
+
+  it('the ordered seal ends the session', async () => {
+    const machine = await withLostCopy()
+    await typeResume(makeSimulatedHost(machine), { 'secret-shown': 'yes' })
+    seal(machine)
+    expect((await typeResume(makeSimulatedHost(machine), { 'secret-shown': 'yes' })).exit).toBe(0)
+    restartMachine(machine)
+    expect(isSecretShown(machine)).toBe(true)
+  })
+
+  it('is not sealed to in a boot that nobody explains', async () => {
+    const machine = await withOtherSeal()
+    put(machine, XEN_IMAGE, changeOneByte)
+    restartMachine(machine)
+    expect((await typeResume(makeSimulatedHost(machine), { 'secret-shown': 'no' })).exit).toBe(4)
+    expect((await verify(machine)).said).not.toContain('sudo anti-evil-maid-seal')
+  })
+
+  it('is not sealed to by who did not see their sentence in a confirming boot', async () => {
+    const machine = await withOtherSeal()
+    await typeResume(makeSimulatedHost(machine), { 'secret-shown': 'yes' })
+    restartMachine(machine)
+    const resumed = await typeResume(makeSimulatedHost(machine), { 'secret-shown': 'no' })
+    expect(resumed.exit).toBe(1)
+    for (const { said } of [resumed, await verify(machine)]) {
+      expect(said).toContain('you did not see your sentence in this boot')
+      expect(said).not.toContain('sudo anti-evil-maid-seal')
+    }
   })
 })

@@ -4,6 +4,7 @@ import { describeVerification } from '../../messages/verify.ts'
 import { observeVerification } from '../../observe/verify/verify.ts'
 import { askForBootedDevice } from '../ask-for-device.ts'
 import type { Step } from '../step.ts'
+import { secretAnswerOf } from './ask-secret.ts'
 
 export const verify: Step<'verify'> = async (context) => {
   const { ui, session, store, options } = context
@@ -21,9 +22,10 @@ export const verify: Step<'verify'> = async (context) => {
   const remembered = options.dryRun
     ? null
     : await rememberVerification(dom0, store, results, session.approved)
+  const isDenied = secretAnswerOf(session, (await dom0.machine()).bootId) === 'no'
   return {
     outcome,
     facts: { devices: results, remembered: remembered?.state ?? null },
-    message: describeVerification(outcome, results),
+    message: describeVerification(outcome, results, isDenied),
   }
 }
