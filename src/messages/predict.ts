@@ -5,7 +5,7 @@ import { renderPcrTable } from '../core/launch/render-pcr-table.ts'
 import type { Prediction } from '../observe/launch/vouch-evidence.ts'
 import type { Message } from '../ui/message.ts'
 import { type Line, line } from '../ui/ui.ts'
-import { findingLine, vouchLines } from './vouch.ts'
+import { findingLine, predictAgain, vouchLines } from './vouch.ts'
 
 /** Messages stand four columns in. */
 const TABLE_COLUMNS = 76
@@ -34,7 +34,7 @@ export function describePrediction(
       : [],
   )
   const details = [...predictionLines(prediction), ...vouchLines(prediction), ...faults, ...differences]
-  const message = PREDICT[outcome](prediction, aemEntry)
+  const message = PREDICT[outcome](prediction, { device, aemEntry })
   if (device === null) return { ...message, details }
   return { ...message, ...FOR_OTHER[outcome](device, message), details }
 }
@@ -74,7 +74,9 @@ const FOR_OTHER: {
     why: 'what another SINIT module measures is not known beforehand',
     next: `nothing is sealed. Boot once from ${device} with its AEM entry, if you changed it: AEM seals to that boot by itself, unseen`,
   }),
-  'luks-header-changed': () => ({}),
+  'luks-header-changed': () => ({
+    next: 'nothing is sealed. Look at it before you restart: sudo cryptsetup luksDump. If it was you, run `aem-reseal start` in a terminal and say so',
+  }),
   unvouched: (device) => ({
     what: `the next boot from ${device} would measure something that nobody vouches for`,
     why: 'it is on the device now and neither this boot used it, nor did a verified package or this program bring it',
@@ -83,7 +85,10 @@ const FOR_OTHER: {
 }
 
 const PREDICT: {
-  readonly [O in Outcomes['predict']]: (prediction: Prediction, aemEntry: string | null) => Message
+  readonly [O in Outcomes['predict']]: (
+    prediction: Prediction,
+    context: Required<Pick<PredictionContext, 'device' | 'aemEntry'>>,
+  ) => Message
 } = {
   complete: ({ entry }) => ({
     tone: 'good',
@@ -102,11 +107,11 @@ const PREDICT: {
     why: 'it is on the boot device now, was not part of this boot, and no verified package brought it; it was changed by hand, or by somebody else',
     next: 'do not restart into it. Find out who changed what is named: a change of your own in /etc/default/grub is written by `sudo grub2-mkconfig -o /boot/grub2/grub.cfg`, and is then shown to you word by word',
   }),
-  'not-aem-entry': ({ entry }, aemEntry) => ({
+  'not-aem-entry': ({ entry }, { device, aemEntry }) => ({
     tone: 'alarm',
     what: `the entry of GRUB that boots next, “${entry?.title ?? '?'}”, is not an entry of AEM`,
     why: 'it is the default of the boot device (saved_entry or next_entry in grubenv, or custom.cfg); such a boot measures nothing for AEM, so no secret appears and nothing can be sealed to it',
-    next: `see who chose it, then make the entry of AEM the default: sudo grub2-set-default '${aemEntry ?? 'AEM Qubes, with Xen hypervisor'}' (on a stick: mount it, and add --boot-directory=DIR), and take a next_entry out of its grubenv; then run \`aem-reseal start\` again`,
+    next: `see who chose it, then make the entry of AEM the default: sudo grub2-set-default '${aemEntry ?? 'AEM Qubes, with Xen hypervisor'}' (on a stick: mount it, and add --boot-directory=DIR), and take a next_entry out of its grubenv; then ${predictAgain(device)}`,
   }),
   'sinit-changed': () => ({
     tone: 'alarm',
@@ -118,7 +123,7 @@ const PREDICT: {
     tone: 'alarm',
     what: 'a LUKS header was changed since this boot, and nobody said that they did it',
     why: 'a passphrase or a key slot was added, removed or changed; AEM measures the headers into PCR 13',
-    next: 'look at it before you restart: sudo cryptsetup luksDump. If it was you, run `aem-reseal start` in a terminal and say so; --yes does not',
+    next: 'look at it before you restart: sudo cryptsetup luksDump. If it was you, run `aem-reseal resume` in a terminal and say so; --yes does not',
   }),
   'initramfs-differs': () => ({
     tone: 'alarm',

@@ -1,4 +1,5 @@
 import type { Outcomes } from '../core/decide/outcomes.ts'
+import { CANCEL_AND_START } from '../core/decide/preparedness.ts'
 import { describeWordChange } from '../core/vouch/command-line.ts'
 import type { OpenQuestion } from '../core/vouch/vouched-by.ts'
 import type { Prediction } from '../observe/launch/vouch-evidence.ts'
@@ -73,10 +74,19 @@ export function vouchLines({ pcrs }: Prediction): readonly Line[] {
   ]
 }
 
+/**
+ * How the prediction is made again once something was put right: `start` refuses while its session is open.
+ * @param device label of another device than the one this boot came from
+ */
+export function predictAgain(device: string | null): string {
+  return device === null ? CANCEL_AND_START : `\`aem-reseal devices forward-seal ${device}\``
+}
+
 /** An initramfs that dom0 does not make, and what became of the offer to replace it. */
 export function describeReplacement(
   outcome: Outcomes['replace-initramfs'],
   image: string | null,
+  device: string | null,
   why: string | null = null,
 ): Message {
   const name = image ?? 'the initramfs'
@@ -89,12 +99,12 @@ export function describeReplacement(
     return {
       tone: 'attention',
       what: `${name} stays as it is, and nothing vouches for it`,
-      next: 'nothing is sealed. Find out who changed it; `aem-reseal start` offers to replace it again',
+      next: `nothing is sealed. Find out who changed it; ${predictAgain(device)} offers to replace it again`,
     }
   return {
     tone: 'attention',
     what: `${name} was not replaced`,
     ...(why === null ? { why: 'the image that dom0 made is not there any more' } : { why }),
-    next: 'run `aem-reseal start` again; it makes the image again',
+    next: `${predictAgain(device)} makes the image again`,
   }
 }

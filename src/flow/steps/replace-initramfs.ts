@@ -9,9 +9,10 @@ import type { Step, StepContext } from '../step.ts'
 type Fresh = { readonly image: string; readonly path: string; readonly sha256: string }
 
 export const replaceInitramfs: Step<'replace-initramfs'> = async (context) => {
+  const { device } = context.session
   const fresh = findFresh(context)
   if (fresh === null || !(await isThere(context.host, fresh)))
-    return { outcome: 'failed', facts: { image: null }, message: describeReplacement('failed', null) }
+    return { outcome: 'failed', facts: { image: null }, message: describeReplacement('failed', null, device) }
   const answer = await context.ui.ask<'yes' | 'no'>({
     id: 'replace-initramfs',
     message: `Put the initramfs that dom0 makes now in the place of ${fresh.image}?`,
@@ -26,7 +27,7 @@ export const replaceInitramfs: Step<'replace-initramfs'> = async (context) => {
     return {
       outcome: 'kept',
       facts: { image: fresh.image },
-      message: describeReplacement('kept', fresh.image),
+      message: describeReplacement('kept', fresh.image, device),
     }
   return replace(context, fresh)
 }
@@ -35,7 +36,7 @@ async function replace({ dom0, host, ui, session }: StepContext, fresh: Fresh) {
   const failed = (why: string) => ({
     outcome: 'failed' as const,
     facts: { image: fresh.image, why },
-    message: describeReplacement('failed', fresh.image, why),
+    message: describeReplacement('failed', fresh.image, session.device, why),
   })
   const device = await observeTarget(dom0, session)
   if (device === null) return failed('the device is not there')
@@ -48,7 +49,7 @@ async function replace({ dom0, host, ui, session }: StepContext, fresh: Fresh) {
   return {
     outcome: 'replaced' as const,
     facts: { image: fresh.image, sha256: fresh.sha256 },
-    message: describeReplacement('replaced', fresh.image),
+    message: describeReplacement('replaced', fresh.image, session.device),
   }
 }
 
