@@ -136,6 +136,8 @@ export type UpdateMessageFacts = {
   readonly mayChange: readonly number[]
   /** What the next boot measures differently though no package changed; null: not known. */
   readonly nextBoot: readonly string[] | null
+  /** The gate held AEM's seal of this boot, and nothing has sealed since. */
+  readonly isSealHeld: boolean
   /** What has to be said whatever the outcome. */
   readonly notes: readonly Line[]
 }
@@ -150,6 +152,14 @@ const BULLETIN_NOT_VERIFIED: Message = {
   why: 'a signature is bad, missing, or by a key nobody vouches for',
   next: '`aem-reseal bulletin show FILE` names each signature; without --bulletin the update is confirmed from what changed since this boot',
 }
+
+/** Nothing waits for the restart, and the next boot is blind all the same. */
+const SEAL_HELD = {
+  tone: 'attention',
+  what: "no measured package changed since this boot began, but AEM's automatic seal of this boot was held",
+  why: 'what is sealed is for the state before: the next boot of this one shows no secret',
+  next: 'decide by hand whether the change is yours: `aem-reseal explain` shows it. If it is, `sudo anti-evil-maid-seal` seals; if it is not, seal nothing',
+} as const satisfies Message
 
 const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessageFacts) => Message } = {
   confirmed: ({ bulletin, mayChange, packages }) => ({
@@ -170,7 +180,7 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
     why: 'an older package is signed as well as a newer one, and what was fixed since is open again; an attacker may have put it there',
     next: 'install the newest version: `sudo qubes-dom0-update`; if you installed the older one on purpose, run this in a terminal without --yes and say so',
   }),
-  'nothing-pending': ({ bulletin, nextBoot }) => ({
+  'nothing-pending': ({ bulletin, nextBoot, isSealHeld }) => ({
     tone: 'info',
     what: `${bulletin ? `${bulletin} is met, and ` : ''}no measured package changed since this boot began`,
     why: `the running Xen is the installed one; ${
@@ -182,6 +192,7 @@ const UPDATE: { readonly [O in Outcomes['confirm-update']]: (facts: UpdateMessag
       nextBoot === null
         ? 'see `aem-reseal predict` for why; run this after the next update, before the restart'
         : 'nothing has to be done; run this after the next update, before the restart',
+    ...(isSealHeld ? SEAL_HELD : {}),
   }),
   'files-changed': ({ nextBoot }) => ({
     tone: 'attention',

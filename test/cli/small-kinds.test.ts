@@ -123,6 +123,7 @@ describe('the advice of an update that could not be looked up', () => {
     pendingXen: false,
     mayChange: [],
     nextBoot: [],
+    isSealHeld: false,
     notes: [],
   }
   it('names the packages that gave no answer', () => {

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest'
+import { seal } from '../../src/host/simulated/aem.ts'
 import { writeEnvironmentBlock } from '../../src/host/simulated/grub/environment-block.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { findDevice, PLAIN_ENTRY, type SimMachine } from '../../src/host/simulated/model.ts'
+import { bootMachine, isSealAsked, startSeal } from '../../src/host/simulated/power.ts'
 import { describePrediction } from '../../src/messages/predict.ts'
 import { describeReplacement } from '../../src/messages/vouch.ts'
-import { approvedMachine, NEXT_XEN, update } from '../support/approved-machine.ts'
-import { typeCancel, typeResume, typeStart } from '../support/at-terminal.ts'
+import { approvedMachine, isSecretShown, NEXT_XEN, update } from '../support/approved-machine.ts'
+import { type, typeCancel, typeResume, typeStart } from '../support/at-terminal.ts'
+import { runMain } from '../support/io.ts'
 
 /** What a `start` that stopped orders can be obeyed while its session is open. */
 
@@ -78,5 +81,44 @@ describe('of another device, for which no session stays open', () => {
   it('`start` is ordered for the header, and its own command for the entry', () => {
     expect(nextOf('luks-header-changed')).toContain('run `aem-reseal start` in a terminal and say so')
     expect(nextOf('not-aem-entry')).toContain('then `aem-reseal devices forward-seal aem.stick`')
+  })
+})
+
+describe('nothing pending in a boot of which the gate held the seal', () => {
+  async function restartOnHold(machine: SimMachine): Promise<void> {
+    bootMachine(machine)
+    const gate = await runMain(['gate'], { host: makeSimulatedHost(machine) })
+    startSeal(machine, !isSealAsked(machine) || gate.exit === 0)
+  }
+
+  async function onHold(): Promise<SimMachine> {
+    const machine = await approvedMachine()
+    await type(['gate', 'install'], makeSimulatedHost(machine), { 'install-drop-in': 'yes' })
+    return machine
+  }
+
+  it('is not called nothing to do: the change is decided on by hand, and sealed', async () => {
+    const machine = await onHold()
+    update(machine, NEXT_XEN)
+    expect((await typeStart(makeSimulatedHost(machine), 'hold')).exit).toBe(3)
+    await typeCancel(makeSimulatedHost(machine))
+    await restartOnHold(machine)
+    expect(machine.seal.isHeld).toBe(true)
+    const { exit, said } = await typeStart(makeSimulatedHost(machine), null, { 'ground-go-on': 'yes' })
+    expect(exit).toBe(1)
+    expect(said).toContain("AEM's automatic seal of this boot was held")
+    expect(said).toContain('decide by hand whether the change is yours')
+    expect(said).not.toContain('nothing has to be done')
+    seal(machine)
+    const sealed = await typeStart(makeSimulatedHost(machine), null, { 'ground-go-on': 'yes' })
+    expect(sealed.said).toContain('nothing has to be done')
+    await restartOnHold(machine)
+    expect(isSecretShown(machine)).toBe(true)
+  })
+
+  it('the honest twin, on hold and nothing changed: nothing has to be done', async () => {
+    const machine = await onHold()
+    await restartOnHold(machine)
+    expect((await typeStart(makeSimulatedHost(machine), null, {})).said).toContain('nothing has to be done')
   })
 })

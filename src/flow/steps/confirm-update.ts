@@ -30,6 +30,7 @@ import { listRecordedVersions, listRunningVersions } from '../../observe/dom0/ea
 import { observeStatus, type StatusFacts } from '../../observe/dom0/status.ts'
 import { observeEntries } from '../../observe/launch/launch.ts'
 import { observeNextDifference } from '../../observe/launch/next-difference.ts'
+import { observeSealOutcome } from '../../observe/seal/seal-outcome.ts'
 import type { Step, StepContext } from '../step.ts'
 
 /** Questions with more bulletins than fit a screen help nobody; older ones can be named by number. */
@@ -122,6 +123,7 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
       pendingXen: status.pendingRestart,
       mayChange,
       nextBoot,
+      isSealHeld: outcome === 'nothing-pending' && (await isSealHeld(context, status)),
       notes: [
         ...givenLines(options.bulletin, listLoweredHere(catalogue, options.bulletin, list)),
         ...trustedKeyLines(status.malformedTrustedKeys, status.trustedKeysUnread),
@@ -139,6 +141,12 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
       },
     },
   }
+}
+
+/** The unit stays held also where somebody sealed by hand since: then the copies are for this boot. */
+async function isSealHeld({ dom0, store }: StepContext, { devices, machine }: StatusFacts): Promise<boolean> {
+  const { outcome } = await observeSealOutcome(dom0, null, await store.loadHeldNote())
+  return outcome === 'held' && findBootedDevice(devices, machine.aemUuid)?.binding !== 'present'
 }
 
 /** What the entry that boots next loads, where it is known; GRUB goes by its own rule. */
