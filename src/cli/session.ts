@@ -178,12 +178,25 @@ async function runLocked(
   }
 }
 
+/** Did dom0 restart since what was recorded, as far as that is known? */
+function isRestarted({ baseline, bootId }: Session, now: string | null): boolean {
+  const recorded = baseline?.bootId ?? bootId
+  return now !== null && recorded !== null && now !== recorded
+}
+
+const COMES_LATER = [
+  'next: the update is still installed and the change will come with the next restart;',
+  '      `aem-reseal start` begins a new one',
+]
+const HAS_COME = ['next: dom0 was restarted since `start`; `aem-reseal status` says what this boot is worth']
+
 /** `aem-reseal cancel`: takes back a scheduled restart and closes the session. */
 export async function runCancel(io: Io, options: GlobalOptions, host: Host): Promise<number> {
   const dom0 = observeDom0(host)
   const store = makeDirectoryStore(host, stateDirOf(options))
   const session = await store.load()
   if (session === null) throw makeFailure('nothing-to-cancel')
+  const { bootId } = await dom0.machine()
   const lock = await store.lock()
   try {
     const isScheduled = await cancelRestart(host, session)
@@ -206,10 +219,7 @@ export async function runCancel(io: Io, options: GlobalOptions, host: Host): Pro
           : []),
         ...(OF_DEVICES.some(({ id }) => id === session.flow)
           ? [line('next: `aem-reseal devices` says what each device needs')]
-          : [
-              line('next: the update is still installed and the change will come with the next restart;'),
-              line('      `aem-reseal start` begins a new one'),
-            ]),
+          : (isRestarted(session, bootId) ? HAS_COME : COMES_LATER).map((text) => line(text))),
       ])
     }
     return 0

@@ -2,7 +2,7 @@ import type { Outcomes } from '../core/decide/outcomes.ts'
 import type { GateCheck } from '../core/decide/readiness.ts'
 import type { FailureText } from '../core/failure.ts'
 import type { ForwardRecord } from '../core/seal/forward-record.ts'
-import type { Cleared, RestoreResult } from '../core/seal/restore-result.ts'
+import type { Cleared, Restored, RestoreResult } from '../core/seal/restore-result.ts'
 import type { Message } from '../ui/message.ts'
 import { line } from '../ui/ui.ts'
 import { checkLine } from './check-line.ts'
@@ -85,10 +85,15 @@ export function describeForwardFailure(failure: FailureText, takenBack: boolean)
 
 /** One line for `cancel`. */
 export function describeRestored({ device, dom0 }: RestoreResult): string {
-  if (device === 'restored' || dom0 === 'restored')
-    return 'the forward seal was taken back: the old sealed files are in place again'
-  if (device === 'was-old') return 'the sealed files are those from before'
-  return 'the forward seal is history: AEM sealed since, or the predicted state runs'
+  const isBack = (one: Restored): boolean => one === 'restored' || one === 'was-old'
+  if (isBack(device) && isBack(dom0))
+    return device === 'restored' || dom0 === 'restored'
+      ? 'the forward seal was taken back: the old sealed files are in place again'
+      : 'the sealed files are those from before'
+  if (!isBack(device) && !isBack(dom0))
+    return 'the forward seal is history: AEM sealed since, or the predicted state runs'
+  const [back, other] = isBack(dom0) ? ['in dom0', 'on the device'] : ['on the device', 'in dom0']
+  return `the old sealed files are in place ${back} alone; ${device === 'absent' ? 'the device is not plugged in' : `${other} they are neither the old ones nor those of the forward seal`}: \`aem-reseal verify\` says what the copies are worth`
 }
 
 /** One line for `cancel`, where the forward seal of another device was complete already. */
