@@ -7,8 +7,11 @@ import { type Line, line, type Question, type Screen } from '../ui/ui.ts'
 /** What is asked and said of the person's own sentence, the only thing that a changed boot cannot show. */
 
 export type SecretContext = {
-  /** A forward seal was in force at this boot; false: this boot confirms a state that was accepted before. */
-  readonly isForward: boolean
+  /**
+   * What the sentence was sealed for: the boot that was checked, the state that was accepted, or, where AEM may have sealed by
+   * itself since the forward seal, whatever booted.
+   */
+  readonly sealedFor: 'checked-boot' | 'accepted-state' | 'any-boot'
   /** In a rehearsal: what its machine showed; null: a person saw it themselves. */
   readonly rehearsed: boolean | null
 }
@@ -29,7 +32,14 @@ export function secretQuestion(context: SecretContext | null, withYes: SecretAns
   }
 }
 
-function secretScreen({ isForward, rehearsed }: SecretContext): Screen {
+const SEALED_FOR: { readonly [S in SecretContext['sealedFor']]: string } = {
+  'checked-boot': 'It was sealed for exactly what was checked: only that boot could show it.',
+  'accepted-state': 'It is sealed for the state that you accepted: this boot must show it.',
+  'any-boot':
+    'AEM may have sealed to what booted since, by itself: a sentence in this boot does not show that it is yours.',
+}
+
+function secretScreen({ sealedFor, rehearsed }: SecretContext): Screen {
   const told =
     rehearsed === null
       ? []
@@ -38,15 +48,7 @@ function secretScreen({ isForward, rehearsed }: SecretContext): Screen {
         : [line('In this rehearsal NO sentence appeared.', 'bad')]
   return {
     title: line('After the restart: your own sentence', 'bold'),
-    body: [
-      line(
-        isForward
-          ? 'It was sealed for exactly what was checked: only that boot could show it.'
-          : 'It is sealed for the state that you accepted: this boot must show it.',
-      ),
-      ...told,
-      line(''),
-    ],
+    body: [line(SEALED_FOR[sealedFor]), ...told, line('')],
     enter: null,
   }
 }

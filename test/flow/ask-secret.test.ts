@@ -145,3 +145,26 @@ describe('without a forward seal', () => {
     expect((await answer(machine, 'no')).exit).toBe(4)
   })
 })
+
+describe('what the sentence was sealed for', () => {
+  const CHECKED = 'only that boot could show it'
+
+  it('the boot that was checked, and it shows it', async () => {
+    expect((await answer(await restarted('forward-seal'), 'yes')).said).toContain(CHECKED)
+  })
+
+  it('the boot that was checked, which another one does not show', async () => {
+    expect((await answer(await restarted('forward-seal', evilXen), 'no')).said).toContain(CHECKED)
+  })
+
+  it('whatever booted, where AEM sealed to another boot since', async () => {
+    const machine = await restarted('forward-seal')
+    evilXen(machine)
+    restartMachine(machine)
+    restartMachine(machine)
+    const run = await answer(machine, 'yes')
+    expect(run.exit).toBe(4)
+    expect(run.said).not.toContain(CHECKED)
+    expect(run.said).toContain('AEM may have sealed to what booted since, by itself')
+  })
+})

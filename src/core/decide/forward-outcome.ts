@@ -51,6 +51,17 @@ export function decideForwardOutcome(facts: ForwardFacts): ForwardOutcome {
   return later.length > 0 ? 'overtaken' : 'contradicted'
 }
 
+/**
+ * May what lay sealed at this boot be another seal than the forward one? That one opens under the predicted registers alone; a
+ * boot that is another, and was not refused, opened what AEM sealed since.
+ */
+export function mayBeSealedSince({
+  unseal,
+  isPredicted,
+}: Pick<ForwardFacts, 'unseal' | 'isPredicted'>): boolean {
+  return !isPredicted && unseal !== 'mismatch'
+}
+
 /** Is a boot without the secret what has to be expected of it? */
 export function isRefusalExpected(outcome: ForwardOutcome): boolean {
   return ['none', 'not-made', 'cut', 'not-in-force', 'overtaken'].includes(outcome)

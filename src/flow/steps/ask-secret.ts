@@ -18,7 +18,7 @@ export const askSecret: Step<'ask-secret'> = async (context) => {
   const unseal = (await dom0.seal()).journal?.unseal ?? null
   const { bootId } = await dom0.machine()
   const isFirst = session.approved === null || session.approved.bootId === bootId
-  const forward = (await observeForwardOutcome(dom0, session)).outcome
+  const { outcome: forward, mayBeSealedSince } = await observeForwardOutcome(dom0, session)
   // A dry run sealed nothing, and nothing was restarted.
   const vouches = !options.dryRun && (!isFirst || WAS_IN_FORCE.includes(forward))
   const facts = { unseal, forward, bootId }
@@ -32,8 +32,9 @@ export const askSecret: Step<'ask-secret'> = async (context) => {
   })
   if (!vouches || options.yes === true || !options.canAsk) return report('not-asked', null)
   const rehearsed = simulateRestart === null ? null : unseal === 'unsealed'
+  const sealedFor = !isFirst ? 'accepted-state' : mayBeSealedSince ? 'any-boot' : 'checked-boot'
   const answer = await ui.ask(
-    secretQuestion({ isForward: isFirst, rehearsed }, unseal === 'unsealed' ? 'yes' : 'not-sure'),
+    secretQuestion({ sealedFor, rehearsed }, unseal === 'unsealed' ? 'yes' : 'not-sure'),
   )
   // What the TPM refused was shown by somebody else, or was not the own sentence.
   const isRefused = unseal === 'mismatch' || unseal === 'wrong-token'

@@ -4,6 +4,7 @@ import {
   type ForwardFacts,
   type ForwardOutcome,
   isForwardDone,
+  mayBeSealedSince,
 } from '../../core/decide/forward-outcome.ts'
 import { forwardRecordOf } from '../../core/seal/forward-of-session.ts'
 import { type ForwardRecord, isSameSet } from '../../core/seal/forward-record.ts'
@@ -19,6 +20,8 @@ export type ObservedForward = {
   readonly outcome: ForwardOutcome
   /** Packages that came after the protecting step, with their versions. */
   readonly later: readonly string[]
+  /** What lay sealed at this boot may be another seal, which AEM made since. */
+  readonly mayBeSealedSince?: boolean
 }
 
 /** What became of the session's forward seal at this boot, as long as it is the first one after it. */
@@ -40,7 +43,11 @@ export async function observeForwardOutcome(dom0: Dom0, session: Session): Promi
     isPredicted: await isPredicted(dom0, session, record),
     later: names,
   }
-  return { outcome: decideForwardOutcome(facts), later: names }
+  return {
+    outcome: decideForwardOutcome(facts),
+    later: names,
+    mayBeSealedSince: mayBeSealedSince(facts),
+  }
 }
 
 async function isPredicted(dom0: Dom0, session: Session, record: ForwardRecord | null): Promise<boolean> {
