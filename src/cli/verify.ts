@@ -8,7 +8,7 @@ import { secretAnswerOf } from '../flow/steps/ask-secret.ts'
 import type { Host } from '../host/host.ts'
 import { describeLedger } from '../messages/devices.ts'
 import { describeBootCheck } from '../messages/since-approved.ts'
-import { describeVerifyLook, type OpenSession } from '../messages/verify.ts'
+import { describeVerifyLook, describeVerifyUnread, type OpenSession } from '../messages/verify.ts'
 import { type Dom0, observeDom0 } from '../observe/dom0/dom0.ts'
 import { type BootCheck, observeBootCheck } from '../observe/launch/since-approved.ts'
 import { type DeviceVerification, observeVerification } from '../observe/verify/verify.ts'
@@ -29,9 +29,11 @@ export async function runVerify(
   const suffix = device === null ? null : toSuffix(device)
   const ui = makeUi(io, options)
   const store = makeDirectoryStore(host, stateDirOf(options))
-  const session = await store.load().catch(() => null)
+  const loaded = await loadOrFailure(store)
+  const unread = loaded instanceof Failure ? loaded.text : null
+  const session = loaded instanceof Failure ? null : loaded
   const devices = await store.loadDevices()
-  const forward = listForwardValues(session, devices)
+  const forward = unread === null ? listForwardValues(session, devices) : 'unknown'
   const results = await ui.progress('checking the sealed copies', () =>
     observeVerification(dom0, suffix, { forward, look: devices }),
   )
@@ -44,15 +46,33 @@ export async function runVerify(
   )
   if (options.json) printJson(io, 'verify', told)
   else {
-    const said = boot === null ? null : describeBootCheck(boot)
+    // Whether it was updated with this program only the session tells.
+    const isTold = boot !== null && (unread === null || boot.state !== 'explained')
+    const said = isTold ? describeBootCheck(boot) : null
     const outcome = isGood ? 'verified' : isBad ? 'failed' : 'not-verified'
     const { bootId } = await dom0.machine()
-    sayLook(ui, describeVerifyLook(outcome, results, session && openSessionOf(session, bootId)))
+    if (unread !== null) sayLook(ui, { tone: 'attention', ...unread })
+    sayLook(
+      ui,
+      unread === null
+        ? describeVerifyLook(outcome, results, session && openSessionOf(session, bootId))
+        : describeVerifyUnread(outcome, results),
+    )
     if (said !== null && said.text !== null) ui.say([line(`  ${said.text}`, said.isBad ? 'bad' : 'warn')])
     if (session !== null && isRejected(session, bootId)) ui.say([line(`  ${NOT_ACCEPTED}`, 'bad')])
     if (unkept !== null) ui.say([line(`  ${unkept}`, 'warn')])
   }
-  return isGood && boot?.state !== 'unexplained' ? EXIT.done : EXIT.attention
+  return isGood && unread === null && boot?.state !== 'unexplained' ? EXIT.done : EXIT.attention
+}
+
+/** @returns the failure where there is a session that cannot be read */
+async function loadOrFailure(store: SessionStore): Promise<Session | Failure | null> {
+  try {
+    return await store.load()
+  } catch (error) {
+    if (error instanceof Failure) return error
+    throw error
+  }
 }
 
 const NOT_ACCEPTED =

@@ -165,6 +165,14 @@ export function describeVerifyLook(
   }
 }
 
+/** The same, where the session that may be behind what was found cannot be read. */
+export function describeVerifyUnread(outcome: Outcomes['verify'], results: Results): Message {
+  const message = describeVerification(outcome, results)
+  return outcome === 'verified' ? message : { ...message, next: SESSION_FIRST }
+}
+
+const SESSION_FIRST =
+  'seal nothing by hand: a forward seal may be in place, which that would spoil. See to the session first, as said above'
 const FAILED_IN_SESSION =
   'do not seal by hand before that: `aem-reseal resume` explains first what changed in this boot, and says what the copies need if you accept it'
 const NOT_SEEN =

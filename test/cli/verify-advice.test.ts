@@ -155,3 +155,33 @@ describe('after the forward boot, what a seal puts right', () => {
     }
   })
 })
+
+describe('a session that cannot be read', () => {
+  const SESSION = '/var/lib/aem-reseal/session.json'
+  const damage = ({ dom0 }: SimMachine) => dom0.set(SESSION, { bytes: Buffer.from('{'), mtimeMs: 0 })
+
+  it('over a forward seal: the damage comes first, no secret is denied and no seal is ordered', async () => {
+    const machine = await sealedForward()
+    damage(machine)
+    const { exit, said } = await verify(machine)
+    expect(exit).toBe(1)
+    expect(said).toMatch(/^ ?▲ the session file .* is damaged.*not everything could be checked/)
+    expect(said).not.toMatch(/no secret would appear|run `sudo anti-evil-maid-seal`/)
+    expect(said).toContain('seal nothing by hand')
+    restartMachine(machine)
+    expect(isSecretShown(machine)).toBe(true)
+    const after = await verify(machine)
+    expect([after.exit, after.said]).toEqual([1, expect.stringContaining('is damaged')])
+    expect(after.said).not.toContain('updated without this program')
+  })
+
+  it('the evil twin, another Xen booted: that is told', async () => {
+    const machine = await sealedForward()
+    damage(machine)
+    put(machine, XEN_IMAGE, changeOneByte)
+    restartMachine(machine)
+    const { exit, said } = await verify(machine)
+    expect([exit, said]).toEqual([1, expect.stringContaining('UNEXPLAINED')])
+    expect(said).not.toContain('run `sudo anti-evil-maid-seal`')
+  })
+})

@@ -49,8 +49,8 @@ export type BindingFacts = {
   readonly bootedLabel: string | null
   /** Lower-case hex, in the bank that AEM seals to. */
   readonly present: Values
-  /** What a forward seal of this device was made for; null: there is none. */
-  readonly forward: Values | null
+  /** What a forward seal of this device was made for; null: there is none; unknown: the session cannot be read. */
+  readonly forward: Values | 'unknown' | null
   readonly own: OwnBoot
   /** Those of the sealed registers that hold the same whichever device is booted. */
   readonly shared: readonly number[]
@@ -78,9 +78,14 @@ export function judgeBinding(sealed: SealedBinding, facts: BindingFacts): Bindin
   }
   if (sealed.isBoundTo(present))
     return isBooted ? { check: judgeBound(pcrs, present), untried: null } : judgePresent(pcrs, facts)
-  if (forward !== null && sealed.isBoundTo(forward))
+  if (forward !== null && forward !== 'unknown' && sealed.isBoundTo(forward))
     return open('sealed forward: bound to the predicted PCR values of the next boot', AFTER_RESTART)
   if (!isBooted) return judgeOwnBoot(sealed, facts)
+  if (forward === 'unknown')
+    return open(
+      'bound to other PCR values than those of this boot; it may be sealed forward, which only the session tells',
+      'whether it is sealed forward is not known: the session cannot be read',
+    )
   return {
     check: { id: 'policy', ok: false, detail: 'bound to other PCR values than those of this boot' },
     untried: null,

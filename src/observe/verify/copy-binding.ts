@@ -25,7 +25,8 @@ import type { SecretTrial } from './trial-unseal.ts'
 
 /** What is kept of sessions and earlier boots. */
 export type KeptOfDevices = {
-  readonly forward: ForwardValuesOf
+  /** unknown: the session cannot be read. */
+  readonly forward: ForwardValuesOf | 'unknown'
   readonly look: LedgerLook
 }
 
@@ -93,7 +94,7 @@ function judgeSealed(
     isBooted,
     bootedLabel: booted?.label ?? null,
     present,
-    forward: kept.forward(label),
+    forward: kept.forward === 'unknown' ? kept.forward : kept.forward(label),
     own: findOwnBoot(kept.look, label, shared, present),
     shared,
   })
