@@ -23,6 +23,6 @@ export async function runPredict(io: Io, options: GlobalOptions, host: Host): Pr
     observePrediction(dom0, selected ?? LAUNCH_PCRS, null, evidence),
   )
   if (options.json) printJson(io, 'predict', { ...prediction, unvouched })
-  else sayLook(ui, describePredictionLook(outcome, prediction, unvouched))
+  else sayLook(ui, describePredictionLook(outcome, prediction, unvouched, session !== null))
   return outcome === 'complete' ? EXIT.done : EXIT.attention
 }

@@ -39,15 +39,19 @@ export function describePrediction(
   return { ...message, ...FOR_OTHER[outcome](device, message), details }
 }
 
-/** `aem-reseal predict`: nothing follows it by itself. */
+/** `aem-reseal predict`: nothing follows it by itself. @param isOpen is there a session, while which `start` refuses */
 export function describePredictionLook(
   outcome: Outcomes['predict'],
   prediction: Prediction,
   unvouched: readonly string[],
+  isOpen: boolean,
 ): Message {
   const message = describePrediction(outcome, prediction, unvouched)
   if (outcome !== 'complete') return message
-  return { ...message, next: '`aem-reseal start` keeps these values and compares the next boot with them' }
+  const next = isOpen
+    ? 'a session is open: `aem-reseal resume` goes on with it'
+    : '`aem-reseal start` keeps these values and compares the next boot with them'
+  return { ...message, next }
 }
 
 /** Of the next boot from another device, for which nothing but a forward seal is asked. */

@@ -77,3 +77,20 @@ describe('a new initramfs, predicted', () => {
     expect([exit, rule]).toEqual([1, null])
   })
 })
+
+describe('what comes after a prediction', () => {
+  const said = async (machine: SimMachine) =>
+    (await runMain(['predict'], { host: makeSimulatedHost(machine), columns: 200 })).stdout
+
+  it('is `start` without a session', async () => {
+    expect(await said(machineOf('clean-update'))).toContain('`aem-reseal start` keeps these values')
+  })
+
+  it('is `resume` with one, while which `start` refuses', async () => {
+    const machine = machineOf('clean-update')
+    await started(machine)
+    const text = await said(machine)
+    expect(text).toContain('a session is open: `aem-reseal resume` goes on with it')
+    expect(text).not.toContain('aem-reseal start')
+  })
+})
