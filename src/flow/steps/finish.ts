@@ -41,6 +41,8 @@ export const finish: Step<'finish'> = async ({ store, session, dom0, host }) => 
   await removeLeftovers(host, forwardRecordOf(session))
   await store.close()
   const { devicesLeft } = session
+  const { state } = await store.loadDevices()
+  const isKept = state === 'read' || state === 'absent'
   const isVerified = session.history.findLast((entry) => entry.step === 'verify')?.outcome === 'verified'
   const hasLeft = devicesLeft === null || devicesLeft.length > 0
   const outcome = !isVerified || devicesLeft === null ? 'not-verified' : hasLeft ? 'devices-left' : 'finished'
@@ -48,7 +50,11 @@ export const finish: Step<'finish'> = async ({ store, session, dom0, host }) => 
     outcome,
     facts: { reports, picture: drawn, page: asPage, devicesLeft },
     message:
-      outcome === 'not-verified' ? describeUnverified(report, isVerified) : describeFinished(report, session),
+      outcome === 'not-verified'
+        ? describeUnverified(report, isVerified)
+        : isKept
+          ? describeFinished(report, session)
+          : describeForgotten(describeFinished(report, session)),
   }
 }
 
@@ -65,6 +71,16 @@ function describeFinished(report: string, session: Session): Message {
       ? 'do for each what stands above; `aem-reseal status` keeps the list'
       : 'nothing; run `aem-reseal start` after the next update, before its restart',
     ...(screen === null ? {} : { screen }),
+  }
+}
+
+/** Without the device ledger the next `start` knows of no approved boot. */
+function describeForgotten({ screen: _, ...message }: Message): Message {
+  return {
+    ...message,
+    tone: 'attention',
+    what: `${message.what}, but nothing of this boot is remembered: the device ledger cannot be read`,
+    next: '`aem-reseal status` says what to do about it; then `aem-reseal verify` in this boot remembers it',
   }
 }
 
