@@ -1,9 +1,23 @@
+import { withoutEpoch } from '../core/package/evr.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import { line, type Screen } from '../ui/ui.ts'
 import { explainedWords } from './explained-words.ts'
 
+type PackageName = { readonly name: string; readonly evr: string }
+
+/** @param pending packages that came since this boot began: they were neither explained nor sealed to */
+export function afterwards(pending: readonly PackageName[]): string {
+  if (pending.length === 0) return 'nothing; after the next update, before its restart: `aem-reseal start`'
+  const names = pending.map(({ name, evr }) => `${name} ${withoutEpoch(evr)}`).join(', ')
+  return `\`aem-reseal start\`, before the restart: ${names} came in this boot`
+}
+
 /** The verdict of a session that is at its end, with nothing left open: what it rests on, and what comes next; null without an explanation. */
-export function finishedScreen(report: string, { findings, approved }: Session): Screen | null {
+export function finishedScreen(
+  report: string,
+  { findings, approved }: Session,
+  pending: readonly PackageName[] = [],
+): Screen | null {
   const { explain } = findings
   if (explain === undefined) return null
   const isUnproven = approved?.proof === 'not-proven'
@@ -26,7 +40,7 @@ export function finishedScreen(report: string, { findings, approved }: Session):
       ),
       line('✔ The sealed copies fit this boot, and no other device is left.', 'good'),
       line(`The report: ${report}`),
-      line('next: nothing; after the next update, before its restart: `aem-reseal start`'),
+      line(`next: ${afterwards(pending)}`),
     ],
     enter: null,
   }

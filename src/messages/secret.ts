@@ -1,6 +1,7 @@
 import type { SecretAnswer } from '../core/decide/facts.ts'
 import type { ForwardOutcome } from '../core/decide/forward-outcome.ts'
 import type { Outcomes } from '../core/decide/outcomes.ts'
+import { withoutEpoch } from '../core/package/evr.ts'
 import type { Message } from '../ui/message.ts'
 import { type Line, line, type Question, type Screen } from '../ui/ui.ts'
 
@@ -93,6 +94,8 @@ const NO_SECRET: { readonly [F in ForwardOutcome]?: string } = {
   overtaken: 'packages came after the forward seal was made',
 }
 
+type PackageName = { readonly name: string; readonly evr: string }
+
 /**
  * @param isExpected is a boot without the secret what the update brings with it
  * @param forward what became of a forward seal
@@ -123,6 +126,20 @@ const NEXT_BOOT = {
   what: 'one more AEM boot shows whether the secret appears',
   next: 'restart once more with the AEM entry: your secret MUST appear before you type the passphrase. If it does not, type nothing and power off. Then run `aem-reseal resume`',
 } as const
+
+/** @param pending packages that came since this boot began: the next one measures them, and no secret is sealed for it yet */
+export function describeNextUpdate(pending: readonly PackageName[]): Message {
+  const names = pending.map(({ name, evr }) => `${name} ${withoutEpoch(evr)}`).join(', ')
+  return onScreen(
+    {
+      tone: 'attention',
+      what: `${names} came in this boot, so the next one shows no secret as things are`,
+      why: 'AEM sealed to this boot, and the next one measures other files',
+      next: '`aem-reseal cancel`, then `aem-reseal start`, before the restart: what was accepted here stays known',
+    },
+    'NOT DONE YET',
+  )
+}
 
 const NOT_SHOWN = {
   tone: 'alarm',

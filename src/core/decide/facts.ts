@@ -93,5 +93,16 @@ export type KeptPrediction = Told & {
     readonly bank: string
     readonly predicted: string | null
     readonly vouched?: boolean | undefined
+    readonly components?: readonly KeptComponent[] | undefined
   })[]
+}
+
+/** A component of a prediction, as far as it is read again: the package is that of its file then. */
+export type KeptComponent = Told & {
+  readonly role: string
+  readonly path?: string | null | undefined
+  readonly package?:
+    | (Told & { readonly name: string; readonly evr: string; readonly signer?: string | null | undefined })
+    | null
+    | undefined
 }

@@ -54,6 +54,23 @@ export type FileFact = {
   readonly bulletin: string | null
 }
 
+export type PredictedRegister = {
+  readonly index: number
+  readonly bank: string
+  readonly predicted: string | null
+  /** With the packages that the files were of when it was predicted. */
+  readonly components?:
+    | readonly {
+        readonly role: string
+        readonly path?: string | null | undefined
+        readonly package?:
+          | { readonly name: string; readonly evr: string; readonly signer?: string | null | undefined }
+          | null
+          | undefined
+      }[]
+    | undefined
+}
+
 export type ExplanationInput = {
   /** The values from before the restart; null when there is no baseline. */
   readonly before: {
@@ -66,9 +83,7 @@ export type ExplanationInput = {
   readonly rule: CommandLineRule | null
   readonly bank: Bank
   readonly selected: readonly number[]
-  readonly prediction:
-    | readonly { readonly index: number; readonly bank: string; readonly predicted: string | null }[]
-    | null
+  readonly prediction: readonly PredictedRegister[] | null
   readonly files: readonly FileFact[]
   /** Registers the installed updates may change; null when no bulletin or prediction names any. */
   readonly expectedPcrs: readonly number[] | null

@@ -116,7 +116,7 @@ function explainRegister(input: ExplanationInput, index: number): Explained {
   const traced = traceChange(input, index)
   if (now === predicted) {
     const notes = traced.reasons.map((reason) => ({ ...reason, isBlocking: false }))
-    return { pcr: bare(input, index, 'expected', traced.causes), reasons: notes }
+    return { pcr: bare(input, index, 'expected', asPredicted(input, index, traced.causes)), reasons: notes }
   }
   const reasons = [
     ...differsFromPrediction(index, predicted),
@@ -124,6 +124,25 @@ function explainRegister(input: ExplanationInput, index: number): Explained {
     ...traced.reasons,
   ]
   return { pcr: bare(input, index, decideChange(reasons), traced.causes), reasons }
+}
+
+/** What booted is what was predicted, of the packages of then: another one may lie there since. */
+function asPredicted(
+  { prediction, bank }: ExplanationInput,
+  index: number,
+  causes: readonly Cause[],
+): Cause[] {
+  const register = prediction?.find((one) => one.index === index && one.bank === bank)
+  return causes.map((cause) => {
+    const before = register?.components?.find(({ role, path }) => role === cause.role && path === cause.path)
+    const owner = before?.package
+    if (!owner || cause.package?.name !== owner.name || cause.package.evr === owner.evr) return cause
+    return {
+      ...cause,
+      package: { ...cause.package, evr: owner.evr, signer: owner.signer ?? null, installTime: null },
+      bulletin: null,
+    }
+  })
 }
 
 function decideChange(reasons: readonly Reason[]): ExplainedPcr['change'] {

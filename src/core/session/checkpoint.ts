@@ -54,6 +54,17 @@ const installedPackage = onFirstUse(() =>
   }),
 )
 
+/** One extend of a launch. */
+const component = onFirstUse(() =>
+  z.object({
+    role: z.enum(MEASURED_ROLES),
+    path: z.nullable(z.string()),
+    commandLine: z.nullable(z.string()),
+    pcr: z.int(),
+    digests: z.record(z.string(), hexDigest()),
+  }),
+)
+
 export const baselineSchema = onFirstUse(() =>
   z.object({
     takenAt: z.iso.datetime(),
@@ -78,17 +89,7 @@ export const baselineSchema = onFirstUse(() =>
     ),
     launchLog: z.nullable(z.string()),
     /** What this boot measured, one extend after the other; null without a readable log. */
-    components: z.nullable(
-      z.array(
-        z.object({
-          role: z.enum(MEASURED_ROLES),
-          path: z.nullable(z.string()),
-          commandLine: z.nullable(z.string()),
-          pcr: z.int(),
-          digests: z.record(z.string(), hexDigest()),
-        }),
-      ),
-    ),
+    components: z.nullable(z.array(component())),
   }),
 )
 
@@ -139,6 +140,8 @@ export const sessionSchema = onFirstUse(() =>
         at: z.iso.datetime(),
         bootId: z.nullable(z.string()),
         pcrs: pcrValues(),
+        /** What it measured, one extend after the other; left out without a log that leads to its registers. */
+        components: z.optional(z.array(component())),
         /** A person accepted it though what was measured could not be computed. */
         proof: z.optional(z.literal('not-proven')),
       }),

@@ -3,9 +3,10 @@ import type { ForwardOutcome } from '../../core/decide/forward-outcome.ts'
 import type { Verdict } from '../../core/launch/explain-types.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { AS_PREDICTED, describeAcceptance } from '../../messages/after-restart.ts'
+import { findBootedDevice } from '../../observe/device/devices.ts'
 import type { Dom0 } from '../../observe/dom0/dom0.ts'
+import { observeComponents } from '../../observe/launch/baseline.ts'
 import { registersOf } from '../../observe/launch/pcrs.ts'
-
 import { observeForwardOutcome } from '../../observe/seal/forward-outcome.ts'
 import { observeSealOutcome } from '../../observe/seal/seal-outcome.ts'
 import type { Step } from '../step.ts'
@@ -118,5 +119,8 @@ async function observeApproved(
   const tpm = await dom0.tpm()
   const pcrs = registersOf(tpm)
   const proof = isUnproven ? ({ proof: 'not-proven' } as const) : {}
-  return { at: host.now().toISOString(), bootId: machine.bootId, pcrs, ...proof }
+  const device = findBootedDevice((await dom0.devices()).devices, machine.aemUuid)
+  const measured = await observeComponents(dom0, device, machine)
+  const components = measured === null ? {} : { components: measured }
+  return { at: host.now().toISOString(), bootId: machine.bootId, pcrs, ...components, ...proof }
 }

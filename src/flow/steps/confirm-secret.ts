@@ -1,13 +1,23 @@
 import { isRefusalExpected } from '../../core/decide/forward-outcome.ts'
 import { forwardRecordOf } from '../../core/seal/forward-of-session.ts'
-import { describeSecret, secretQuestion } from '../../messages/secret.ts'
+import { describeNextUpdate, describeSecret, secretQuestion } from '../../messages/secret.ts'
+import { observePackagesSince } from '../../observe/launch/booted-state.ts'
 import { observeForwardOutcome } from '../../observe/seal/forward-outcome.ts'
 import type { Step } from '../step.ts'
 import { secretAnswerOf } from './ask-secret.ts'
 import { explanationOf } from './explain.ts'
 
 /** Only the user knows whether it was their own sentence; the journal says whether the TPM released one. */
-export const confirmSecret: Step<'confirm-secret'> = async ({ dom0, ui, session }) => {
+export const confirmSecret: Step<'confirm-secret'> = async (context) => {
+  const confirmed = await confirmNow(context)
+  const { dom0 } = context
+  const pending = await observePackagesSince(dom0, (await dom0.machine()).bootTime)
+  return confirmed.outcome === 'next-boot' && pending !== null && pending.length > 0
+    ? { ...confirmed, message: describeNextUpdate(pending) }
+    : confirmed
+}
+
+const confirmNow: Step<'confirm-secret'> = async ({ dom0, ui, session }) => {
   const { journal } = await dom0.seal()
   const unseal = journal?.unseal ?? null
   const { bootId } = await dom0.machine()

@@ -8,7 +8,8 @@ import { renderMarkdown } from '../../core/report/markdown.ts'
 import { forwardRecordOf } from '../../core/seal/forward-of-session.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import { workLines } from '../../messages/devices.ts'
-import { finishedScreen } from '../../messages/finished.ts'
+import { afterwards, finishedScreen } from '../../messages/finished.ts'
+import { observePackagesSince } from '../../observe/launch/booted-state.ts'
 import { observeChain } from '../../observe/launch/chain.ts'
 import type { Message } from '../../ui/message.ts'
 import type { Step } from '../step.ts'
@@ -43,6 +44,7 @@ export const finish: Step<'finish'> = async ({ store, session, dom0, host }) => 
   const { devicesLeft } = session
   const { state } = await store.loadDevices()
   const isKept = state === 'read' || state === 'absent'
+  const pending = (await observePackagesSince(dom0, (await dom0.machine()).bootTime)) ?? []
   const isVerified = session.history.findLast((entry) => entry.step === 'verify')?.outcome === 'verified'
   const hasLeft = devicesLeft === null || devicesLeft.length > 0
   const outcome = !isVerified || devicesLeft === null ? 'not-verified' : hasLeft ? 'devices-left' : 'finished'
@@ -53,23 +55,25 @@ export const finish: Step<'finish'> = async ({ store, session, dom0, host }) => 
       outcome === 'not-verified'
         ? describeUnverified(report, isVerified)
         : isKept
-          ? describeFinished(report, session)
-          : describeForgotten(describeFinished(report, session)),
+          ? describeFinished(report, session, pending)
+          : describeForgotten(describeFinished(report, session, pending)),
   }
 }
 
-function describeFinished(report: string, session: Session): Message {
+function describeFinished(
+  report: string,
+  session: Session,
+  pending: Parameters<typeof afterwards>[0],
+): Message {
   const left = session.devicesLeft ?? []
   const hasLeft = left.length > 0
-  const screen = hasLeft ? null : finishedScreen(report, session)
+  const screen = hasLeft ? null : finishedScreen(report, session, pending)
   return {
     tone: hasLeft ? 'attention' : 'good',
     what: hasLeft ? `done for this device; still to do: ${left.join(', ')}` : 'done',
     why: `the report: ${report}${session.approved?.proof === 'not-proven' ? '; it says: accepted, not proven' : ''}`,
     details: listLeft(session).flatMap(({ label, work }) => workLines(label, work)),
-    next: hasLeft
-      ? 'do for each what stands above; `aem-reseal status` keeps the list'
-      : 'nothing; run `aem-reseal start` after the next update, before its restart',
+    next: hasLeft ? 'do for each what stands above; `aem-reseal status` keeps the list' : afterwards(pending),
     ...(screen === null ? {} : { screen }),
   }
 }

@@ -3,6 +3,7 @@ import { decideBootDevice } from '../../core/decide/boot-device.ts'
 import { Failure } from '../../core/failure.ts'
 import { listComponents } from '../../core/launch/components.ts'
 import type { Baseline } from '../../core/session/checkpoint.ts'
+import { doesLogLead } from '../../core/vouch/ground-differences.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { observeBootDevice } from '../device/boot-device.ts'
 import { type AemDevice, findBootedDevice, openDevice } from '../device/devices.ts'
@@ -46,7 +47,8 @@ export async function observeBaseline(dom0: Dom0, selectedPcrs: readonly number[
   }
 }
 
-async function observeComponents(
+/** @returns null without a readable log, or with one that does not lead to the registers of the bank */
+export async function observeComponents(
   dom0: Dom0,
   device: AemDevice | null,
   machine: MachineFacts,
@@ -54,6 +56,8 @@ async function observeComponents(
   const { host } = dom0
   const log = await dom0.log()
   if (log === null || log instanceof Failure) return null
+  const { bank, pcrs } = await dom0.tpm()
+  if (bank === null || !doesLogLead(log, bank, pcrs[bank] ?? {})) return null
   const { booted } = await observeBootDeviceLaunch(host, device, machine, log)
   return listComponents(log, booted.entry).map((item) => ({ ...item, digests: { ...item.digests } }))
 }

@@ -83,9 +83,18 @@ export async function observePackagesOfBoot(
   dom0: Dom0,
   bootTime: string | null,
 ): Promise<readonly string[] | null> {
-  for (const { name } of MEASURED_PACKAGES) {
-    const installed = await observeNewest(dom0, name)
-    if (installed !== null && (bootTime === null || installed.installedAt > bootTime)) return null
-  }
-  return observePackageNames(dom0)
+  const since = await observePackagesSince(dom0, bootTime)
+  return since?.length === 0 ? observePackageNames(dom0) : null
+}
+
+/** The newest of each measured package that came since this boot began, by its time; null where that is not known. */
+export async function observePackagesSince(
+  dom0: Dom0,
+  bootTime: string | null,
+): Promise<readonly { readonly name: string; readonly evr: string }[] | null> {
+  if (bootTime === null) return null
+  const newest = await Promise.all(MEASURED_PACKAGES.map(({ name }) => observeNewest(dom0, name)))
+  return newest.flatMap((one) =>
+    one !== null && one.installedAt > bootTime ? [{ name: one.name, evr: one.evr }] : [],
+  )
 }

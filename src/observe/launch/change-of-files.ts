@@ -79,7 +79,7 @@ export async function observeChange(dom0: Dom0, evidence: Evidence): Promise<Cha
         change === 'none' || (now !== null && now === predicted) || isOwnHeader(explained, index),
     ),
     downgrades,
-    outdated: listUnwanted(await listOutdated(dom0, packages, names), wanted).filter(
+    outdated: listUnwanted(await listOutdated(dom0, packages, baseline), wanted).filter(
       ({ name }) => !downgrades.some((one) => one.name === name),
     ),
     commandLines: compareBootLines(
@@ -101,13 +101,18 @@ export async function observeChange(dom0: Dom0, evidence: Evidence): Promise<Cha
   }
 }
 
-/** Of the named packages those that are not the newest installed ones: several kernels are there side by side. */
+/**
+ * Packages that came since and are not the newest installed ones: several kernels are there side by side. One that was there
+ * before changed nothing.
+ */
 async function listOutdated(
   dom0: Dom0,
   packages: ConfirmedPackages['packages'],
-  names: readonly string[],
+  { packages: before }: Baseline,
 ): Promise<readonly Downgrade[]> {
-  const changed = packages.filter(({ name }) => names.includes(name))
+  const changed = packages.filter(
+    ({ name, evr }) => !before.some((one) => one.name === name && one.evr === evr),
+  )
   const newest = await Promise.all(changed.map(({ name }) => observeNewest(dom0, name)))
   const installed = newest.flatMap((one) =>
     one === null ? [] : [{ name: one.name, evr: one.evr, source: 'baseline' as const }],

@@ -162,13 +162,13 @@ function isRecorded({ bootFiles }: Baseline, path: string, sha256: string): bool
   return bootFiles.some((file) => nameOnDevice(file.path) === path && file.digests?.sha256 === sha256)
 }
 
-/** Packages that came after `start` may change what a package may change; once a state was accepted, nothing may. */
+/** Packages that came after `start` may change what a package may change. */
 async function extendMayChange(
   host: Host,
   place: Before,
   later: readonly LaterUpdate[],
 ): Promise<readonly number[]> {
-  if (later.length === 0 || place.isAccepted) return place.mayChange
+  if (later.length === 0) return place.mayChange
   return listMayChange(later, place.mayChange, await observeFlavour(host))
 }
 

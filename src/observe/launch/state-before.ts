@@ -9,21 +9,22 @@ export type Before = {
   readonly mayChange: readonly number[]
   readonly previousBootTime: string | null
   readonly acceptedLuks: string | null
-  readonly isAccepted: boolean
 }
 
-/** Once a change was accepted, later boots are compared with the accepted state and may change nothing. */
+/**
+ * Once a change was accepted, later boots are compared with the accepted state; only packages that came after `start` may change
+ * anything of it.
+ */
 export function chooseBefore(session: Session, baseline: Baseline, machine: MachineFacts): Before {
   const { approved } = session
   if (approved !== null && approved.bootId !== machine.bootId) {
     return {
       pcrs: toNumbers(approved.pcrs),
-      components: null,
+      components: approved.components ?? null,
       prediction: null,
       mayChange: [],
       previousBootTime: null,
       acceptedLuks: null,
-      isAccepted: true,
     }
   }
   return {
@@ -34,7 +35,6 @@ export function chooseBefore(session: Session, baseline: Baseline, machine: Mach
     mayChange: session.expectation?.mayChange ?? [],
     previousBootTime: baseline.bootTime,
     acceptedLuks: acceptedLuksOf(session),
-    isAccepted: false,
   }
 }
 
