@@ -64,6 +64,7 @@ export async function rememberVerification(
           registers: now,
           ...(await observeBootedState(dom0, booted, machine)),
           tokenSha256: await observeTokenDigest(dom0, booted.label),
+          tokens: await observeTokens(dom0),
         }
       : null
   const { journal } = await dom0.seal()
@@ -216,6 +217,15 @@ async function observeTokenDigest(dom0: Dom0, label: string): Promise<string | n
   return copy?.files.find(({ name }) => name === 'secret.fre.sealed2')?.sha256 ?? null
 }
 
+async function observeTokens(dom0: Dom0): Promise<Record<string, string>> {
+  const tokens: Record<string, string> = {}
+  for (const { label } of await observeOwnDevices(dom0)) {
+    const token = await observeTokenDigest(dom0, label)
+    if (token !== null) tokens[label] = token
+  }
+  return tokens
+}
+
 /** A file takes the place of the one that was known by its name. */
 function mergeKnown(
   { knownFiles }: LedgerDevice,
@@ -279,11 +289,7 @@ export async function rememberForward(
   const { host } = dom0
   const at = host.now().toISOString()
   const bank = bankOf(await dom0.tpm())
-  const tokens: Record<string, string> = {}
-  for (const { label } of await observeOwnDevices(dom0)) {
-    const token = await observeTokenDigest(dom0, label)
-    if (token !== null) tokens[label] = token
-  }
+  const tokens = await observeTokens(dom0)
   return store.updateDevices((kept) => {
     const own = findLedgerDevice(kept, record.label)
     const forward = { at: laterThan(at, own.approved?.at ?? null), bank, registers: record.values, tokens }

@@ -62,6 +62,7 @@ function toReasonFacts(
     unseal: seal.journal?.unseal ?? null,
     heldWhy: held?.why ?? null,
     changedOn: look.changedOn,
+    slotTakers: look.slotTakers,
     nextEntry:
       nextEntry === null ? null : nextEntry.kind === 'unknown' ? nextEntry.why : `"${nextEntry.title}"`,
     bootWords: boot === null ? null : describeBootCheck(boot).text,

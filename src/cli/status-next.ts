@@ -40,6 +40,7 @@ const MINOR: readonly ProtectionReason[] = [
   'copy-missing',
   'copy-differs',
   'sealed-to-other',
+  'slot-taken',
   'device-absent',
   'device-unknown',
   'seal-unknown',

@@ -28,6 +28,7 @@ export type ReasonFacts = {
   readonly unseal: UnsealAnswer | null
   readonly heldWhy: string | null
   readonly changedOn: readonly string[]
+  readonly slotTakers: readonly string[]
   readonly nextEntry: string | null
   readonly bootWords: string | null
   readonly logFailure: { readonly what: string; readonly next: string } | null
@@ -224,8 +225,15 @@ const REASONS: { readonly [R in ProtectionReason]: Words } = {
   'sealed-to-other': {
     command: 'aem-reseal verify',
     say: ({ label }) => ({
-      what: `${label} is sealed for other PCRs than those of this boot: the next boot of this state shows no secret`,
+      what: `${label} is sealed for other PCRs than those of this boot, or than SEAL names now: the next boot of this state may show no secret`,
       next: `\`aem-reseal verify\`; ${SEAL_AGAIN}`,
+    }),
+  },
+  'slot-taken': {
+    command: 'aem-reseal verify',
+    say: ({ label, slotTakers }) => ({
+      what: `${slotTakers.join(', ')} was sealed after ${label} was verified, and took the slot of the TPM that both have: the next boot from ${label} shows no secret`,
+      next: `boot next the one that is to show your secret: ${slotTakers.join(', ')}; or seal ${label} anew: \`aem-reseal verify\`; ${SEAL_AGAIN}`,
     }),
   },
   'boot-files-changed': {

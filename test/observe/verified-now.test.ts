@@ -1,8 +1,11 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type Host, unknown } from '../../src/host/host.ts'
+import { seal } from '../../src/host/simulated/aem.ts'
+import { buildMachine, INTERNAL, NEW_XEN, STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { findDevice, type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
-import { approvedMachine, LEDGER } from '../support/approved-machine.ts'
+import { approvedMachine, finish, isSecretShown, LEDGER, start, update } from '../support/approved-machine.ts'
 import { statusAnswerOf } from '../support/status.ts'
 
 it('a seal unit that failed is no harm in the boot in which the copies were verified, and is in the next one', async () => {
@@ -58,4 +61,64 @@ it('a list of devices that was read is not told as one that cannot be', async ()
   expect(await codesOf()).not.toContain('list-unread')
   machine.dom0.set(LEDGER, { bytes: Buffer.from('{'), mtimeMs: 0 })
   expect(await codesOf()).toContain('list-unread')
+})
+
+describe('what became of the copies after they were verified in this boot', () => {
+  const ON_DEVICE = `/aem/tpms/${TPM_ID}/aem`
+  const filesOf = (machine: SimMachine) => findDevice(machine, INTERNAL.uuid)!.files
+  const look = async (machine: SimMachine) => {
+    const { protection } = await statusAnswerOf(makeSimulatedHost(machine))
+    return { state: protection.state, codes: protection.reasons.map(({ code }) => code) }
+  }
+  /** Both devices with the one slot of a TPM 2.0; the boot from the internal one was verified. */
+  const twoDevices = async () => {
+    const machine = buildMachine([INTERNAL, STICK], INTERNAL)
+    restartMachine(machine)
+    restartMachine(machine)
+    update(machine, NEW_XEN)
+    expect((await start(machine)).exit).toBe(3)
+    restartMachine(machine)
+    // The stick is left to do.
+    expect((await finish(machine)).exit).toBe(3)
+    expect(isSecretShown(machine)).toBe(true)
+    return machine
+  }
+
+  it('is nothing where nothing touched them', async () => {
+    expect(await look(await approvedMachine())).toEqual({ state: 'protected', codes: [] })
+    expect(await look(await twoDevices())).toEqual({ state: 'protected', codes: [] })
+  })
+
+  it('is told of a key that was damaged on the device', async () => {
+    const machine = await approvedMachine()
+    const key = filesOf(machine).get(`${ON_DEVICE}/key.pub`)!
+    const damaged = Buffer.concat([Buffer.from(key.bytes).subarray(0, 20), Buffer.alloc(60, 7)])
+    filesOf(machine).set(`${ON_DEVICE}/key.pub`, { ...key, bytes: damaged })
+    expect(await look(machine)).toEqual({ state: 'at-risk', codes: ['sealed-to-other'] })
+    restartMachine(machine)
+    expect(isSecretShown(machine)).toBe(false)
+  })
+
+  it('is told of sealed files that are gone from the device', async () => {
+    const machine = await approvedMachine()
+    filesOf(machine).delete(`${ON_DEVICE}/secret.fre.sealed2`)
+    expect(await look(machine)).toEqual({ state: 'at-risk', codes: ['copy-missing'] })
+  })
+
+  it('is told of another SEAL', async () => {
+    const machine = await approvedMachine()
+    const text = 'SEAL="--pcr 17 --pcr 18"\n'
+    machine.dom0.set('/etc/anti-evil-maid.conf', { bytes: Buffer.from(text), mtimeMs: 0 })
+    expect(await look(machine)).toEqual({ state: 'at-risk', codes: ['sealed-to-other'] })
+  })
+
+  it('is told of another device that was sealed since, in the one slot of a TPM 2.0', async () => {
+    const machine = await twoDevices()
+    machine.bootDevice = STICK.uuid
+    seal(machine)
+    machine.bootDevice = INTERNAL.uuid
+    expect(await look(machine)).toEqual({ state: 'at-risk', codes: ['slot-taken'] })
+    restartMachine(machine)
+    expect(isSecretShown(machine)).toBe(false)
+  })
 })

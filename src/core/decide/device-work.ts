@@ -89,6 +89,33 @@ export function isForwardSpent(
   )
 }
 
+/**
+ * The devices that were sealed since this one was verified, in the slot that it shares with them. A forward seal takes none:
+ * it has the token that lies there. Only in the boot of that verification does this say something, as each boot seals anew.
+ */
+export function listSlotTakers(
+  look: LedgerLook,
+  label: string,
+  devices: readonly TokenOwner[],
+  version: TpmLook,
+): readonly string[] {
+  const ledger = look.state === 'read' ? look.ledger : null
+  const verified = ledger === null ? null : findLedgerDevice(ledger, label).verified
+  if (ledger === null || verified === null) return []
+  // What an older version wrote names no tokens.
+  if (verified.tokens[label] === undefined) return []
+  const sharers = listSharers(label, devices, version)
+  const isForward = (device: TokenOwner): boolean =>
+    findLedgerDevice(ledger, device.label).forward?.tokens[device.label] === device.tokenSha256
+  return devices
+    .filter(({ tokenSha256 }) => tokenSha256 !== null)
+    .filter(
+      (device) => sharers.includes(device.label) && verified.tokens[device.label] !== device.tokenSha256,
+    )
+    .filter((device) => !isForward(device))
+    .map((device) => device.label)
+}
+
 /** The devices whose seal overwrites the token of this one. */
 export function listSharers(
   label: string,

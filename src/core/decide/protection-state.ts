@@ -54,6 +54,7 @@ const WEIGHT = {
   'copy-missing': 'at-risk',
   'copy-differs': 'at-risk',
   'sealed-to-other': 'at-risk',
+  'slot-taken': 'at-risk',
   'session-open': 'unknown',
   // Before what a recorded machine never holds: this one has a cure of its own.
   'launch-log-unread': 'unknown',
@@ -81,6 +82,8 @@ export type BootedCopies = {
   readonly areSame: boolean | null
   /** `verify` was true in this boot. */
   readonly isVerifiedNow: boolean
+  /** Another device was sealed since, in the slot of the TPM that both have. */
+  readonly isSlotTaken: boolean
 }
 
 /** The entry that GRUB boots next from the device of this boot. */
@@ -222,7 +225,6 @@ function listCopyReasons(
   { unseal, seal }: ProtectionFacts,
 ): readonly ProtectionReason[] {
   const { present, device, dom0, areSame, isVerifiedNow } = copies
-  if (isVerifiedNow) return pick(['device-absent', present === false])
   const looks = device === null ? [dom0] : [device, dom0]
   if (looks.some(({ sealed }) => sealed === false)) {
     const isNowhere = looks.every(({ sealed }) => sealed === false)
@@ -231,10 +233,11 @@ function listCopyReasons(
   const isOther = looks.some(({ binding }) => binding === 'other')
   const isBound = device !== null && (device.binding === 'present' || device.binding === 'forward')
   // A secret that the TPM released in this boot was sealed for it.
-  const isShown = isBound || (device !== null && unseal === 'unsealed' && seal !== 'failed')
+  const isShown = isBound || isVerifiedNow || (device !== null && unseal === 'unsealed' && seal !== 'failed')
   return pick(
     ['sealed-to-other', isOther],
     ['copy-differs', !isOther && areSame === false],
+    ['slot-taken', copies.isSlotTaken],
     ['device-absent', present === false],
     ['seal-unknown', present !== false && !isOther && !isShown],
   )

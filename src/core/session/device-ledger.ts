@@ -43,6 +43,8 @@ const verifiedState = onFirstUse(() =>
     why: z.nullable(z.string()),
     /** SHA-256 of dom0's secret.fre.sealed2, which every seal renews. */
     tokenSha256: z.nullable(z.string()),
+    /** The same of each device then, by label: a seal of one takes a slot that it shares with this one. */
+    tokens: z._default(z.record(z.string(), z.string()), {}),
   }),
 )
 

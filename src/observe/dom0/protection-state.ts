@@ -1,7 +1,7 @@
 import { listChangedFiles } from '../../core/decide/changed-files.ts'
+import { listSlotTakers } from '../../core/decide/device-work.ts'
 import type { Preparedness } from '../../core/decide/preparedness.ts'
 import {
-  type BootedCopies,
   decideProtectionState,
   type ProtectionReason,
   type ProtectionState,
@@ -35,6 +35,8 @@ export type ProtectionLook = {
   readonly logFailure: Failure | null
   readonly unreadPcrs: readonly number[]
   readonly booted: DeviceStatus | null
+  /** Devices that were sealed since the one of this boot was verified in it, in the slot that they share. */
+  readonly slotTakers: readonly string[]
   readonly seal: SealState
   /** Devices with a boot file that was changed. */
   readonly changedOn: readonly string[]
@@ -73,6 +75,8 @@ export async function observeProtection(host: Host, seen: Seen): Promise<Protect
   const changedOn = status.devices
     .filter(({ otherFiles, label }) => listChangedFiles(otherFiles, look, label).length > 0)
     .map(({ label }) => label)
+  const isVerifiedNow = booted !== null && isVerifiedIn(booted, look, machine.bootId)
+  const slotTakers = isVerifiedNow ? listTakers(booted.label, status, look) : []
   const hasLaunchTrace = traces?.xen === true || traces?.txt === true
   const decision = decideProtectionState({
     installed: aem.installed,
@@ -98,7 +102,10 @@ export async function observeProtection(host: Host, seen: Seen): Promise<Protect
     isHeld: held !== null,
     boot: boot?.state ?? null,
     isListRead: look.state === 'read' || look.state === 'absent',
-    copies: booted === null ? null : toBootedCopies(booted, look, machine.bootId),
+    copies:
+      booted === null
+        ? null
+        : { ...booted.copies, present: booted.present, isVerifiedNow, isSlotTaken: slotTakers.length > 0 },
     nextEntry: booted?.nextEntry ?? null,
     hasChangedFiles: changedOn.length > 0,
     pendingRestart: status.pendingRestart,
@@ -113,23 +120,32 @@ export async function observeProtection(host: Host, seen: Seen): Promise<Protect
     logFailure: log instanceof Failure ? log : null,
     unreadPcrs,
     booted,
+    slotTakers,
     seal,
     changedOn,
   }
 }
 
-function toBootedCopies(device: DeviceStatus, look: LedgerLook, bootId: string | null): BootedCopies {
-  const verified = look.state === 'read' ? findLedgerDevice(look.ledger, device.label).verified : null
-  return {
-    ...device.copies,
-    present: device.present,
-    isVerifiedNow:
-      verified !== null &&
-      bootId !== null &&
-      verified.bootId === bootId &&
-      verified.tokenSha256 !== null &&
-      verified.tokenSha256 === device.tokenSha256,
-  }
+function isVerifiedIn(
+  { label, tokenSha256 }: DeviceStatus,
+  look: LedgerLook,
+  bootId: string | null,
+): boolean {
+  const verified = look.state === 'read' ? findLedgerDevice(look.ledger, label).verified : null
+  return (
+    verified !== null &&
+    bootId !== null &&
+    verified.bootId === bootId &&
+    verified.tokenSha256 !== null &&
+    verified.tokenSha256 === tokenSha256
+  )
+}
+
+/** What a session that is open seals forward is in no ledger yet. */
+function listTakers(label: string, { devices, tpm }: StatusFacts, look: LedgerLook): readonly string[] {
+  const own = devices.filter(({ isForeign }) => !isForeign)
+  const forward = own.filter(({ copies }) => copies.dom0.binding === 'forward').map((device) => device.label)
+  return listSlotTakers(look, label, own, tpm.version).filter((taker) => !forward.includes(taker))
 }
 
 /** Selected registers that hold a public constant, by what it says. */

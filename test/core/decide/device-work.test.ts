@@ -4,6 +4,7 @@ import {
   decideSealedFor,
   isForwardSpent,
   listSharedRegisters,
+  listSlotTakers,
   markDevicesLeft,
 } from '../../../src/core/decide/device-work.ts'
 import {
@@ -25,6 +26,7 @@ const verified: VerifiedState = {
   isCurrent: true,
   why: null,
   tokenSha256: 'f0',
+  tokens: {},
 }
 
 function ledgerWith(changes: Partial<VerifiedState> | null): DeviceLedger {
@@ -249,5 +251,55 @@ describe('isForwardSpent', () => {
     const owners = [owner('aem.stick', 'f1')]
     expect(isForwardSpent({ state: 'absent' }, 'aem.stick', owners, '2.0')).toBe(false)
     expect(isForwardSpent(look, 'aem', owners, '2.0')).toBe(false)
+  })
+})
+
+describe('listSlotTakers', () => {
+  const tokens = { 'aem.stick': 'f0', aem: 'a0' }
+  const ledger = ledgerWith({ tokens })
+  const look: LedgerLook = { state: 'read', ledger }
+  const owners = (token: string | null, slot = 0) => [
+    { label: 'aem.stick', slot: 0, tokenSha256: 'f0' },
+    { label: 'aem', slot, tokenSha256: token },
+  ]
+  const takers = (
+    devices: ReturnType<typeof owners>,
+    version: '1.2' | '2.0' = '2.0',
+    of: LedgerLook = look,
+  ) => listSlotTakers(of, 'aem.stick', devices, version)
+
+  it('is empty where each token is the one of the verification, or not known', () => {
+    expect(takers(owners('a0'))).toEqual([])
+    expect(takers(owners(null))).toEqual([])
+  })
+
+  it('names a device that was not sealed yet then', () => {
+    expect(takers([...owners('a0'), { label: 'aem.new', slot: 0, tokenSha256: 'b0' }])).toEqual(['aem.new'])
+  })
+
+  it('names the device that was sealed since, in the one slot that AEM reads on TPM 2.0', () => {
+    expect(takers(owners('a1', 5))).toEqual(['aem'])
+  })
+
+  it('names on TPM 1.2 what has the same slot alone', () => {
+    expect(takers(owners('a1', 1), '1.2')).toEqual([])
+    expect(takers(owners('a1'), '1.2')).toEqual(['aem'])
+  })
+
+  it('leaves out a forward seal, which writes to no slot', () => {
+    const [device] = ledger.devices
+    const forward = { at: LATER, bank: 'sha256' as const, registers: PCRS, tokens: { aem: 'a1' } }
+    const devices = [...ledger.devices, { ...device!, label: 'aem', verified: null, forward }]
+    const of: LedgerLook = { state: 'read', ledger: { ...ledger, devices } }
+    expect(takers(owners('a1'), '2.0', of)).toEqual([])
+    expect(takers(owners('a2'), '2.0', of)).toEqual(['aem'])
+  })
+
+  it('says nothing without a verification that names tokens, or without a ledger', () => {
+    for (const changes of [null, {}]) {
+      const none: LedgerLook = { state: 'read', ledger: ledgerWith(changes) }
+      expect(takers(owners('a1'), '2.0', none)).toEqual([])
+    }
+    expect(takers(owners('a1'), '2.0', { state: 'absent' })).toEqual([])
   })
 })

@@ -20,7 +20,7 @@ function approvedDevice(label: string, at: string, registers: Record<string, str
 
 /** Every check was true in a boot from it, which AEM's own seal makes of any boot. */
 function verifiedDevice(label: string, at: string, registers: Record<string, string>): LedgerDevice {
-  const verified = { at, bootId: 'x', registers, isCurrent: true, why: null, tokenSha256: 'f0' }
+  const verified = { at, bootId: 'x', registers, isCurrent: true, why: null, tokenSha256: 'f0', tokens: {} }
   return { ...NOTHING, label, verified }
 }
 

@@ -9,7 +9,14 @@ import {
 
 const PRESENT = { sealed: true, binding: 'present' } as const
 const UNREAD = { sealed: null, binding: null } as const
-const COPIES = { present: true, device: PRESENT, dom0: PRESENT, areSame: true, isVerifiedNow: false } as const
+const COPIES = {
+  present: true,
+  device: PRESENT,
+  dom0: PRESENT,
+  areSame: true,
+  isVerifiedNow: false,
+  isSlotTaken: false,
+} as const
 
 const GOOD: ProtectionFacts = {
   installed: true,
@@ -83,6 +90,7 @@ const CASES: readonly Case[] = [
   ['copy-differs', 'at-risk', copies({ areSame: false })],
   ['sealed-to-other', 'at-risk', copies({ device: { sealed: true, binding: 'other' } })],
   ['sealed-to-other', 'at-risk', copies({ dom0: { sealed: true, binding: 'other' }, areSame: null })],
+  ['slot-taken', 'at-risk', copies({ isSlotTaken: true })],
   ['boot-files-changed', 'at-risk', { hasChangedFiles: true }],
   ['next-entry-not-aem', 'at-risk', { nextEntry: { kind: 'other', title: 'Qubes' } }],
   ['restart-pending', 'at-risk', { pendingRestart: true }],
@@ -125,6 +133,23 @@ describe('whether AEM protects', () => {
   it('is shown by verify in this boot after a seal that failed', () => {
     const verified = copies({ isVerifiedNow: true })
     expect(decideProtectionState({ ...GOOD, ...verified, seal: 'failed' }).state).toBe('protected')
+  })
+
+  it('is shown by verify in this boot where the copies cannot be read now', () => {
+    const unread = { device: UNREAD, dom0: UNREAD, areSame: null, isVerifiedNow: true }
+    expect(decideProtectionState({ ...GOOD, ...copies(unread), unseal: null }).state).toBe('protected')
+  })
+
+  it.each([
+    ['not-sealed', { device: null, dom0: { sealed: false, binding: null } }],
+    ['copy-missing', { device: { sealed: false, binding: null } }],
+    ['copy-differs', { areSame: false }],
+    ['sealed-to-other', { device: { sealed: true, binding: 'other' } }],
+    ['sealed-to-other', { dom0: { sealed: true, binding: 'other' } }],
+    ['slot-taken', { isSlotTaken: true }],
+  ] as const)('tells %s though verify found all well earlier in this boot', (code, change) => {
+    const { reasons } = decideProtectionState({ ...GOOD, ...copies({ isVerifiedNow: true, ...change }) })
+    expect(reasons).toEqual([code])
   })
 
   it('does not call a device that is sealed forward sealed to something else, nor the restart a risk', () => {
