@@ -39,6 +39,7 @@ export async function runRecord(io: Io, options: GlobalOptions, host: Host, out:
         seal,
         log,
         prepared: null,
+        luks: null,
       })
       await observeConfirmedPackages(dom0, status.machine.bootTime)
       await observeBaseline(dom0, status.aem.selectedPcrs ?? [])

@@ -44,6 +44,7 @@ const MINOR: readonly ProtectionReason[] = [
   'device-absent',
   'device-unknown',
   'seal-unknown',
+  'luks-header-unknown',
   'next-entry-unknown',
   'restart-unknown',
   'launch-log-unread',

@@ -8,6 +8,7 @@ import { describeLedger } from '../messages/devices.ts'
 import { type Dom0, observeDom0 } from '../observe/dom0/dom0.ts'
 import { observeLogOf, observeProtection } from '../observe/dom0/protection-state.ts'
 import { observeStatus, type StatusFacts } from '../observe/dom0/status.ts'
+import { observeLuksSinceBoot } from '../observe/launch/luks-since-boot.ts'
 import { observePreparedness } from '../observe/launch/prepared.ts'
 import { observeBootCheck } from '../observe/launch/since-approved.ts'
 import { observeSealOutcome } from '../observe/seal/seal-outcome.ts'
@@ -38,10 +39,11 @@ export async function answerStatus(
   const session = await store.load()
   const look = await store.loadDevices()
   // What needs nothing of each other is asked at the same time; a stick is mounted once for all who look at it.
-  const [facts, seal, prepared] = await Promise.all([
+  const [facts, seal, prepared, luks] = await Promise.all([
     observeStatus(dom0, listForwardValues(session, look)),
     dom0.seal(),
     observePreparedness(dom0, session),
+    session === null ? observeLuksSinceBoot(dom0) : null,
   ])
   const held = await observeHeld(dom0, session, await store.loadHeldNote())
   const versions = await store.loadVersions()
@@ -59,6 +61,7 @@ export async function answerStatus(
     seal,
     log,
     prepared,
+    luks,
   })
   return { answer: toStatusAnswer(facts, protection, session, held, look, boot, prepared), facts, look }
 }

@@ -248,6 +248,13 @@ const REASONS: { readonly [R in ProtectionReason]: Words } = {
       next: 'choose the AEM entry by hand at the next boot; for good, make it the default: `sudo grub2-set-default` with its title, or GRUB_DEFAULT in /etc/default/grub',
     }),
   },
+  'luks-header-changed': {
+    command: 'aem-reseal start',
+    say: () => ({
+      what: 'a LUKS header is not the one that this boot measured (a passphrase or key slot was changed?): the next boot measures another, and shows no secret',
+      next: 'if you changed it: `aem-reseal start`, before you restart. If you did not, find out who did first: `sudo cryptsetup luksDump`',
+    }),
+  },
   'restart-pending': {
     command: 'aem-reseal start',
     say: () => ({
@@ -293,6 +300,13 @@ const REASONS: { readonly [R in ProtectionReason]: Words } = {
     say: ({ label }) => ({
       what: `for which PCRs ${label} is sealed could not be read`,
       next: 'run `aem-reseal verify` as root in dom0: it has the TPM open each copy',
+    }),
+  },
+  'luks-header-unknown': {
+    command: 'aem-reseal verify',
+    say: () => ({
+      what: 'whether the LUKS headers are those that this boot measured could not be told',
+      next: '`aem-reseal verify` says why',
     }),
   },
   'next-entry-unknown': {

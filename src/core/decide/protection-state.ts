@@ -49,6 +49,8 @@ const WEIGHT = {
   'preparation-outdated': 'at-risk',
   'boot-files-changed': 'at-risk',
   'next-entry-not-aem': 'at-risk',
+  // Before what an update does to the next boot: this may be somebody else's doing.
+  'luks-header-changed': 'at-risk',
   'restart-pending': 'at-risk',
   'files-updated': 'at-risk',
   'copy-missing': 'at-risk',
@@ -61,6 +63,7 @@ const WEIGHT = {
   'device-absent': 'unknown',
   'device-unknown': 'unknown',
   'seal-unknown': 'unknown',
+  'luks-header-unknown': 'unknown',
   'next-entry-unknown': 'unknown',
   'restart-unknown': 'unknown',
 } as const satisfies Record<string, Exclude<ProtectionState, 'protected'>>
@@ -121,6 +124,8 @@ export type ProtectionFacts = {
   readonly copies: BootedCopies | null
   readonly nextEntry: NextEntryLook | null
   readonly hasChangedFiles: boolean
+  /** The LUKS headers beside those that this boot measured; null: they do not count, or were not looked at. */
+  readonly luks: 'same' | 'changed' | 'unknown' | null
   readonly pendingRestart: boolean | null
   /** Packages of files that a boot measures were updated in this boot, or an initramfs was written. */
   readonly isUpdated: boolean
@@ -251,6 +256,9 @@ function listNextReasons(facts: ProtectionFacts, isLaunched: boolean): readonly 
     ['preparation-outdated', facts.isPreparationOutdated],
     ['boot-files-changed', hasChangedFiles],
     ['next-entry-not-aem', nextEntry?.kind === 'other'],
+    // With a session open, `start` has asked about it, and what no longer fits is said of what it prepared.
+    ['luks-header-changed', facts.luks === 'changed' && !hasSession],
+    ['luks-header-unknown', facts.luks === 'unknown' && !hasSession],
     ['restart-pending', pendingRestart === true && !isForward],
     // Another Xen says it already; with a session open, `resume` says what no longer fits.
     ['files-updated', isUpdated && pendingRestart !== true && !isForward && !hasSession],

@@ -17,6 +17,7 @@ import type { HeldNote } from '../../core/session/held-note.ts'
 import type { Host } from '../../host/host.ts'
 import { findBootedDevice } from '../device/devices.ts'
 import { type LaunchTraces, observeLaunchTraces } from '../launch/launch-traces.ts'
+import type { LuksSinceBoot } from '../launch/luks-since-boot.ts'
 import { registersOf } from '../launch/pcrs.ts'
 import type { BootCheck } from '../launch/since-approved.ts'
 import { SEAL_UNIT, type SealState } from '../seal/seal-unit.ts'
@@ -52,6 +53,7 @@ export type Seen = {
   readonly seal: SealState
   readonly log: LaunchLog | Failure | null
   readonly prepared: Preparedness | null
+  readonly luks: LuksSinceBoot | null
 }
 
 /** The launch log, where PCR 17 shows that there was a launch; else null, and nothing is asked. */
@@ -65,7 +67,7 @@ function isAemBoot({ aem, machine }: StatusFacts): boolean {
 
 /** What protection rests on; where PCR 17 shows no launch, with what else tells of one. */
 export async function observeProtection(host: Host, seen: Seen): Promise<ProtectionLook> {
-  const { status, session, look, held, boot, seal, log, prepared } = seen
+  const { status, session, look, held, boot, seal, log, prepared, luks } = seen
   const { machine, tpm, aem } = status
   const isDoubtful = isAemBoot(status) && status.measured !== true
   const traces = isDoubtful ? await observeLaunchTraces(host) : null
@@ -108,6 +110,7 @@ export async function observeProtection(host: Host, seen: Seen): Promise<Protect
         : { ...booted.copies, present: booted.present, isVerifiedNow, isSlotTaken: slotTakers.length > 0 },
     nextEntry: booted?.nextEntry ?? null,
     hasChangedFiles: changedOn.length > 0,
+    luks,
     pendingRestart: status.pendingRestart,
     isUpdated: isUpdatedInBoot(status.updates, machine.bootId),
     hasSession: session !== null,

@@ -39,6 +39,7 @@ const GOOD: ProtectionFacts = {
   copies: COPIES,
   nextEntry: { kind: 'aem', title: 'AEM Qubes' },
   hasChangedFiles: false,
+  luks: 'same',
   pendingRestart: false,
   isUpdated: false,
   hasSession: false,
@@ -93,6 +94,8 @@ const CASES: readonly Case[] = [
   ['slot-taken', 'at-risk', copies({ isSlotTaken: true })],
   ['boot-files-changed', 'at-risk', { hasChangedFiles: true }],
   ['next-entry-not-aem', 'at-risk', { nextEntry: { kind: 'other', title: 'Qubes' } }],
+  ['luks-header-changed', 'at-risk', { luks: 'changed' }],
+  ['luks-header-unknown', 'unknown', { luks: 'unknown' }],
   ['restart-pending', 'at-risk', { pendingRestart: true }],
   ['preparation-outdated', 'at-risk', { isPreparationOutdated: true }],
   ['files-updated', 'at-risk', { isUpdated: true }],
@@ -161,6 +164,14 @@ describe('whether AEM protects', () => {
       state: 'unknown',
       reasons: ['session-open'],
     })
+  })
+
+  it.each(['changed', 'unknown'] as const)('leaves LUKS headers that are %s to the open session', (luks) => {
+    expect(decideProtectionState({ ...GOOD, luks, hasSession: true }).reasons).toEqual(['session-open'])
+  })
+
+  it('leaves out LUKS headers that AEM does not seal to', () => {
+    expect(decideProtectionState({ ...GOOD, luks: null })).toEqual({ state: 'protected', reasons: [] })
   })
 
   it('leaves a held seal to the open session', () => {
