@@ -111,6 +111,7 @@ function toDeviceAnswer(device: DeviceStatus, facts: StatusFacts, look: LedgerLo
   const { suffix, label, uuid, slot, present, bootFiles, sealed, binding, tokenSha256 } = device
   const known = device.isForeign !== true
   const { machine, tpm, aem, devices } = facts
+  const changedFiles = listChangedFiles(device.otherFiles, look, label)
   const verified = look.state === 'read' ? findLedgerDevice(look.ledger, label).verified : null
   return {
     suffix,
@@ -120,7 +121,7 @@ function toDeviceAnswer(device: DeviceStatus, facts: StatusFacts, look: LedgerLo
     slot,
     present,
     bootFiles,
-    changedFiles: listChangedFiles(device.otherFiles, look, label),
+    changedFiles,
     sealed,
     sealedFor: decideSealedFor({
       sealed,
@@ -142,6 +143,7 @@ function toDeviceAnswer(device: DeviceStatus, facts: StatusFacts, look: LedgerLo
           label,
           present,
           bootFiles,
+          isChanged: changedFiles.length > 0,
           isForwardSpent: isForwardSpent(look, label, devices, tpm.version),
         })
       : null,

@@ -7,6 +7,8 @@ import { refreshByHand } from './refresh.ts'
 /** What is said of AEM devices: for which state each is sealed, when it was verified, what is left to do. */
 
 const NEEDS: { readonly [N in DeviceNeed]: (label: string) => string } = {
+  changed: () =>
+    'do not boot from it and do not refresh it before you know who changed it; of the device of this boot `aem-reseal explain` says more',
   'plug-in': () => 'plug it in and run `aem-reseal status`, which looks at its boot files',
   refresh: (label) =>
     `its own boot files are old. Plug it in, then \`aem-reseal devices refresh ${label}\`; or by hand: ${refreshByHand(label)}. Then boot it once with its AEM entry: that boot shows no secret yet; run \`aem-reseal verify\` in it`,

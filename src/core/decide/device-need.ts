@@ -1,12 +1,13 @@
 /**
  * What a device needs until it is sealed for the approved state:
+ * - changed: a boot file on it is neither a package's nor an approved boot's: nothing, before somebody knows why
  * - plug-in: it is not there to be looked at
  * - refresh: its own boot files are old; they are brought up to date, then it is booted
  * - forward-boot: it is sealed forward for the approved state: its next boot must show the secret
  * - own-boot: one boot from it, with `verify` in that boot
  * - look: something about it could not be determined
  */
-export const DEVICE_NEEDS = ['plug-in', 'refresh', 'forward-boot', 'own-boot', 'look'] as const
+export const DEVICE_NEEDS = ['changed', 'plug-in', 'refresh', 'forward-boot', 'own-boot', 'look'] as const
 export type DeviceNeed = (typeof DEVICE_NEEDS)[number]
 
 export type DeviceWork =

@@ -21,6 +21,8 @@ export type WorkFacts = {
   readonly label: string
   readonly present: boolean | null
   readonly bootFiles: DeviceFileState | null
+  /** One of its boot files is neither a package's nor an approved boot's (`listChangedFiles`). */
+  readonly isChanged?: boolean
   /** A seal since then took the token of its forward seal out of the TPM (`isForwardSpent`). */
   readonly isForwardSpent?: boolean
 }
@@ -135,7 +137,8 @@ function isForwardFor(approved: ApprovedState, { forward }: LedgerDevice): boole
   )
 }
 
-function decideNeed({ present, bootFiles }: WorkFacts, isForward: boolean): DeviceNeed {
+function decideNeed({ present, bootFiles, isChanged }: WorkFacts, isForward: boolean): DeviceNeed {
+  if (isChanged === true) return 'changed'
   if (isForward && bootFiles !== 'stale' && bootFiles !== 'absent') return 'forward-boot'
   if (present === false) return 'plug-in'
   if (bootFiles === 'stale' || bootFiles === 'absent') return 'refresh'

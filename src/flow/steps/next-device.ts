@@ -1,7 +1,10 @@
+import { listChangedFiles } from '../../core/decide/changed-files.ts'
 import type { DeviceLeft, DeviceWork } from '../../core/decide/device-need.ts'
 import { decideDeviceWork, isForwardSpent } from '../../core/decide/device-work.ts'
+import type { LedgerLook } from '../../core/session/device-ledger.ts'
 import { describeDevicesLeft } from '../../messages/after-restart.ts'
 import { findBootedDevice } from '../../observe/device/devices.ts'
+import type { DeviceStatus } from '../../observe/dom0/device-status.ts'
 import { observeStatus } from '../../observe/dom0/status.ts'
 import type { Step } from '../step.ts'
 
@@ -19,8 +22,9 @@ export const nextDevice: Step<'next-device'> = async ({ dom0, store }) => {
     const work =
       decideDeviceWork(look, {
         ...device,
+        isChanged: isChanged(device, look),
         isForwardSpent: isForwardSpent(look, device.label, devices, tpm.version),
-      }) ?? unremembered(device)
+      }) ?? unremembered(device, isChanged(device, look))
     return work.state === 'done' ? [] : [{ label: device.label, work }]
   })
   const labels = [...new Set(left.map(({ label }) => label))]
@@ -33,14 +37,17 @@ export const nextDevice: Step<'next-device'> = async ({ dom0, store }) => {
   }
 }
 
+function isChanged({ otherFiles, label }: DeviceStatus, look: LedgerLook): boolean {
+  return listChangedFiles(otherFiles, look, label).length > 0
+}
+
 /** Without a device ledger nothing shows that another one was done. */
-function unremembered({
-  present,
-  bootFiles,
-}: {
-  present: boolean | null
-  bootFiles: string | null
-}): DeviceWork {
+function unremembered({ present, bootFiles }: DeviceStatus, isOther: boolean): DeviceWork {
   const needs = present === false ? 'plug-in' : bootFiles === 'stale' ? 'refresh' : 'own-boot'
-  return { state: 'to-do', needs, why: 'nothing shows that it was done', since: null }
+  return {
+    state: 'to-do',
+    needs: isOther ? 'changed' : needs,
+    why: 'nothing shows that it was done',
+    since: null,
+  }
 }

@@ -99,6 +99,8 @@ describe('decideDeviceWork', () => {
     [{}, 'own-boot'],
     [{ bootFiles: null }, 'look'],
     [{ present: null }, 'look'],
+    [{ bootFiles: 'stale', isChanged: true }, 'changed'],
+    [{ bootFiles: 'stale', isChanged: false }, 'refresh'],
   ])('%j needs %s', (facts, needs) => {
     expect(decide(null, facts)).toMatchObject({ needs })
   })

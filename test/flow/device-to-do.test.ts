@@ -1,0 +1,33 @@
+import { expect, it } from 'vitest'
+import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
+import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import type { SimMachine } from '../../src/host/simulated/model.ts'
+import { restartMachine } from '../../src/host/simulated/power.ts'
+import { approvedMachine, NEXT_XEN, put, start, update } from '../support/approved-machine.ts'
+import { runMain } from '../support/io.ts'
+import { verifyNow } from '../support/verify-now.ts'
+
+/* What is told to be done with a device, on one screen with what else is said of it. */
+
+async function devicesOf(machine: SimMachine) {
+  const host = makeSimulatedHost(machine)
+  const { json } = await runMain(['devices', '--json'], { host })
+  const [device] = (json as { devices: { changedFiles: object[]; work: { needs?: string } }[] }).devices
+  const said = (await runMain(['devices'], { host })).stdout.replaceAll(/\s+/g, ' ')
+  return { changed: device?.changedFiles.length, needs: device?.work.needs, said }
+}
+
+it('a device with a boot file that somebody changed is not to be refreshed, nor booted to end that', async () => {
+  const machine = await approvedMachine()
+  update(machine, NEXT_XEN)
+  expect((await start(machine)).exit).toBe(3)
+  put(machine, XEN_IMAGE, changeOneByte)
+  restartMachine(machine)
+  await verifyNow(machine)
+  const { changed, needs, said } = await devicesOf(machine)
+  expect([changed, needs]).toEqual([1, 'changed'])
+  expect(said).toContain('do not boot from it and do not refresh it')
+  expect(said).not.toContain('devices refresh')
+  expect(said).not.toContain('boot it once')
+})
