@@ -31,7 +31,7 @@ export async function runDevices(io: Io, options: GlobalOptions, host: Host): Pr
   const facts = await ui.progress('looking at the devices', () =>
     observeStatus(dom0, listForwardValues(session, look)),
   )
-  const devices = toDeviceAnswers(facts, look)
+  const devices = toDeviceAnswers(facts, look, session)
   const prepared = await observePreparedness(dom0, session)
   if (options.json)
     printJson(io, 'devices', {

@@ -2,12 +2,14 @@ import type { Answer } from '../contract/schemas.ts'
 import type { SelectionLook } from '../core/aem/seal-selection.ts'
 import { listChangedFiles } from '../core/decide/changed-files.ts'
 import {
+  type BootedWork,
   decideDeviceWork,
   decideSealedFor,
   isForwardSpent,
   listSharedRegisters,
 } from '../core/decide/device-work.ts'
 import type { Preparedness } from '../core/decide/preparedness.ts'
+import { isUpdatedInBoot } from '../core/mark/updates.ts'
 import { findSlotSharers } from '../core/seal/freshness.ts'
 import type { Session } from '../core/session/checkpoint.ts'
 import { findLedgerDevice, type LedgerLook } from '../core/session/device-ledger.ts'
@@ -49,7 +51,7 @@ export function toStatusAnswer(
       badPcrs: facts.badPcrs,
       bootedWithAem: machine.bootedWithAem,
       measured: protectionLook.measured,
-      devices: toDeviceAnswers(facts, look),
+      devices: toDeviceAnswers(facts, look, session),
     },
     xen: {
       running: { version: machine.xen.version, buildId: machine.xen.buildId },
@@ -94,8 +96,12 @@ function toSelectionAnswer(look: SelectionLook): StatusAnswer['aem']['selection'
 }
 
 /** The contract's elements of `devices`. */
-export function toDeviceAnswers(facts: StatusFacts, look: LedgerLook): readonly DeviceAnswer[] {
-  return facts.devices.map((device) => toDeviceAnswer(device, facts, look))
+export function toDeviceAnswers(
+  facts: StatusFacts,
+  look: LedgerLook,
+  session: Session | null,
+): readonly DeviceAnswer[] {
+  return facts.devices.map((device) => toDeviceAnswer(device, facts, look, session))
 }
 
 /** The contract's `deviceList`. */
@@ -107,10 +113,16 @@ export function toDeviceListAnswer(look: LedgerLook): StatusAnswer['deviceList']
   }
 }
 
-function toDeviceAnswer(device: DeviceStatus, facts: StatusFacts, look: LedgerLook): DeviceAnswer {
+function toDeviceAnswer(
+  device: DeviceStatus,
+  facts: StatusFacts,
+  look: LedgerLook,
+  session: Session | null,
+): DeviceAnswer {
   const { suffix, label, uuid, slot, present, bootFiles, sealed, binding, tokenSha256 } = device
   const known = device.isForeign !== true
   const { machine, tpm, aem, devices } = facts
+  const isBooted = findBootedDevice(devices, machine.aemUuid)?.label === label
   const changedFiles = listChangedFiles(device.otherFiles, look, label)
   const verified = look.state === 'read' ? findLedgerDevice(look.ledger, label).verified : null
   return {
@@ -126,7 +138,7 @@ function toDeviceAnswer(device: DeviceStatus, facts: StatusFacts, look: LedgerLo
     sealedFor: decideSealedFor({
       sealed,
       binding,
-      isBooted: findBootedDevice(devices, machine.aemUuid)?.label === label,
+      isBooted,
       tokenSha256,
       verified,
       present: registersOf(tpm),
@@ -144,10 +156,19 @@ function toDeviceAnswer(device: DeviceStatus, facts: StatusFacts, look: LedgerLo
           present,
           bootFiles,
           isChanged: changedFiles.length > 0,
+          booted: isBooted ? bootedWorkOf(facts, session) : null,
           isForwardSpent: isForwardSpent(look, label, devices, tpm.version),
         })
       : null,
   }
+}
+
+function bootedWorkOf(
+  { machine, pendingRestart, updates }: StatusFacts,
+  session: Session | null,
+): BootedWork {
+  const isPending = pendingRestart === true || isUpdatedInBoot(updates, machine.bootId)
+  return { bootId: machine.bootId, hasSession: session !== null, isPending }
 }
 
 export type DeviceAnswer = StatusAnswer['aem']['devices'][number]

@@ -16,6 +16,12 @@ const NEEDS: { readonly [N in DeviceNeed]: (label: string) => string } = {
     'it is sealed forward: at its next boot with the AEM entry your secret must appear before you type the passphrase. If it does not, type nothing and power off. Then run `aem-reseal verify` in that boot',
   'own-boot': (label) =>
     `before you boot from it: \`aem-reseal devices refresh ${label}\`, then \`aem-reseal devices forward-seal ${label}\`: its next boot then shows your secret. Without that: restart from it with its AEM entry; that boot shows no secret yet and AEM seals to it by itself; run \`aem-reseal verify\` in it. The boot after that must show your secret`,
+  resume: () => 'this boot came from it, and a session is open: `aem-reseal resume` goes on with it',
+  start: () =>
+    'this boot came from it, and its next boot may measure something else: `aem-reseal start`, before you restart',
+  verify: (label) => `this boot came from it: \`aem-reseal verify\`, with ${label} plugged in`,
+  accept: () =>
+    'nobody accepted what this boot from it measured: `aem-reseal explain` shows it, and the next `aem-reseal start` asks whether you go on. It is sealed for this boot: at its next boot your secret must appear before you type the passphrase',
   look: () => 'plug it in and run `aem-reseal status`: what it carries, or whether it is there, is not known',
 }
 

@@ -4,7 +4,7 @@ import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
-import { approvedMachine, NEXT_XEN, put, start, update } from '../support/approved-machine.ts'
+import { approvedMachine, isSecretShown, NEXT_XEN, put, start, update } from '../support/approved-machine.ts'
 import { runMain } from '../support/io.ts'
 import { verifyNow } from '../support/verify-now.ts'
 
@@ -30,4 +30,32 @@ it('a device with a boot file that somebody changed is not to be refreshed, nor 
   expect(said).toContain('do not boot from it and do not refresh it')
   expect(said).not.toContain('devices refresh')
   expect(said).not.toContain('boot it once')
+})
+
+it('the device of this boot, after a blind update and `verify`, waits for an acceptance; its next boot shows the secret', async () => {
+  const machine = await approvedMachine()
+  update(machine, NEXT_XEN)
+  expect((await devicesOf(machine)).needs).toBeUndefined()
+  restartMachine(machine)
+  await verifyNow(machine)
+  const { needs, said } = await devicesOf(machine)
+  expect(needs).toBe('accept')
+  expect(said).toContain('at its next boot your secret must appear')
+  expect(said).not.toContain('shows no secret')
+  expect(said).not.toMatch(/devices (refresh|forward-seal)/)
+  restartMachine(machine)
+  expect(isSecretShown(machine)).toBe(true)
+})
+
+it('the device of this boot is led by a session, by and by an update that waits', async () => {
+  const machine = await approvedMachine()
+  update(machine, NEXT_XEN)
+  restartMachine(machine)
+  await verifyNow(machine)
+  update(machine, `${NEXT_XEN.slice(0, -1)}6`)
+  expect((await devicesOf(machine)).needs).toBe('start')
+  expect((await start(machine, { 'ground-go-on': 'yes' })).exit).toBe(3)
+  expect((await devicesOf(machine)).needs).toBe('resume')
+  restartMachine(machine)
+  expect((await devicesOf(machine)).needs).toBe('resume')
 })

@@ -6,8 +6,24 @@
  * - forward-boot: it is sealed forward for the approved state: its next boot must show the secret
  * - own-boot: one boot from it, with `verify` in that boot
  * - look: something about it could not be determined
+ * Of the device that this boot came from:
+ * - resume: a session is open
+ * - start: the next boot from it measures something else, or that is not known
+ * - verify: it was not verified in this boot
+ * - accept: it was, and nobody accepted what this boot measured
  */
-export const DEVICE_NEEDS = ['changed', 'plug-in', 'refresh', 'forward-boot', 'own-boot', 'look'] as const
+export const DEVICE_NEEDS = [
+  'changed',
+  'plug-in',
+  'refresh',
+  'forward-boot',
+  'own-boot',
+  'look',
+  'resume',
+  'start',
+  'verify',
+  'accept',
+] as const
 export type DeviceNeed = (typeof DEVICE_NEEDS)[number]
 
 export type DeviceWork =

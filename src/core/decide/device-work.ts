@@ -25,6 +25,15 @@ export type WorkFacts = {
   readonly isChanged?: boolean
   /** A seal since then took the token of its forward seal out of the TPM (`isForwardSpent`). */
   readonly isForwardSpent?: boolean
+  /** Of the device that this boot came from; left out: it is another one, or that does not matter. */
+  readonly booted?: BootedWork | null
+}
+
+export type BootedWork = {
+  readonly bootId: string | null
+  readonly hasSession: boolean
+  /** Another Xen is installed than runs, or what a boot measures was updated in this one. */
+  readonly isPending: boolean
 }
 
 /**
@@ -42,13 +51,13 @@ export function listSharedRegisters(selected: readonly number[], flavour: Flavou
  */
 export function decideDeviceWork(look: LedgerLook, facts: WorkFacts): DeviceWork | null {
   if (look.state !== 'read' || look.ledger.approved === null) return null
-  const { verified, leftSince } = findLedgerDevice(look.ledger, facts.label)
+  const own = findLedgerDevice(look.ledger, facts.label)
+  const { verified, leftSince } = own
   const why = findShortfall(look.ledger.approved, verified)
   if (why === null) return { state: 'done' }
-  const isForward =
-    facts.isForwardSpent !== true &&
-    isForwardFor(look.ledger.approved, findLedgerDevice(look.ledger, facts.label))
-  return { state: 'to-do', needs: decideNeed(facts, isForward), why, since: leftSince }
+  const isForward = facts.isForwardSpent !== true && isForwardFor(look.ledger.approved, own)
+  const needs = facts.booted ? decideBootedNeed(facts, facts.booted, verified) : decideNeed(facts, isForward)
+  return { state: 'to-do', needs, why, since: leftSince }
 }
 
 /** Why the last verification does not show the approved state; null where it does. */
@@ -143,6 +152,20 @@ function decideNeed({ present, bootFiles, isChanged }: WorkFacts, isForward: boo
   if (present === false) return 'plug-in'
   if (bootFiles === 'stale' || bootFiles === 'absent') return 'refresh'
   return present === null || bootFiles === null ? 'look' : 'own-boot'
+}
+
+/** It is neither refreshed nor sealed forward by itself, and this boot is the one of its own. */
+function decideBootedNeed(
+  { present, bootFiles, isChanged }: WorkFacts,
+  { bootId, hasSession, isPending }: BootedWork,
+  verified: VerifiedState | null,
+): DeviceNeed {
+  if (isChanged === true) return 'changed'
+  if (hasSession) return 'resume'
+  if (present === false) return 'plug-in'
+  if (isPending || bootFiles === 'stale' || bootFiles === 'absent') return 'start'
+  if (verified === null || bootId === null || verified.bootId !== bootId) return 'verify'
+  return verified.isCurrent === true ? 'accept' : 'start'
 }
 
 /** The ledger with every known device in it, and since when each is left to do. @param labels of all AEM devices */

@@ -105,6 +105,35 @@ describe('decideDeviceWork', () => {
     expect(decide(null, facts)).toMatchObject({ needs })
   })
 
+  const now = { bootId: 'boot-2', hasSession: false, isPending: false }
+  const BLIND = { registers: { ...PCRS, '18': 'ee' } }
+  it.each<[string, Partial<VerifiedState> | null, object]>([
+    ['accept', BLIND, { booted: now }],
+    ['accept', BLIND, { bootFiles: null, booted: now }],
+    ['verify', null, { booted: now }],
+    ['verify', { ...BLIND, bootId: 'boot-1' }, { booted: now }],
+    ['verify', { ...BLIND, bootId: null }, { booted: { ...now, bootId: null } }],
+    ['start', BLIND, { booted: { ...now, isPending: true } }],
+    ['start', BLIND, { bootFiles: 'stale', booted: now }],
+    ['start', BLIND, { bootFiles: 'absent', booted: now }],
+    ['start', { isCurrent: false, why: 'an older kernel was booted' }, { booted: now }],
+    ['start', { isCurrent: null }, { booted: now }],
+    ['resume', BLIND, { bootFiles: 'stale', booted: { ...now, hasSession: true, isPending: true } }],
+    ['plug-in', BLIND, { present: false, bootFiles: null, booted: now }],
+    ['changed', BLIND, { bootFiles: 'stale', isChanged: true, booted: { ...now, hasSession: true } }],
+  ])('the device of this boot needs %s: %j, %j', (needs, changes, facts) => {
+    expect(decide(changes, facts)).toMatchObject({ needs })
+  })
+
+  it('the device of this boot is not told to show at its next boot what this one was to show', () => {
+    const ledger = ledgerWith(null)
+    const forward = { at: LATER, bank: 'sha256' as const, registers: PCRS, tokens: {} }
+    const devices = ledger.devices.map((device) => ({ ...device, forward }))
+    const look: LedgerLook = { state: 'read', ledger: { ...ledger, devices } }
+    expect(decideDeviceWork(look, stick)).toMatchObject({ needs: 'forward-boot' })
+    expect(decideDeviceWork(look, { ...stick, booted: now })).toMatchObject({ needs: 'verify' })
+  })
+
   it.each(['absent', 'damaged', 'newer'] as const)('says nothing where the list is %s', (state) => {
     expect(decideDeviceWork({ state, detail: '' }, stick)).toBeNull()
   })
