@@ -87,7 +87,8 @@ describe('status', () => {
     const boot = bootFilesOf(machine)
     const old = boot.get(INITRAMFS)
     if (!old) throw new Error('no initramfs')
-    boot.set(INITRAMFS, { bytes: old.bytes, mtimeMs: machine.nowMs + 60_000 })
+    machine.nowMs += 60_000
+    boot.set(INITRAMFS, { bytes: old.bytes, mtimeMs: machine.nowMs })
     const look = await lookAt(machine)
     expect(look.updates).toMatchObject({ state: 'none', newInitramfs: [`/boot/${INITRAMFS}`] })
     expect([look.state, look.codes, look.notice]).toEqual(['at-risk', ['files-updated'], 'start'])

@@ -243,6 +243,8 @@ describe('whether this boot ran what the device carries, and what is installed',
     return machine
   }
   async function stateOf(machine: SimMachine, told: (own: Host) => Partial<Host> = () => ({})) {
+    // The look comes after what happened.
+    machine.nowMs += 10_000
     const dom0 = observeDom0(hostOf(machine, told))
     const device = (await dom0.booted())!
     return observeBootedState(dom0, device, await dom0.machine())

@@ -21,15 +21,17 @@ describe('whether a restart waits', () => {
   const BOOT = '2024-07-16T07:00:00.000Z'
   const BEFORE = '2024-07-15T07:00:00.000Z'
   const AFTER = '2024-07-17T07:00:00.000Z'
+  const NOW = '2024-07-18T07:00:00.000Z'
+  const AHEAD = '2024-07-19T07:00:00.000Z'
   const pending = (
     [buildId, version, bootTime]: readonly (string | null)[],
     [newBuildId, evr, installedAt]: readonly (string | null)[],
   ) =>
-    decidePendingRestart({ xen: { buildId, version, commandLine: null }, bootTime } as never, {
-      buildId: newBuildId ?? null,
-      evr: evr ?? null,
-      installedAt: installedAt ?? null,
-    })
+    decidePendingRestart(
+      { xen: { buildId, version, commandLine: null }, bootTime } as never,
+      { buildId: newBuildId ?? null, evr: evr ?? null, installedAt: installedAt ?? null },
+      () => new Date(NOW),
+    )
 
   it.each([
     ['the same build', ['a', '4.17.4', BOOT], ['a', '2001:4.17.5-1', AFTER], false],
@@ -45,6 +47,7 @@ describe('whether a restart waits', () => {
     ],
     ['no installed version, by its time alone', [null, '4.17.4', BOOT], [null, null, BEFORE], false],
     ['no start of this boot', [null, '4.17.4', null], [null, '2001:4.17.4-4', AFTER], null],
+    ['a time after the present', [null, '4.17.4', BOOT], [null, '2001:4.17.4-4', AHEAD], null],
     ['no time of installation', [null, '4.17.4', BOOT], [null, '2001:4.17.4-4', null], null],
   ])('%s', (_, running, installed, expected) => {
     expect(pending(running, installed)).toBe(expected)

@@ -1,4 +1,5 @@
 import type { ConfirmedPackage } from '../../core/decide/confirm-update.ts'
+import { isSinceBoot } from '../../core/decide/since-boot.ts'
 import type { BootEntry } from '../../core/launch/boot-entry.ts'
 import { originalPath } from '../../core/launch/efi-entry.ts'
 import type { InstalledPackage } from '../../core/package/rpm.ts'
@@ -74,7 +75,10 @@ async function confirm(
     evr: installed.evr,
     isLoaded,
     installedAt: installed.installedAt,
-    changedSinceBoot: bootTime === null ? null : installed.installedAt > bootTime,
+    changedSinceBoot:
+      bootTime === null
+        ? null
+        : isSinceBoot(Date.parse(installed.installedAt), Date.parse(bootTime), dom0.host.now),
     signer: integrity.signer?.name ?? null,
     signature: integrity.signature,
     keyId: installed.signatureKeyId,

@@ -1,4 +1,5 @@
 import type { SelectionLook } from '../../core/aem/seal-selection.ts'
+import { isSinceBoot } from '../../core/decide/since-boot.ts'
 import type { Flavour } from '../../core/launch/boot-entry.ts'
 import type { Updates } from '../../core/mark/updates.ts'
 import { parseEvr } from '../../core/package/evr.ts'
@@ -81,7 +82,7 @@ export async function observeStatus(dom0: Dom0, forward: ForwardValuesOf = () =>
     devices,
     areDevicesKnown: all.isComplete,
     installedXen,
-    pendingRestart: decidePendingRestart(machine, installedXen),
+    pendingRestart: decidePendingRestart(machine, installedXen, host.now),
     malformedTrustedKeys: (await dom0.trustedKeys())?.malformed ?? null,
     trustedKeysUnread: await explainUnreadTrustedKeys(host),
     updates: await observeUpdates(dom0),
@@ -145,12 +146,16 @@ export async function observeInstalledXen(
 }
 
 /** Is another Xen installed than the one that runs? By build id; else by install time against boot time. */
-export function decidePendingRestart(machine: MachineFacts, installed: InstalledXen): boolean | null {
+export function decidePendingRestart(
+  machine: MachineFacts,
+  installed: InstalledXen,
+  now: () => Date,
+): boolean | null {
   if (machine.xen.buildId !== null && installed.buildId !== null) {
     return machine.xen.buildId !== installed.buildId
   }
   const version = installed.evr === null ? null : parseEvr(installed.evr).version
   if (machine.xen.version !== null && version !== null && machine.xen.version !== version) return true
   if (machine.bootTime === null || installed.installedAt === null) return null
-  return installed.installedAt > machine.bootTime
+  return isSinceBoot(Date.parse(installed.installedAt), Date.parse(machine.bootTime), now)
 }

@@ -1,3 +1,4 @@
+import { isSinceBoot } from '../../core/decide/since-boot.ts'
 import { type MarkedFile, parseUpdateMark } from '../../core/mark/update-mark.ts'
 import type { UpdateMarkLook, Updates } from '../../core/mark/updates.ts'
 import type { Host } from '../../host/host.ts'
@@ -52,7 +53,8 @@ function isBootFile(path: string): boolean {
 
 /**
  * Each initramfs of dom0's own /boot that was written after this boot began, by its time: one that was made by hand is in no
- * package, and no trigger sees it. Of a recorded machine the times are those of the recording.
+ * package, and no trigger sees it. Of a recorded machine the times are those of the recording. One of a time after the present
+ * is of an earlier boot, whose clock was right.
  */
 async function listNewInitramfs(host: Host, { bootTime }: MachineFacts): Promise<readonly string[]> {
   if (bootTime === null || host.kind === 'recorded') return []
@@ -60,7 +62,8 @@ async function listNewInitramfs(host: Host, { bootTime }: MachineFacts): Promise
   const written: string[] = []
   for (const name of names.filter((each) => bootFileRole(each) === 'initramfs')) {
     const stat = valueOrNull(await host.statFile(`/boot/${name}`))
-    if (stat !== null && stat.mtimeMs > Date.parse(bootTime)) written.push(`/boot/${name}`)
+    if (stat !== null && isSinceBoot(stat.mtimeMs, Date.parse(bootTime), host.now) === true)
+      written.push(`/boot/${name}`)
   }
   return written
 }

@@ -1,5 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { SEAL_BANKS } from '../../core/aem/tpm.ts'
+import { isSinceBoot } from '../../core/decide/since-boot.ts'
 import { Failure } from '../../core/failure.ts'
 import { calibrateLaunch } from '../../core/launch/calibrate.ts'
 import { listComponents } from '../../core/launch/components.ts'
@@ -138,14 +139,19 @@ async function observePolicy(dom0: Dom0, label: string, tpm: TpmFacts): Promise<
   return copy === null ? null : readSealedPolicy(host, copy, tpm.version)
 }
 
-/** All versions of each measured package that were there when the boot began: what came since, it did not measure. */
+/**
+ * All versions of each measured package that were there when the boot began: what came since, it did not measure. One that is
+ * left out accounts for changes later, so one of which the clock cannot tell counts as there.
+ */
 async function observeBootPackages(dom0: Dom0, bootTime: string | null): Promise<ApprovedBoot['packages']> {
   if (bootTime === null) return null
   const packages: { name: string; evr: string }[] = []
   for (const { name } of MEASURED_PACKAGES) {
     const installed = valueOrNull(await dom0.rpm.packages(name))
     if (installed === null) return null
-    for (const { evr, installedAt } of installed) if (installedAt <= bootTime) packages.push({ name, evr })
+    for (const { evr, installedAt } of installed)
+      if (isSinceBoot(Date.parse(installedAt), Date.parse(bootTime), dom0.host.now) !== true)
+        packages.push({ name, evr })
   }
   return packages
 }

@@ -1,4 +1,5 @@
 import { decideBootDevice } from '../../core/decide/boot-device.ts'
+import { isSinceBoot } from '../../core/decide/since-boot.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { type BootDeviceFacts, observeBootDevice } from '../device/boot-device.ts'
 import { type AemDevice, openDevice } from '../device/devices.ts'
@@ -6,6 +7,7 @@ import type { Dom0 } from '../dom0/dom0.ts'
 import type { MachineFacts } from '../dom0/machine.ts'
 import { observeNewest } from '../dom0/packages.ts'
 import { MEASURED_PACKAGES } from '../dom0/rpm-database.ts'
+import { observeNextDifference } from './next-difference.ts'
 
 export type BootedState = { readonly isCurrent: boolean | null; readonly why: string | null }
 
@@ -25,14 +27,20 @@ export async function observeBootedState(
     return { isCurrent: null, why: `its boot files could not all be checked (${state})` }
   if (state !== 'current') return { isCurrent: false, why: `its boot files are ${state}` }
   const { bootTime, kernelRelease } = machine
-  const newest = await observeNewestChange(dom0, device, facts)
-  if (bootTime === null || kernelRelease === null || newest === null)
+  const changes = await observeChanges(dom0, device, facts)
+  if (bootTime === null || kernelRelease === null || changes === null)
     return { isCurrent: null, why: 'whether a boot file changed since this boot could not be determined' }
-  if (newest.at > Date.parse(bootTime))
+  const isSince = ({ at }: Change): boolean | null => isSinceBoot(at, Date.parse(bootTime), dom0.host.now)
+  const [last] = changes.filter((change) => isSince(change) === true)
+  if (last !== undefined)
     return {
       isCurrent: false,
-      why: `${newest.what} changed after it was booted: the next boot measures another`,
+      why: `${last.what} changed after it was booted: the next boot measures another`,
     }
+  if (changes.some((change) => isSince(change) === null)) {
+    const difference = await observeDifference(dom0)
+    if (difference !== null) return difference
+  }
   const isWantedKernel = facts.checks.some(
     ({ role, path }) => role === 'kernel' && path.endsWith(`/vmlinuz-${kernelRelease}`),
   )
@@ -40,14 +48,27 @@ export async function observeBootedState(
   return { isCurrent: false, why: `an older kernel was booted (${kernelRelease})` }
 }
 
+/** Where the clock was set back, what the next boot measures says it: by the bytes. @returns null where it is the same */
+async function observeDifference(dom0: Dom0): Promise<BootedState | null> {
+  const next = await observeNextDifference(dom0)
+  if (next === null)
+    return {
+      isCurrent: null,
+      why: 'whether a boot file changed since this boot could not be determined: the clock is behind the times of the boot files',
+    }
+  return next.length === 0
+    ? null
+    : { isCurrent: false, why: `the next boot measures another: ${next.join(', ')}` }
+}
+
 type Change = { readonly what: string; readonly at: number }
 
-/** The last change of a boot file or a measured package; null where one of them could not be told. */
-async function observeNewestChange(
+/** When each boot file and each measured package was changed, the last first; null where one of them could not be told. */
+async function observeChanges(
   dom0: Dom0,
   device: AemDevice,
   facts: BootDeviceFacts,
-): Promise<Change | null> {
+): Promise<readonly Change[] | null> {
   const { host } = dom0
   const changes: Change[] = []
   const media = valueOrNull(await openDevice(host, device))
@@ -65,7 +86,7 @@ async function observeNewestChange(
     const installed = await observeNewest(dom0, name)
     if (installed) changes.push({ what: `the package ${name}`, at: Date.parse(installed.installedAt) })
   }
-  return changes.reduce<Change | null>((last, one) => (last === null || one.at > last.at ? one : last), null)
+  return changes.sort((one, other) => other.at - one.at)
 }
 
 /** `name evr` of the newest of each measured package that is installed; null where none could be listed. */

@@ -3,6 +3,7 @@
 import { gunzipSync } from 'node:zlib'
 import { parseLuksUuids } from '../../core/aem/configuration.ts'
 import { SEAL_BANKS } from '../../core/aem/tpm.ts'
+import { isSinceBoot } from '../../core/decide/since-boot.ts'
 import { Failure } from '../../core/failure.ts'
 import type { LaunchLog } from '../../core/launch/launch-log.ts'
 import { hasSameCapabilities, mleHashes } from '../../core/launch/mle-hash.ts'
@@ -219,7 +220,7 @@ async function observeUnchanged(
 
 /**
  * A launched program that cannot be hashed here is that of this boot only where the file is its package's, and the package
- * was there before this boot.
+ * was there before this boot. One installed at a time after the present came with an earlier boot, whose clock was right.
  * @param name the only file it may be; null: that of this boot's entry
  */
 async function isLauncherOfBoot(
@@ -234,5 +235,6 @@ async function isLauncherOfBoot(
   const owner = await observeOwner(dom0, `/boot${path}`, await observeTrustedKeys(dom0))
   if (owner === null) return null
   const isSamePath = path === (name ?? launch.booted.entry?.launcher?.path)
-  return isSamePath && own === owner.sha256 && owner.installedAt <= bootTime
+  const isSince = isSinceBoot(Date.parse(owner.installedAt), Date.parse(bootTime), dom0.host.now)
+  return isSamePath && own === owner.sha256 && isSince !== true
 }

@@ -1,3 +1,4 @@
+import { isSinceBoot } from '../../core/decide/since-boot.ts'
 import type { BootEntry } from '../../core/launch/boot-entry.ts'
 import type { ImageDigest } from '../../core/launch/image-digest.ts'
 import type { Host } from '../../host/host.ts'
@@ -6,7 +7,7 @@ import { valueOrNull } from '../../host/host.ts'
 /**
  * Are the SINIT modules of these entries still those of this boot? A file that is older than the boot counts as the same; so
  * does one that was written since with the bytes that dom0's own /boot had before the boot, as anti-evil-maid-install copies
- * it to a stick. It decides whether logged digests can stand for the next boot: a wrong guess makes a boot that shows no secret.
+ * it to a stick, and one of a time after the present: an earlier boot wrote it, whose clock was right. It decides whether logged digests can stand for the next boot: a wrong guess makes a boot that shows no secret.
  * @param root of the boot device
  * @returns null where it cannot be told
  */
@@ -30,7 +31,7 @@ export async function observeSinit(
 async function isOlderThanBoot(host: Host, path: string, bootTime: string): Promise<boolean | null> {
   const stat = valueOrNull(await host.statFile(path))
   if (stat === null || !Number.isFinite(stat.mtimeMs)) return null
-  return stat.mtimeMs <= Date.parse(bootTime)
+  return isSinceBoot(stat.mtimeMs, Date.parse(bootTime), host.now) !== true
 }
 
 /** On a device that is dom0's /boot itself the file is newer there too, so it is no copy. */
