@@ -5,10 +5,10 @@ import {
   type BootedWork,
   decideDeviceWork,
   decideSealedFor,
-  isForwardSpent,
   listSharedRegisters,
 } from '../core/decide/device-work.ts'
 import type { Preparedness } from '../core/decide/preparedness.ts'
+import { isForwardSpent } from '../core/decide/slot-tokens.ts'
 import { isUpdatedInBoot } from '../core/mark/updates.ts'
 import { findSlotSharers } from '../core/seal/freshness.ts'
 import type { Session } from '../core/session/checkpoint.ts'

@@ -1,6 +1,6 @@
 import { removeLeftovers } from '../../act/forward-seal/restore.ts'
 import { rememberForward } from '../../act/update-ledger.ts'
-import { listSharers } from '../../core/decide/device-work.ts'
+import { listSharers } from '../../core/decide/slot-tokens.ts'
 import { forwardRecordOf } from '../../core/seal/forward-of-session.ts'
 import { describeKeptForward } from '../../messages/forward-device.ts'
 import type { Step } from '../step.ts'

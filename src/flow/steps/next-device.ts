@@ -1,6 +1,7 @@
 import { listChangedFiles } from '../../core/decide/changed-files.ts'
 import type { DeviceLeft, DeviceWork } from '../../core/decide/device-need.ts'
-import { decideDeviceWork, isForwardSpent } from '../../core/decide/device-work.ts'
+import { decideDeviceWork } from '../../core/decide/device-work.ts'
+import { isForwardSpent } from '../../core/decide/slot-tokens.ts'
 import type { LedgerLook } from '../../core/session/device-ledger.ts'
 import { describeDevicesLeft } from '../../messages/after-restart.ts'
 import { findBootedDevice } from '../../observe/device/devices.ts'

@@ -1,5 +1,4 @@
 import { listChangedFiles } from '../../core/decide/changed-files.ts'
-import { listSlotTakers } from '../../core/decide/device-work.ts'
 import type { Preparedness } from '../../core/decide/preparedness.ts'
 import {
   decideProtectionState,
@@ -7,6 +6,7 @@ import {
   type ProtectionState,
 } from '../../core/decide/protection-state.ts'
 import { decideSealOutcome } from '../../core/decide/seal-outcome.ts'
+import { listSlotTakers } from '../../core/decide/slot-tokens.ts'
 import { Failure } from '../../core/failure.ts'
 import type { LaunchLog } from '../../core/launch/launch-log.ts'
 import { constantOf, groupConstants, PCR } from '../../core/launch/pcr.ts'

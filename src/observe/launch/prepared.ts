@@ -2,8 +2,8 @@
 
 import { createHash } from 'node:crypto'
 import { listPredictedValues } from '../../core/decide/approved-state.ts'
-import { listSharers } from '../../core/decide/device-work.ts'
 import { comparePrepared, type PreparedLook, type Preparedness } from '../../core/decide/preparedness.ts'
+import { listSharers } from '../../core/decide/slot-tokens.ts'
 import { Failure } from '../../core/failure.ts'
 import type { BootEntry } from '../../core/launch/boot-entry.ts'
 import { decideNextEntry } from '../../core/launch/grub-choose.ts'

@@ -2,11 +2,10 @@ import { describe, expect, it } from 'vitest'
 import {
   decideDeviceWork,
   decideSealedFor,
-  isForwardSpent,
   listSharedRegisters,
-  listSlotTakers,
   markDevicesLeft,
 } from '../../../src/core/decide/device-work.ts'
+import { isForwardSpent, listSlotTakers } from '../../../src/core/decide/slot-tokens.ts'
 import {
   type DeviceLedger,
   emptyDeviceLedger,
