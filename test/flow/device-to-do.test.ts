@@ -47,7 +47,7 @@ it('the device of this boot, after a blind update and `verify`, waits for an acc
   expect(isSecretShown(machine)).toBe(true)
 })
 
-it('the device of this boot is led by a session, by and by an update that waits', async () => {
+it('the device of this boot is led by a session and by an update that waits', async () => {
   const machine = await approvedMachine()
   update(machine, NEXT_XEN)
   restartMachine(machine)
