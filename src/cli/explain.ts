@@ -22,11 +22,12 @@ export async function runExplain(io: Io, options: GlobalOptions, host: Host): Pr
   const versions = await store.loadVersions()
   const devices = await store.loadDevices()
   const explanation = await ui.progress('comparing PCRs, boot files and packages', async () => {
-    const since = open === null ? await explainSinceApproved(dom0, devices, versions) : null
+    const reproduce = makeReproduce(dom0, ui, false)
+    const since = open === null ? await explainSinceApproved(dom0, devices, versions, reproduce) : null
     const session = open ?? startSession({ id: io.makeId(), now: host.now(), bootId: null, flow: 'resume' })
     return (
       since ?? {
-        ...(await observeExplanation(dom0, session, versions, { reproduce: makeReproduce(dom0, ui, false) })),
+        ...(await observeExplanation(dom0, session, versions, { reproduce })),
         since: null,
       }
     )

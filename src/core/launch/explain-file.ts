@@ -79,6 +79,15 @@ export function checkFile(
   const wrong = isModuleRole(role) ? checkPlace(input, role, file, index) : []
   if (wrong.length > 0) return wrong
   if (role === 'initramfs' && file.reproduced === true) return []
+  if (role === 'initramfs' && input.isInitramfsUnmade === true)
+    return [
+      blocking(
+        'initramfs-not-compared',
+        index,
+        `${name} is another one, as after an update: \`aem-reseal explain\` makes it again and compares`,
+        'run `aem-reseal explain`',
+      ),
+    ]
   return checkPackage(file, name, index, input.previousBootTime ?? null)
 }
 

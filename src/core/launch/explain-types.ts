@@ -94,6 +94,8 @@ export type ExplanationInput = {
   readonly areLinesSame?: boolean | null
   /** PCR 13 of changed LUKS headers that a person called their own before the restart; null or missing: of none. */
   readonly acceptedLuks?: string | null
+  /** This look does not make an initramfs again that an update may have brought. */
+  readonly isInitramfsUnmade?: boolean
   /** Registers that AEM seals to since the last approved boot, which this one is compared with. */
   readonly unapproved?: readonly number[]
   /** Set while one register is traced: a kernel or initramfs in it changed too. */
@@ -121,6 +123,7 @@ export type ReasonCode =
   | 'file-missing'
   | 'file-differs-from-launch'
   | 'no-package'
+  | 'initramfs-not-compared'
   | 'wrong-file'
   | 'package-modified'
   | 'package-unchecked'

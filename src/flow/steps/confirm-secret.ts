@@ -12,7 +12,7 @@ export const confirmSecret: Step<'confirm-secret'> = async (context) => {
   const confirmed = await confirmNow(context)
   const { dom0 } = context
   const pending = await observePackagesSince(dom0, (await dom0.machine()).bootTime)
-  return confirmed.outcome === 'next-boot' && pending !== null && pending.length > 0
+  return confirmed.outcome === 'next-boot' && pending.length > 0
     ? { ...confirmed, message: describeNextUpdate(pending) }
     : confirmed
 }

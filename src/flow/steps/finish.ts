@@ -44,7 +44,7 @@ export const finish: Step<'finish'> = async ({ store, session, dom0, host }) => 
   const { devicesLeft } = session
   const { state } = await store.loadDevices()
   const isKept = state === 'read' || state === 'absent'
-  const pending = (await observePackagesSince(dom0, (await dom0.machine()).bootTime)) ?? []
+  const pending = await observePackagesSince(dom0, (await dom0.machine()).bootTime)
   const isVerified = session.history.findLast((entry) => entry.step === 'verify')?.outcome === 'verified'
   const hasLeft = devicesLeft === null || devicesLeft.length > 0
   const outcome = !isVerified || devicesLeft === null ? 'not-verified' : hasLeft ? 'devices-left' : 'finished'

@@ -104,18 +104,26 @@ export async function observePackagesOfBoot(
   dom0: Dom0,
   bootTime: string | null,
 ): Promise<readonly string[] | null> {
-  const since = await observePackagesSince(dom0, bootTime)
-  return since?.length === 0 ? observePackageNames(dom0) : null
+  const newest = await observeNewestSince(dom0, bootTime)
+  return newest.every(({ isSince }) => isSince === false) ? observePackageNames(dom0) : null
 }
 
-/** The newest of each measured package that came since this boot began, by its time; null where that is not known. */
+/** The newest of each measured package that came since this boot began, by its time. */
 export async function observePackagesSince(
   dom0: Dom0,
   bootTime: string | null,
-): Promise<readonly { readonly name: string; readonly evr: string }[] | null> {
-  if (bootTime === null) return null
+): Promise<readonly { readonly name: string; readonly evr: string }[]> {
+  const newest = await observeNewestSince(dom0, bootTime)
+  return newest.filter(({ isSince }) => isSince === true).map(({ name, evr }) => ({ name, evr }))
+}
+
+async function observeNewestSince(dom0: Dom0, bootTime: string | null) {
   const newest = await Promise.all(MEASURED_PACKAGES.map(({ name }) => observeNewest(dom0, name)))
-  return newest.flatMap((one) =>
-    one !== null && one.installedAt > bootTime ? [{ name: one.name, evr: one.evr }] : [],
-  )
+  return newest.flatMap((one) => {
+    if (one === null) return []
+    const { name, evr, installedAt } = one
+    const isSince =
+      bootTime === null ? null : isSinceBoot(Date.parse(installedAt), Date.parse(bootTime), dom0.host.now)
+    return [{ name, evr, isSince }]
+  })
 }

@@ -31,6 +31,8 @@ type Evidence = {
   readonly packages: ConfirmedPackages['packages']
   readonly later: readonly LaterUpdate[]
   readonly isVouched: (path: string, sha256: string) => boolean
+  /** What is installed can have booted: an older package that still waits for a restart says nothing of this boot. */
+  readonly hasBooted: boolean
 }
 
 /** After the restart it does not matter whether another file is an older one. */
@@ -78,7 +80,7 @@ export async function observeChange(dom0: Dom0, evidence: Evidence): Promise<Cha
       ({ index, change, now, predicted }) =>
         change === 'none' || (now !== null && now === predicted) || isOwnHeader(explained, index),
     ),
-    downgrades,
+    downgrades: evidence.hasBooted ? downgrades : [],
     outdated: listUnwanted(await listOutdated(dom0, packages, baseline), wanted).filter(
       ({ name }) => !downgrades.some((one) => one.name === name),
     ),

@@ -1,5 +1,5 @@
 import { decideBoot } from '../../core/decide/check-boot.ts'
-import { listMayChange } from '../../core/decide/confirm-update.ts'
+import { isVerifiedPackage, listMayChange } from '../../core/decide/confirm-update.ts'
 import { CANCEL_AND_START } from '../../core/decide/preparedness.ts'
 import type { LaterUpdate } from '../../core/decide/since-start.ts'
 import { explainChange } from '../../core/launch/explain.ts'
@@ -10,7 +10,7 @@ import type { Baseline, Session } from '../../core/session/checkpoint.ts'
 import type { Versions } from '../../core/session/versions.ts'
 import type { Host, Seen } from '../../host/host.ts'
 import { findBootedDevice, isBootedPresent } from '../device/devices.ts'
-import { observeConfirmedPackages } from '../dom0/confirmed-packages.ts'
+import { type ConfirmedPackages, observeConfirmedPackages } from '../dom0/confirmed-packages.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
 import { observeFlavour } from '../dom0/status.ts'
 import { observeSealOutcome } from '../seal/seal-outcome.ts'
@@ -84,8 +84,10 @@ export async function observeExplanation(
   const isKnown = (path: string, sha256: string, now: KeptReproductions): boolean =>
     listVouchedImages(session, now).get(path) === sha256 || known.get(path) === sha256
   const isMeasured = (path: string, sha256: string): boolean =>
-    isKnown(path, sha256, NOTHING_KEPT) || isRecorded(baseline, path, sha256)
-  const kept = await reproduceLater(launch, session, later, isMeasured, reproduce)
+    isKnown(path, sha256, NOTHING_KEPT) || (!isSinceApproved && isRecorded(baseline, path, sha256))
+  const packages = confirmed?.packages ?? []
+  const behind = isSinceApproved ? listChanged(session, packages) : later
+  const kept = await reproduceLater(launch, session, behind, isMeasured, reproduce)
   const isVouched = (path: string, sha256: string): boolean => isKnown(path, sha256, kept)
   const explained = explainChange({
     before: { pcrs: { [baseline.bank]: place.pcrs }, components: place.components },
@@ -102,6 +104,7 @@ export async function observeExplanation(
     previousBootTime: place.previousBootTime,
     areLinesSame: areLinesSame(baseline, machine),
     acceptedLuks: place.acceptedLuks,
+    isInitramfsUnmade: isSinceApproved && reproduce === null && behind.some(({ isVerified }) => isVerified),
     unapproved: isSinceApproved
       ? baseline.selectedPcrs.filter((index) => place.pcrs[index] === undefined)
       : [],
@@ -114,9 +117,10 @@ export async function observeExplanation(
     device,
     launch,
     versions,
-    packages: confirmed?.packages ?? [],
+    packages,
     later,
     isVouched,
+    hasBooted: !isSinceApproved || explained.pcrs.some(({ change }) => change !== 'none'),
   })
   const explanation = combine(explained, facts, {
     bulletinPcrs: session.expectation?.bulletinPcrs ?? [],
@@ -155,6 +159,13 @@ async function explainIncomparable(
   const reason = { code: why, ...INCOMPARABLE[why], isBlocking: true }
   const answer = { verdict: 'no-baseline' as const, alreadyResealed, pcrs, reasons: [reason] }
   return { ...answer, advice: [reason.next], prepared: null, ...NOTHING_KEPT }
+}
+
+/** The packages behind an update without a session, verified now or not. */
+function listChanged({ expectation }: Session, packages: ConfirmedPackages['packages']) {
+  return packages
+    .filter(({ name }) => expectation?.changedPackages.includes(name))
+    .map((one) => ({ isVerified: isVerifiedPackage(one) }))
 }
 
 /** Was the same initramfs there at `start`? Then this boot is judged as ever. */

@@ -17,6 +17,7 @@ import type { Dom0 } from '../dom0/dom0.ts'
 import { observeFlavour, observeInstalledXen } from '../dom0/status.ts'
 import { observeExplanation } from './explanation.ts'
 import { type Looked, type ObservedGround, observeGround } from './ground.ts'
+import type { Reproduce } from './since-start.ts'
 import type { Explanation } from './verdict.ts'
 
 /** This boot, compared with the last approved one from its device, while no session is open. */
@@ -52,15 +53,16 @@ export async function explainSinceApproved(
   dom0: Dom0,
   look: LedgerLook,
   versions: Seen<Versions>,
-  looked: Looked | null = null,
+  reproduce: Reproduce | null = null,
 ): Promise<(Explanation & { readonly since: string }) | null> {
-  const since = await observeSinceApproved(dom0, look, looked)
+  const since = await observeSinceApproved(dom0, look)
   if (since === null) return null
   const session = await makeSession(dom0, since.observed, since.known)
   return {
     ...(await observeExplanation(dom0, session, versions, {
       known: knownOf(look, since.label),
       isSinceApproved: true,
+      reproduce,
     })),
     since: since.at,
   }
@@ -177,8 +179,10 @@ export async function observeBootCheck(
     known,
     isSinceApproved: true,
   })
-  const blocking = reasons.filter(({ isBlocking }) => isBlocking).map(({ what }) => what)
-  // The device of this boot is out.
-  if (verdict === 'no-baseline') return { ...base, state: 'not-known', what: blocking }
+  const found = reasons.filter(({ isBlocking }) => isBlocking)
+  const blocking = found.map(({ what }) => what)
+  const isUnmade = found.length > 0 && found.every(({ code }) => code === 'initramfs-not-compared')
+  // The device of this boot is out, or dracut has to run first.
+  if (verdict === 'no-baseline' || isUnmade) return { ...base, state: 'not-known', what: blocking }
   return { ...base, state: verdict === 'explained' ? 'explained' : 'unexplained', what: blocking }
 }

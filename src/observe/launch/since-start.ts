@@ -75,14 +75,14 @@ export async function observeMadeInBoot(
 }
 
 /**
- * The initramfs of this boot, made again where signed packages came after `start` and nothing vouches for it yet. What was
+ * The initramfs of this boot, made again where signed packages came and nothing vouches for it yet. What was
  * found in an earlier run of `resume` is kept.
  * @param isVouched is an image vouched for without that
  */
 export async function reproduceLater(
   launch: BootDeviceLaunch,
   session: Session,
-  later: readonly LaterUpdate[],
+  later: readonly Pick<LaterUpdate, 'isVerified'>[],
   isVouched: (path: string, sha256: string) => boolean,
   reproduce: Reproduce | null,
 ): Promise<KeptReproductions> {
