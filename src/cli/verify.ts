@@ -62,7 +62,9 @@ export async function runVerify(
     if (session !== null && isRejected(session, bootId)) ui.say([line(`  ${NOT_ACCEPTED}`, 'bad')])
     if (unkept !== null) ui.say([line(`  ${unkept}`, 'warn')])
   }
-  return isGood && unread === null && boot?.state !== 'unexplained' ? EXIT.done : EXIT.attention
+  return isGood && unread === null && (boot === null || ['same', 'explained'].includes(boot.state))
+    ? EXIT.done
+    : EXIT.attention
 }
 
 /** @returns the failure where there is a session that cannot be read */

@@ -289,7 +289,7 @@ describe('a kernel that came after `start`', () => {
     expect(found.reasons.map(({ what }) => what).join()).toContain(`${XEN_IMAGE} (xen) is not current`)
   })
 
-  it('once a boot was accepted may change nothing', async () => {
+  it('after a boot that was accepted is explained as well', async () => {
     const { machine, session } = await started()
     restartMachine(machine)
     const { bootId } = await observeMachine(makeSimulatedHost(machine))
@@ -297,7 +297,9 @@ describe('a kernel that came after `start`', () => {
     later(machine, (own) => installKernel(own, NEXT_KERNEL))
     restartMachine(machine)
     const found = await explain(machine, { ...session, approved }, { context: made('same') })
-    expect(rowOf(found, 19)?.change).toBe('unexpected')
+    expect(rowOf(found, 19)?.change).toBe('expected')
+    const other = await explain(machine, { ...session, approved }, { context: made('different') })
+    expect(rowOf(other, 19)?.change).toBe('unexpected')
   })
 })
 

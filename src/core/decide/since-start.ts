@@ -80,6 +80,11 @@ const PACKAGES_OF_ROLE: Readonly<Record<string, readonly LaterUpdate['component'
   'grub.cfg': ['xen', 'kernel', 'tboot', 'aem'],
 }
 
+/** May a package of this kind bring another initramfs? */
+export function isOfInitramfs(component: LaterUpdate['component']): boolean {
+  return PACKAGES_OF_ROLE.initramfs?.includes(component) ?? false
+}
+
 /** Is a boot file behind the installed packages only by one that came after `start`? Then it is as it was confirmed. */
 export function isBehindLater(
   file: { readonly role: string; readonly isUnchanged: boolean },

@@ -1,6 +1,7 @@
 import { Failure } from '../failure.ts'
 import { listComponents } from './components.ts'
 import { adviceFor } from './explain-advice.ts'
+import { asPredicted, differsFromPrediction } from './explain-predicted.ts'
 import { traceRegister } from './explain-trace.ts'
 import {
   type Cause,
@@ -126,39 +127,10 @@ function explainRegister(input: ExplanationInput, index: number): Explained {
   return { pcr: bare(input, index, decideChange(reasons), traced.causes), reasons }
 }
 
-/** What booted is what was predicted, of the packages of then: another one may lie there since. */
-function asPredicted(
-  { prediction, bank }: ExplanationInput,
-  index: number,
-  causes: readonly Cause[],
-): Cause[] {
-  const register = prediction?.find((one) => one.index === index && one.bank === bank)
-  return causes.map((cause) => {
-    const before = register?.components?.find(({ role, path }) => role === cause.role && path === cause.path)
-    const owner = before?.package
-    if (!owner || cause.package?.name !== owner.name || cause.package.evr === owner.evr) return cause
-    return {
-      ...cause,
-      package: { ...cause.package, evr: owner.evr, signer: owner.signer ?? null, installTime: null },
-      bulletin: null,
-    }
-  })
-}
-
 function decideChange(reasons: readonly Reason[]): ExplainedPcr['change'] {
   const blocking = reasons.filter((reason) => reason.isBlocking)
   if (blocking.length === 0) return 'expected'
   return blocking.every(({ code }) => NOT_COMPUTABLE.includes(code)) ? 'not-computable' : 'unexpected'
-}
-
-function differsFromPrediction(index: number, predicted: string | null): Reason[] {
-  if (predicted === null) return []
-  const what = `PCR ${index} is not what was predicted before the restart`
-  const next =
-    index === PCR.luksHeaders
-      ? 'a LUKS header may have changed after the prediction; look at it with: cryptsetup luksDump'
-      : 'see the causes of this register; the boot device changed after the prediction'
-  return [{ code: 'differs-from-prediction', pcr: index, what, next, isBlocking: false }]
 }
 
 function checkExpected(input: ExplanationInput, index: number): Reason[] {

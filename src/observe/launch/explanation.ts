@@ -1,10 +1,7 @@
-import { decideBoot } from '../../core/decide/check-boot.ts'
 import { isVerifiedPackage, listMayChange } from '../../core/decide/confirm-update.ts'
-import { CANCEL_AND_START } from '../../core/decide/preparedness.ts'
-import type { LaterUpdate } from '../../core/decide/since-start.ts'
+import { isOfInitramfs, type LaterUpdate } from '../../core/decide/since-start.ts'
 import { explainChange } from '../../core/launch/explain.ts'
-import { DEVICE_OUT_ADVICE, INCOMPARABLE, type Incomparable } from '../../core/launch/explain-advice.ts'
-import type { ExplanationInput } from '../../core/launch/explain-types.ts'
+import { DEVICE_OUT_ADVICE } from '../../core/launch/explain-advice.ts'
 import type { CommandLineRule } from '../../core/launch/module-digest.ts'
 import type { Baseline, Session } from '../../core/session/checkpoint.ts'
 import type { Versions } from '../../core/session/versions.ts'
@@ -14,13 +11,13 @@ import { type ConfirmedPackages, observeConfirmedPackages } from '../dom0/confir
 import type { Dom0 } from '../dom0/dom0.ts'
 import { observeFlavour } from '../dom0/status.ts'
 import { observeSealOutcome } from '../seal/seal-outcome.ts'
-import { observeBootFacts } from './boot-facts.ts'
 import { areLinesSame } from './boot-lines.ts'
 import { observeChange } from './change-of-files.ts'
 import { observeBootDeviceLaunch } from './launch.ts'
 import { observeFiles } from './loaded-files.ts'
+import { explainIncomparable, explainUnbooted, explainUnnoted, observeIncomparable } from './not-explained.ts'
 import { observePrediction } from './prediction.ts'
-import { nameOnDevice, observePreparedness } from './prepared.ts'
+import { nameOnDevice } from './prepared.ts'
 import {
   type KeptReproductions,
   listVouchedImages,
@@ -29,8 +26,8 @@ import {
   type Reproduce,
   reproduceLater,
 } from './since-start.ts'
-import { type Before, chooseBefore, toNumbers } from './state-before.ts'
-import { combine, type Explanation, numberBulletins } from './verdict.ts'
+import { type Before, chooseBefore } from './state-before.ts'
+import { combine, type Explanation } from './verdict.ts'
 
 export type ExplanationContext = {
   /** SHA-256 of each known initramfs of the device, by path as GRUB names it (device-ledger.ts, knownFiles). */
@@ -57,23 +54,12 @@ export async function observeExplanation(
   const machine = await dom0.machine()
   const { sealedInThisBoot } = await observeSealOutcome(dom0, session)
   const { baseline } = session
+  if (baseline === null) return explainUnnoted(dom0, sealedInThisBoot)
   const tpm = await dom0.tpm()
-  if (baseline === null) {
-    const selected = [...new Set(Object.keys(tpm.pcrs[tpm.bank ?? 'sha256'] ?? {}).map(Number))]
-    const explained = explainChange({
-      ...EMPTY,
-      pcrsNow: tpm.pcrs,
-      bank: tpm.bank ?? 'sha256',
-      selected,
-      alreadyResealed: sealedInThisBoot,
-    })
-    return { ...explained, pcrs: numberBulletins(explained), prepared: null, ...NOTHING_KEPT }
-  }
   if (!isSinceApproved && machine.bootId !== null && baseline.bootId === machine.bootId)
-    return explainUnbooted(dom0, session, baseline, tpm.pcrs, sealedInThisBoot)
-  const boot = isSinceApproved ? null : decideBoot(await observeBootFacts(dom0, session))
-  if (boot === 'not-aem-boot' || boot === 'other-device')
-    return explainIncomparable(dom0, session, baseline, sealedInThisBoot, boot)
+    return explainUnbooted(dom0, session, baseline, sealedInThisBoot)
+  const why = isSinceApproved ? null : await observeIncomparable(dom0, session)
+  if (why !== null) return explainIncomparable(dom0, session, baseline, sealedInThisBoot, why)
   const all = await dom0.devices()
   const device = findBootedDevice(all.devices, machine.aemUuid)
   const place = chooseBefore(session, baseline, machine)
@@ -137,34 +123,10 @@ export async function observeExplanation(
     : explainIncomparable(dom0, session, baseline, sealedInThisBoot, 'device-absent')
 }
 
-/** Nothing that the recorded values speak of can be looked at in this boot: that is no finding against it, and none for it. */
-async function explainIncomparable(
-  dom0: Dom0,
-  session: Session,
-  baseline: Baseline,
-  alreadyResealed: boolean | null,
-  why: Incomparable,
-): Promise<Explanation> {
-  const tpm = await dom0.tpm()
-  const place = chooseBefore(session, baseline, await dom0.machine())
-  const pcrs = baseline.selectedPcrs.map((index) => {
-    const before = place.pcrs[index] ?? null
-    const now = tpm.pcrs[baseline.bank]?.[index] ?? null
-    const isSame = now !== null && now === before
-    const predicted =
-      place.prediction?.find((one) => one.index === index && one.bank === baseline.bank)?.predicted ?? null
-    const change = isSame ? ('none' as const) : ('not-computable' as const)
-    return { index, bank: baseline.bank, before, now, predicted, change, causes: [] }
-  })
-  const reason = { code: why, ...INCOMPARABLE[why], isBlocking: true }
-  const answer = { verdict: 'no-baseline' as const, alreadyResealed, pcrs, reasons: [reason] }
-  return { ...answer, advice: [reason.next], prepared: null, ...NOTHING_KEPT }
-}
-
-/** The packages behind an update without a session, verified now or not. */
+/** The packages that a new initramfs may come of, without a session: verified now or not. */
 function listChanged({ expectation }: Session, packages: ConfirmedPackages['packages']) {
   return packages
-    .filter(({ name }) => expectation?.changedPackages.includes(name))
+    .filter(({ name, component }) => expectation?.changedPackages.includes(name) && isOfInitramfs(component))
     .map((one) => ({ isVerified: isVerifiedPackage(one) }))
 }
 
@@ -181,53 +143,6 @@ async function extendMayChange(
 ): Promise<readonly number[]> {
   if (later.length === 0) return place.mayChange
   return listMayChange(later, place.mayChange, await observeFlavour(host))
-}
-
-/** dom0 was not restarted: nothing has booted that could be explained. Only the registers are compared, with themselves. */
-async function explainUnbooted(
-  dom0: Dom0,
-  session: Session,
-  baseline: Baseline,
-  pcrsNow: ExplanationInput['pcrsNow'],
-  alreadyResealed: boolean | null,
-): Promise<Explanation> {
-  const explained = explainChange({
-    ...EMPTY,
-    before: { pcrs: { [baseline.bank]: toNumbers(baseline.pcrs[baseline.bank] ?? {}) }, components: null },
-    log: await dom0.log(),
-    pcrsNow,
-    bank: baseline.bank,
-    selected: baseline.selectedPcrs,
-    alreadyResealed,
-  })
-  const prepared = await observePreparedness(dom0, session)
-  const what = 'dom0 has not been restarted since `start`: nothing has booted yet that could be explained'
-  return {
-    ...explained,
-    pcrs: numberBulletins(explained),
-    reasons: [
-      ...explained.reasons,
-      { code: 'not-restarted', what, next: null, isBlocking: false },
-      ...(prepared?.changes ?? []).map((change) => ({
-        code: 'changed-before-restart',
-        what: change.what,
-        next: CANCEL_AND_START,
-        isBlocking: false,
-      })),
-    ],
-    prepared,
-    ...NOTHING_KEPT,
-  }
-}
-
-const EMPTY: Omit<ExplanationInput, 'pcrsNow' | 'bank' | 'selected' | 'alreadyResealed'> = {
-  before: null,
-  log: null,
-  booted: null,
-  rule: null,
-  prediction: null,
-  files: [],
-  expectedPcrs: null,
 }
 
 /** How this machine's tboot hashes command lines: calibrated before the restart, else from this boot. */
