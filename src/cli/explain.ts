@@ -35,7 +35,7 @@ export async function runExplain(io: Io, options: GlobalOptions, host: Host): Pr
   const { since } = explanation
   if (options.json) printJson(io, 'explain', toExplainAnswer(explanation))
   else if (since !== null) sayLook(ui, describeSinceApproved(explanation, since))
-  else sayLook(ui, describeExplanationLook(explanation, open?.protection ?? null))
+  else sayLook(ui, describeExplanationLook(explanation, open, (await dom0.machine()).bootId))
   const exits = {
     unchanged: EXIT.done,
     explained: EXIT.done,

@@ -42,14 +42,23 @@ export function describeExplanation(
   }
 }
 
-/** `aem-reseal explain` of an open session: what `resume` does with it. */
+/**
+ * `aem-reseal explain` of an open session: what `resume` does with it.
+ * @param session null: none is open
+ * @param bootId of this boot
+ */
 export function describeExplanationLook(
   explanation: Explanation,
-  protection: Session['protection'] = null,
+  session: Pick<Session, 'protection' | 'approved'> | null = null,
+  bootId: string | null = null,
 ): Message {
-  const message = describeExplanation(explanation, protection)
+  const message = describeExplanation(explanation, session?.protection ?? null)
   if (explanation.reasons.some(({ code }) => code === 'not-restarted')) return message
-  const next = LOOK_NEXT[explanation.verdict]
+  const isAccepted = bootId !== null && session?.approved?.bootId === bootId
+  const next =
+    isAccepted && explanation.verdict === 'explained'
+      ? 'you accepted it in this boot; `aem-reseal resume` says what is left'
+      : LOOK_NEXT[explanation.verdict]
   return next === undefined ? message : { ...message, next }
 }
 
@@ -65,11 +74,19 @@ const EXPLAINED_LATER =
 function describeUnbooted({ prepared, pcrs }: Explanation, protection: Session['protection']): Message {
   const what = 'dom0 has not been restarted since `start`: nothing has booted yet that could be explained'
   const table = tableLines({ pcrs })
-  if (prepared === null || prepared.state === 'fits')
+  if (prepared === null)
     return {
       tone: 'info',
       what,
-      why: prepared === null ? null : 'what the next boot was prepared for still lies there, unchanged',
+      why: '`start` stopped before it prepared anything for the restart',
+      next: '`aem-reseal resume` goes on where it stopped, before the restart; `aem-reseal cancel` gives it up',
+      details: table,
+    }
+  if (prepared.state === 'fits')
+    return {
+      tone: 'info',
+      what,
+      why: 'what the next boot was prepared for still lies there, unchanged',
       next: 'restart dom0, choose the AEM entry in the GRUB menu, then run `aem-reseal resume`',
       details: table,
     }
@@ -104,7 +121,7 @@ export function describeSinceApproved(explanation: Explanation, since: string): 
       ...message,
       tone: 'attention',
       what: `every change since the boot approved at ${since} is consistent with signed packages installed since: updated without this program, by a blind boot`,
-      why: 'AEM sealed to it by itself, unseen; such a boot is no ground for a forward seal until you approve it',
+      why: `${UNSEEN[String(explanation.alreadyResealed) as keyof typeof UNSEEN]}; such a boot is no ground for a forward seal until you approve it`,
       next: APPROVE_LATER,
     }
   // What cannot be computed, or compared at all, has words of its own.
@@ -115,6 +132,13 @@ export function describeSinceApproved(explanation: Explanation, since: string): 
     screen: unexplainedScreen(explanation, `UNEXPLAINED CHANGE since ${since.slice(0, 10)}`),
   }
 }
+
+/** By whether AEM sealed to this boot. */
+const UNSEEN = {
+  true: 'AEM sealed to it by itself, unseen',
+  false: 'nothing was sealed to it yet',
+  null: 'AEM seals to it by itself, unseen, where nothing holds it',
+} as const
 
 /** The way to approve what was updated without this program. */
 export const APPROVE_LATER =
