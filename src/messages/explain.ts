@@ -42,31 +42,6 @@ export function describeExplanation(
   }
 }
 
-/**
- * `aem-reseal explain` of an open session: what `resume` does with it.
- * @param session null: none is open
- * @param bootId of this boot
- */
-export function describeExplanationLook(
-  explanation: Explanation,
-  session: Pick<Session, 'protection' | 'approved'> | null = null,
-  bootId: string | null = null,
-): Message {
-  const message = describeExplanation(explanation, session?.protection ?? null)
-  if (explanation.reasons.some(({ code }) => code === 'not-restarted')) return message
-  const isAccepted = bootId !== null && session?.approved?.bootId === bootId
-  const next =
-    isAccepted && explanation.verdict === 'explained'
-      ? 'you accepted it in this boot; `aem-reseal resume` says what is left'
-      : LOOK_NEXT[explanation.verdict]
-  return next === undefined ? message : { ...message, next }
-}
-
-const LOOK_NEXT: { readonly [O in Outcomes['explain']]?: string } = {
-  unchanged: 'nothing has to be accepted; `aem-reseal resume` goes on',
-  explained: '`aem-reseal resume` asks whether you accept this as the new good state',
-}
-
 const EXPLAINED_LATER =
   'every change is consistent with the update that was confirmed and with signed packages that came after `start`'
 
@@ -106,43 +81,6 @@ function describeUnbooted({ prepared, pcrs }: Explanation, protection: Session['
     details,
   }
 }
-
-/** The same without a session: what changed since the last approved boot. @param since ISO 8601 */
-export function describeSinceApproved(explanation: Explanation, since: string): Message {
-  const message = describeExplanation(explanation)
-  if (explanation.verdict === 'unchanged')
-    return {
-      ...message,
-      what: `no register changed since the boot approved at ${since}`,
-      next: 'nothing has to be accepted',
-    }
-  if (explanation.verdict === 'explained')
-    return {
-      ...message,
-      tone: 'attention',
-      what: `every change since the boot approved at ${since} is consistent with signed packages installed since: updated without this program, by a blind boot`,
-      why: `${UNSEEN[String(explanation.alreadyResealed) as keyof typeof UNSEEN]}; such a boot is no ground for a forward seal until you approve it`,
-      next: APPROVE_LATER,
-    }
-  // What cannot be computed, or compared at all, has words of its own.
-  if (explanation.verdict !== 'unexplained') return message
-  return {
-    ...message,
-    what: `UNEXPLAINED CHANGE: what booted is not accounted for by the packages installed since the boot approved at ${since}`,
-    screen: unexplainedScreen(explanation, `UNEXPLAINED CHANGE since ${since.slice(0, 10)}`),
-  }
-}
-
-/** By whether AEM sealed to this boot. */
-const UNSEEN = {
-  true: 'AEM sealed to it by itself, unseen',
-  false: 'nothing was sealed to it yet',
-  null: 'AEM seals to it by itself, unseen, where nothing holds it',
-} as const
-
-/** The way to approve what was updated without this program. */
-export const APPROVE_LATER =
-  'the next `aem-reseal start`, in a terminal, names what differs and asks whether you go on; what you then accept in `aem-reseal resume` is the new approved state'
 
 const EXPLAIN: { readonly [O in Outcomes['explain']]: (explanation: Explanation) => Message } = {
   unchanged: () => ({

@@ -57,3 +57,16 @@ describe('a boot that was updated without this program', () => {
     expect(said).not.toContain('AEM sealed to it by itself')
   })
 })
+
+it('a sentence that did not appear is not forgotten', async () => {
+  const machine = await approvedMachine()
+  update(machine, NEXT_XEN)
+  await typeStart(makeSimulatedHost(machine), 'forward-seal')
+  restartMachine(machine)
+  const resumed = await typeResume(makeSimulatedHost(machine), { 'secret-shown': 'no' })
+  expect(resumed.exit, resumed.said).toBe(4)
+  const { said } = await explain(machine)
+  expect(said).toContain('you said that your sentence did not appear in this boot')
+  expect(said).toContain('power off')
+  expect(said).not.toContain('asks whether you accept')
+})
