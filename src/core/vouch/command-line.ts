@@ -94,8 +94,18 @@ export type LineQuestion = {
  * `/proc/cmdline`, `xl info` and tboot's log do, which an attacker of the boot device cannot write. grub.cfg never does.
  */
 export function proveCommandLine(question: LineQuestion): LineProof {
-  const { role, line, boot } = question
   if (isLogged(question)) return { state: 'proven', by: 'launch log' }
+  const proof = proveByBoot(question)
+  const { line, rule } = question
+  // A loader may have dropped the word from what this boot shows: of a line without it, it would drop another one.
+  const isCut = rule !== null && line !== '' && withoutPlaceholder(line) === line
+  return proof.state === 'proven' && isCut
+    ? { state: 'unproven', why: `it does not begin with the word that AEM puts first, "${PLACEHOLDER}"` }
+    : proof
+}
+
+function proveByBoot(question: LineQuestion): LineProof {
+  const { role, line, boot } = question
   if (role === 'kernel') return compare(line, boot.kernel, '/proc/cmdline', isRunningKernelLine(line, boot))
   if (role === 'xen') return proveXenLine(question)
   if (role === 'mle') return compare(line, boot.tboot, "tboot's log")

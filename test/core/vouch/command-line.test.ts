@@ -141,6 +141,17 @@ describe('a command line that this boot did not use', () => {
     expect(ask('xen', line)).toEqual({ state: 'changed', before: BOOT.xen, now: line })
   })
 
+  it.each([
+    ['xen', XEN],
+    ['kernel', KERNEL],
+  ] as const)('is not proven without the word that AEM puts first: %s', (role, line) => {
+    const cut = line.replace('placeholder ', '')
+    expect(ask(role, line, { logged: null }).state).toBe('proven')
+    expect(ask(role, cut, { logged: null }).state).toBe('unproven')
+    // Where no command line is measured with a module, AEM's UEFI form has lines without it.
+    expect(ask(role, cut, { logged: null, rule: null }).state).toBe('proven')
+  })
+
   it('is another one though the placeholder stands somewhere in it', () => {
     const boot = { ...BOOT, tboot: 'a placeholder b' }
     expect(ask('mle', 'c placeholder b', { boot }).state).toBe('changed')
