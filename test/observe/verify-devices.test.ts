@@ -1,23 +1,18 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { forwardDevice, refreshDevice } from '../../flows/devices.ts'
-import { makeDirectoryStore } from '../../src/act/session-store.ts'
-import { startSession } from '../../src/core/session/checkpoint.ts'
-import { runFlow } from '../../src/flow/runner.ts'
-import { STEPS } from '../../src/flow/steps.ts'
 import type { Flow } from '../../src/flow/types.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
 import { INTERNAL, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { findDevice, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
-import { observeMachine } from '../../src/observe/dom0/machine.ts'
 import { checkBinding } from '../../src/observe/verify/copy-binding.ts'
 import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import { ANSWERS } from '../support/answers.ts'
 import { type, typeJson } from '../support/at-terminal.ts'
-import { machineOf, RUN_OPTIONS, SESSION_ID } from '../support/built-in.ts'
+import { machineOf } from '../support/built-in.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
-import { makeScriptedUi } from '../support/scripted-ui.ts'
+import { runOnStick } from '../support/two-devices.ts'
 import { verifyNow } from '../support/verify-now.ts'
 
 /*
@@ -41,19 +36,7 @@ function bootFrom(uuid: string): void {
 const remember = (approve: boolean) => verifyNow(machine, { approve })
 
 async function run(flow: Flow): Promise<void> {
-  const host = makeSimulatedHost(machine)
-  const ui = makeScriptedUi({ 'refresh-device': 'yes' })
-  const store = makeDirectoryStore(host, DEFAULT_STATE_DIR)
-  const { bootId } = await observeMachine(host)
-  const session = startSession({
-    id: SESSION_ID,
-    now: host.now(),
-    bootId,
-    flow: flow.id,
-    device: 'aem.stick',
-  })
-  const context = { host, ui, store, options: RUN_OPTIONS, session, simulateRestart: null }
-  expect((await runFlow(flow, flow.start, STEPS, context)).exit).toBe(0)
+  expect((await runOnStick(machine, flow)).exit).toBe(0)
 }
 
 /** The stick up to date, sealed forward, booted, its secret seen, and verified there: both devices are approved. */

@@ -65,7 +65,7 @@ function putBackReason(index: number): Reason {
   return blocking(
     'older-state',
     index,
-    `all that was measured into PCR ${index} is as in an earlier approved boot, and not as in the state since: older files lie on the boot device`,
+    `all that was measured into PCR ${index} is as in an earlier approved boot, and not as in the state since: an older one booted`,
     NO_RESEAL,
   )
 }

@@ -29,7 +29,8 @@ const approvedFile = onFirstUse(() =>
   }),
 )
 
-const component = onFirstUse(() =>
+/** One extend of a launch. */
+export const componentSchema = onFirstUse(() =>
   z.object({
     role: z.enum(MEASURED_ROLES),
     path: z.nullable(z.string()),
@@ -63,7 +64,7 @@ export const approvedBootSchema = onFirstUse(() =>
     /** The measured packages that were installed when it began; null where they could not be listed. */
     packages: z.nullable(z.array(z.object({ name: z.string(), evr: z.string() }))),
     /** What the boot measured, one extend after the other; null without a log that leads to the registers. */
-    components: z.nullable(z.array(component())),
+    components: z.nullable(z.array(componentSchema())),
   }),
 )
 

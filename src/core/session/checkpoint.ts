@@ -4,8 +4,8 @@ import { SEAL_BANKS } from '../aem/tpm.ts'
 import { BOOT_FILE_ROLES } from '../decide/boot-device.ts'
 import { PROTECTIONS } from '../decide/protection.ts'
 import * as z from '../form.ts'
-import { MEASURED_ROLES } from '../launch/explain-types.ts'
 import { onFirstUse } from '../on-first-use.ts'
+import { componentSchema } from './approved-boot.ts'
 import { keptFindingsSchema, keptPredictionSchema } from './kept-answers.ts'
 import { COPIES, preparedSchema } from './prepared.ts'
 import { type FileProblem, parseVersionedFile } from './versioned-file.ts'
@@ -54,17 +54,6 @@ const installedPackage = onFirstUse(() =>
   }),
 )
 
-/** One extend of a launch. */
-const component = onFirstUse(() =>
-  z.object({
-    role: z.enum(MEASURED_ROLES),
-    path: z.nullable(z.string()),
-    commandLine: z.nullable(z.string()),
-    pcr: z.int(),
-    digests: z.record(z.string(), hexDigest()),
-  }),
-)
-
 export const baselineSchema = onFirstUse(() =>
   z.object({
     takenAt: z.iso.datetime(),
@@ -89,7 +78,7 @@ export const baselineSchema = onFirstUse(() =>
     ),
     launchLog: z.nullable(z.string()),
     /** What this boot measured, one extend after the other; null without a readable log. */
-    components: z.nullable(z.array(component())),
+    components: z.nullable(z.array(componentSchema())),
   }),
 )
 
@@ -141,7 +130,7 @@ export const sessionSchema = onFirstUse(() =>
         bootId: z.nullable(z.string()),
         pcrs: pcrValues(),
         /** What it measured, one extend after the other; left out without a log that leads to its registers. */
-        components: z.optional(z.array(component())),
+        components: z.optional(z.array(componentSchema())),
         /** A person accepted it though what was measured could not be computed. */
         proof: z.optional(z.literal('not-proven')),
       }),
