@@ -39,8 +39,10 @@ export async function answerStatus(
   const session = await store.load()
   const look = await store.loadDevices()
   // What needs nothing of each other is asked at the same time; a stick is mounted once for all who look at it.
-  const [facts, seal, prepared, luks] = await Promise.all([
-    observeStatus(dom0, listForwardValues(session, look)),
+  const status = observeStatus(dom0, listForwardValues(session, look))
+  const [facts, log, seal, prepared, luks] = await Promise.all([
+    status,
+    status.then((seen) => observeLogOf(dom0, seen)),
     dom0.seal(),
     observePreparedness(dom0, session),
     session === null ? observeLuksSinceBoot(dom0) : null,
@@ -48,10 +50,7 @@ export async function answerStatus(
   const held = await observeHeld(dom0, session, await store.loadHeldNote())
   const versions = await store.loadVersions()
   const isCompared = session === null && facts.machine.bootedWithAem === true
-  const [boot, log] = await Promise.all([
-    isCompared ? observeBootCheck(dom0, look, versions, { ...facts, seal }) : null,
-    observeLogOf(dom0, facts),
-  ])
+  const boot = isCompared ? await observeBootCheck(dom0, look, versions, { ...facts, seal }) : null
   const protection = await observeProtection(host, {
     status: facts,
     session,
