@@ -61,6 +61,16 @@ describe('an entry without AEM', () => {
   })
 })
 
+it('a boot without AEM that no session waits for is told as that, and orders no `resume`', async () => {
+  machine = await approvedMachine()
+  machine.menuChoice = PLAIN_ENTRY
+  restartMachine(machine)
+  const { exit, said, verdict, codes } = await looks()
+  expect([exit, verdict, codes]).toEqual([1, 'no-baseline', ['not-aem-boot']])
+  expect(said).toContain('dom0 was started without AEM')
+  expect(said).not.toMatch(/nothing was recorded|aem-reseal resume/)
+})
+
 it('a boot from another device than the one that was checked is told as that', async () => {
   machine = machineOf('two-devices')
   await prepare()

@@ -98,6 +98,12 @@ export const INCOMPARABLE = {
 } as const
 export type Incomparable = keyof typeof INCOMPARABLE
 
+/** The same of a boot without AEM that no session waits for. */
+export const NOT_AEM_UNNOTED = {
+  what: 'dom0 was started without AEM: this boot measured nothing, so nothing can be compared',
+  next: 'if you did not choose another entry yourself, power off (`aem-reseal help alarm`). Else restart with the AEM entry; `aem-reseal status` says then whether it is the approved state',
+}
+
 /** The order of a piece of advice; all of it where it has no shorter form. */
 export function orderOf(advice: string): string {
   return ALL.find((one) => whole(one) === advice)?.order ?? advice

@@ -1,7 +1,7 @@
 import { decideBoot } from '../../core/decide/check-boot.ts'
 import { CANCEL_AND_START } from '../../core/decide/preparedness.ts'
 import { explainChange } from '../../core/launch/explain.ts'
-import { INCOMPARABLE, type Incomparable } from '../../core/launch/explain-advice.ts'
+import { INCOMPARABLE, type Incomparable, NOT_AEM_UNNOTED } from '../../core/launch/explain-advice.ts'
 import type { ExplanationInput } from '../../core/launch/explain-types.ts'
 import type { Baseline, Session } from '../../core/session/checkpoint.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
@@ -23,13 +23,15 @@ const EMPTY: Omit<ExplanationInput, 'pcrsNow' | 'bank' | 'selected' | 'alreadyRe
   expectedPcrs: null,
 }
 
-/** There is no baseline: the registers of this boot stand alone. */
+/** There is no baseline: the registers of this boot stand alone; without AEM they would not be compared with one either. */
 export async function explainUnnoted(dom0: Dom0, alreadyResealed: boolean | null): Promise<Explanation> {
   const tpm = await dom0.tpm()
   const selected = [...new Set(Object.keys(tpm.pcrs[tpm.bank ?? 'sha256'] ?? {}).map(Number))]
   const bank = tpm.bank ?? 'sha256'
   const explained = explainChange({ ...EMPTY, pcrsNow: tpm.pcrs, bank, selected, alreadyResealed })
-  return { ...explained, pcrs: numberBulletins(explained), prepared: null, ...NOTHING_KEPT }
+  const answer = { ...explained, pcrs: numberBulletins(explained), prepared: null, ...NOTHING_KEPT }
+  if ((await dom0.machine()).bootedWithAem !== false) return answer
+  return { ...answer, reasons: [{ code: 'not-aem-boot', ...NOT_AEM_UNNOTED, isBlocking: true }] }
 }
 
 /** Why the recorded values say nothing of this boot; null where they do, or where that is not known. */
