@@ -5,7 +5,7 @@
 //   node tools/run-lab.mjs 5                story 5; one of its parts by its name: "5: hold, one byte of Xen"
 //   node tools/run-lab.mjs power-cut        the story whose file has that in its name
 //
-// What else begins with `--` goes to vitest as it is.
+// What else begins with `--` goes to vitest as it is: --maxWorkers=1 runs one machine at a time.
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -41,6 +41,14 @@ function patternsFor(word, names) {
   return found.map((name) => `${Number.parseInt(name, 10)}:`)
 }
 
+/** Arguments of vitest that somebody else may have given: two machines side by side, as each has one processor. */
+const DEFAULTS = ['--maxWorkers=2', '--reporter=verbose']
+const nameOf = (option) => option.split('=')[0]
+export const withDefaults = (rest) => [
+  ...DEFAULTS.filter((one) => !rest.some((arg) => nameOf(arg) === nameOf(one))),
+  ...rest,
+]
+
 /**
  * @param {readonly string[]} args
  * @param {readonly string[]} names of the files of stories
@@ -61,9 +69,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const chosen = chooseStories(process.argv.slice(2), listFiles())
   const { patterns, rest, env } = chosen
   const files = [...(chosen.isWhole ? [...PARTS] : []), ...chosen.files.map((name) => `${STORIES}/${name}`)]
-  const reporter = rest.some((arg) => arg.startsWith('--reporter')) ? [] : ['--reporter=verbose']
-  // Two machines, side by side: each has one processor.
-  const argv = ['vitest', 'run', '--project', 'lab', '--maxWorkers=2', ...reporter, ...rest, ...files]
+  const argv = ['vitest', 'run', '--project', 'lab', ...withDefaults(rest), ...files]
   const { status } = spawnSync('npx', argv, {
     cwd: TOP,
     stdio: 'inherit',

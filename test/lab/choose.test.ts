@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 // @ts-expect-error: a tool without types
-import { chooseStories } from '../../tools/run-lab.mjs'
+import { chooseStories, withDefaults } from '../../tools/run-lab.mjs'
 
 /* Which stories a word on the command line means: one that means none must not pass as a run of nothing. */
 
@@ -28,6 +28,12 @@ describe('the choice of stories', () => {
     const all = chooseStories(['--all', '--reporter=json'], NAMES)
     expect(all).toMatchObject({ patterns: null, rest: ['--reporter=json'], isWhole: true })
     expect(all.files).toEqual(NAMES)
+  })
+
+  it('gives vitest no option twice', () => {
+    expect(withDefaults([])).toEqual(['--maxWorkers=2', '--reporter=verbose'])
+    expect(withDefaults(['--maxWorkers=1', '--reporter=json'])).toEqual(['--maxWorkers=1', '--reporter=json'])
+    expect(withDefaults(['--bail=1'])).toEqual(['--maxWorkers=2', '--reporter=verbose', '--bail=1'])
   })
 
   it('refuses a word that names no story', () => {
