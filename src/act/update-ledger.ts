@@ -108,11 +108,17 @@ export async function rememberVerification(
     if (booted === null || verified === null)
       return markDevicesLeft(ledger, labels ?? unite(ledger, devices), at)
     const before = findLedgerDevice(ledger, booted.label)
-    const chosen = chooseApproved(kept, booted.label, { boot, contents, unseal, accepted: approved })
+    const when = laterThan(at, ledger.approved?.at ?? null)
+    const chosen = chooseApproved(kept, booted.label, {
+      boot: { ...boot, at: when },
+      contents,
+      unseal,
+      accepted: approved,
+    })
     const own = putLedgerDevice(ledger, {
       ...before,
       uuid: booted.uuid,
-      verified,
+      verified: { ...verified, at: when },
       approved: chosen,
       knownFiles: mergeMeasured(before, measured, madeOf),
       // What it was sealed forward to is what its boots are compared with, until one of them is approved.
@@ -280,6 +286,31 @@ export async function rememberMade(
   }, emptyDeviceLedger(dom0.host.now().toISOString()))
 }
 
+/**
+ * Keeps what `start` believed on the first use, when its session is given up after a restart: without it AEM's own seal would make
+ * whatever booted since the state that is believed next.
+ */
+export async function rememberBelieved(dom0: Dom0, store: SessionStore, session: Session): Promise<void> {
+  const { baseline, approved } = session
+  const { bootId } = await dom0.machine()
+  if (baseline === null || approved !== null || baseline.bootId === bootId) return
+  const uuid = session.expectation?.deviceUuid ?? null
+  const own = uuid === null ? undefined : (await observeOwnDevices(dom0)).find((one) => one.uuid === uuid)
+  await store.updateDevices((kept) => {
+    const label = own?.label ?? kept.devices.find((one) => one.uuid !== null && one.uuid === uuid)?.label
+    if (label === undefined || findKnownState(kept, label) !== null) return kept
+    const known = findLedgerDevice(kept, label)
+    const believed = {
+      at: baseline.takenAt,
+      bootId: baseline.bootId,
+      bank: baseline.bank,
+      registers: pick(baseline.pcrs[baseline.bank] ?? {}, baseline.selectedPcrs),
+      packages: baseline.packages.map(({ name, evr }) => `${name} ${evr}`),
+    }
+    return putLedgerDevice(kept, { ...known, uuid, believed })
+  }, emptyDeviceLedger(dom0.host.now().toISOString()))
+}
+
 /** Keeps that a device was sealed forward for its own next boot, and to which registers. */
 export async function rememberForward(
   dom0: Dom0,
@@ -292,7 +323,8 @@ export async function rememberForward(
   const tokens = await observeTokens(dom0)
   return store.updateDevices((kept) => {
     const own = findLedgerDevice(kept, record.label)
-    const forward = { at: laterThan(at, own.approved?.at ?? null), bank, registers: record.values, tokens }
+    const when = laterThan(laterThan(at, own.approved?.at ?? null), kept.approved?.at ?? null)
+    const forward = { at: when, bank, registers: record.values, tokens }
     return putLedgerDevice(kept, { ...own, uuid: record.uuid, forward })
   }, emptyDeviceLedger(at))
 }

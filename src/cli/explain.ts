@@ -1,11 +1,14 @@
 import { makeDirectoryStore } from '../act/session-store.ts'
 import type { Answer } from '../contract/schemas.ts'
 import { EXIT } from '../core/failure.ts'
+import { INCOMPARABLE } from '../core/launch/explain-advice.ts'
 import { startSession } from '../core/session/checkpoint.ts'
 import { makeReproduce } from '../flow/reproduce-again.ts'
 import type { Host } from '../host/host.ts'
-import { describeExplanationLook, describeSinceApproved } from '../messages/explain-look.ts'
+import { UNAPPROVED } from '../messages/explain.ts'
+import { APPROVE_LATER, describeExplanationLook, describeSinceApproved } from '../messages/explain-look.ts'
 import { observeDom0 } from '../observe/dom0/dom0.ts'
+import { type BootCheck, observeUnapproved } from '../observe/launch/boot-check.ts'
 import { observeExplanation } from '../observe/launch/explanation.ts'
 import { explainSinceApproved } from '../observe/launch/since-approved.ts'
 import type { Explanation } from '../observe/launch/verdict.ts'
@@ -25,12 +28,10 @@ export async function runExplain(io: Io, options: GlobalOptions, host: Host): Pr
     const reproduce = makeReproduce(dom0, ui, false)
     const since = open === null ? await explainSinceApproved(dom0, devices, versions, reproduce) : null
     const session = open ?? startSession({ id: io.makeId(), now: host.now(), bootId: null, flow: 'resume' })
-    return (
-      since ?? {
-        ...(await observeExplanation(dom0, session, versions, { reproduce })),
-        since: null,
-      }
-    )
+    if (since !== null) return since
+    const explained = await observeExplanation(dom0, session, versions, { reproduce })
+    const unapproved = open === null ? await observeUnapproved(dom0, devices) : null
+    return { ...(unapproved === null ? explained : tellUnapproved(explained, unapproved)), since: null }
   })
   const { since } = explanation
   if (options.json) printJson(io, 'explain', toExplainAnswer(explanation))
@@ -46,6 +47,15 @@ export async function runExplain(io: Io, options: GlobalOptions, host: Host): Pr
   // Before the restart nothing has booted that could be right or wrong; what does not fit any more wants to be seen to.
   const isOutdated = explanation.prepared?.state === 'outdated' && explanation.verdict === 'unchanged'
   return isOutdated ? EXIT.attention : exits[explanation.verdict]
+}
+
+/** Nothing was noted of this boot, and what was approved on another device is not it. */
+function tellUnapproved(explained: Explanation, { what }: BootCheck): Explanation {
+  if (explained.reasons.some(({ code }) => code in INCOMPARABLE)) return explained
+  return {
+    ...explained,
+    reasons: what.map((text) => ({ code: UNAPPROVED, what: text, next: APPROVE_LATER, isBlocking: true })),
+  }
 }
 
 /** The contract's JSON: what was only learned on the way is there only where it was. */

@@ -13,7 +13,7 @@ import { describeBootCheck } from '../messages/since-approved.ts'
 import { nameUpdates } from '../messages/updates.ts'
 import { groupBadPcrs, type ProtectionLook } from '../observe/dom0/protection-state.ts'
 import type { StatusFacts } from '../observe/dom0/status.ts'
-import type { BootCheck } from '../observe/launch/since-approved.ts'
+import type { BootCheck } from '../observe/launch/boot-check.ts'
 import { fold } from '../ui/fold.ts'
 import type { Line } from '../ui/ui.ts'
 

@@ -16,9 +16,12 @@ export function decideNext(
 ): { command: string | null; why: string } {
   const ofSession = (code: ProtectionReason) =>
     session === null ? undefined : reasons.find((reason) => reason.code === code)
+  // Nobody is sent into an entry with changed files.
+  const changedFiles = reasons.find(({ code }) => code === 'boot-files-changed')
   const first =
     ofSession('preparation-outdated') ??
     ofSession('session-open') ??
+    (reasons.some(({ code }) => code === 'not-aem-boot') ? changedFiles : undefined) ??
     reasons.find(({ code }) => !isMinor(code))
   if (first !== undefined) return nextOfReason(first)
   const device = decideDeviceNext(facts, look)

@@ -8,9 +8,9 @@ import { describeLedger } from '../messages/devices.ts'
 import { type Dom0, observeDom0 } from '../observe/dom0/dom0.ts'
 import { observeLogOf, observeProtection } from '../observe/dom0/protection-state.ts'
 import { observeStatus, type StatusFacts } from '../observe/dom0/status.ts'
+import { observeBootCheck } from '../observe/launch/boot-check.ts'
 import { observeLuksSinceBoot } from '../observe/launch/luks-since-boot.ts'
 import { observePreparedness } from '../observe/launch/prepared.ts'
-import { observeBootCheck } from '../observe/launch/since-approved.ts'
 import { observeSealOutcome } from '../observe/seal/seal-outcome.ts'
 import { makeUi, printJson, stateDirOf } from './context.ts'
 import type { GlobalOptions, Io } from './io.ts'
@@ -49,7 +49,8 @@ export async function answerStatus(
   ])
   const held = await observeHeld(dom0, session, await store.loadHeldNote())
   const versions = await store.loadVersions()
-  const isCompared = session === null && facts.machine.bootedWithAem === true
+  // A session that noted nothing yet has nothing that a boot could be held against.
+  const isCompared = (session === null || session.baseline === null) && facts.machine.bootedWithAem === true
   const boot = isCompared ? await observeBootCheck(dom0, look, versions, { ...facts, seal }) : null
   const protection = await observeProtection(host, {
     status: facts,

@@ -1,5 +1,6 @@
 import { makeDirectoryStore, type SessionStore } from '../act/session-store.ts'
 import { rememberVerification } from '../act/update-ledger.ts'
+import { judgeSessionBoot, type SessionBoot } from '../core/decide/session-boot.ts'
 import { EXIT, Failure } from '../core/failure.ts'
 import { listForwardValues } from '../core/seal/forward-of-session.ts'
 import type { Session } from '../core/session/checkpoint.ts'
@@ -10,7 +11,8 @@ import { describeLedger } from '../messages/devices.ts'
 import { describeBootCheck } from '../messages/since-approved.ts'
 import { describeVerifyLook, describeVerifyUnread, type OpenSession } from '../messages/verify.ts'
 import { type Dom0, observeDom0 } from '../observe/dom0/dom0.ts'
-import { type BootCheck, observeBootCheck } from '../observe/launch/since-approved.ts'
+import { type BootCheck, observeBootCheck } from '../observe/launch/boot-check.ts'
+import { registersOf } from '../observe/launch/pcrs.ts'
 import { type DeviceVerification, observeVerification } from '../observe/verify/verify.ts'
 import { sayLook } from '../ui/render-message.ts'
 import { line } from '../ui/ui.ts'
@@ -37,7 +39,10 @@ export async function runVerify(
   const results = await ui.progress('checking the sealed copies', () =>
     observeVerification(dom0, suffix, { forward, look: devices }),
   )
-  const boot = await observeOwnBoot(dom0, store, session, devices)
+  const { bootId } = await dom0.machine()
+  const judged = session && judgeSessionBoot(session, bootId, registersOf(await dom0.tpm()))
+  const note = judged === null ? undefined : NOT_ACCEPTED[judged]
+  const boot = await observeOwnBoot(dom0, store, judged, devices)
   const unkept = host.writable ? await remember(dom0, options, results) : null
   const isGood = results.length > 0 && results.every((result) => result.ok === true)
   const isBad = results.some((result) => result.ok === false)
@@ -50,21 +55,23 @@ export async function runVerify(
     const isTold = boot !== null && (unread === null || boot.state !== 'explained')
     const said = isTold ? describeBootCheck(boot) : null
     const outcome = isGood ? 'verified' : isBad ? 'failed' : 'not-verified'
-    const { bootId } = await dom0.machine()
     if (unread !== null) sayLook(ui, { tone: 'attention', ...unread })
-    sayLook(
-      ui,
+    const message =
       unread === null
         ? describeVerifyLook(outcome, results, session && openSessionOf(session, bootId))
-        : describeVerifyUnread(outcome, results),
+        : describeVerifyUnread(outcome, results)
+    sayLook(
+      ui,
+      note === undefined || outcome !== 'verified'
+        ? message
+        : { ...message, tone: 'attention', next: note.next },
     )
     if (said !== null && said.text !== null) ui.say([line(`  ${said.text}`, said.isBad ? 'bad' : 'warn')])
-    if (session !== null && isRejected(session, bootId)) ui.say([line(`  ${NOT_ACCEPTED}`, 'bad')])
+    if (note !== undefined) ui.say([line(`  ${note.what}`, 'bad')])
     if (unkept !== null) ui.say([line(`  ${unkept}`, 'warn')])
   }
-  return isGood && unread === null && (boot === null || ['same', 'explained'].includes(boot.state))
-    ? EXIT.done
-    : EXIT.attention
+  const isOwn = note === undefined && (boot === null || ['same', 'explained'].includes(boot.state))
+  return isGood && unread === null && isOwn ? EXIT.done : EXIT.attention
 }
 
 /** @returns the failure where there is a session that cannot be read */
@@ -77,8 +84,17 @@ async function loadOrFailure(store: SessionStore): Promise<Session | Failure | n
   }
 }
 
-const NOT_ACCEPTED =
-  'the copies are compared with a boot that `aem-reseal resume` could not explain and nobody accepted: that they fit says that AEM sealed to it, not that it is yours'
+/** Copies that fit a boot are worth what the boot is worth. */
+const NOT_ACCEPTED: { readonly [J in SessionBoot]?: { readonly what: string; readonly next: string } } = {
+  rejected: {
+    what: 'the copies are compared with a boot that `aem-reseal resume` could not explain and nobody accepted: that they fit says that AEM sealed to it, not that it is yours',
+    next: '`aem-reseal help alarm` says what to do',
+  },
+  'not-judged': {
+    what: 'what changed in this boot was not looked at yet: that the copies fit says that AEM sealed to it, not that it is yours',
+    next: '`aem-reseal resume` explains this boot',
+  },
+}
 
 function openSessionOf(session: Session, bootId: string | null): OpenSession {
   return {
@@ -87,19 +103,14 @@ function openSessionOf(session: Session, bootId: string | null): OpenSession {
   }
 }
 
-/** Did `resume` find this boot unexplained? */
-function isRejected({ findings, approved }: Session, bootId: string | null): boolean {
-  return findings.explain?.verdict === 'unexplained' && approved?.bootId !== bootId
-}
-
-/** This boot, compared with the approved one; an open session has its own `explain` for that. */
+/** This boot, compared with the approved one; a session that noted a state has its own `explain` for that. */
 async function observeOwnBoot(
   dom0: Dom0,
   store: SessionStore,
-  session: Session | null,
+  judged: SessionBoot | null,
   devices: LedgerLook,
 ): Promise<BootCheck | null> {
-  if (session !== null) return null
+  if (judged !== null && judged !== 'unasked') return null
   return observeBootCheck(dom0, devices, await store.loadVersions())
 }
 

@@ -116,9 +116,12 @@ const EXPLAIN: { readonly [O in Outcomes['explain']]: (explanation: Explanation)
     },
 }
 
-/** There is a baseline, and this boot cannot be held against it; null where there is none. */
+/** Reason of an `explain` without a session, in a boot from a device that none was approved from. */
+export const UNAPPROVED = 'device-not-approved'
+
+/** Something was noted, and this boot cannot be held against it; null where nothing was. */
 function describeIncomparable(reasons: Explanation['reasons']): Message | null {
-  const [found] = reasons.filter(({ code }) => code in INCOMPARABLE)
+  const [found] = reasons.filter(({ code }) => code in INCOMPARABLE || code === UNAPPROVED)
   if (found === undefined) return null
   return {
     tone: 'attention',

@@ -92,10 +92,7 @@ function describeVouched(told: GroundTold): Message {
       tone: 'good',
       what: `${released}, and its registers are those approved at ${ground.since}`,
     }
-  const first =
-    ground.since === null
-      ? 'no state was approved here yet'
-      : 'no boot from this device was approved yet; the registers that all devices share are the approved ones'
+  const first = 'no state was approved here yet'
   return {
     tone: 'good',
     what: released,
@@ -117,6 +114,8 @@ const PROBLEM: { readonly [P in GroundProblem]: (registers: string, since: strin
     'what was approved before cannot be read (devices.json in the state directory, see `aem-reseal devices`)',
   'other-bank': () => 'the TPM is of another kind than the one a state was approved with',
   'registers-unreadable': (registers) => `PCR ${registers} cannot be read`,
+  'device-not-approved': (registers, since) =>
+    `no boot from this device was approved yet, and PCR ${registers} ${registers.includes(',') ? 'are' : 'is'} not what the boot approved at ${since} has from it: another initramfs or kernel command line than there`,
   'registers-differ': (registers, since) =>
     `PCR ${registers} ${registers.includes(',') ? 'are' : 'is'} not as in the state approved at ${since}`,
   'registers-unknown': (registers, since) =>

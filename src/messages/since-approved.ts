@@ -1,4 +1,4 @@
-import type { BootCheck } from '../observe/launch/since-approved.ts'
+import type { BootCheck } from '../observe/launch/boot-check.ts'
 
 /** What `status` and `verify` say of a boot without a session, compared with the last approved one. */
 

@@ -6,6 +6,8 @@ import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
+import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { observePackageNames } from '../../src/observe/launch/booted-state.ts'
 import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import { ANSWERS } from '../support/answers.ts'
 import {
@@ -125,11 +127,13 @@ it.each([
   update(machine, NEXT_XEN)
   const made = Buffer.from('an initramfs: made by this program')
   put(machine, INITRAMFS, () => made)
+  const packages = [...((await observePackageNames(observeDom0(makeSimulatedHost(machine)))) ?? [])]
   const store = makeDirectoryStore(makeSimulatedHost(machine), DEFAULT_STATE_DIR)
   const ledger = await loadLedger(machine)
   await store.updateDevices((kept) => {
     const own = findLedgerDevice(kept, 'aem')
-    const knownFiles = isKnown ? [{ name: INITRAMFS, sha256: sha256(made) }] : []
+    const origin = { madeIn: null, packages }
+    const knownFiles = isKnown ? [{ name: INITRAMFS, sha256: sha256(made), origin }] : []
     return putLedgerDevice(kept, { ...own, knownFiles })
   }, ledger)
   restartMachine(machine)

@@ -123,6 +123,23 @@ describe('the integrity of a package', () => {
   })
 })
 
+describe("AEM's own configuration, which its package does not mark as such (anti-evil-maid 4.2.0, anti-evil-maid.spec.in)", () => {
+  it.each([
+    ['edited', 'S.5....T.    /etc/anti-evil-maid.conf', []],
+    ['gone', 'missing     /etc/anti-evil-maid.conf', ['/etc/anti-evil-maid.conf']],
+    [
+      'beside it',
+      'S.5....T.    /etc/dracut.conf.d/anti-evil-maid.conf',
+      ['/etc/dracut.conf.d/anti-evil-maid.conf'],
+    ],
+  ])('%s', async (_what, stdout, changed) => {
+    const host = answering(updated(), 'rpm-verify', { exit: 1, stdout: `${stdout}\n` })
+    const aem = (await observeNewest(observeDom0(host), 'anti-evil-maid'))!
+    const { changedFiles } = await observeIntegrity(observeDom0(host), aem, [])
+    expect(changedFiles?.map(({ path }) => path)).toEqual(changed)
+  })
+})
+
 describe('the newest installed version of a package', () => {
   it('is the newest by the order of RPM', async () => {
     const machine = updated()

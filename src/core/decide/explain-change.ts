@@ -40,6 +40,8 @@ export type ChangeFacts = {
   readonly downgrades?: readonly Downgrade[]
   /** Packages that came into play and are older than an installed one of the same name, and nobody said that they are wanted. */
   readonly outdated?: readonly Downgrade[]
+  /** The kernel that booted is older than the one that ran before, or was to run: by `uname -r`, whatever packages they come from. */
+  readonly olderKernel?: { readonly booted: string; readonly before: string } | null
   /** The record of earlier versions is there and cannot be read. */
   readonly areVersionsUnreadable?: boolean
   /** Command lines of this boot that are not the expected ones, in words, whatever the registers say. */
@@ -99,6 +101,14 @@ export function decideChange(facts: ChangeFacts | null): ChangeVerdict {
     ...(facts.outdated ?? []).map(({ name, from, to }) =>
       reason('package-downgraded', `${name} ${to} booted, and the newer ${from} is installed`),
     ),
+    ...(facts.olderKernel != null
+      ? [
+          reason(
+            'package-downgraded',
+            `the kernel ${facts.olderKernel.booted} booted, which is older than ${facts.olderKernel.before}, which ran before or was to run`,
+          ),
+        ]
+      : []),
     ...(facts.areVersionsUnreadable === true
       ? [
           reason(

@@ -163,7 +163,8 @@ function pick(...all: readonly When[]): readonly ProtectionReason[] {
 function listReasons(facts: ProtectionFacts): readonly ProtectionReason[] {
   const { installed, bootedWithAem } = facts
   if (installed !== true) return [installed === false ? 'not-installed' : 'aem-unknown']
-  if (bootedWithAem === false) return ['not-aem-boot']
+  // No entry is booted before it is known who changed its files.
+  if (bootedWithAem === false) return [...pick(['boot-files-changed', facts.hasChangedFiles]), 'not-aem-boot']
   const launch = listLaunchReasons(facts)
   // What follows from a boot that was not launched is not said once more.
   const others = launch.length > 0 ? [] : [...listBootReasons(facts), ...listSealReasons(facts)]
@@ -197,8 +198,10 @@ function listSelectionReasons({ selection, selected }: ProtectionFacts): readonl
 }
 
 function listBootReasons(facts: ProtectionFacts): readonly ProtectionReason[] {
-  const { constants, unread, boot, unseal, isListRead } = facts
-  const isRefused = unseal === 'mismatch' || unseal === 'wrong-token'
+  const { constants, unread, boot, unseal, isListRead, copies } = facts
+  // In a boot that is the approved one, copies that were tried since say more than the token that another seal had overwritten.
+  const isTriedSince = boot === 'same' && copies?.isVerifiedNow === true
+  const isRefused = (unseal === 'mismatch' || unseal === 'wrong-token') && !isTriedSince
   return pick(
     ['constant-register', constants.length > 0],
     ['registers-unread', unread.length > 0],

@@ -47,10 +47,18 @@ function checkSecret({ kind, plainSha256, isSealed, trial }: SecretFacts): Check
 
 /**
  * PCR 13 recomputed from the LUKS headers as they are on the disks.
- * @param values what the register holds and what the headers give; null where it could not be determined
+ * @param now what the register holds; null: not read
+ * @param recomputed what the headers give; null where it could not be determined
+ * @param isSealedTo false: neither SEAL nor the sealed copy names the register
  */
-export function checkLuksPcr(now: string | null, recomputed: string | null, why: string | null): Check {
+export function checkLuksPcr(
+  now: string | null,
+  recomputed: string | null,
+  why: string | null,
+  isSealedTo = true,
+): Check {
   const id = 'pcr13'
+  if (!isSealedTo) return { id, ok: true, detail: 'AEM does not seal to PCR 13 here: no LUKS header counts' }
   if (now === null) return { id, ok: null, detail: 'PCR 13 could not be read' }
   if (recomputed === null) return { id, ok: null, detail: why ?? 'the LUKS headers could not be read' }
   return now === recomputed

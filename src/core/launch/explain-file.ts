@@ -88,7 +88,7 @@ export function checkFile(
         'run `aem-reseal explain`',
       ),
     ]
-  return checkPackage(file, name, index, input.previousBootTime ?? null)
+  return checkPackage(file, name, index, input)
 }
 
 /** A package vouches for its file in the file's own place alone. */
@@ -106,7 +106,7 @@ export function checkPlace(
 }
 
 /** What stands against the package of a file. */
-export function checkPackage(file: FileFact, name: string, index: number, lastBoot: string | null): Reason[] {
+export function checkPackage(file: FileFact, name: string, index: number, before: PackagesBefore): Reason[] {
   const owner = file.package
   if (owner === null)
     return [
@@ -132,7 +132,7 @@ export function checkPackage(file: FileFact, name: string, index: number, lastBo
         `check: rpm -qvv ${owner.name}; a key of your own is listed in /etc/aem-reseal/trusted-keys`,
       ),
     ]
-  if (isOlder(owner.installTime, lastBoot))
+  if (wasThere(owner, before))
     return [
       blocking(
         'package-older-than-last-boot',
@@ -144,10 +144,17 @@ export function checkPackage(file: FileFact, name: string, index: number, lastBo
   return []
 }
 
+/** What was installed in the boot before, as far as it is known. */
+type PackagesBefore = Pick<ExplanationInput, 'packagesBefore' | 'previousBootTime'>
+
 /** A change that a package made since the last boot comes from a package installed since then. */
-function isOlder(installTime: string | null, lastBoot: string | null): boolean {
-  if (installTime === null || lastBoot === null) return false
-  return Date.parse(installTime) < Date.parse(lastBoot)
+function wasThere(
+  { name, evr, installTime }: NonNullable<FileFact['package']>,
+  { packagesBefore, previousBootTime = null }: PackagesBefore,
+): boolean {
+  if (packagesBefore !== undefined) return packagesBefore.includes(`${name} ${evr}`)
+  if (installTime === null || previousBootTime === null) return false
+  return Date.parse(installTime) < Date.parse(previousBootTime)
 }
 
 /** Is the image the previous one, so that only the command line can have changed the digest? */

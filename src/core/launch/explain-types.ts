@@ -90,6 +90,8 @@ export type ExplanationInput = {
   readonly alreadyResealed: boolean | null
   /** When the boot before this one began, ISO 8601; lets an older package in place of a newer one be told. */
   readonly previousBootTime?: string | null
+  /** `name evr` of each measured package that was there in the boot before; where it is known, no clock is asked. */
+  readonly packagesBefore?: readonly string[]
   /** Xen's and the dom0 kernel's command lines are those from before the restart; null or missing: not known. */
   readonly areLinesSame?: boolean | null
   /** PCR 13 of changed LUKS headers that a person called their own before the restart; null or missing: of none. */

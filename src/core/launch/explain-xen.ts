@@ -34,7 +34,7 @@ export function checkXen(
     ]
   const against = [
     ...checkPlace(input, 'xen', file, index),
-    ...checkPackage(file, name, index, isMovedByModules(input) ? null : (input.previousBootTime ?? null)),
+    ...checkPackage(file, name, index, isMovedByModules(input) ? {} : input),
   ]
   if (against.length > 0) return against
   const launch = launchOf(input)

@@ -110,7 +110,7 @@ export type VerifyFinding = {
 /**
  * Reads `rpm -V NAME`: nothing and exit 0 when nothing differs.
  *
- * Sample: `S.5....T.  c /etc/anti-evil-maid.conf`, `missing     /boot/xen-4.17.4.gz` (rpm 4.18)
+ * Sample: `S.5....T.  c /etc/default/grub`, `S.5....T.    /etc/anti-evil-maid.conf`, `missing     /boot/xen-4.17.4.gz` (rpm 4.18)
  *
  * A dependency that is not met (a package put in by `rpm --nodeps`) says nothing of the files; it is printed before them
  * (seen with rpm 4.18): `Unsatisfied dependencies for NAME:`, and one line each behind a tab.

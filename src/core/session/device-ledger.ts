@@ -56,6 +56,20 @@ const device = onFirstUse(() =>
     verified: z.nullable(verifiedState()),
     /** The last boot from it that was approved; null: none is known. */
     approved: z._default(z.nullable(approvedBootSchema()), null),
+    /**
+     * Of the boot in which `start` ran, where nothing was approved before, and a later boot was given up without approving it.
+     */
+    believed: z.optional(
+      z.object({
+        at: z.iso.datetime(),
+        bootId: z.nullable(z.string()),
+        bank: z.enum(SEAL_BANKS),
+        /** The registers that AEM sealed to. */
+        registers: registerValues(),
+        /** `name evr` of each measured package that was installed then. */
+        packages: z.array(z.string()),
+      }),
+    ),
     /** Each initramfs on it that this program made from dom0's own files, or saw measured in a verified boot. */
     knownFiles: z._default(
       z.array(
@@ -184,7 +198,7 @@ export function approveState(ledger: DeviceLedger, next: ApprovedState): DeviceL
 export type KnownState = {
   readonly at: string
   readonly bootId: string | null
-  readonly how: 'accepted' | 'secret-shown' | 'forward-sealed'
+  readonly how: 'accepted' | 'secret-shown' | 'forward-sealed' | 'believed'
   readonly bank: SealBank
   readonly registers: Readonly<Record<string, string>>
   /** `name evr` of each measured package that was installed then; null where that is not known. */
@@ -195,14 +209,15 @@ export type KnownState = {
 
 /**
  * The newest state that was approved of a device: its approved boot, what was accepted on it without a verified copy, or
- * what it was sealed forward to since.
+ * what it was sealed forward to since. Where none was, the one that `start` believed before a boot that was given up.
  *
  * @returns null where none is known; what an older version wrote counts as none
  */
 export function findKnownState(ledger: DeviceLedger, label: string): KnownState | null {
-  const { approved, forward } = findLedgerDevice(ledger, label)
+  const { approved, forward, believed } = findLedgerDevice(ledger, label)
   const accepted = ledger.approved?.label === label ? ledger.approved : null
   const states: KnownState[] = []
+  if (believed !== undefined) states.push({ ...believed, how: 'believed', boot: null })
   if (approved !== null) states.push({ ...approved, packages: namesOf(approved), boot: approved })
   if (forward !== null && forward.bank !== null)
     states.push({

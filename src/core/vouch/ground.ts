@@ -1,10 +1,14 @@
 import type { AemJournal } from '../aem/seal-outcome.ts'
+import type { Digests } from '../launch/launch-log.ts'
+import type { ApprovedBoot } from '../session/approved-boot.ts'
 import {
   type DeviceLedger,
   findKnownState,
+  findLedgerDevice,
   type KnownState,
   type LedgerLook,
 } from '../session/device-ledger.ts'
+import { deriveRegisters } from './other-device.ts'
 
 /*
  * The ground of a forward seal: this boot itself. What is predicted from it, its command lines and its launch log are worth
@@ -24,6 +28,8 @@ export type GroundFacts = {
   /** What AEM's initrd said in this boot; null: the journal does not say. */
   readonly unseal: AemJournal['unseal']
   readonly look: LedgerLook
+  /** Digests, as loaded, of the initramfs on the device, where this program made it; asked for where no boot from it was approved. */
+  readonly madeInitramfs?: Digests | null
 }
 
 /** The person's own word whether their sentence appeared; null: nobody was asked. */
@@ -35,6 +41,7 @@ export type GroundProblem =
   | 'registers-unreadable'
   | 'registers-differ'
   | 'registers-unknown'
+  | 'device-not-approved'
   | 'secret-refused'
   | 'secret-invalid'
   | 'secret-not-seen'
@@ -45,7 +52,8 @@ export type Ground =
       readonly state: 'vouched'
       /**
        * - accepted: a person accepted this boot in `resume`
-       * - approved-state: the secret was released, under the registers that were approved last
+       * - approved-state: the secret was released, under the registers that were approved last, or those that the same boot
+       *   has from this device
        * - released-secret: it was released, and nothing was approved before: it vouches for what AEM sealed last, unseen
        */
       readonly by: 'accepted' | 'approved-state' | 'released-secret'
@@ -80,12 +88,14 @@ export function decideGround(facts: GroundFacts, word: Word = null): Ground {
     if (unread.length > 0) return not('registers-unreadable', since, unread)
     if (unknown.length > 0) return not('registers-unknown', since, unknown)
     if (held.isOfThisBoot) return { state: 'vouched', by: 'accepted', since }
+    const own = held.isOwn ? [] : facts.selected.filter((index) => held.wanted[index] === undefined)
+    if (own.length > 0 && !isSameBoot(facts, held.model, own)) return not('device-not-approved', since, own)
   }
   if (facts.unseal === 'mismatch') return not('secret-refused', since)
   if (facts.unseal === 'wrong-token') return not('secret-invalid', since)
   if (facts.unseal === null && word === null) return { state: 'ask' }
   if (word === 'no') return not('secret-not-seen', since)
-  return { state: 'vouched', by: held?.isOwn ? 'approved-state' : 'released-secret', since }
+  return { state: 'vouched', by: held === null ? 'released-secret' : 'approved-state', since }
 }
 
 /** Where nobody can be asked, silence vouches for nothing. */
@@ -106,9 +116,14 @@ type Held = {
   /** All registers that AEM seals to, as approved on this very device. */
   readonly isOwn: boolean
   readonly isOfThisBoot: boolean
+  /** The approved boot of another device, where none from this one was approved; null: nothing whole is kept of it. */
+  readonly model: { readonly boot: ApprovedBoot; readonly uuid: string } | null
 }
 
-/** The approved state to compare this boot with; of a device without one, the registers that all devices share. */
+/**
+ * The approved state to compare this boot with; of a device without one, the registers that all devices share, and the approved boot
+ * from which its own ones are computed.
+ */
 function findHeldState(ledger: DeviceLedger, facts: GroundFacts): Held | null {
   const label = labelOf(ledger, facts)
   const known = label === null ? null : findKnownState(ledger, label)
@@ -121,6 +136,7 @@ function findHeldState(ledger: DeviceLedger, facts: GroundFacts): Held | null {
       wanted: approved.registers,
       isOwn: true,
       isOfThisBoot: true,
+      model: null,
     }
   if (known !== null) return heldOf(known)
   if (approved === null || approved.bank === null) return null
@@ -130,11 +146,35 @@ function findHeldState(ledger: DeviceLedger, facts: GroundFacts): Held | null {
       return value === undefined ? [] : [[String(index), value]]
     }),
   )
-  return { since: approved.at, bank: approved.bank, wanted: shared, isOwn: false, isOfThisBoot: false }
+  return {
+    since: approved.at,
+    bank: approved.bank,
+    wanted: shared,
+    isOwn: false,
+    isOfThisBoot: false,
+    model: findModel(ledger, approved.label),
+  }
+}
+
+function findModel(ledger: DeviceLedger, label: string | null): Held['model'] {
+  if (label === null) return null
+  const { approved, uuid } = findLedgerDevice(ledger, label)
+  return approved === null || uuid === null ? null : { boot: approved, uuid }
+}
+
+/** Are the registers that a device has for itself those of the approved boot, had it come from this device? */
+function isSameBoot(facts: GroundFacts, model: Held['model'], own: readonly number[]): boolean {
+  const { device, registers, madeInitramfs = null } = facts
+  if (model === null || device.uuid === null) return false
+  const { uuid } = device
+  return [null, ...(madeInitramfs === null ? [] : [madeInitramfs])].some((initramfs) => {
+    const values = deriveRegisters(model.boot, model.uuid, uuid, initramfs)
+    return own.every((index) => values?.[index] !== undefined && values[index] === registers[index])
+  })
 }
 
 function heldOf({ at, bank, registers }: KnownState): Held {
-  return { since: at, bank, wanted: registers, isOwn: true, isOfThisBoot: false }
+  return { since: at, bank, wanted: registers, isOwn: true, isOfThisBoot: false, model: null }
 }
 
 /** The device in the ledger: by its UUID where that is known there, as a stick may be out; else by its label. */

@@ -105,11 +105,19 @@ export function findAgeFault(
   return compareVersions(version, runs) < 0 ? `${named} is older than what runs (${runs})` : null
 }
 
+/** `6.6.36-1.qubes.fc37.x86_64` is version-release.arch. */
+const withoutArch = (release: string): string => release.replace(/\.[^.]+$/, '')
+
+/** Is a kernel older than another one, whatever packages they come from? @param release as `uname -r` prints it */
+export function isOlderKernel(release: string, than: string): boolean {
+  return compareEvr(`0:${withoutArch(release)}`, `0:${withoutArch(than)}`) < 0
+}
+
 function findKernelAgeFault(owner: OwnerName, release: string | null): string | null {
   if (release === null) return 'which kernel runs could not be read'
   const { epoch } = parseEvr(owner.evr)
-  // `6.6.36-1.qubes.fc37.x86_64` is version-release.arch; the epoch is the package's own.
-  const runs = `${epoch ?? '0'}:${release.replace(/\.[^.]+$/, '')}`
+  // The epoch is the package's own.
+  const runs = `${epoch ?? '0'}:${withoutArch(release)}`
   return compareEvr(owner.evr, runs) < 0
     ? `${owner.name} ${owner.evr} is older than the kernel that runs (${release})`
     : null

@@ -142,7 +142,9 @@ async function checkInitramfs(
     const stat = valueOrNull(await host.statFile(path))
     const sha256 = file?.digests?.sha256 ?? null
     const isTimed = stat !== null && Number.isFinite(stat.mtimeMs)
-    const newer = installs.filter((item) => isTimed && item.at > stat.mtimeMs)
+    // What a clock that was set back puts into the future tells nothing: that the image is the right one its bytes must show.
+    const now = host.now().getTime()
+    const newer = installs.filter((item) => isTimed && item.at > stat.mtimeMs && item.at <= now)
     const isKnown = sha256 !== null && isTimed && installs.length > 0
     const state = !file ? 'absent' : newer.length > 0 ? 'stale' : isKnown ? 'current' : 'unknown'
     const against = newer.length > 0 ? `older than ${newer.map((item) => item.name).join(', ')}` : 'its date'

@@ -2,7 +2,7 @@ import { type InstalledPackage, parseRpmSignature, type VerifyFinding } from '..
 import { findSigner, type SignatureState, type Signer } from '../../core/package/signers.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
-import { TRUSTED_KEYS_FILE } from '../../tables/paths.ts'
+import { AEM_CONFIGURATION, TRUSTED_KEYS_FILE } from '../../tables/paths.ts'
 import { parsed, readText } from '../read-text.ts'
 import type { Dom0 } from './dom0.ts'
 
@@ -32,12 +32,15 @@ export async function observeIntegrity(
   const findings = valueOrNull(found)
   return {
     ...signer,
-    // Ghost files are made after the installation (the initramfs), configuration is the user's to change.
-    changedFiles:
-      findings?.filter(
-        ({ kind, fileFlag }) => kind !== 'attributes' && fileFlag !== 'g' && fileFlag !== 'c',
-      ) ?? null,
+    changedFiles: findings?.filter(isChange) ?? null,
   }
+}
+
+/** Ghost files are made after the installation (the initramfs), configuration is the user's to change. */
+function isChange({ kind, fileFlag, path }: VerifyFinding): boolean {
+  if (kind === 'attributes' || fileFlag === 'g' || fileFlag === 'c') return false
+  // Its README says to edit it, and the package does not mark it as configuration (anti-evil-maid 4.2.0, anti-evil-maid.spec.in).
+  return path !== AEM_CONFIGURATION || kind === 'missing'
 }
 
 /** Who signed an installed package, and what rpm says of the signature. */

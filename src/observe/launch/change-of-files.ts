@@ -5,6 +5,7 @@ import { isBehindLater, type LaterUpdate } from '../../core/decide/since-start.t
 import type { Explanation as LaunchExplanation } from '../../core/launch/explain-types.ts'
 import type { Baseline, Session } from '../../core/session/checkpoint.ts'
 import type { Versions } from '../../core/session/versions.ts'
+import { isOlderKernel, kernelReleaseOf } from '../../core/vouch/roles.ts'
 import type { Seen } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { type BootDeviceFacts, observeBootDevice } from '../device/boot-device.ts'
@@ -33,6 +34,8 @@ type Evidence = {
   readonly isVouched: (path: string, sha256: string) => boolean
   /** What is installed can have booted: an older package that still waits for a restart says nothing of this boot. */
   readonly hasBooted: boolean
+  /** SHA-256 of the files that the last approved boot came from, by path as GRUB names it; empty where a session is judged. */
+  readonly approvedFiles: ReadonlyMap<string, string>
 }
 
 /** After the restart it does not matter whether another file is an older one. */
@@ -65,7 +68,9 @@ export async function observeChange(dom0: Dom0, evidence: Evidence): Promise<Cha
     deviceProblems: boot.checks
       .filter(
         (check) =>
-          check.state !== 'current' && !isBehindLater(toRecorded(baseline, boot.files, check), later),
+          check.state !== 'current' &&
+          !isBehindLater(toRecorded(baseline, boot.files, check), later) &&
+          !waitsForRestart(check, evidence),
       )
       .map(({ path, role, state, against }) => `${path} (${role}) ${STATE_WORDS[state]} (${against})`),
     packages: names.map((name) => {
@@ -84,6 +89,7 @@ export async function observeChange(dom0: Dom0, evidence: Evidence): Promise<Cha
     outdated: listUnwanted(await listOutdated(dom0, packages, baseline), wanted).filter(
       ({ name }) => !downgrades.some((one) => one.name === name),
     ),
+    olderKernel: findOlderKernel(session, baseline, machine.kernelRelease),
     commandLines: compareBootLines(
       session,
       baseline,
@@ -104,6 +110,17 @@ export async function observeChange(dom0: Dom0, evidence: Evidence): Promise<Cha
 }
 
 /**
+ * A file that the approved boot came from, in a boot that measured the same: what was installed since makes it an older one, and
+ * says nothing of this boot.
+ */
+function waitsForRestart(
+  { path, sha256 }: BootDeviceFacts['checks'][number],
+  { hasBooted, approvedFiles }: Evidence,
+): boolean {
+  return !hasBooted && sha256 !== null && approvedFiles.get(nameOnDevice(path)) === sha256
+}
+
+/**
  * Packages that came since and are not the newest installed ones: several kernels are there side by side. One that was there
  * before changed nothing.
  */
@@ -120,6 +137,18 @@ async function listOutdated(
     one === null ? [] : [{ name: one.name, evr: one.evr, source: 'baseline' as const }],
   )
   return listDowngrades(changed, installed)
+}
+
+/** dom0 keeps several kernels, of several packages: the one that was predicted, else the one that ran before, tells an older one. */
+function findOlderKernel(
+  { prediction }: Session,
+  { components }: Baseline,
+  booted: string | null,
+): NonNullable<ChangeFacts['olderKernel']> | null {
+  const predicted = prediction?.pcrs.flatMap((pcr) => pcr.components ?? []) ?? []
+  const path = [...predicted, ...(components ?? [])].find(({ role }) => role === 'kernel')?.path ?? null
+  const before = kernelReleaseOf(path)
+  return booted !== null && before !== null && isOlderKernel(booted, before) ? { booted, before } : null
 }
 
 /** A LUKS header that a person called their own before the restart: no package stands behind it. */

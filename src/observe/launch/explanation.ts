@@ -36,6 +36,8 @@ export type ExplanationContext = {
   readonly reproduce?: Reproduce | null
   /** The session stands for the last approved boot: packages since then are the update itself. */
   readonly isSinceApproved?: boolean
+  /** SHA-256 of each file that the last approved boot came from, by path as GRUB names it. */
+  readonly approvedFiles?: ReadonlyMap<string, string>
 }
 
 /**
@@ -51,6 +53,7 @@ export async function observeExplanation(
 ): Promise<Explanation> {
   const { host } = dom0
   const { known = new Map<string, string>(), reproduce = null, isSinceApproved = false } = context
+  const { approvedFiles = new Map<string, string>() } = context
   const machine = await dom0.machine()
   const { sealedInThisBoot } = await observeSealOutcome(dom0, session)
   const { baseline } = session
@@ -70,7 +73,8 @@ export async function observeExplanation(
   const isKnown = (path: string, sha256: string, now: KeptReproductions): boolean =>
     listVouchedImages(session, now).get(path) === sha256 || known.get(path) === sha256
   const isMeasured = (path: string, sha256: string): boolean =>
-    isKnown(path, sha256, NOTHING_KEPT) || (!isSinceApproved && isRecorded(baseline, path, sha256))
+    isKnown(path, sha256, NOTHING_KEPT) ||
+    (isSinceApproved ? approvedFiles.get(path) === sha256 : isRecorded(baseline, path, sha256))
   const packages = confirmed?.packages ?? []
   const behind = isSinceApproved ? listChanged(session, packages) : later
   const kept = await reproduceLater(launch, session, behind, isMeasured, reproduce)
@@ -88,6 +92,9 @@ export async function observeExplanation(
     expectedPcrs: await extendMayChange(host, place, later),
     alreadyResealed: sealedInThisBoot,
     previousBootTime: place.previousBootTime,
+    ...(isSinceApproved
+      ? { packagesBefore: baseline.packages.map(({ name, evr }) => `${name} ${evr}`) }
+      : {}),
     areLinesSame: areLinesSame(baseline, machine),
     acceptedLuks: place.acceptedLuks,
     isInitramfsUnmade: isSinceApproved && reproduce === null && behind.some(({ isVerified }) => isVerified),
@@ -106,6 +113,7 @@ export async function observeExplanation(
     packages,
     later,
     isVouched,
+    approvedFiles,
     hasBooted: !isSinceApproved || explained.pcrs.some(({ change }) => change !== 'none'),
   })
   const explanation = combine(explained, facts, {

@@ -1,13 +1,14 @@
 import { Failure } from '../../core/failure.ts'
 import { listComponents } from '../../core/launch/components.ts'
-import { findKnownState, type LedgerLook } from '../../core/session/device-ledger.ts'
+import type { Digests } from '../../core/launch/launch-log.ts'
+import { findKnownState, findLedgerDevice, type LedgerLook } from '../../core/session/device-ledger.ts'
 import { type GroundFacts, labelOf } from '../../core/vouch/ground.ts'
 import { doesLogLead, type GroundDifference, listDifferences } from '../../core/vouch/ground-differences.ts'
 import { type AemDevice, findBootedDevice } from '../device/devices.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
 import type { MachineFacts } from '../dom0/machine.ts'
 import type { SealState } from '../seal/seal-unit.ts'
-import { observeEntries } from './launch.ts'
+import { observeBootDeviceLaunch, observeEntries } from './launch.ts'
 import { registersOf, type TpmFacts } from './pcrs.ts'
 
 export type ObservedGround = {
@@ -36,6 +37,7 @@ export async function observeGround(
   const devices = looked?.devices ?? (await dom0.devices()).devices
   const device = findBootedDevice(devices, machine.aemUuid)
   const { journal } = looked?.seal ?? (await dom0.seal())
+  const madeInitramfs = await observeMadeInitramfs(dom0, look, device, machine)
   return {
     facts: {
       bootId: machine.bootId,
@@ -45,10 +47,35 @@ export async function observeGround(
       selected: (await dom0.selectedPcrs()) ?? [],
       unseal: journal?.unseal ?? null,
       look,
+      madeInitramfs,
     },
     machine,
     device,
   }
+}
+
+/**
+ * The initramfs of this boot as it lies on its device now, where this program made it: asked for only where no boot from that device was
+ * approved, and one from another was.
+ */
+async function observeMadeInitramfs(
+  dom0: Dom0,
+  look: LedgerLook,
+  device: AemDevice | null,
+  machine: MachineFacts,
+): Promise<Digests | null> {
+  if (look.state !== 'read' || device === null || look.ledger.approved === null) return null
+  if (findKnownState(look.ledger, device.label) !== null) return null
+  const { knownFiles } = findLedgerDevice(look.ledger, device.label)
+  const made = knownFiles.filter(({ origin }) => origin !== undefined && origin.madeIn !== null)
+  if (made.length === 0) return null
+  const { booted, images } = await observeBootDeviceLaunch(dom0.host, device, machine, await dom0.log())
+  const path = booted.entry?.modules.find(({ role }) => role === 'initramfs')?.path ?? ''
+  const image = images[path]
+  const isMade = made.some(
+    ({ name, sha256 }) => `/${name}` === path && sha256 === image?.storedDigests.sha256,
+  )
+  return isMade && image !== undefined ? image.digests : null
 }
 
 /** What this boot measured otherwise than the last approved one from its device, or why that cannot be traced. */

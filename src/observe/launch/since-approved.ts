@@ -1,6 +1,4 @@
-import type { UnsealAnswer } from '../../core/aem/seal-outcome.ts'
 import { listMayChange } from '../../core/decide/confirm-update.ts'
-import type { BootState } from '../../core/decide/protection-state.ts'
 import { type Session, startSession } from '../../core/session/checkpoint.ts'
 import {
   findKnownState,
@@ -15,6 +13,7 @@ import { observeBootDevice } from '../device/boot-device.ts'
 import { observeConfirmedPackages } from '../dom0/confirmed-packages.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
 import { observeFlavour, observeInstalledXen } from '../dom0/status.ts'
+import { observePackageNames } from './booted-state.ts'
 import { observeExplanation } from './explanation.ts'
 import { type Looked, type ObservedGround, observeGround } from './ground.ts'
 import type { Reproduce } from './since-start.ts'
@@ -60,24 +59,41 @@ export async function explainSinceApproved(
   const session = await makeSession(dom0, since.observed, since.known)
   return {
     ...(await observeExplanation(dom0, session, versions, {
-      known: knownOf(look, since.label),
+      known: await knownOf(dom0, look, since.label),
       isSinceApproved: true,
+      approvedFiles: filesOf(since.known),
       reproduce,
     })),
     since: since.at,
   }
 }
 
-function knownOf(look: LedgerLook, label: string): ReadonlyMap<string, string> {
+/** Each known initramfs that was made of what is installed now: an older one accounts for no change. */
+export async function knownOf(
+  dom0: Dom0,
+  look: LedgerLook,
+  label: string,
+): Promise<ReadonlyMap<string, string>> {
   const files = look.state === 'read' ? findLedgerDevice(look.ledger, label).knownFiles : []
-  return new Map(files.map(({ name, sha256 }) => [`/${name}`, sha256]))
+  const packages = (await observePackageNames(dom0))?.join('\n')
+  return new Map(
+    files
+      .filter(({ origin }) => packages !== undefined && origin?.packages.join('\n') === packages)
+      .map(({ name, sha256 }) => [`/${name}`, sha256]),
+  )
+}
+
+export function filesOf({ boot }: KnownState): ReadonlyMap<string, string> {
+  return new Map(
+    (boot?.files ?? []).flatMap(({ path, sha256 }) => (sha256 === null ? [] : [[path, sha256] as const])),
+  )
 }
 
 /** RFC 9562, section 5.9: the nil UUID. */
 const KEPT_NOWHERE = '00000000-0000-0000-0000-000000000000'
 
 /** A session as `start` would have left it in the approved boot; it is kept nowhere. */
-async function makeSession(
+export async function makeSession(
   dom0: Dom0,
   { machine, device }: ObservedGround,
   known: KnownState,
@@ -127,62 +143,4 @@ async function makeSession(
       deviceUuid: machine.aemUuid,
     },
   }
-}
-
-/** What `status` and `verify` say of this boot without a session; the tracing runs only where something differs. */
-export type BootCheck = {
-  /** The device of this boot. */
-  readonly label: string
-  /** When the boot that this one is compared with was approved. */
-  readonly at: string
-  readonly state: BootState
-  readonly registers: readonly number[]
-  /** What AEM's journal says of the secret. */
-  readonly unseal: UnsealAnswer | null
-  /** What stands against the change, or why nothing is known; empty where nothing does. */
-  readonly what: readonly string[]
-}
-
-/** @returns null where no boot from the device of this boot was approved */
-export async function observeBootCheck(
-  dom0: Dom0,
-  look: LedgerLook,
-  versions: Seen<Versions>,
-  looked: Looked | null = null,
-): Promise<BootCheck | null> {
-  const since = await observeSinceApproved(dom0, look, looked)
-  if (since === null) return null
-  const { ground, observed, at } = since
-  const { unseal } = observed.facts
-  const base = {
-    label: since.label,
-    at,
-    unseal,
-    registers: ground?.state === 'not-vouched' ? ground.registers : [],
-  }
-  if (ground === null || ground.state === 'vouched') return { ...base, state: 'same', what: [] }
-  if (ground.why === 'registers-unknown')
-    return {
-      ...base,
-      state: 'not-known',
-      what: [
-        `AEM seals to PCR ${ground.registers.join(', ')} since, and nothing says what was approved of it: run \`aem-reseal start\` and \`aem-reseal resume\` at the next update`,
-      ],
-    }
-  if (ground.why === 'registers-unreadable' || ground.why === 'other-bank')
-    return { ...base, state: 'not-known', what: [`the registers could not be compared (${ground.why})`] }
-  // The token was refused, or is an old one, and the registers are the approved ones.
-  if (ground.why !== 'registers-differ') return { ...base, state: 'same', what: [] }
-  const session = await makeSession(dom0, observed, since.known)
-  const known = knownOf(look, since.label)
-  const { verdict, reasons } = await observeExplanation(dom0, session, versions, {
-    known,
-    isSinceApproved: true,
-  })
-  const found = reasons.filter(({ isBlocking }) => isBlocking)
-  const blocking = found.map(({ what }) => what)
-  const isUnmade = found.length > 0 && found.every(({ code }) => code === 'initramfs-not-compared')
-  // The device of this boot is out, or dracut has to run first.
-  if (verdict === 'no-baseline' || isUnmade) return { ...base, state: 'not-known', what: blocking }
-  return { ...base, state: verdict === 'explained' ? 'explained' : 'unexplained', what: blocking }
 }

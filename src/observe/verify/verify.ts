@@ -135,6 +135,7 @@ async function verifyDevice(
         registersOf(tpm)[PCR.luksHeaders] ?? null,
         'value' in common.luks ? common.luks.value : null,
         'why' in common.luks ? common.luks.why : null,
+        selection.ok !== true || common.selected?.includes(PCR.luksHeaders) !== false,
       ),
     ]
     return {

@@ -1,0 +1,118 @@
+import { expect, it } from 'vitest'
+import { refreshDevice } from '../../flows/devices.ts'
+import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
+import { INTERNAL, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { KERNEL_RELEASE, type SimMachine, sha256 } from '../../src/host/simulated/model.ts'
+import { finish, isSecretShown, loadLedger, NEXT_XEN, start, update } from '../support/approved-machine.ts'
+import { runMain } from '../support/io.ts'
+import { boot, filesOf, runOnStick, twoDevices } from '../support/two-devices.ts'
+import { verifyNow } from '../support/verify-now.ts'
+
+/*
+ * One device is approved, a boot from the other never was: AEM seals by itself to whatever lies on it, and from the second boot on the
+ * secret appears. Only a boot that is the approved one but for the device's own UUID, and an initramfs of this program's making,
+ * is ground for a seal.
+ */
+
+const IMAGE = `/initramfs-${KERNEL_RELEASE}.img`
+const EVIL = Buffer.from('an initramfs of somebody else')
+const run = (m: SimMachine, ...argv: string[]) =>
+  runMain([...argv, '--ascii'], { host: makeSimulatedHost(m) })
+const edit = (m: SimMachine, path: string, change: (old: Uint8Array) => Uint8Array) => {
+  const files = filesOf(m, STICK.uuid)
+  const { bytes, mtimeMs } = files.get(path)!
+  files.set(path, { bytes: change(bytes), mtimeMs })
+}
+const evilImage = (m: SimMachine) => edit(m, IMAGE, () => EVIL)
+const evilLine = (m: SimMachine) =>
+  edit(m, '/grub2/grub.cfg', (old) =>
+    Buffer.from(Buffer.from(old).toString().replaceAll('rhgb quiet', 'rhgb quiet init=/evil')),
+  )
+const evilXen = (m: SimMachine) => edit(m, `/${XEN_IMAGE}`, changeOneByte)
+
+/** The internal device is approved, the stick refreshed by this program and never booted; then somebody had it in hand. */
+async function evilStick(change: (m: SimMachine) => void): Promise<SimMachine> {
+  const m = await twoDevices()
+  await runOnStick(m, refreshDevice)
+  change(m)
+  for (let time = 0; time < 2; time++) boot(m, STICK.uuid)
+  expect(isSecretShown(m)).toBe(true)
+  return m
+}
+
+it.each([
+  ['initramfs', evilImage],
+  ['init=/evil', evilLine],
+])('%s: no forward seal at the next update, nothing accepted', async (_, change) => {
+  const m = await evilStick(change)
+  update(m, NEXT_XEN)
+  const { outcomes } = await start(m, {
+    'refresh-device': 'yes',
+    'ground-go-on': 'no',
+    'replace-initramfs': 'no',
+  })
+  boot(m, STICK.uuid)
+  const { exit, outcomes: after } = outcomes.includes('forward-seal: sealed')
+    ? await finish(m)
+    : { exit: 1, outcomes: [] as readonly string[] }
+  const { knownFiles } = (await loadLedger(m)).devices.find(({ label }) => label === 'aem.stick')!
+  expect({
+    sealed: outcomes.includes('forward-seal: sealed'),
+    resume: exit,
+    explain: (after as readonly string[]).includes('explain: explained'),
+    known: knownFiles.some((one) => one.sha256 === sha256(EVIL)),
+  }).toEqual({ sealed: false, resume: 1, explain: false, known: false })
+})
+
+it('the evil Xen: neither protected nor verified, as `start` says that PCR 18 is not the approved one', async () => {
+  const m = await evilStick(evilXen)
+  const verify = await run(m, 'verify', '--device', '.stick')
+  const status = (await runMain(['status', '--json'], { host: makeSimulatedHost(m) })).json as {
+    protection: { state: string }
+    next: { command: string }
+  }
+  update(m, NEXT_XEN)
+  expect((await start(m, { 'ground-go-on': 'no' })).outcomes.at(-1)).toBe('check-ground: boot-not-vouched')
+  expect(verify.exit).toBe(1)
+  expect(status.protection.state).not.toBe('protected')
+  expect(status.next.command).not.toBe('aem-reseal devices refresh aem.stick')
+})
+
+it('afterwards, sealed forward from the honest device, called reproduced', async () => {
+  const m = await evilStick(evilImage)
+  update(m, NEXT_XEN)
+  await start(m, { 'refresh-device': 'yes' })
+  boot(m, STICK.uuid)
+  await finish(m)
+  for (let time = 0; time < 2; time++) boot(m, INTERNAL.uuid)
+  await verifyNow(m, { approve: true })
+  const { exit, stdout } = await run(m, 'devices', 'forward-seal', 'aem.stick', '--yes')
+  expect(stdout).not.toMatch(/initramfs-\S+: reproduced/)
+  expect(exit).toBe(1)
+})
+
+it('brought up to date by this program and left alone: sealed forward without a question, and fine', async () => {
+  const m = await evilStick(() => {})
+  const status = (await runMain(['status', '--json'], { host: makeSimulatedHost(m) })).json as {
+    protection: { reasons: { code: string }[] }
+  }
+  expect(status.protection.reasons.map(({ code }) => code)).not.toContain('boot-unknown')
+  expect((await run(m, 'verify', '--device', '.stick')).exit).toBe(0)
+  update(m, NEXT_XEN)
+  const { outcomes, asked } = await start(m, { 'refresh-device': 'yes' })
+  expect(outcomes).toContain('forward-seal: sealed')
+  expect(asked).not.toContain('ground-go-on')
+  boot(m, STICK.uuid)
+  expect(isSecretShown(m)).toBe(true)
+  expect((await finish(m)).outcomes).toContain('explain: explained')
+})
+
+it('`explain` says why nothing can be compared, and what approves a boot from it', async () => {
+  const m = await evilStick(evilImage)
+  const { exit, stdout } = await run(m, 'explain')
+  expect(exit).toBe(1)
+  expect(stdout.replaceAll(/\s+/g, ' ')).toMatch(
+    /no boot from this device was approved yet, and PCR 19 .* the next `aem-reseal start`/,
+  )
+})
