@@ -156,6 +156,7 @@ function toDeviceAnswer(
           present,
           bootFiles,
           isChanged: changedFiles.length > 0,
+          copies: device.copies,
           booted: isBooted ? bootedWorkOf(facts, session) : null,
           isForwardSpent: isForwardSpent(look, label, devices, tpm.version),
         })

@@ -1,11 +1,13 @@
 import { expect, it } from 'vitest'
+import { forwardDevice, refreshDevice } from '../../flows/devices.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
-import { XEN_IMAGE } from '../../src/host/simulated/build.ts'
+import { INTERNAL, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { approvedMachine, isSecretShown, NEXT_XEN, put, start, update } from '../support/approved-machine.ts'
 import { runMain } from '../support/io.ts'
+import { boot, filesOf, runOnStick, twoDevices } from '../support/two-devices.ts'
 import { verifyNow } from '../support/verify-now.ts'
 
 /* What is told to be done with a device, on one screen with what else is said of it. */
@@ -58,4 +60,28 @@ it('the device of this boot is led by a session and by an update that waits', as
   expect((await devicesOf(machine)).needs).toBe('resume')
   restartMachine(machine)
   expect((await devicesOf(machine)).needs).toBe('resume')
+})
+
+it("a stick whose own copy was put back to an older one is not done, though dom0's copy is as it was verified", async () => {
+  const machine = await twoDevices()
+  const work = async () => {
+    const { json } = await runMain(['devices', '--json'], { host: makeSimulatedHost(machine) })
+    const { devices } = json as { devices: { label: string; work: { state: string; why?: string } }[] }
+    return devices.find(({ label }) => label === 'aem.stick')?.work
+  }
+  await runOnStick(machine, refreshDevice)
+  await runOnStick(machine, forwardDevice)
+  const files = filesOf(machine, STICK.uuid)
+  const paths = [...files.keys()].filter((path) => path.endsWith('/aem.stick/secret.txt.sealed2'))
+  expect(paths).toHaveLength(1)
+  const older = files.get(paths[0]!)!
+  boot(machine, STICK.uuid)
+  await verifyNow(machine)
+  boot(machine, INTERNAL.uuid)
+  expect(await work()).toEqual({ state: 'done' })
+  files.set(paths[0]!, { ...older, bytes: Buffer.from('an older copy') })
+  expect(await work()).toMatchObject({
+    state: 'to-do',
+    why: expect.stringContaining('an older set was put back'),
+  })
 })

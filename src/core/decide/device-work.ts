@@ -21,6 +21,8 @@ export type WorkFacts = {
   readonly bootFiles: DeviceFileState | null
   /** One of its boot files is neither a package's nor an approved boot's (`listChangedFiles`). */
   readonly isChanged?: boolean
+  /** `areSame`: are its own sealed files those that dom0 has? null, or left out: not known. */
+  readonly copies?: { readonly areSame: boolean | null }
   /** A seal since then took the token of its forward seal out of the TPM (`isForwardSpent`). */
   readonly isForwardSpent?: boolean
   /** Of the device that this boot came from; left out: it is another one, or that does not matter. */
@@ -51,7 +53,7 @@ export function decideDeviceWork(look: LedgerLook, facts: WorkFacts): DeviceWork
   if (look.state !== 'read' || look.ledger.approved === null) return null
   const own = findLedgerDevice(look.ledger, facts.label)
   const { verified, leftSince } = own
-  const why = findShortfall(look.ledger.approved, verified)
+  const why = findShortfall(look.ledger.approved, verified) ?? findCopyFault(facts)
   if (why === null) return { state: 'done' }
   const isForward = facts.isForwardSpent !== true && isForwardFor(look.ledger.approved, own)
   const needs = facts.booted ? decideBootedNeed(facts, facts.booted, verified) : decideNeed(facts, isForward)
@@ -71,6 +73,13 @@ function findShortfall(approved: ApprovedState, verified: VerifiedState | null):
   return other.length === 0
     ? null
     : `in its own boot PCR ${other.join(', ')} was another than the approved one`
+}
+
+/** What is unsealed at its next boot is its own copy. */
+function findCopyFault({ copies }: WorkFacts): string | null {
+  return copies?.areSame === false
+    ? 'its own sealed files are not those that dom0 has: an older set was put back, or they are damaged'
+    : null
 }
 
 /** Sealed forward since the state was approved, for registers that all devices share with it. */

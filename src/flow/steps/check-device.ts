@@ -5,6 +5,7 @@ import { describeDeviceCheck } from '../../messages/forward-device.ts'
 import { observeBootDevice } from '../../observe/device/boot-device.ts'
 import { observeTarget } from '../../observe/device/session-device.ts'
 import { observeApproved } from '../../observe/launch/approved-state.ts'
+import { areCopiesSame } from '../../observe/seal/own-copy.ts'
 import type { Step } from '../step.ts'
 
 /** Can this device be sealed forward from here: another one than was booted, up to date, in an approved state? */
@@ -20,7 +21,12 @@ export const checkDevice: Step<'check-device'> = async ({ dom0, host, ui, sessio
   const files = decideBootDevice({ present: device?.present ?? false, isOpen }, checks)
   const approved = await observeApproved(dom0, look, null)
   const facts = { device: label, uuid: device?.uuid ?? null, files: checks, bootFiles: files, approved }
-  const work = decideDeviceWork(look, { label, present: device?.present ?? null, bootFiles: null })
+  const work = decideDeviceWork(look, {
+    label,
+    present: device?.present ?? null,
+    bootFiles: null,
+    copies: { areSame: device === null ? null : await areCopiesSame(dom0, device) },
+  })
   // Verified once, but another device's seal may have taken its slot since.
   const token = await findToken(host, device, booted, (await dom0.tpm()).version)
   const isDone = work?.state === 'done' && token.label === label
