@@ -53,7 +53,8 @@ export function describeGround(outcome: Outcomes['check-ground'], told: GroundTo
     what: `nothing vouches for this boot: ${problem}`,
     why: WHY,
     details: differenceLines(told),
-    next: NEXT,
+    next:
+      told.ground.state === 'not-vouched' && told.ground.why === 'device-not-approved' ? NEXT_DEVICE : NEXT,
   }
 }
 
@@ -80,6 +81,9 @@ const WHY =
 
 const NEXT =
   'if you updated without this program, run this again in a terminal, without --yes, and go on after reading; if not, read `aem-reseal help alarm`'
+
+const NEXT_DEVICE =
+  'boot from the device that is approved, then `aem-reseal devices` says how this one is brought up to date and sealed. If you set it up yourself, and nobody else had it in hand, run this again in a terminal, without --yes, and go on after reading; else read `aem-reseal help alarm`'
 
 function describeVouched(told: GroundTold): Message {
   const { ground, word } = told

@@ -156,7 +156,8 @@ function findHeldState(ledger: DeviceLedger, facts: GroundFacts): Held | null {
   }
 }
 
-function findModel(ledger: DeviceLedger, label: string | null): Held['model'] {
+/** The approved boot of a device, with the UUID that its kernel's command line names; null: nothing whole is kept. */
+export function findModel(ledger: DeviceLedger, label: string | null): Held['model'] {
   if (label === null) return null
   const { approved, uuid } = findLedgerDevice(ledger, label)
   return approved === null || uuid === null ? null : { boot: approved, uuid }

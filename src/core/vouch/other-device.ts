@@ -28,35 +28,47 @@ export function deriveRegisters(
   to: string,
   initramfs: Digests | null,
 ): Readonly<Record<number, string>> | null {
-  const { components, bank } = boot
-  if (components === null || components.some(({ role }) => role === 'command-line')) return null
-  const changed = components.map((one) => {
-    if (one.role === 'kernel') return exchangeUuid(boot, one, from, to)
-    return one.role === 'initramfs' && initramfs !== null
-      ? exchangeImage(boot, one, initramfs)
-      : one.digests[bank]
-  })
-  if (changed.some((digest) => digest === undefined || digest === null)) return null
+  const components = deriveComponents(boot, from, to, initramfs)
+  if (components === null) return null
   const indices = [...new Set(components.map(({ pcr }) => pcr))]
   return Object.fromEntries(
     indices.map((index) => {
-      const digests = changed.filter((_, at) => components[at]?.pcr === index)
-      return [index, extendAll(bank, digests.map(String))]
+      const digests = components.flatMap((one) => (one.pcr === index ? [one.digests[boot.bank] ?? ''] : []))
+      return [index, extendAll(boot.bank, digests)]
     }),
   )
 }
 
-function exchangeUuid(boot: ApprovedBoot, one: Component, from: string, to: string): string | null {
-  const found = findRule(boot, one)
-  const words = one.commandLine?.split(' ') ?? []
-  if (found === null || words.filter((word) => word === `aem.uuid=${from}`).length !== 1) return null
-  const line = words.map((word) => (word === `aem.uuid=${from}` ? `aem.uuid=${to}` : word)).join(' ')
-  return launchDigests(line, found.rule, found.image)[boot.bank] ?? null
+/** What such a boot measures, one extend after the other, with the digests of the boot's bank; null as above. */
+export function deriveComponents(
+  boot: ApprovedBoot,
+  from: string,
+  to: string,
+  initramfs: Digests | null,
+): readonly Component[] | null {
+  const { components, bank } = boot
+  if (components === null || components.some(({ role }) => role === 'command-line')) return null
+  const derived: Component[] = []
+  for (const one of components) {
+    const line = one.role === 'kernel' ? exchangeUuid(one.commandLine, from, to) : one.commandLine
+    const image = one.role === 'initramfs' ? initramfs : null
+    const isSame = one.role !== 'kernel' && image === null
+    const found = isSame ? null : findRule(boot, one)
+    if (one.role === 'kernel' && line === null) return null
+    const digest = isSame
+      ? one.digests[bank]
+      : found && launchDigests(line ?? '', found.rule, image ?? found.image)[bank]
+    if (!digest) return null
+    derived.push({ ...one, commandLine: line, digests: { [bank]: digest } })
+  }
+  return derived
 }
 
-function exchangeImage(boot: ApprovedBoot, one: Component, image: Digests): string | null {
-  const found = findRule(boot, one)
-  return found === null ? null : (launchDigests(one.commandLine ?? '', found.rule, image)[boot.bank] ?? null)
+/** null where the line does not name the device once. */
+function exchangeUuid(line: string | null, from: string, to: string): string | null {
+  const words = line?.split(' ') ?? []
+  if (words.filter((word) => word === `aem.uuid=${from}`).length !== 1) return null
+  return words.map((word) => (word === `aem.uuid=${from}` ? `aem.uuid=${to}` : word)).join(' ')
 }
 
 /** How the launch hashed a module whose file is known: by the rule that gives its digest. */

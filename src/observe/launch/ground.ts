@@ -2,8 +2,9 @@ import { Failure } from '../../core/failure.ts'
 import { listComponents } from '../../core/launch/components.ts'
 import type { Digests } from '../../core/launch/launch-log.ts'
 import { findKnownState, findLedgerDevice, type LedgerLook } from '../../core/session/device-ledger.ts'
-import { type GroundFacts, labelOf } from '../../core/vouch/ground.ts'
+import { findModel, type GroundFacts, labelOf } from '../../core/vouch/ground.ts'
 import { doesLogLead, type GroundDifference, listDifferences } from '../../core/vouch/ground-differences.ts'
+import { deriveComponents } from '../../core/vouch/other-device.ts'
 import { type AemDevice, findBootedDevice } from '../device/devices.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
 import type { MachineFacts } from '../dom0/machine.ts'
@@ -87,9 +88,14 @@ export async function observeGroundDifferences(
   const untraced = (why: string) => ({ differences: null, untraced: why })
   const ledger = facts.look.state === 'read' ? facts.look.ledger : null
   const label = ledger === null ? null : labelOf(ledger, facts)
-  const boot = ledger === null || label === null ? null : (findKnownState(ledger, label)?.boot ?? null)
+  const own = ledger === null || label === null ? null : findKnownState(ledger, label)
+  const model = ledger === null || own !== null ? null : findModel(ledger, ledger.approved?.label ?? null)
+  const boot = own?.boot ?? model?.boot ?? null
   if (boot === null) return untraced('nothing is kept of what an approved boot from this device measured')
-  if (boot.components === null) return untraced('the approved boot had no launch log that could be read')
+  // Of a device without an approved boot: what the one of the other device would have measured from it.
+  const components =
+    model === null ? boot.components : deriveComponents(boot, model.uuid, facts.device.uuid ?? '', null)
+  if (components === null) return untraced('the approved boot had no launch log that could be read')
   if (facts.bank !== boot.bank)
     return untraced('this TPM is of another kind than the one of the approved boot')
   const log = await dom0.log()
@@ -98,7 +104,7 @@ export async function observeGroundDifferences(
     return untraced('the launch log of this boot does not lead to its registers')
   const { booted } = await observeEntries(host, device, machine, log)
   return {
-    differences: listDifferences(boot.components, listComponents(log, booted), boot.bank),
+    differences: listDifferences(components, listComponents(log, booted), boot.bank),
     untraced: null,
   }
 }
