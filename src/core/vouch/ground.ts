@@ -159,8 +159,11 @@ function findHeldState(ledger: DeviceLedger, facts: GroundFacts): Held | null {
 /** The approved boot of a device, with the UUID that its kernel's command line names; null: nothing whole is kept. */
 export function findModel(ledger: DeviceLedger, label: string | null): Held['model'] {
   if (label === null) return null
-  const { approved, uuid } = findLedgerDevice(ledger, label)
-  return approved === null || uuid === null ? null : { boot: approved, uuid }
+  const { approved: boot, uuid } = findLedgerDevice(ledger, label)
+  const values = ledger.approved?.registers ?? {}
+  // An older boot than the state that was approved last is none to go by.
+  const isLast = Object.keys(values).every((index) => boot?.registers[index] === values[index])
+  return boot === null || uuid === null || !isLast ? null : { boot, uuid }
 }
 
 /** Are the registers that a device has for itself those of the approved boot, had it come from this device? */
