@@ -44,6 +44,7 @@ export async function runVerify(
   const note = judged === null ? undefined : NOT_ACCEPTED[judged]
   const boot = await observeOwnBoot(dom0, store, judged, devices)
   const unkept = host.writable ? await remember(dom0, options, results) : null
+  const isOwn = note === undefined && (boot === null || ['same', 'explained'].includes(boot.state))
   const isGood = results.length > 0 && results.every((result) => result.ok === true)
   const isBad = results.some((result) => result.ok === false)
   const told = results.map((result) =>
@@ -62,15 +63,14 @@ export async function runVerify(
         : describeVerifyUnread(outcome, results)
     sayLook(
       ui,
-      note === undefined || outcome !== 'verified'
+      isOwn || outcome !== 'verified'
         ? message
-        : { ...message, tone: 'attention', next: note.next },
+        : { ...message, tone: 'attention', next: note?.next ?? EXPLAIN_NEXT },
     )
     if (said !== null && said.text !== null) ui.say([line(`  ${said.text}`, said.isBad ? 'bad' : 'warn')])
     if (note !== undefined) ui.say([line(`  ${note.what}`, 'bad')])
     if (unkept !== null) ui.say([line(`  ${unkept}`, 'warn')])
   }
-  const isOwn = note === undefined && (boot === null || ['same', 'explained'].includes(boot.state))
   return isGood && unread === null && isOwn ? EXIT.done : EXIT.attention
 }
 
@@ -83,6 +83,8 @@ async function loadOrFailure(store: SessionStore): Promise<Session | Failure | n
     throw error
   }
 }
+
+const EXPLAIN_NEXT = '`aem-reseal explain` says what is known of this boot'
 
 /** Copies that fit a boot are worth what the boot is worth. */
 const NOT_ACCEPTED: { readonly [J in SessionBoot]?: { readonly what: string; readonly next: string } } = {

@@ -36,10 +36,11 @@ export async function observeUnapproved(
   const ground = decideGround(facts)
   if (ground.state !== 'not-vouched' || ground.since === null) return null
   const { why, registers, since } = ground
+  const [is, has] = registers.length === 1 ? ['is', 'has'] : ['are', 'have']
   const whats: { readonly [W in typeof why]?: string } = {
-    'registers-differ': 'differ from the approved ones, which all devices share',
-    'device-not-approved': 'are not those of the approved boot from this device',
-    'registers-unknown': 'have no approved value',
+    'registers-differ': `${is} not as approved on another one, which all devices share`,
+    'device-not-approved': `${is} not what the approved boot of another one has from it`,
+    'registers-unknown': `${has} no approved value`,
     'registers-unreadable': 'cannot be read',
   }
   const what = whats[why]
