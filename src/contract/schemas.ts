@@ -304,6 +304,8 @@ export function makeOutputSchemas(object: ObjectMaker) {
           id: z.enum(CHECK_IDS),
           ok: z.boolean().nullable(),
           detail: z.string(),
+          /** The check failed, and the next boot shows the secret all the same. */
+          stillUnseals: z.literal(true).optional(),
         }),
       ),
     }),

@@ -52,7 +52,9 @@ const STILL_UNSEALS: readonly Check['id'][] = ['media-current', 'selection']
 
 function listFaults(results: Results): string {
   const isSure = ({ checks }: DeviceVerification): boolean =>
-    checks.some(({ id, ok }) => ok === false && !STILL_UNSEALS.includes(id))
+    checks.some(
+      ({ id, ok, stillUnseals }) => ok === false && !STILL_UNSEALS.includes(id) && stillUnseals !== true,
+    )
   return results
     .map((result) =>
       isSure(result)

@@ -16,7 +16,13 @@ export const CHECK_IDS = [
 export type CheckId = (typeof CHECK_IDS)[number]
 
 /** null: could not be checked, which is never the same as true. */
-export type Check = { readonly id: CheckId; readonly ok: boolean | null; readonly detail: string }
+export type Check = {
+  readonly id: CheckId
+  readonly ok: boolean | null
+  readonly detail: string
+  /** It is not as it must be, and its next boot shows the secret all the same. */
+  readonly stillUnseals?: true
+}
 
 /** false if any check is false, else null if any is null, else true. */
 export function combineChecks(checks: readonly Check[]): boolean | null {

@@ -91,11 +91,11 @@ export function checkFreshness(
     .filter((owner) => owner.slot !== null && found.includes(owner.slot))
     .map((owner) => owner.label)
   const whose = others.length === 0 ? '' : ` (of ${others.join(', ')})`
-  return {
-    id,
-    ok: false,
-    detail: `the token lies in slot ${found.join(', ')}${whose}, not in its own, ${own}`,
-  }
+  const detail = `the token lies in slot ${found.join(', ')}${whose}, not in its own, ${own}`
+  // On TPM 1.2 AEM's initrd looks through all slots (anti-evil-maid 4.2.0, sbin/anti-evil-maid-lib-tpm1, checkfreshness).
+  return found.some((slot) => usable.includes(slot))
+    ? { id, ok: false, detail: `${detail}: a seal there takes it away`, stillUnseals: true }
+    : { id, ok: false, detail }
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   findSlots,
   listUsableSlots,
 } from '../../../src/core/seal/freshness.ts'
+import { describeVerification } from '../../../src/messages/verify.ts'
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
 
@@ -34,6 +35,21 @@ describe('checkFreshness', () => {
     expect(gone).toMatchObject({ ok: false, detail: expect.stringContaining('overwritten') })
     const others = checkFreshness(digest('a'), area({ 1: 'a' }), 'aem', owners, all)
     expect(others).toMatchObject({ ok: false, detail: expect.stringContaining('of aem.stick') })
+  })
+
+  it("says that a token in another slot is still found, where AEM's initrd looks through all of them", () => {
+    const inOther = (usable: readonly number[]) =>
+      checkFreshness(digest('a'), area({ 1: 'a' }), 'aem', owners, usable)
+    expect(inOther(all)).toMatchObject({ ok: false, stillUnseals: true })
+    expect(inOther(listUsableSlots('2.0'))).toMatchObject({ ok: false })
+    expect(inOther(listUsableSlots('2.0'))).not.toHaveProperty('stillUnseals')
+    const check = inOther(all)
+    const result = { device: 'aem', booted: true, present: true, ok: false, checks: [check] }
+    expect(describeVerification('failed', [result]).what).toBe('aem: its sealed copy is not as it must be')
+    const gone = checkFreshness(digest('a'), area({ 0: 'b' }), 'aem', owners, all)
+    expect(describeVerification('failed', [{ ...result, checks: [gone] }]).what).toContain(
+      'no secret would appear',
+    )
   })
 
   it('names who shares the slot', () => {
