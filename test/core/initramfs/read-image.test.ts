@@ -130,17 +130,22 @@ describe('whatever the bytes are', () => {
   })
 
   it('takes a time that grows with the size alone: many entries, many names, tiny pieces', async () => {
-    const time = async (count: number): Promise<number> => {
+    // The processor's time, the least of three: what else the machine does must not count.
+    const work = async (count: number): Promise<number> => {
       const names = Array.from({ length: count }, (_, at) =>
         entry(`file-${at}`, 'x', { inode: 5, linkCount: 2 }),
       )
       const bytes = archive(entry('.', '', { mode: 0o40755 }), ...names)
-      const begin = process.hrtime.bigint()
-      await read(bytes, 64)
-      return Number(process.hrtime.bigint() - begin) / 1e6
+      const tries: number[] = []
+      for (let one = 0; one < 3; one++) {
+        const begin = process.cpuUsage()
+        await read(bytes, 64)
+        tries.push(process.cpuUsage(begin).user / 1000)
+      }
+      return Math.min(...tries)
     }
-    await time(500)
-    const [small, large] = [await time(2000), await time(16_000)]
+    await work(500)
+    const [small, large] = [await work(2000), await work(16_000)]
     // Quadratic work would be 64 times as long.
     expect(large).toBeLessThan(Math.max(small, 5) * 30)
   })
