@@ -57,6 +57,11 @@ describe('PCR 13', () => {
     expect(checkLuksPcr(now, recomputed, 'why')).toMatchObject({ id: 'pcr13', ok })
   })
 
+  it('does not count where AEM does not seal to the register', () => {
+    expect(checkLuksPcr('aa', 'bb', null, false)).toMatchObject({ ok: true })
+    expect(checkLuksPcr(null, null, null, false)).toMatchObject({ ok: true })
+  })
+
   it('is told with the reason why it could not be recomputed', () => {
     expect(checkLuksPcr('aa', null, 'no header').detail).toBe('no header')
     expect(checkLuksPcr('aa', null, null).detail).toContain('could not be read')
