@@ -119,7 +119,7 @@ const PROBLEM: { readonly [P in GroundProblem]: (registers: string, since: strin
   'other-bank': () => 'the TPM is of another kind than the one a state was approved with',
   'registers-unreadable': (registers) => `PCR ${registers} cannot be read`,
   'device-not-approved': (registers, since) =>
-    `no boot from this device was approved yet, and PCR ${registers} ${registers.includes(',') ? 'are' : 'is'} not what the boot approved at ${since} has from it: another initramfs or kernel command line than there`,
+    `no boot from this device was approved yet, and PCR ${registers} ${registers.includes(',') ? 'are' : 'is'} not shown to be what the boot approved at ${since} has from it`,
   'registers-differ': (registers, since) =>
     `PCR ${registers} ${registers.includes(',') ? 'are' : 'is'} not as in the state approved at ${since}`,
   'registers-unknown': (registers, since) =>

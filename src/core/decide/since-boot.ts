@@ -1,7 +1,7 @@
 /**
- * Did something happen since this boot began, by its time? A clock that a dead battery set back makes everything look newer
+ * Did something happen since this boot began, or since a file was written, by its time? A clock that a dead battery set back makes everything look newer
  * than the boot: what lies after the present was not written by the clock of this boot, and tells nothing.
- * @param at when it happened, and when the boot began; ms since 1970
+ * @param at when it happened, and when the boot began or the file was written; ms since 1970
  * @param now asked only where it counts; a recorded machine without a time has none that a boot could have come before
  * @returns null where the clock cannot tell
  */

@@ -1,5 +1,6 @@
 import type { CheckedFile } from '../../core/decide/boot-device.ts'
 import { decideImage } from '../../core/decide/boot-device.ts'
+import { isSinceBoot } from '../../core/decide/since-boot.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
@@ -142,9 +143,8 @@ async function checkInitramfs(
     const stat = valueOrNull(await host.statFile(path))
     const sha256 = file?.digests?.sha256 ?? null
     const isTimed = stat !== null && Number.isFinite(stat.mtimeMs)
-    // What a clock that was set back puts into the future tells nothing: that the image is the right one its bytes must show.
-    const now = host.now().getTime()
-    const newer = installs.filter((item) => isTimed && item.at > stat.mtimeMs && item.at <= now)
+    // Where a clock that was set back cannot tell, its bytes must show that the image is the right one.
+    const newer = installs.filter((item) => isTimed && isSinceBoot(item.at, stat.mtimeMs, host.now) === true)
     const isKnown = sha256 !== null && isTimed && installs.length > 0
     const state = !file ? 'absent' : newer.length > 0 ? 'stale' : isKnown ? 'current' : 'unknown'
     const against = newer.length > 0 ? `older than ${newer.map((item) => item.name).join(', ')}` : 'its date'

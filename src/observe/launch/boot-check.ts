@@ -39,7 +39,7 @@ export async function observeUnapproved(
   const [is, has] = registers.length === 1 ? ['is', 'has'] : ['are', 'have']
   const whats: { readonly [W in typeof why]?: string } = {
     'registers-differ': `${is} not as approved on another one, which all devices share`,
-    'device-not-approved': `${is} not what the approved boot of another one has from it`,
+    'device-not-approved': `${is} not shown to be what the approved boot of another one has from it`,
     'registers-unknown': `${has} no approved value`,
     'registers-unreadable': 'cannot be read',
   }

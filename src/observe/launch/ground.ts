@@ -95,7 +95,12 @@ export async function observeGroundDifferences(
   // Of a device without an approved boot: what the one of the other device would have measured from it.
   const components =
     model === null ? boot.components : deriveComponents(boot, model.uuid, facts.device.uuid ?? '', null)
-  if (components === null) return untraced('the approved boot had no launch log that could be read')
+  if (components === null)
+    return untraced(
+      boot.components === null
+        ? 'the approved boot had no launch log that could be read'
+        : 'what the approved boot would measure from this device cannot be computed here',
+    )
   if (facts.bank !== boot.bank)
     return untraced('this TPM is of another kind than the one of the approved boot')
   const log = await dom0.log()
