@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { expect, it } from 'vitest'
-import type { ApprovedBoot } from '../../../src/core/session/approved-boot.ts'
 import {
   type DeviceLedger,
   emptyDeviceLedger,
@@ -8,6 +7,7 @@ import {
 } from '../../../src/core/session/device-ledger.ts'
 import { decideGround } from '../../../src/core/vouch/ground.ts'
 import { deriveRegisters } from '../../../src/core/vouch/other-device.ts'
+import { makeApprovedBoot } from '../../support/approved-boot.ts'
 
 /* A boot from a device that none was approved from: its own register is computed from the approved boot of another one. */
 
@@ -19,15 +19,8 @@ const LINE = `placeholder aem.uuid=${HERE}`
 const digest = sha(sha(LINE), sha('kernel'))
 const [OWN] = [sha(Buffer.alloc(32), digest).toString('hex')]
 
-const boot: ApprovedBoot = {
-  at: AT,
-  bootId: 'boot-1',
-  bootTime: null,
-  how: 'accepted',
-  bank: 'sha256',
+const boot = makeApprovedBoot({
   registers: { 18: 'cc', 19: OWN! },
-  policy: null,
-  commandLines: { mle: null, xen: null, kernel: LINE },
   files: [
     {
       role: 'kernel',
@@ -38,7 +31,6 @@ const boot: ApprovedBoot = {
       package: null,
     },
   ],
-  packages: null,
   components: [
     {
       role: 'kernel',
@@ -48,7 +40,7 @@ const boot: ApprovedBoot = {
       digests: { sha256: digest.toString('hex') },
     },
   ],
-}
+})
 
 /** @param registers of the state that was approved last, on the device of `boot` */
 function groundWith(registers: Record<string, string>) {

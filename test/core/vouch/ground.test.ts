@@ -7,6 +7,7 @@ import {
   type LedgerDevice,
 } from '../../../src/core/session/device-ledger.ts'
 import { decideGround, type GroundFacts, groundUnasked, labelOf } from '../../../src/core/vouch/ground.ts'
+import { makeApprovedBoot } from '../../support/approved-boot.ts'
 
 const EARLY = '2024-07-15T09:00:00.000Z'
 const AT = '2024-07-17T09:00:00.000Z'
@@ -16,22 +17,8 @@ const GOOD = { 13: 'aa', 17: 'bb', 18: 'cc', 19: 'dd' }
 
 type Approved = NonNullable<LedgerDevice['approved']>
 
-function approvedBoot(changes: Partial<Approved> = {}): Approved {
-  return {
-    at: AT,
-    bootId: 'boot-1',
-    bootTime: null,
-    how: 'accepted',
-    bank: 'sha256',
-    registers: GOOD,
-    policy: null,
-    commandLines: { mle: null, xen: null, kernel: null },
-    files: [],
-    packages: null,
-    components: null,
-    ...changes,
-  }
-}
+const approvedBoot = (changes: Partial<Approved> = {}): Approved =>
+  makeApprovedBoot({ registers: GOOD, ...changes })
 
 const accepted: ApprovedState = {
   at: AT,

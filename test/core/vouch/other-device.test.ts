@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { ApprovedBoot } from '../../../src/core/session/approved-boot.ts'
 import { deriveRegisters } from '../../../src/core/vouch/other-device.ts'
+import { makeApprovedBoot } from '../../support/approved-boot.ts'
 
 /* The registers that an approved boot has from another device, by tboot's own formulas (policy.c, hash_module; extend). */
 
@@ -35,24 +36,15 @@ function approvedBoot(line = lineOf(HERE)): ApprovedBoot {
     pcr,
     digests: { sha256: digest.toString('hex') },
   })
-  return {
-    at: '2024-07-17T09:00:00.000Z',
-    bootId: null,
-    bootTime: null,
-    how: 'accepted',
-    bank: 'sha256',
-    registers: {},
-    policy: null,
-    commandLines: { mle: null, xen: null, kernel: line },
+  return makeApprovedBoot({
     files,
-    packages: null,
     components: [
       one('mle', 18, null, sha('mle')),
       one('xen', 18, 'placeholder', moduleOf('placeholder', 'xen')),
       one('kernel', 19, line, moduleOf(line, 'kernel')),
       one('initramfs', 19, null, moduleOf('', 'initramfs')),
     ],
-  }
+  })
 }
 
 describe('the registers of the same boot from another device', () => {
