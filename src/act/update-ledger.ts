@@ -10,6 +10,7 @@ import {
   approveState,
   type DeviceLedger,
   emptyDeviceLedger,
+  findApprovedState,
   findKnownState,
   findLedgerDevice,
   type LedgerDevice,
@@ -160,7 +161,7 @@ function chooseApproved(
     unseal,
     registers: boot.registers,
     accepted,
-    known: findKnownState(ledger, label),
+    known: findApprovedState(ledger, label),
   })
   return how === null ? before : { ...boot, bank, how, ...contents }
 }
@@ -173,7 +174,7 @@ function chooseApproved(
 function wasStateVouched(approved: Session['approved'], facts: GroundFacts): boolean {
   if (approved !== null && facts.bootId !== null && approved.bootId === facts.bootId) return true
   const ground = decideGround(facts)
-  return ground.state === 'vouched' && ground.by !== 'released-secret'
+  return ground.state === 'vouched' && (ground.by === 'accepted' || ground.by === 'approved-state')
 }
 
 /** Takes what is known of a verification back: its next seal goes elsewhere. */

@@ -35,7 +35,7 @@ export async function runExplain(io: Io, options: GlobalOptions, host: Host): Pr
   })
   const { since } = explanation
   if (options.json) printJson(io, 'explain', toExplainAnswer(explanation))
-  else if (since !== null) sayLook(ui, describeSinceApproved(explanation, since))
+  else if (since !== null) sayLook(ui, describeSinceApproved(explanation, since.at, since.isBelieved))
   else sayLook(ui, describeExplanationLook(explanation, open, (await dom0.machine()).bootId))
   const exits = {
     unchanged: EXIT.done,
@@ -63,10 +63,12 @@ function toExplainAnswer({
   prepared,
   reproductions,
   accepted,
+  since,
   ...answer
-}: Explanation & { since: string | null }): Answer<'explain'> {
+}: Explanation & { since: { readonly at: string } | null }): Answer<'explain'> {
   return {
     ...answer,
+    since: since?.at ?? null,
     ...(prepared === null ? {} : { prepared }),
     ...(reproductions.length === 0 ? {} : { reproductions, accepted }),
   }

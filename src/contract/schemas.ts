@@ -72,6 +72,8 @@ export function makeOutputSchemas(object: ObjectMaker) {
   const sinceApproved = object({
     label,
     at: time,
+    /** The boot was believed by `start` on the first use, and approved by nobody. */
+    isBelieved: z.boolean(),
     state: z.enum(BOOT_STATES),
     registers: z.array(pcrIndex),
     unseal: z.enum(UNSEAL_ANSWERS).nullable(),

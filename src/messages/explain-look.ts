@@ -4,6 +4,7 @@ import type { Explanation } from '../observe/launch/verdict.ts'
 import type { Message } from '../ui/message.ts'
 import { unexplainedScreen } from './alarm.ts'
 import { describeExplanation } from './explain.ts'
+import { stateWords } from './known-state.ts'
 
 /* What `aem-reseal explain` says beside the explanation itself: what comes next, with a session and without one. */
 
@@ -45,20 +46,21 @@ const LOOK_NEXT: { readonly [O in Outcomes['explain']]?: string } = {
   explained: '`aem-reseal resume` asks whether you accept this as the new good state',
 }
 
-/** The same without a session: what changed since the last approved boot. @param since ISO 8601 */
-export function describeSinceApproved(explanation: Explanation, since: string): Message {
+/** The same without a session: what changed since the last approved boot, or the one that `start` believed. @param since ISO 8601 */
+export function describeSinceApproved(explanation: Explanation, since: string, isBelieved = false): Message {
+  const boot = `the boot ${stateWords(since, isBelieved)}`
   const message = describeExplanation(explanation)
   if (explanation.verdict === 'unchanged')
     return {
       ...message,
-      what: `no register changed since the boot approved at ${since}`,
+      what: `no register changed since ${boot}`,
       next: 'nothing has to be accepted',
     }
   if (explanation.verdict === 'explained')
     return {
       ...message,
       tone: 'attention',
-      what: `every change since the boot approved at ${since} is consistent with signed packages installed since: updated without this program, by a blind boot`,
+      what: `every change since ${boot} is consistent with signed packages installed since: updated without this program, by a blind boot`,
       why: `${UNSEEN[String(explanation.alreadyResealed) as keyof typeof UNSEEN]}; such a boot is no ground for a forward seal until you approve it`,
       next: APPROVE_LATER,
     }
@@ -66,7 +68,7 @@ export function describeSinceApproved(explanation: Explanation, since: string): 
   if (explanation.verdict !== 'unexplained') return message
   return {
     ...message,
-    what: `UNEXPLAINED CHANGE: what booted is not accounted for by the packages installed since the boot approved at ${since}`,
+    what: `UNEXPLAINED CHANGE: what booted is not accounted for by the packages installed since ${boot}`,
     screen: unexplainedScreen(explanation, `UNEXPLAINED CHANGE since ${since.slice(0, 10)}`),
   }
 }

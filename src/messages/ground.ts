@@ -3,6 +3,7 @@ import type { Ground, GroundProblem, Word } from '../core/vouch/ground.ts'
 import type { GroundDifference } from '../core/vouch/ground-differences.ts'
 import type { Message } from '../ui/message.ts'
 import { type Line, line, type Question } from '../ui/ui.ts'
+import { stateWords } from './known-state.ts'
 
 /** What is said of this boot itself, before anything is predicted from it. */
 
@@ -91,10 +92,10 @@ function describeVouched(told: GroundTold): Message {
   const released = word === 'yes' ? 'your secret appeared in this boot, by your word' : RELEASED
   if (ground.by === 'accepted')
     return { tone: 'good', what: `you accepted this boot in \`resume\` (${ground.since})` }
-  if (ground.by === 'approved-state')
+  if (ground.by === 'approved-state' || ground.by === 'believed-state')
     return {
       tone: 'good',
-      what: `${released}, and its registers are those approved at ${ground.since}`,
+      what: `${released}, and its registers are those ${stateWords(ground.since, ground.by === 'believed-state')}`,
     }
   const first = 'no state was approved here yet'
   return {
@@ -110,20 +111,23 @@ const RELEASED = 'the TPM released your secret in this boot'
 
 function problemOf(ground: Ground): string {
   if (ground.state !== 'not-vouched') throw new Error('only a boot that is not vouched for has a problem')
-  return PROBLEM[ground.why](ground.registers.join(', '), ground.since)
+  return PROBLEM[ground.why](
+    ground.registers.join(', '),
+    stateWords(ground.since, ground.isBelieved === true),
+  )
 }
 
-const PROBLEM: { readonly [P in GroundProblem]: (registers: string, since: string | null) => string } = {
+const PROBLEM: { readonly [P in GroundProblem]: (registers: string, state: string) => string } = {
   'list-unreadable': () =>
     'what was approved before cannot be read (devices.json in the state directory, see `aem-reseal devices`)',
   'other-bank': () => 'the TPM is of another kind than the one a state was approved with',
   'registers-unreadable': (registers) => `PCR ${registers} cannot be read`,
-  'device-not-approved': (registers, since) =>
-    `no boot from this device was approved yet, and PCR ${registers} ${registers.includes(',') ? 'are' : 'is'} not shown to be what the boot approved at ${since} has from it`,
-  'registers-differ': (registers, since) =>
-    `PCR ${registers} ${registers.includes(',') ? 'are' : 'is'} not as in the state approved at ${since}`,
-  'registers-unknown': (registers, since) =>
-    `AEM seals to PCR ${registers} since the state approved at ${since}, and nothing says what was approved of it`,
+  'device-not-approved': (registers, state) =>
+    `no boot from this device was approved yet, and PCR ${registers} ${registers.includes(',') ? 'are' : 'is'} not shown to be what the boot ${state} has from it`,
+  'registers-differ': (registers, state) =>
+    `PCR ${registers} ${registers.includes(',') ? 'are' : 'is'} not as in the state ${state}`,
+  'registers-unknown': (registers, state) =>
+    `AEM seals to PCR ${registers} since the state ${state}, and nothing says what was approved of it`,
   'secret-refused': () =>
     'the TPM refused your secret in this boot (freshness token unsealing failed), and nobody accepted it since',
   'secret-invalid': () =>

@@ -1,11 +1,12 @@
 import type { BootCheck } from '../observe/launch/boot-check.ts'
+import { stateWords } from './known-state.ts'
 
 /** What `status` and `verify` say of a boot without a session, compared with the last approved one. */
 
 const MAX_SHOWN = 3
 
 /** @returns no text where there is nothing to say */
-export function describeBootCheck({ at, state, registers, unseal, what }: BootCheck): {
+export function describeBootCheck({ at, isBelieved, state, registers, unseal, what }: BootCheck): {
   readonly text: string | null
   readonly isBad: boolean
 } {
@@ -14,18 +15,19 @@ export function describeBootCheck({ at, state, registers, unseal, what }: BootCh
   const more = what.length > MAX_SHOWN ? `; and ${what.length - MAX_SHOWN} more` : ''
   if (state === 'unexplained')
     return {
-      text: `UNEXPLAINED: PCR ${numbers} not as in the boot approved at ${at}: ${shown}${more}. \`aem-reseal explain\` shows all of it`,
+      text: `UNEXPLAINED: PCR ${numbers} not as in the boot ${stateWords(at, isBelieved)}: ${shown}${more}. \`aem-reseal explain\` shows all of it`,
       isBad: true,
     }
   if (state === 'explained')
     return {
-      text: `updated without this program, by a blind boot: PCR ${numbers} changed since the boot approved at ${at}, consistent with signed packages installed since. The next \`aem-reseal start\` asks whether you go on`,
+      text: `updated without this program, by a blind boot: PCR ${numbers} changed since the boot ${stateWords(at, isBelieved)}, consistent with signed packages installed since. The next \`aem-reseal start\` asks whether you go on`,
       isBad: false,
     }
-  if (state === 'not-known') return { text: `${shown}; the boot of ${at} was approved`, isBad: false }
+  if (state === 'not-known')
+    return { text: `${shown}; compared with the boot ${stateWords(at, isBelieved)}`, isBad: false }
   const refused =
     unseal === 'mismatch'
-      ? 'the TPM refused your secret in this boot, though its registers are the approved ones: what is sealed is damaged, or sealed for another state'
+      ? `the TPM refused your secret in this boot, though its registers are the ${isBelieved ? 'believed' : 'approved'} ones: what is sealed is damaged, or sealed for another state`
       : unseal === 'wrong-token'
         ? 'the token released in this boot is not the current one: an old copy of the device, or a seal for another device took its slot'
         : null

@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest'
-import { NEW_XEN } from '../../src/host/simulated/build.ts'
+import { makeDirectoryStore } from '../../src/act/session-store.ts'
+import { installXen, NEW_XEN, OLD_XEN } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
+import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import { goodMachine, INITRAMFS, isSecretShown, NEXT_XEN, put, update } from '../support/approved-machine.ts'
 import { runMain } from '../support/io.ts'
 
@@ -39,4 +41,30 @@ it.each(['plain', 'forward-seal'])('first use, %s: an alarm is not forgotten by 
     shown,
     resume,
   }).toMatchObject({ verifyInTheAlarmBoot: 1, verify: 1, state: 'not-protected', start: 1, shown: false })
+})
+
+it('first use: what `start` believed is never approved by a boot that is as it, and is named as what it is', async () => {
+  const m = goodMachine()
+  const host = makeSimulatedHost(m)
+  update(m, NEW_XEN)
+  expect(await run(m, 'start', '--yes', '--protect', 'plain', '--restart', 'manual')).toBe(3)
+  restartMachine(m)
+  expect(await run(m, 'cancel', '--yes')).toBe(0)
+  // Back to the Xen that `start` ran under: the registers are those it believed.
+  installXen(m, OLD_XEN, m.nowMs)
+  restartMachine(m)
+  restartMachine(m)
+  expect(isSecretShown(m)).toBe(true)
+  expect(await run(m, 'verify')).toBe(0)
+  const look = await makeDirectoryStore(host, DEFAULT_STATE_DIR).loadDevices()
+  expect(look.state === 'read' && look.ledger.devices[0]).toMatchObject({
+    believed: { registers: expect.anything() },
+    verified: { registers: expect.anything() },
+    approved: null,
+    knownFiles: [],
+  })
+  const { stdout } = await runMain(['explain'], { host: makeSimulatedHost(m) })
+  expect(stdout).toMatch(
+    /no register changed since the boot of \S+ \(believed by `start`, approved by nobody\)/,
+  )
 })

@@ -2,7 +2,7 @@ import { listConstantPcrs } from '../launch/pcr.ts'
 import {
   type ApprovedState,
   type DeviceLedger,
-  findKnownState,
+  findApprovedState,
   type LedgerLook,
 } from '../session/device-ledger.ts'
 import type { GateCheck } from './readiness.ts'
@@ -111,5 +111,5 @@ function findOwnRegisters(
 ): Values | null {
   if (label === null) return null
   if (label === approved.label) return approved.registers
-  return findKnownState(ledger, label)?.registers ?? null
+  return findApprovedState(ledger, label)?.registers ?? null
 }

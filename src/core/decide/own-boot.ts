@@ -1,4 +1,4 @@
-import { findKnownState, findLedgerDevice, type LedgerLook } from '../session/device-ledger.ts'
+import { findApprovedState, findLedgerDevice, type LedgerLook } from '../session/device-ledger.ts'
 
 type Values = Readonly<Record<number, string>>
 
@@ -30,7 +30,7 @@ export function findOwnBoot(
   if (look.state !== 'read') return { approved: null, verified: null }
   const { ledger } = look
   const { verified } = findLedgerDevice(ledger, label)
-  const known = findKnownState(ledger, label)
+  const known = findApprovedState(ledger, label)
   const common = ledger.approved?.registers ?? present
   return {
     approved: known && {

@@ -194,7 +194,7 @@ export function approveState(ledger: DeviceLedger, next: ApprovedState): DeviceL
     : ledger
 }
 
-/** A state that was approved of a device, as a boot from it is compared with it. */
+/** A state that a boot from a device is compared with: one that was approved of it, or that `start` believed. */
 export type KnownState = {
   readonly at: string
   readonly bootId: string | null
@@ -208,16 +208,27 @@ export type KnownState = {
 }
 
 /**
- * The newest state that was approved of a device: its approved boot, what was accepted on it without a verified copy, or
- * what it was sealed forward to since. Where none was, the one that `start` believed before a boot that was given up.
+ * The newest state that was approved of a device; where none was, the one that `start` believed before a boot that was given up.
+ * Nothing becomes approved by being as it.
  *
  * @returns null where none is known; what an older version wrote counts as none
  */
 export function findKnownState(ledger: DeviceLedger, label: string): KnownState | null {
-  const { approved, forward, believed } = findLedgerDevice(ledger, label)
+  const { believed } = findLedgerDevice(ledger, label)
+  const approved = findApprovedState(ledger, label)
+  return approved ?? (believed === undefined ? null : { ...believed, how: 'believed', boot: null })
+}
+
+/**
+ * The newest state that was approved of a device: its approved boot, what was accepted on it without a verified copy, or
+ * what it was sealed forward to since.
+ *
+ * @returns null where none is known; what an older version wrote counts as none
+ */
+export function findApprovedState(ledger: DeviceLedger, label: string): KnownState | null {
+  const { approved, forward } = findLedgerDevice(ledger, label)
   const accepted = ledger.approved?.label === label ? ledger.approved : null
   const states: KnownState[] = []
-  if (believed !== undefined) states.push({ ...believed, how: 'believed', boot: null })
   if (approved !== null) states.push({ ...approved, packages: namesOf(approved), boot: approved })
   if (forward !== null && forward.bank !== null)
     states.push({

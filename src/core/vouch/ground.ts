@@ -1,3 +1,4 @@
+/* Long: what is known of a boot, what is answered, and the one decision between them. */
 import type { AemJournal } from '../aem/seal-outcome.ts'
 import type { Digests } from '../launch/launch-log.ts'
 import type { ApprovedBoot } from '../session/approved-boot.ts'
@@ -54,9 +55,10 @@ export type Ground =
        * - accepted: a person accepted this boot in `resume`
        * - approved-state: the secret was released, under the registers that were approved last, or those that the same boot
        *   has from this device
+       * - believed-state: the same as in the boot that `start` believed on the first use, which nobody approved
        * - released-secret: it was released, and nothing was approved before: it vouches for what AEM sealed last, unseen
        */
-      readonly by: 'accepted' | 'approved-state' | 'released-secret'
+      readonly by: 'accepted' | 'approved-state' | 'believed-state' | 'released-secret'
       readonly since: string | null
     }
   /** AEM's journal is silent: only the person knows whether the secret appeared. */
@@ -68,6 +70,8 @@ export type Ground =
       readonly registers: readonly number[]
       /** When the state that it was compared with was approved; null: none was. */
       readonly since: string | null
+      /** That state was believed by `start` on the first use, and approved by nobody. */
+      readonly isBelieved?: true
     }
 
 /**
@@ -80,6 +84,13 @@ export function decideGround(facts: GroundFacts, word: Word = null): Ground {
   const { look } = facts
   if (look.state !== 'read' && look.state !== 'absent') return not('list-unreadable', null)
   const held = look.state === 'read' ? findHeldState(look.ledger, facts) : null
+  const ground = decideOn(facts, held, word)
+  return ground.state === 'not-vouched' && held?.isBelieved === true
+    ? { ...ground, isBelieved: true }
+    : ground
+}
+
+function decideOn(facts: GroundFacts, held: Held | null, word: Word): Ground {
   const since = held?.since ?? null
   if (held !== null) {
     if (held.bank !== null && facts.bank !== held.bank) return not('other-bank', since)
@@ -95,7 +106,8 @@ export function decideGround(facts: GroundFacts, word: Word = null): Ground {
   if (facts.unseal === 'wrong-token') return not('secret-invalid', since)
   if (facts.unseal === null && word === null) return { state: 'ask' }
   if (word === 'no') return not('secret-not-seen', since)
-  return { state: 'vouched', by: held === null ? 'released-secret' : 'approved-state', since }
+  if (held === null) return { state: 'vouched', by: 'released-secret', since }
+  return { state: 'vouched', by: held.isBelieved ? 'believed-state' : 'approved-state', since }
 }
 
 /** Where nobody can be asked, silence vouches for nothing. */
@@ -116,6 +128,7 @@ type Held = {
   /** All registers that AEM seals to, as approved on this very device. */
   readonly isOwn: boolean
   readonly isOfThisBoot: boolean
+  readonly isBelieved: boolean
   /** The approved boot of another device, where none from this one was approved; null: nothing whole is kept of it. */
   readonly model: { readonly boot: ApprovedBoot; readonly uuid: string } | null
 }
@@ -136,6 +149,7 @@ function findHeldState(ledger: DeviceLedger, facts: GroundFacts): Held | null {
       wanted: approved.registers,
       isOwn: true,
       isOfThisBoot: true,
+      isBelieved: false,
       model: null,
     }
   if (known !== null) return heldOf(known)
@@ -152,6 +166,7 @@ function findHeldState(ledger: DeviceLedger, facts: GroundFacts): Held | null {
     wanted: shared,
     isOwn: false,
     isOfThisBoot: false,
+    isBelieved: false,
     model: findModel(ledger, approved.label),
   }
 }
@@ -177,8 +192,9 @@ function isSameBoot(facts: GroundFacts, model: Held['model'], own: readonly numb
   })
 }
 
-function heldOf({ at, bank, registers }: KnownState): Held {
-  return { since: at, bank, wanted: registers, isOwn: true, isOfThisBoot: false, model: null }
+function heldOf({ at, bank, registers, how }: KnownState): Held {
+  const isBelieved = how === 'believed'
+  return { since: at, bank, wanted: registers, isOwn: true, isOfThisBoot: false, isBelieved, model: null }
 }
 
 /** The device in the ledger: by its UUID where that is known there, as a stick may be out; else by its label. */

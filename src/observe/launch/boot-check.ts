@@ -15,6 +15,8 @@ export type BootCheck = {
   readonly label: string
   /** When the boot that this one is compared with was approved. */
   readonly at: string
+  /** That boot was believed by `start` on the first use, and approved by nobody. */
+  readonly isBelieved: boolean
   readonly state: BootState
   readonly registers: readonly number[]
   /** What AEM's journal says of the secret. */
@@ -48,6 +50,7 @@ export async function observeUnapproved(
   return {
     label: device?.label ?? 'the device of this boot',
     at: since,
+    isBelieved: false,
     state: 'not-known',
     registers,
     unseal: facts.unseal,
@@ -64,11 +67,12 @@ export async function observeBootCheck(
 ): Promise<BootCheck | null> {
   const since = await observeSinceApproved(dom0, look, looked)
   if (since === null) return observeUnapproved(dom0, look, looked)
-  const { ground, observed, at } = since
+  const { ground, observed, at, isBelieved } = since
   const { unseal } = observed.facts
   const base = {
     label: since.label,
     at,
+    isBelieved,
     unseal,
     registers: ground?.state === 'not-vouched' ? ground.registers : [],
   }

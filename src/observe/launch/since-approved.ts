@@ -23,6 +23,8 @@ import type { Explanation } from './verdict.ts'
 export type SinceApproved = {
   readonly label: string
   readonly at: string
+  /** It was believed by `start` on the first use, and approved by nobody. */
+  readonly isBelieved: boolean
   /** null where the journal is silent, and the registers are the approved ones. */
   readonly ground: Extract<Ground, { state: 'vouched' | 'not-vouched' }> | null
 }
@@ -39,7 +41,8 @@ export async function observeSinceApproved(
   const known = ledger === null || label === null ? null : findKnownState(ledger, label)
   if (label === null || known === null) return null
   const ground = decideGround(observed.facts)
-  return { label, at: known.at, ground: ground.state === 'ask' ? null : ground, observed, known }
+  const isBelieved = known.how === 'believed'
+  return { label, at: known.at, isBelieved, ground: ground.state === 'ask' ? null : ground, observed, known }
 }
 
 /**
@@ -53,7 +56,7 @@ export async function explainSinceApproved(
   look: LedgerLook,
   versions: Seen<Versions>,
   reproduce: Reproduce | null = null,
-): Promise<(Explanation & { readonly since: string }) | null> {
+): Promise<(Explanation & { readonly since: Pick<SinceApproved, 'at' | 'isBelieved'> }) | null> {
   const since = await observeSinceApproved(dom0, look)
   if (since === null) return null
   const session = await makeSession(dom0, since.observed, since.known)
@@ -64,7 +67,7 @@ export async function explainSinceApproved(
       approvedFiles: filesOf(since.known),
       reproduce,
     })),
-    since: since.at,
+    since: { at: since.at, isBelieved: since.isBelieved },
   }
 }
 
