@@ -2,6 +2,7 @@
 
 import type { UnsealAnswer } from '../core/aem/seal-outcome.ts'
 import { listSharedRegisters, markDevicesLeft } from '../core/decide/device-work.ts'
+import { listMeasuredPcrs } from '../core/launch/pcr.ts'
 import type { ForwardRecord } from '../core/seal/forward-record.ts'
 import { type ApprovedBoot, decideApproval } from '../core/session/approved-boot.ts'
 import type { Session } from '../core/session/checkpoint.ts'
@@ -10,7 +11,6 @@ import {
   approveState,
   type DeviceLedger,
   emptyDeviceLedger,
-  findApprovedState,
   findKnownState,
   findLedgerDevice,
   type LedgerDevice,
@@ -18,7 +18,7 @@ import {
   putLedgerDevice,
   type VerifiedState,
 } from '../core/session/device-ledger.ts'
-import { decideGround, type GroundFacts } from '../core/vouch/ground.ts'
+import { decideGround, type Ground, type GroundFacts } from '../core/vouch/ground.ts'
 import type { Host } from '../host/host.ts'
 import { AEM_DIR, type AemDevice, findBootedDevice } from '../observe/device/devices.ts'
 import type { Dom0 } from '../observe/dom0/dom0.ts'
@@ -29,6 +29,7 @@ import {
   observePackageNames,
   observePackagesOfBoot,
 } from '../observe/launch/booted-state.ts'
+import { observeGround } from '../observe/launch/ground.ts'
 import { type KnownFile, observeMeasuredInitramfs } from '../observe/launch/measured-initramfs.ts'
 import { registersOf, type TpmFacts } from '../observe/launch/pcrs.ts'
 import { observeSealedCopy } from '../observe/seal/sealed-copy.ts'
@@ -55,7 +56,7 @@ export async function rememberVerification(
   const at = host.now().toISOString()
   const selected = (await dom0.selectedPcrs()) ?? []
   const tpm = await dom0.tpm()
-  const now = pick(registersOf(tpm), selected)
+  const now = pick(registersOf(tpm), listMeasuredPcrs(selected, registersOf(tpm)))
   const isVerified = results.some(({ device, ok }) => device === booted?.label && ok === true)
   const verified: VerifiedState | null =
     booted !== null && isVerified
@@ -68,19 +69,9 @@ export async function rememberVerification(
           tokens: await observeTokens(dom0),
         }
       : null
-  const { journal } = await dom0.seal()
-  const unseal = journal?.unseal ?? null
-  const isVouched =
-    verified !== null &&
-    wasStateVouched(approved, {
-      bootId: machine.bootId,
-      device: { label: booted?.label ?? null, uuid: machine.aemUuid },
-      bank: tpm.bank,
-      registers: registersOf(tpm),
-      selected,
-      unseal,
-      look: await store.loadDevices(),
-    })
+  const { facts } = await observeGround(dom0, await store.loadDevices())
+  const { unseal } = facts
+  const isVouched = verified !== null && wasStateVouched(approved, facts)
   const packages = (await observePackageNames(dom0))?.slice() ?? null
   const measured = isVouched ? await observeMeasuredInitramfs(dom0, selected) : []
   const madeOf = await observePackagesOfBoot(dom0, machine.bootTime)
@@ -89,7 +80,7 @@ export async function rememberVerification(
     bootId: approved.bootId,
     label: booted?.label ?? null,
     bank: bankOf(tpm),
-    registers: pick(approved.pcrs, selected),
+    registers: pick(approved.pcrs, listMeasuredPcrs(selected, approved.pcrs)),
     shared: [...listSharedRegisters(selected, await observeFlavour(host))],
     packages,
     ...(approved.proof === undefined ? {} : { proof: approved.proof }),
@@ -110,9 +101,10 @@ export async function rememberVerification(
       return markDevicesLeft(ledger, labels ?? unite(ledger, devices), at)
     const before = findLedgerDevice(ledger, booted.label)
     const when = laterThan(at, ledger.approved?.at ?? null)
-    const chosen = chooseApproved(kept, booted.label, {
+    const chosen = chooseApproved(before.approved, {
       boot: { ...boot, at: when },
       contents,
+      ground: decideGround({ ...facts, look: { state: 'read', ledger } }),
       unseal,
       accepted: approved,
     })
@@ -141,19 +133,18 @@ function bankOf({ bank }: TpmFacts): ApprovedBoot['bank'] | null {
 
 /** This boot where it is an approved one, else the one that was approved before. */
 function chooseApproved(
-  ledger: DeviceLedger,
-  label: string,
+  before: ApprovedBoot | null,
   verified: {
     readonly boot: Pick<ApprovedBoot, 'at' | 'bootId' | 'bootTime' | 'registers'> & {
       readonly bank: ApprovedBoot['bank'] | null
     }
     readonly contents: BootContents | null
+    readonly ground: Ground
     readonly unseal: UnsealAnswer | null
     readonly accepted: Session['approved']
   },
 ): ApprovedBoot | null {
-  const { boot, contents, unseal, accepted } = verified
-  const before = findLedgerDevice(ledger, label).approved
+  const { boot, contents, ground, unseal, accepted } = verified
   const { bank } = boot
   if (bank === null || contents === null) return before
   const how = decideApproval({
@@ -161,7 +152,7 @@ function chooseApproved(
     unseal,
     registers: boot.registers,
     accepted,
-    known: findApprovedState(ledger, label),
+    isAsApproved: ground.state === 'vouched' && ground.by === 'approved-state',
   })
   return how === null ? before : { ...boot, bank, how, ...contents }
 }
@@ -288,28 +279,65 @@ export async function rememberMade(
 }
 
 /**
- * Keeps what `start` believed on the first use, when its session is given up after a restart: without it AEM's own seal would make
- * whatever booted since the state that is believed next.
+ * Keeps what a session that is given up after a restart knew of its device: what a person accepted in it, where that is not in the ledger yet,
+ * or what `start` believed on the first use. Without it AEM's own seal would make whatever booted since the state that is believed next.
  */
-export async function rememberBelieved(dom0: Dom0, store: SessionStore, session: Session): Promise<void> {
+export async function rememberGivenUp(dom0: Dom0, store: SessionStore, session: Session): Promise<void> {
   const { baseline, approved } = session
+  const { host } = dom0
   const { bootId } = await dom0.machine()
-  if (baseline === null || approved !== null || baseline.bootId === bootId) return
-  const uuid = session.expectation?.deviceUuid ?? null
-  const own = uuid === null ? undefined : (await observeOwnDevices(dom0)).find((one) => one.uuid === uuid)
+  if (baseline === null) return
+  const label = await observeSessionLabel(dom0, session)
+  const shared = [...listSharedRegisters(baseline.selectedPcrs, await observeFlavour(host))]
+  const at = host.now().toISOString()
+  if (approved !== null) {
+    await store.updateDevices((kept) => {
+      if (kept.approved !== null && kept.approved.bootId === approved.bootId) return kept
+      const registers = pick(approved.pcrs, listMeasuredPcrs(baseline.selectedPcrs, approved.pcrs))
+      const { proof } = approved
+      // What was installed in that boot is not known any more: nothing accounts for a change since.
+      return approveState(kept, {
+        at: laterThan(approved.at, kept.approved?.at ?? null),
+        bootId: approved.bootId,
+        label: label ?? findLabel(kept, session),
+        bank: baseline.bank,
+        registers,
+        shared,
+        packages: null,
+        ...(proof === undefined ? {} : { proof }),
+      })
+    }, emptyDeviceLedger(at))
+    return
+  }
+  if (baseline.bootId === bootId) return
   await store.updateDevices((kept) => {
-    const label = own?.label ?? kept.devices.find((one) => one.uuid !== null && one.uuid === uuid)?.label
-    if (label === undefined || findKnownState(kept, label) !== null) return kept
-    const known = findLedgerDevice(kept, label)
+    const own = label ?? findLabel(kept, session)
+    if (own === null || findKnownState(kept, own) !== null) return kept
+    const values = baseline.pcrs[baseline.bank] ?? {}
     const believed = {
       at: baseline.takenAt,
       bootId: baseline.bootId,
       bank: baseline.bank,
-      registers: pick(baseline.pcrs[baseline.bank] ?? {}, baseline.selectedPcrs),
+      registers: pick(values, listMeasuredPcrs(baseline.selectedPcrs, values)),
+      shared,
       packages: baseline.packages.map(({ name, evr }) => `${name} ${evr}`),
     }
-    return putLedgerDevice(kept, { ...known, uuid, believed })
-  }, emptyDeviceLedger(dom0.host.now().toISOString()))
+    const known = findLedgerDevice(kept, own)
+    return putLedgerDevice(kept, { ...known, uuid: session.expectation?.deviceUuid ?? known.uuid, believed })
+  }, emptyDeviceLedger(at))
+}
+
+/** The device that the session began with: as `start` noted it, as a label or a UUID can be another by now. */
+async function observeSessionLabel(dom0: Dom0, { expectation }: Session): Promise<string | null> {
+  const noted = expectation?.deviceLabel ?? null
+  const uuid = expectation?.deviceUuid ?? null
+  if (noted !== null || uuid === null) return noted
+  return (await observeOwnDevices(dom0)).find((one) => one.uuid === uuid)?.label ?? null
+}
+
+function findLabel({ devices }: DeviceLedger, { expectation }: Session): string | null {
+  const uuid = expectation?.deviceUuid ?? null
+  return devices.find((one) => one.uuid !== null && one.uuid === uuid)?.label ?? null
 }
 
 /** Keeps that a device was sealed forward for its own next boot, and to which registers. */

@@ -31,6 +31,7 @@ export async function runExplain(io: Io, options: GlobalOptions, host: Host): Pr
     if (since !== null) return since
     const explained = await observeExplanation(dom0, session, versions, { reproduce })
     const unapproved = open === null ? await observeUnapproved(dom0, devices) : null
+    if (unapproved?.state === 'same') return { ...tellSame(explained), since: unapproved }
     return { ...(unapproved === null ? explained : tellUnapproved(explained, unapproved)), since: null }
   })
   const { since } = explanation
@@ -47,6 +48,11 @@ export async function runExplain(io: Io, options: GlobalOptions, host: Host): Pr
   // Before the restart nothing has booted that could be right or wrong; what does not fit any more wants to be seen to.
   const isOutdated = explanation.prepared?.state === 'outdated' && explanation.verdict === 'unchanged'
   return isOutdated ? EXIT.attention : exits[explanation.verdict]
+}
+
+/** This boot is the one that was approved on another device, but for what names the device. */
+function tellSame(explained: Explanation): Explanation {
+  return { ...explained, verdict: 'unchanged', reasons: [], advice: [] }
 }
 
 /** Nothing was noted of this boot, and what was approved on another device is not it. */

@@ -6,7 +6,7 @@ import { resume } from '../../flows/resume.ts'
 import { isForwardKept, removeBegun, restoreSession } from '../act/forward-seal/restore.ts'
 import { cancelRestart } from '../act/restart.ts'
 import { makeDirectoryStore, type SessionStore } from '../act/session-store.ts'
-import { rememberBelieved } from '../act/update-ledger.ts'
+import { rememberGivenUp } from '../act/update-ledger.ts'
 import type { GivenBulletin } from '../core/bulletin/given-bulletin.ts'
 import { parseRestartPlan } from '../core/decide/restart-plan.ts'
 import { EXIT } from '../core/failure.ts'
@@ -202,7 +202,7 @@ export async function runCancel(io: Io, options: GlobalOptions, host: Host): Pro
   try {
     const isScheduled = await cancelRestart(host, session)
     const restored = await restoreSession(dom0, session)
-    await rememberBelieved(dom0, store, session)
+    await rememberGivenUp(dom0, store, session)
     await store.close()
     const forwardSeal = restored?.device ?? null
     if (options.json)

@@ -123,7 +123,7 @@ const PROBLEM: { readonly [P in GroundProblem]: (registers: string, state: strin
   'other-bank': () => 'the TPM is of another kind than the one a state was approved with',
   'registers-unreadable': (registers) => `PCR ${registers} cannot be read`,
   'device-not-approved': (registers, state) =>
-    `no boot from this device was approved yet, and PCR ${registers} ${registers.includes(',') ? 'are' : 'is'} not shown to be what the boot ${state} has from it`,
+    `no boot from this device was approved in the present state, and PCR ${registers} ${registers.includes(',') ? 'are' : 'is'} not shown to be what the boot ${state} has from it`,
   'registers-differ': (registers, state) =>
     `PCR ${registers} ${registers.includes(',') ? 'are' : 'is'} not as in the state ${state}`,
   'registers-unknown': (registers, state) =>

@@ -105,6 +105,6 @@ it('`explain` says why nothing can be compared, and what approves a boot from it
   const { exit, stdout } = await run(m, 'explain')
   expect(exit).toBe(1)
   expect(stdout.replaceAll(/\s+/g, ' ')).toMatch(
-    /no boot from this device was approved yet, and PCR 19 .* the next `aem-reseal start`/,
+    /no boot from this device was approved in the present state, and PCR 19 .* the next `aem-reseal start`/,
   )
 })

@@ -23,8 +23,9 @@ export const LEDGER = `${DEFAULT_STATE_DIR}/devices.json`
 export const NEXT_XEN = `${NEW_XEN.slice(0, -1)}5`
 
 /** A machine of which two boots were seen; the second showed the secret. */
-export function goodMachine(): SimMachine {
+export function goodMachine(prepare: (machine: SimMachine) => void = () => {}): SimMachine {
   const machine = buildMachine([INTERNAL], INTERNAL)
+  prepare(machine)
   restartMachine(machine)
   restartMachine(machine)
   expect(isSecretShown(machine)).toBe(true)
@@ -100,8 +101,10 @@ export async function loadLedger(machine: SimMachine) {
 }
 
 /** One update, made with the program from start to end: its state is the approved one. */
-export async function approvedMachine(): Promise<SimMachine> {
-  const machine = goodMachine()
+export async function approvedMachine(
+  prepare: (machine: SimMachine) => void = () => {},
+): Promise<SimMachine> {
+  const machine = goodMachine(prepare)
   update(machine, NEW_XEN)
   expect((await start(machine)).exit).toBe(3)
   restartMachine(machine)

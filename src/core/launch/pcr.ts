@@ -26,6 +26,20 @@ export const PCR = {
 /** The registers a launch can fill (AEM 4.2.0's default selection, etc/anti-evil-maid.conf, without the LUKS headers). */
 export const LAUNCH_PCRS: readonly number[] = [PCR.drtm, PCR.launched, PCR.modules]
 
+/**
+ * Registers that a boot is known by: those that AEM seals to, and those that its launch filled, whatever SEAL names. A kernel that was
+ * exchanged may leave the others alone.
+ */
+export function listMeasuredPcrs(
+  selected: readonly number[],
+  values: Readonly<Record<number, string>>,
+): readonly number[] {
+  const filled = LAUNCH_PCRS.filter((index) => values[index] !== undefined)
+  const constant = listConstantPcrs(values, filled)
+  const measured = filled.filter((index) => !constant.includes(index))
+  return [...new Set([...selected, ...measured])].sort((a, b) => a - b)
+}
+
 /** Registers that read all ones until a dynamic launch happened. */
 export const DRTM_PCRS: readonly number[] = [17, 18, 19, 20, 21, 22]
 

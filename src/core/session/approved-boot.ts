@@ -50,7 +50,7 @@ export const approvedBootSchema = onFirstUse(() =>
     /** `accepted`: in `resume`, after every change was explained; `secret-shown`: its registers had been approved before. */
     how: z.enum(['accepted', 'secret-shown']),
     bank: z.enum(SEAL_BANKS),
-    /** The registers that AEM sealed to. */
+    /** The registers that AEM sealed to, and those that the launch filled beside. */
     registers: registerValues(),
     /** Policy digest of key.pub, or the digest at release of a TPM 1.2 blob, of dom0's copy; null: not read. */
     policy: z.nullable(hex()),
@@ -116,8 +116,8 @@ export type ApprovalFacts = {
     readonly bootId: string | null
     readonly pcrs: Readonly<Record<string, string>>
   } | null
-  /** What was approved of this device before: its approved boot, or the registers it was sealed forward to. */
-  readonly known: { readonly registers: Readonly<Record<string, string>> } | null
+  /** Its registers are those that were approved of its device before (`decideGround`). */
+  readonly isAsApproved: boolean
 }
 
 /**
@@ -125,13 +125,14 @@ export type ApprovalFacts = {
  * registers that had been approved before. A seal that AEM made by itself approves nothing.
  */
 export function decideApproval(facts: ApprovalFacts): ApprovedBoot['how'] | null {
-  const { accepted, bootId, registers, known } = facts
+  const { accepted, bootId, registers, isAsApproved } = facts
   const indices = Object.keys(registers)
   const isAs = (values: Readonly<Record<string, string>>): boolean =>
     indices.length > 0 && indices.every((index) => values[index] === registers[index])
   if (accepted !== null && bootId !== null && accepted.bootId === bootId)
     return isAs(accepted.pcrs) ? 'accepted' : null
   if (facts.unseal !== 'unsealed') return null
-  const before = accepted?.pcrs ?? known?.registers ?? null
-  return before !== null && isAs(before) ? 'secret-shown' : null
+  return (accepted === null ? indices.length > 0 && isAsApproved : isAs(accepted.pcrs))
+    ? 'secret-shown'
+    : null
 }

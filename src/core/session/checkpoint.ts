@@ -98,6 +98,8 @@ const expectation = onFirstUse(() =>
     downgrades: z.array(z.object({ name: z.string(), from: z.string(), to: z.string() })),
     xenBuildId: z.nullable(hexDigest()),
     deviceUuid: z.nullable(z.string()),
+    /** Label of the AEM device that the boot came from in which `start` ran. */
+    deviceLabel: z.optional(z.nullable(z.string())),
   }),
 )
 

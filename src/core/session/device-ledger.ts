@@ -20,9 +20,9 @@ const approvedState = onFirstUse(() =>
     /** Of the device it was approved on; null where that is not known. */
     label: z.nullable(z.string()),
     bank: bank(),
-    /** In the bank AEM seals to. */
+    /** In the bank AEM seals to: the registers that it seals to, and those that the launch filled beside. */
     registers: registerValues(),
-    /** Registers that hold the same on every device (see `listSharedRegisters`). */
+    /** Registers of those AEM seals to that hold the same on every device (see `listSharedRegisters`). */
     shared: z.array(z.int().check(z.gte(0), z.lte(23))),
     /** `name evr` of the newest of each measured package; null where they could not be listed. */
     packages: z.nullable(z.array(z.string())),
@@ -64,8 +64,10 @@ const device = onFirstUse(() =>
         at: z.iso.datetime(),
         bootId: z.nullable(z.string()),
         bank: z.enum(SEAL_BANKS),
-        /** The registers that AEM sealed to. */
+        /** The registers that AEM sealed to, and those that the launch filled beside. */
         registers: registerValues(),
+        /** Registers that hold the same on every device. */
+        shared: z._default(z.array(z.int().check(z.gte(0), z.lte(23))), []),
         /** `name evr` of each measured package that was installed then. */
         packages: z.array(z.string()),
       }),
@@ -217,6 +219,25 @@ export function findKnownState(ledger: DeviceLedger, label: string): KnownState 
   const { believed } = findLedgerDevice(ledger, label)
   const approved = findApprovedState(ledger, label)
   return approved ?? (believed === undefined ? null : { ...believed, how: 'believed', boot: null })
+}
+
+/**
+ * The state that a boot from a device is to be like: its own, unless another was approved since, on another device, and what all devices
+ * share is another now. Then the older one is no measure any more: it may be an old copy that was put back.
+ *
+ * @returns null where none is known
+ */
+export function findComparedState(ledger: DeviceLedger, label: string): KnownState | null {
+  const known = findKnownState(ledger, label)
+  const { approved } = ledger
+  if (known === null || approved === null || approved.bank === null || known.at >= approved.at) return known
+  const isOther = approved.shared.some(
+    (index) =>
+      known.registers[index] !== undefined &&
+      approved.registers[index] !== undefined &&
+      known.registers[index] !== approved.registers[index],
+  )
+  return isOther ? null : known
 }
 
 /**

@@ -3,8 +3,9 @@ import type { AemJournal } from '../aem/seal-outcome.ts'
 import type { Digests } from '../launch/launch-log.ts'
 import type { ApprovedBoot } from '../session/approved-boot.ts'
 import {
+  type ApprovedState,
   type DeviceLedger,
-  findKnownState,
+  findComparedState,
   findLedgerDevice,
   type KnownState,
   type LedgerLook,
@@ -29,7 +30,7 @@ export type GroundFacts = {
   /** What AEM's initrd said in this boot; null: the journal does not say. */
   readonly unseal: AemJournal['unseal']
   readonly look: LedgerLook
-  /** Digests, as loaded, of the initramfs on the device, where this program made it; asked for where no boot from it was approved. */
+  /** Digests, as loaded, of the initramfs on the device, where this program made it or an approved boot measured it; asked for where no boot from it was approved. */
   readonly madeInitramfs?: Digests | null
 }
 
@@ -99,8 +100,9 @@ function decideOn(facts: GroundFacts, held: Held | null, word: Word): Ground {
     if (unread.length > 0) return not('registers-unreadable', since, unread)
     if (unknown.length > 0) return not('registers-unknown', since, unknown)
     if (held.isOfThisBoot) return { state: 'vouched', by: 'accepted', since }
-    const own = held.isOwn ? [] : facts.selected.filter((index) => held.wanted[index] === undefined)
-    if (own.length > 0 && !isSameBoot(facts, held.model, own)) return not('device-not-approved', since, own)
+    const { derived } = held
+    if (derived.length > 0 && !isSameBoot(facts, held.model, derived))
+      return not('device-not-approved', since, derived)
   }
   if (facts.unseal === 'mismatch') return not('secret-refused', since)
   if (facts.unseal === 'wrong-token') return not('secret-invalid', since)
@@ -129,48 +131,52 @@ type Held = {
   readonly isOwn: boolean
   readonly isOfThisBoot: boolean
   readonly isBelieved: boolean
-  /** The approved boot of another device, where none from this one was approved; null: nothing whole is kept of it. */
+  /** Registers without a value of this device's own: what the same boot would have from it is computed. */
+  readonly derived: readonly number[]
+  /** The approved boot of another device that they are computed from; null: nothing whole is kept of it. */
   readonly model: { readonly boot: ApprovedBoot; readonly uuid: string } | null
 }
 
 /**
- * The approved state to compare this boot with; of a device without one, the registers that all devices share, and the approved boot
- * from which its own ones are computed.
+ * The approved state to compare this boot with; of a device without one, or with one that is older than the last, the registers that all
+ * devices share, and the approved boot from which its own ones are computed.
  */
 function findHeldState(ledger: DeviceLedger, facts: GroundFacts): Held | null {
   const label = labelOf(ledger, facts)
-  const known = label === null ? null : findKnownState(ledger, label)
+  const known = label === null ? null : findComparedState(ledger, label)
   const { approved } = ledger
-  const isNow = (bootId: string | null): boolean => bootId !== null && bootId === facts.bootId
-  if (approved !== null && isNow(approved.bootId))
-    return {
-      since: approved.at,
-      bank: approved.bank,
-      wanted: approved.registers,
-      isOwn: true,
-      isOfThisBoot: true,
-      isBelieved: false,
-      model: null,
-    }
-  if (known !== null) return heldOf(known)
-  if (approved === null || approved.bank === null) return null
-  const shared = Object.fromEntries(
-    approved.shared.flatMap((index) => {
-      const value = approved.registers[index]
-      return value === undefined ? [] : [[String(index), value]]
-    }),
-  )
+  if (approved !== null && approved.bootId !== null && approved.bootId === facts.bootId)
+    return { ...heldOf({ ...approved, how: 'accepted' }), bank: approved.bank, isOfThisBoot: true }
+  if (known !== null) {
+    // It was sealed forward to those that AEM seals to; what the launch fills beside is as on the device it was sealed from.
+    const beside =
+      known.how === 'forward-sealed'
+        ? listBeside(approved, [...Object.keys(known.registers).map(Number), ...facts.selected])
+        : []
+    return { ...heldOf(known), derived: beside, model: findModel(ledger, approved?.label ?? null) }
+  }
+  if (approved === null) return findBelievedElsewhere(ledger, facts)
+  if (approved.bank === null) return null
+  const wanted = pickShared(approved)
   return {
-    since: approved.at,
-    bank: approved.bank,
-    wanted: shared,
+    ...heldOf({ ...approved, bank: approved.bank, how: 'accepted' }),
+    wanted,
     isOwn: false,
-    isOfThisBoot: false,
-    isBelieved: false,
+    derived: [...facts.selected, ...listBeside(approved, facts.selected)].filter(
+      (index) => wanted[index] === undefined,
+    ),
     model: findModel(ledger, approved.label),
   }
 }
 
+/** Where nothing was approved at all, and `start` believed a boot of another device: only what all devices share can be as there. */
+function findBelievedElsewhere(ledger: DeviceLedger, { selected }: GroundFacts): Held | null {
+  const believed = ledger.devices.find((one) => one.believed !== undefined)?.believed
+  if (believed === undefined) return null
+  const wanted = pickShared(believed)
+  const derived = selected.filter((index) => wanted[index] === undefined)
+  return { ...heldOf({ ...believed, how: 'believed' }), wanted, isOwn: false, derived }
+}
 /** The approved boot of a device, with the UUID that its kernel's command line names; null: nothing whole is kept. */
 export function findModel(ledger: DeviceLedger, label: string | null): Held['model'] {
   if (label === null) return null
@@ -192,9 +198,33 @@ function isSameBoot(facts: GroundFacts, model: Held['model'], own: readonly numb
   })
 }
 
-function heldOf({ at, bank, registers, how }: KnownState): Held {
-  const isBelieved = how === 'believed'
-  return { since: at, bank, wanted: registers, isOwn: true, isOfThisBoot: false, isBelieved, model: null }
+function heldOf(state: Pick<KnownState, 'at' | 'registers' | 'how'> & Pick<Held, 'bank'>): Held {
+  return {
+    since: state.at,
+    bank: state.bank,
+    wanted: state.registers,
+    isOwn: true,
+    isOfThisBoot: false,
+    isBelieved: state.how === 'believed',
+    derived: [],
+    model: null,
+  }
+}
+
+function pickShared({ shared, registers }: Pick<ApprovedState, 'shared' | 'registers'>): Held['wanted'] {
+  return Object.fromEntries(
+    shared.flatMap((index) => {
+      const value = registers[index]
+      return value === undefined ? [] : [[String(index), value]]
+    }),
+  )
+}
+
+/** Registers of the last approved state beside those that are spoken for. */
+function listBeside(approved: ApprovedState | null, spokenFor: readonly number[]): readonly number[] {
+  return Object.keys(approved?.registers ?? {})
+    .map(Number)
+    .filter((index) => !spokenFor.includes(index))
 }
 
 /** The device in the ledger: by its UUID where that is known there, as a stick may be out; else by its label. */

@@ -138,6 +138,7 @@ export const confirmUpdate: Step<'confirm-update'> = async (context) => {
         changedPackages: [...new Set(moved.map((item) => item.name))],
         xenBuildId: status.installedXen.buildId,
         deviceUuid: status.machine.aemUuid,
+        deviceLabel: findBootedDevice(status.devices, status.machine.aemUuid)?.label ?? null,
       },
     },
   }

@@ -3,7 +3,7 @@ import { computePolicyPcr } from '../../core/decide/verify-copies.ts'
 import { isUnlaunched, isUnset } from '../../core/launch/pcr.ts'
 import { readPolicyDigest, renderSelection } from '../../core/seal/key-public.ts'
 import { decryptSecret, encryptSecret, SALT_BYTES, SEALED_KEY_BYTES } from '../../core/seal/sealed-blob.ts'
-import { findDevice, SELECTED_PCRS, type SimDevice, type SimMachine, sha256, TPM_ID } from './model.ts'
+import { findDevice, type SimDevice, type SimMachine, selectedPcrsOf, sha256, TPM_ID } from './model.ts'
 import { makeKeyPrivate, makeKeyPublic, readSealedKey } from './tpm2.ts'
 
 /** AEM's two services as they act on files, TPM slots and journal (anti-evil-maid 4.2.0). */
@@ -21,7 +21,7 @@ export function unseal(machine: SimMachine, device: SimDevice): void {
   machine.dom0.set('/run/anti-evil-maid/srk-password', { bytes: Buffer.alloc(0), mtimeMs: machine.nowMs })
   say('Unsealing freshness token...')
   const keyPriv = device.files.get(`${directory}/key.priv`)?.bytes
-  const policy = computePolicyPcr(SELECTED_PCRS, machine.pcrs.sha256 ?? {})
+  const policy = computePolicyPcr(selectedPcrsOf(machine), machine.pcrs.sha256 ?? {})
   const isReleased = keyPub && keyPriv && token && readPolicyDigest(keyPub) === policy
   const key = isReleased ? readSealedKey(keyPub, keyPriv) : null
   if (!isReleased || key === null) {
@@ -47,7 +47,7 @@ export function seal(machine: SimMachine): number {
   const device = findDevice(machine, machine.bootDevice)
   const say = (text: string): void => log(machine, 'anti-evil-maid-seal', text)
   const values = machine.pcrs.sha256 ?? {}
-  const bad = SELECTED_PCRS.filter(
+  const bad = selectedPcrsOf(machine).filter(
     (index) => isUnset(values[index] ?? '00') || isUnlaunched(values[index] ?? '00'),
   )
   if (!device || bad.length > 0) {
@@ -83,7 +83,7 @@ function makeSealedFiles(
   label: string,
   token: Uint8Array,
 ): readonly (readonly [string, Uint8Array])[] {
-  const policy = computePolicyPcr(SELECTED_PCRS, machine.pcrs.sha256 ?? {}) ?? ''
+  const policy = computePolicyPcr(selectedPcrsOf(machine), machine.pcrs.sha256 ?? {}) ?? ''
   const random = (name: string): Buffer => createHash('sha256').update(`${name} ${machine.nowMs}`).digest()
   const key = random('key').subarray(0, SEALED_KEY_BYTES)
   const text = machine.dom0.get(`/var/lib/anti-evil-maid/${label}/secret.txt`)?.bytes ?? Buffer.alloc(0)
@@ -92,7 +92,7 @@ function makeSealedFiles(
   return [
     ['key.pub', makeKeyPublic(policy, key)],
     ['key.priv', makeKeyPrivate(key)],
-    ['key.pcrs', Buffer.from(`${renderSelection(SELECTED_PCRS)}\n`)],
+    ['key.pcrs', Buffer.from(`${renderSelection(selectedPcrsOf(machine))}\n`)],
     ['secret.txt.sealed2', blob('txt', text)],
     ['secret.fre.sealed2', blob('fre', token)],
   ]

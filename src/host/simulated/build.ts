@@ -8,6 +8,7 @@ import {
   sha256 as digest,
   KERNEL_RELEASE,
   LUKS_UUID,
+  SELECTED_PCRS,
   type SimDevice,
   type SimFile,
   type SimMachine,
@@ -179,7 +180,7 @@ function writeConfiguration(machine: SimMachine, devices: readonly DeviceSpec[])
     machine.dom0.set(path, { bytes: Buffer.from(text), mtimeMs: START_MS - MONTH_MS })
   }
   put('/etc/qubes-release', `Qubes release ${PLAYS.release} (R4.2)\n`)
-  put('/etc/anti-evil-maid.conf', 'SEAL="--pcr 13 --pcr 17 --pcr 18 --pcr 19"\n')
+  put('/etc/anti-evil-maid.conf', `SEAL="${SELECTED_PCRS.map((index) => `--pcr ${index}`).join(' ')}"\n`)
   put('/etc/crypttab', `luks-${LUKS_UUID} UUID=${LUKS_UUID} none discard\n`)
   put('/usr/lib/dracut/dracut.conf.d/01-dist.conf', 'hostonly="yes"\nreproducible="yes"\n')
   put(`/lib/modules/${KERNEL_RELEASE}/modules.dep`, renderModulesDep())

@@ -68,11 +68,19 @@ export type SimMachine = {
 export const TPM_ID = createHash('sha1').update('the TPM of the built-in machine').digest('hex')
 /** 8 slots of a sha256 each (anti-evil-maid-lib, TPM_FRESHNESS_SLOTS). */
 export const FRESHNESS_BYTES = 8 * 32
+/** What AEM ships for tboot as SEAL. */
 export const SELECTED_PCRS = [13, 17, 18, 19] as const
+const AEM_CONFIGURATION = '/etc/anti-evil-maid.conf'
 export const KERNEL_RELEASE = '6.6.36-1.qubes.fc37.x86_64'
 /** The entry without AEM, as a user takes it in the menu. */
 export const PLAIN_ENTRY = ['Qubes, with Xen hypervisor'] as const
 export const LUKS_UUID = '0c6a3b14-9df2-4a35-8e0a-7a1f0f9c5b21'
+
+/** The registers that AEM seals to: `--pcr` of SEAL in its configuration, as dom0 and its initramfs have it. */
+export function selectedPcrsOf({ dom0 }: SimMachine): readonly number[] {
+  const text = Buffer.from(dom0.get(AEM_CONFIGURATION)?.bytes ?? []).toString('utf8')
+  return [...text.matchAll(/--pcr (\d+)/g)].map(([, index]) => Number(index))
+}
 
 export function sha256(bytes: Uint8Array | string): string {
   return createHash('sha256').update(bytes).digest('hex')

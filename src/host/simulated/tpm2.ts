@@ -3,7 +3,7 @@ import { computePolicyPcr } from '../../core/decide/verify-copies.ts'
 import { readPolicyDigest } from '../../core/seal/key-public.ts'
 import type { RunResult } from '../host.ts'
 import { fileAt, putFile } from './files.ts'
-import { FRESHNESS_BYTES, SELECTED_PCRS, type SimMachine, sha256 } from './model.ts'
+import { FRESHNESS_BYTES, type SimMachine, selectedPcrsOf, sha256 } from './model.ts'
 
 type Answer = Partial<RunResult>
 type Program = (machine: SimMachine, params: Readonly<Record<string, string>>, input?: Uint8Array) => Answer
@@ -52,7 +52,7 @@ export const TPM2_PROGRAMS = {
   },
   'tpm2-unseal': (machine, { contextFile }) => {
     const loaded = loadedAt(machine, contextFile)
-    const policy = computePolicyPcr(SELECTED_PCRS, machine.pcrs.sha256 ?? {})
+    const policy = computePolicyPcr(selectedPcrsOf(machine), machine.pcrs.sha256 ?? {})
     if (!loaded?.key || readPolicyDigest(loaded.keyPub) !== policy)
       return refuse('Esys_Unseal(0x99D) - tpm:session(1):a policy check failed')
     return { stdout: Buffer.from(loaded.key).toString('latin1') }

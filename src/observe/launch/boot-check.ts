@@ -26,8 +26,8 @@ export type BootCheck = {
 }
 
 /**
- * A boot from a device that none was approved from, while one from another device was.
- * @returns null where none was approved at all, or this one is the same but for the device
+ * A boot from a device that none was approved from since one from another device was: the same but for the device, or not known.
+ * @returns null where none was approved at all, or nothing says whether the secret was released
  */
 export async function observeUnapproved(
   dom0: Dom0,
@@ -36,8 +36,18 @@ export async function observeUnapproved(
 ): Promise<BootCheck | null> {
   const { facts, device } = await observeGround(dom0, look, looked)
   const ground = decideGround(facts)
-  if (ground.state !== 'not-vouched' || ground.since === null) return null
-  const { why, registers, since } = ground
+  if (ground.state === 'ask' || ground.since === null) return null
+  const { since } = ground
+  const base = {
+    label: device?.label ?? 'the device of this boot',
+    at: since,
+    isBelieved: false,
+    unseal: facts.unseal,
+  }
+  // What AEM's own seal did comes after the registers: those are the approved ones then.
+  if (ground.state === 'vouched' || ground.why === 'secret-refused' || ground.why === 'secret-invalid')
+    return { ...base, state: 'same', registers: [], what: [] }
+  const { why, registers, isBelieved = false } = ground
   const [is, has] = registers.length === 1 ? ['is', 'has'] : ['are', 'have']
   const whats: { readonly [W in typeof why]?: string } = {
     'registers-differ': `${is} not as approved on another one, which all devices share`,
@@ -48,13 +58,13 @@ export async function observeUnapproved(
   const what = whats[why]
   if (what === undefined) return null
   return {
-    label: device?.label ?? 'the device of this boot',
-    at: since,
-    isBelieved: false,
+    ...base,
+    isBelieved,
     state: 'not-known',
     registers,
-    unseal: facts.unseal,
-    what: [`no boot from this device was approved yet, and PCR ${registers.join(', ')} ${what}`],
+    what: [
+      `no boot from this device was approved in the present state, and PCR ${registers.join(', ')} ${what}`,
+    ],
   }
 }
 

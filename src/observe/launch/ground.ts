@@ -1,14 +1,16 @@
 import { Failure } from '../../core/failure.ts'
 import { listComponents } from '../../core/launch/components.ts'
 import type { Digests } from '../../core/launch/launch-log.ts'
-import { findKnownState, findLedgerDevice, type LedgerLook } from '../../core/session/device-ledger.ts'
+import { findComparedState, findLedgerDevice, type LedgerLook } from '../../core/session/device-ledger.ts'
 import { findModel, type GroundFacts, labelOf } from '../../core/vouch/ground.ts'
 import { doesLogLead, type GroundDifference, listDifferences } from '../../core/vouch/ground-differences.ts'
 import { deriveComponents } from '../../core/vouch/other-device.ts'
 import { type AemDevice, findBootedDevice } from '../device/devices.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
 import type { MachineFacts } from '../dom0/machine.ts'
+import { MEASURED_PACKAGES } from '../dom0/rpm-database.ts'
 import type { SealState } from '../seal/seal-unit.ts'
+import { observePackageNames } from './booted-state.ts'
 import { observeBootDeviceLaunch, observeEntries } from './launch.ts'
 import { registersOf, type TpmFacts } from './pcrs.ts'
 
@@ -56,8 +58,9 @@ export async function observeGround(
 }
 
 /**
- * The initramfs of this boot as it lies on its device now, where this program made it: asked for only where no boot from that device was
- * approved, and one from another was.
+ * The initramfs of this boot as it lies on its device now, where this program made it, or an approved boot from that device measured it and
+ * nothing that it is made of was updated since. Asked for only where no boot from the device was approved in the present state, and one
+ * from another was.
  */
 async function observeMadeInitramfs(
   dom0: Dom0,
@@ -65,19 +68,34 @@ async function observeMadeInitramfs(
   device: AemDevice | null,
   machine: MachineFacts,
 ): Promise<Digests | null> {
+  const { host } = dom0
   if (look.state !== 'read' || device === null || look.ledger.approved === null) return null
-  if (findKnownState(look.ledger, device.label) !== null) return null
+  const compared = findComparedState(look.ledger, device.label)
+  if (compared !== null && compared.how !== 'forward-sealed') return null
   const { knownFiles } = findLedgerDevice(look.ledger, device.label)
-  const made = knownFiles.filter(({ origin }) => origin !== undefined && origin.madeIn !== null)
-  if (made.length === 0) return null
-  const { booted, images } = await observeBootDeviceLaunch(dom0.host, device, machine, await dom0.log())
+  const now = inputsOf((await observePackageNames(dom0)) ?? [])
+  const known = knownFiles.filter(
+    ({ origin }) => origin !== undefined && (origin.madeIn !== null || inputsOf(origin.packages) === now),
+  )
+  if (known.length === 0) return null
+  const { booted, images } = await observeBootDeviceLaunch(host, device, machine, await dom0.log())
   const path = booted.entry?.modules.find(({ role }) => role === 'initramfs')?.path ?? ''
   const image = images[path]
-  const isMade = made.some(
+  const isKnown = known.some(
     ({ name, sha256 }) => `/${name}` === path && sha256 === image?.storedDigests.sha256,
   )
-  return isMade && image !== undefined ? image.digests : null
+  return isKnown && image !== undefined ? image.digests : null
 }
+
+/** Packages of the list that an initramfs is made of, as one text. @param packages `name evr` */
+function inputsOf(packages: readonly string[]): string {
+  return packages.filter((one) => !NO_INPUTS.includes(one.split(' ')[0] ?? '')).join('\n')
+}
+
+/** Measured by themselves, and in no initramfs. */
+const NO_INPUTS = MEASURED_PACKAGES.filter(
+  ({ component }) => component === 'xen' || component === 'tboot',
+).map(({ name }) => name)
 
 /** What this boot measured otherwise than the last approved one from its device, or why that cannot be traced. */
 export async function observeGroundDifferences(
@@ -88,7 +106,7 @@ export async function observeGroundDifferences(
   const untraced = (why: string) => ({ differences: null, untraced: why })
   const ledger = facts.look.state === 'read' ? facts.look.ledger : null
   const label = ledger === null ? null : labelOf(ledger, facts)
-  const own = ledger === null || label === null ? null : findKnownState(ledger, label)
+  const own = ledger === null || label === null ? null : findComparedState(ledger, label)
   const model = ledger === null || own !== null ? null : findModel(ledger, ledger.approved?.label ?? null)
   const boot = own?.boot ?? model?.boot ?? null
   if (boot === null) return untraced('nothing is kept of what an approved boot from this device measured')

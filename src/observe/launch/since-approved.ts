@@ -1,7 +1,7 @@
 import { listMayChange } from '../../core/decide/confirm-update.ts'
 import { type Session, startSession } from '../../core/session/checkpoint.ts'
 import {
-  findKnownState,
+  findComparedState,
   findLedgerDevice,
   type KnownState,
   type LedgerLook,
@@ -38,7 +38,7 @@ export async function observeSinceApproved(
   const observed = await observeGround(dom0, look, looked)
   const ledger = look.state === 'read' ? look.ledger : null
   const label = ledger === null ? null : labelOf(ledger, observed.facts)
-  const known = ledger === null || label === null ? null : findKnownState(ledger, label)
+  const known = ledger === null || label === null ? null : findComparedState(ledger, label)
   if (label === null || known === null) return null
   const ground = decideGround(observed.facts)
   const isBelieved = known.how === 'believed'

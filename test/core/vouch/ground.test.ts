@@ -197,8 +197,15 @@ describe('decideGround, where no boot from this device was approved', () => {
     // What the device has for itself is compared with the approved boot; nothing whole is kept of it here.
     const unknown = { state: 'not-vouched', why: 'device-not-approved', registers: [19], since: AT }
     expect(decideGround(facts(other, { registers }))).toEqual(unknown)
-    // Where all that is sealed to is shared, nothing is left open.
-    expect(decideGround(facts(other, { registers, selected: [13, 17, 18] }))).toEqual({
+    // That SEAL names it no more makes it none the less what was measured.
+    expect(decideGround(facts(other, { registers, selected: [13, 17, 18] }))).toEqual(unknown)
+    // Where all that was approved is shared, nothing is left open.
+    const shared = ledgerWith(null, {
+      ...accepted,
+      label: 'aem.stick',
+      registers: { 13: GOOD[13], 17: GOOD[17], 18: GOOD[18] },
+    })
+    expect(decideGround(facts(shared, { registers, selected: [13, 17, 18] }))).toEqual({
       state: 'vouched',
       by: 'approved-state',
       since: AT,

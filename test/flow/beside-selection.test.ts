@@ -1,0 +1,93 @@
+import { expect, it } from 'vitest'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import type { SimMachine } from '../../src/host/simulated/model.ts'
+import { restartMachine } from '../../src/host/simulated/power.ts'
+import {
+  approvedMachine,
+  finish,
+  INITRAMFS,
+  isSecretShown,
+  loadLedger,
+  NEXT_XEN,
+  put,
+  start,
+  update,
+} from '../support/approved-machine.ts'
+import { runMain } from '../support/io.ts'
+
+/*
+ * SEAL without PCR 19 (AEM's own form for TrenchBoot, here under tboot): the TPM releases the secret whatever kernel, initramfs and
+ * command line boot. What the launch measured says it all the same.
+ */
+
+const exitOf = async (m: SimMachine, ...argv: string[]) =>
+  (await runMain(argv, { host: makeSimulatedHost(m) })).exit
+const stateOf = async (m: SimMachine) =>
+  (
+    (await runMain(['status', '--json'], { host: makeSimulatedHost(m) })).json as {
+      protection: { state: string }
+    }
+  ).protection.state
+
+async function machineWithout19(): Promise<SimMachine> {
+  return approvedMachine((m) => {
+    m.dom0.set('/etc/anti-evil-maid.conf', {
+      bytes: Buffer.from('SEAL="--pcr 13 --pcr 17 --pcr 18"\n'),
+      mtimeMs: m.nowMs,
+    })
+  })
+}
+
+it.each([
+  ['an initramfs of somebody else', INITRAMFS, () => Buffer.from('an initramfs of somebody else')],
+  [
+    'a word for the kernel',
+    'grub2/grub.cfg',
+    (old: Uint8Array) =>
+      Buffer.from(Buffer.from(old).toString().replaceAll('rhgb quiet', 'rhgb quiet init=/evil')),
+  ],
+])(
+  '%s, though the secret appears: never fine, never approved, no forward seal',
+  async (_what, name, change) => {
+    const m = await machineWithout19()
+    const before = await loadLedger(m)
+    put(m, name, change)
+    restartMachine(m)
+    expect(isSecretShown(m)).toBe(true)
+    expect({ explain: await exitOf(m, 'explain'), verify: await exitOf(m, 'verify') }).toEqual({
+      explain: 4,
+      verify: 1,
+    })
+    // `verify` before made nothing of it the approved boot.
+    expect({ explain: await exitOf(m, 'explain'), state: await stateOf(m) }).toEqual({
+      explain: 4,
+      state: 'not-protected',
+    })
+    expect((await loadLedger(m)).devices[0]!.approved).toEqual(before.devices[0]!.approved)
+    update(m, NEXT_XEN)
+    expect(await exitOf(m, 'start', '--yes', '--restart', 'manual')).toBe(1)
+    const { outcomes, facts } = await start(m, { 'ground-go-on': 'no' })
+    expect(outcomes.at(-1)).toBe('check-ground: boot-not-vouched')
+    expect(facts).toMatchObject({ why: 'registers-differ', registers: [19] })
+  },
+)
+
+it('an honest update is sealed forward, and its boots are the approved ones', async () => {
+  const m = await machineWithout19()
+  expect(await exitOf(m, 'verify')).toBe(0)
+  update(m, NEXT_XEN)
+  const { exit, outcomes } = await start(m)
+  expect(exit).toBe(3)
+  expect(outcomes).toContain('forward-seal: sealed')
+  restartMachine(m)
+  expect(isSecretShown(m)).toBe(true)
+  expect((await finish(m)).exit).toBe(0)
+  restartMachine(m)
+  expect({ verify: await exitOf(m, 'verify'), explain: await exitOf(m, 'explain') }).toEqual({
+    verify: 0,
+    explain: 0,
+  })
+  expect(await stateOf(m)).toBe('protected')
+  const [device] = (await loadLedger(m)).devices
+  expect(Object.keys(device!.approved!.registers)).toEqual(['13', '17', '18', '19'])
+})
