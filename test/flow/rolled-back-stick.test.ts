@@ -16,8 +16,11 @@ import { verifyNow } from '../support/verify-now.ts'
 const exitOf = async (m: SimMachine, ...argv: string[]) =>
   (await runMain(argv, { host: makeSimulatedHost(m) })).exit
 const protectionOf = async (m: SimMachine) =>
-  ((await runMain(['status', '--json'], { host: makeSimulatedHost(m) })).json as { protection: { state: string } })
-    .protection.state
+  (
+    (await runMain(['status', '--json'], { host: makeSimulatedHost(m) })).json as {
+      protection: { state: string }
+    }
+  ).protection.state
 const judge = async (m: SimMachine) => ({
   verify: await exitOf(m, 'verify', '--device', '.stick'),
   explain: await exitOf(m, 'explain'),
