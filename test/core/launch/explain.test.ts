@@ -17,7 +17,7 @@ import {
   SIGNED,
   withXen,
 } from './launch-world.ts'
-import { type Form, pcrsOf, writeTxtStat } from './tboot-writer.ts'
+import { type Form, hash, pcrsOf, writeTxtStat } from './tboot-writer.ts'
 
 const LUKS = { before: '11'.repeat(20), after: '22'.repeat(20) }
 const UPDATED = withXen(disk())
@@ -194,6 +194,55 @@ describe('the evil maid between update and restart', () => {
     const explanation = explain({ before: disk(), predicted: disk(), booted: now })
     expect(words(explanation)).toEqual([
       'the command line of the dom0 kernel /vmlinuz-6.6.36-1.fc37.x86_64 changed; new in it: init=/bin/sh',
+    ])
+  })
+
+  it('a command line that lost a word: the word is named', () => {
+    const before = disk({
+      kernel: { ...disk().kernel, commandLine: `${disk().kernel.commandLine} rd.luks.crypttab=no` },
+    })
+    expect(words(explain({ before, predicted: before, booted: disk() }))).toEqual([
+      'the command line of the dom0 kernel /vmlinuz-6.6.36-1.fc37.x86_64 changed; no longer in it: rd.luks.crypttab=no',
+    ])
+  })
+
+  it('a word without end in a command line does not fill the screen', () => {
+    const long = `rd.evil=${'x'.repeat(2000)}`
+    const now = disk({ kernel: { ...disk().kernel, commandLine: `${disk().kernel.commandLine} ${long}` } })
+    const [what] = words(explain({ before: disk(), predicted: disk(), booted: now }))
+    expect(what).toContain('new in it: rd.evil=xxx')
+    expect(what?.length).toBeLessThan(200)
+  })
+
+  it('another tboot is named as the cause, with both digests', () => {
+    const now = disk({ tboot: 'tboot of somebody' })
+    const explanation = explain({ before: disk(), predicted: disk(), booted: now })
+    expect(blockers(explanation)).toEqual([[18, 'tboot-changed']])
+    const [cause, ...others] = explanation.pcrs.find(({ index }) => index === 18)!.causes
+    expect(others).toEqual([])
+    expect(cause).toMatchObject({ role: 'mle', path: '/tboot.gz' })
+    expect(cause?.digestBefore).toBe(hash('sha1', disk().tboot).toString('hex'))
+    expect(cause?.digestNow).toBe(hash('sha1', now.tboot).toString('hex'))
+  })
+
+  it('a bank is asked only for what was measured in it', () => {
+    // On a TPM 2.0 SINIT extends every bank, and tboot its modules in the bank of its policy alone.
+    const now = disk({ tboot: 'tboot of somebody' })
+    const explanation = explain({
+      booted: now,
+      predicted: null,
+      form: '1.10-tpm2',
+      changes: {
+        bank: 'sha1',
+        selected: [17],
+        expectedPcrs: [17],
+        before: { pcrs: pcrsOf(machineOf(disk(), '1.10-tpm2')), components: null },
+        pcrsNow: pcrsOf(machineOf(now, '1.10-tpm2')),
+      },
+    })
+    expect(blockers(explanation)).toEqual([
+      [17, 'platform-changed'],
+      [17, 'tboot-changed'],
     ])
   })
 
