@@ -131,6 +131,35 @@ describe("grub.cfg of AEM's own script (tboot)", () => {
   })
 })
 
+describe('what cannot be followed', () => {
+  it('in a submenu is a reason to tell no entry of it', () => {
+    const inSubmenu = (line: string) =>
+      TBOOT.replace(/(submenu 'Advanced options with AEM boot [^\n]*\{\n)/, `$1${line}\n`)
+    const next = (text: string) => decideNextEntry(parseGrubConfig(text, saved(`${ADVANCED}>0>0`)))
+    expect(next(inSubmenu('true')).entry).not.toBeNull()
+    expect(next(inSubmenu('set prefix=(hd1)/grub2'))).toMatchObject({
+      entry: null,
+      why: expect.stringContaining('"prefix"'),
+    })
+  })
+
+  it.each(['search', 'load_env', 'source', 'configfile'])(
+    'is %s in a branch that may not run, also beside a function of that name',
+    (name) => {
+      // A command goes before a function (GRUB 2.06, grub-core/script/execute.c, grub_script_execute_cmdline).
+      const text = `function ${name} {\ntrue\n}\nif [ "$net_default_ip" = x ]; then\n${name} /evil\nfi\n`
+      expect(parseGrubConfig(text, world()).problems).toEqual([
+        `${name} depends on a condition that cannot be evaluated`,
+      ])
+    },
+  )
+
+  it('is a function of the scripts that calls itself without end', () => {
+    const text = 'function savedefault {\nsavedefault\n}\nsavedefault\n'
+    expect(parseGrubConfig(text, world()).problems.join()).toContain('too deeply')
+  })
+})
+
 describe("grub.cfg of TrenchBoot's script", () => {
   it('gives Xen as the launcher and kernel and initramfs as modules', () => {
     const [entry] = listAemEntries(parseGrubConfig(TRENCHBOOT, world()))
