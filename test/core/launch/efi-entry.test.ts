@@ -46,6 +46,14 @@ describe("Xen's configuration, read as Xen reads it", () => {
     expect(parseXenSection(text, 'a')?.problems.join()).toContain(word)
   })
 
+  it('takes a file of 256 KiB whole, and finds one byte more too long', () => {
+    const head = '[a]\nkernel=k\n'
+    const ofLength = (length: number) => `${head}${'#'.repeat(length - head.length - 1)}\n`
+    const problemsOf = (length: number) => parseXenSection(ofLength(length), 'a')?.problems
+    expect(problemsOf(256 * 1024)).toEqual([])
+    expect(problemsOf(256 * 1024 + 1)).toEqual(['has 262145 bytes'])
+  })
+
   it('tells whether a Xen that is told no section reads the same', () => {
     expect(parseXenSection('[a]\nkernel=k\n[b]\nkernel=l\n', 'a')?.isFirst).toBe(true)
     expect(parseXenSection('[a]\nkernel=k\n[b]\nkernel=l\n', 'b')?.isFirst).toBe(false)

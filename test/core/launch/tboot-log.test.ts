@@ -149,6 +149,21 @@ describe('odd logs', () => {
     ])
   })
 
+  it('a list of VL measurements with nothing in it is none', () => {
+    const text = writeTxtStat(machine('1.7')).replace(/(VL measurements:\n)(?:.*PCR \d\d: .*\n)+/, '$1')
+    expect(text).toMatch(/VL measurements:\nTBOOT: tboot_shared data:/)
+    expect(parseTbootLog(text).problems).toEqual([
+      'the VL measurements are missing or do not reach their end',
+    ])
+  })
+
+  it('events contradict no VL measurements where there are none', () => {
+    const text = writeTxtStat(machine('1.10-tpm12')).replace('VL measurements:', 'something else:')
+    expect(parseTbootLog(text).problems).toEqual([
+      'the VL measurements are missing or do not reach their end',
+    ])
+  })
+
   it('a changed digest in the log makes the register unfaithful and says from where', () => {
     const written = machine('1.10-tpm12')
     const other = {

@@ -159,6 +159,7 @@ describe.each([false, true])('a TXT event container (TCG header before it: %s)',
     ['a next event before the first', 44, u32(40)],
     ['a first event inside its header', 40, u32(8)],
     ['a size beyond what was read', 36, u32(1 << 20)],
+    ['a size that ends before its events do', 36, u32(100)],
   ])('with %s is refused', (_, at, value) => {
     const changed = Buffer.from(bytes)
     value.copy(changed, at + (wrapped ? 57 : 0))
@@ -209,6 +210,11 @@ describe('xl dmesg', () => {
       '(XEN) SLAUNCH: reserving event log [0x19d000000, 0x19d010000)',
       { address: 0x19d000000, sizeBytes: 0x10000 },
     ],
+    // The most that is read, 16 MiB.
+    [
+      '(XEN) SLAUNCH: reserving event log [0x9d000000, 0x9e000000)',
+      { address: 0x9d000000, sizeBytes: 16 << 20 },
+    ],
   ])('%s', (line, wanted) => {
     expect(parseEventLogLocation(`(XEN) Xen version 4.17.4\n${line}\n(XEN) more\n`)).toEqual(wanted)
   })
@@ -218,6 +224,7 @@ describe('xl dmesg', () => {
     '(XEN) SLAUNCH: reserving SLB (0x9d000000 - 0x9d010000)',
     '(XEN) SLAUNCH: reserving event log (0x9d008000 - 0x9d000000)',
     '(XEN) SLAUNCH: reserving event log (0 - 0x9d000000)',
+    '(XEN) SLAUNCH: reserving event log [0x9d000000, 0x9e000001)',
     '(XEN) SLAUNCH: reserving event log (0x1 - 0xffffffffffffffff)',
   ])('%j names no usable range', (text) => {
     expect(parseEventLogLocation(text)).toBeNull()

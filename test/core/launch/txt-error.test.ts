@@ -11,6 +11,13 @@ describe('TXT.ERRORCODE', () => {
     expect(readTxtErrorCode('\tERRORCODE: 0x00000001c0003c11\n')).toBe(0xc0003c11)
   })
 
+  it("is not what tboot's log says of an earlier launch", () => {
+    // fixtures/txt-stat-tpm12-legacy.txt, line 459: what tboot read before it launched.
+    const log = 'TBOOT: TXT.ERRORCODE: 0xc0000001\n'
+    expect(readTxtErrorCode(log)).toBeNull()
+    expect(readTxtErrorCode(`${log}${txtRegisters('0xc0003c11')}`)).toBe(0xc0003c11)
+  })
+
   it.each([0, 0x40000000, 0xc0000001, 0xc0000009])('%i is no error (tboot, txt_has_error)', (code) => {
     expect(explainTxtError(code)).toBeNull()
   })
