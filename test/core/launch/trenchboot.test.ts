@@ -194,6 +194,24 @@ describe('PCR 18 of the next boot', () => {
     ])
   })
 
+  it('is predicted where the entry of this boot cannot be told and the next one has its lines', () => {
+    const booted = launch('intel-uefi')
+    const events = eventsOf(booted)
+    const prediction = predictLaunch({
+      log: parse(events),
+      pcrsNow: registersOf(events, BOTH),
+      booted: null,
+      images: imagesOf(booted),
+      next: { entry: entry(booted), why: null },
+      mleNow: null,
+      unchanged: { launcher: true, sinit: true, policy: null },
+      selected: [18],
+    })
+    expect(prediction.pcrs.map(({ bank, predicted }) => [bank, predicted])).toEqual(
+      (['sha1', 'sha256'] as const).map((bank) => [bank, registersOf(events, BOTH)[bank]![18]]),
+    )
+  })
+
   it('is not predicted where the entry does not give the lines of this boot', () => {
     const booted = launch('amd-uefi')
     const lied = predictLaunch({
