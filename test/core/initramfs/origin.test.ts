@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { guessOrigin } from '../../../src/core/initramfs/origin.ts'
+import { guessOrigin, sortDifferences } from '../../../src/core/initramfs/origin.ts'
 
 const at = (path: string, change: 'added' | 'content') =>
   guessOrigin({ path, change, checked: null, fresh: null })
@@ -15,4 +15,24 @@ it.each([
 
 it('knows nothing of other paths', () => {
   expect(at('usr/bin/bash', 'content')).toBe('unknown')
+})
+
+it('shows first what nobody made in dom0, then other bytes, then what dracut writes, and directories last', () => {
+  const entry = (kind: 'file' | 'directory') =>
+    ({ kind, mode: 0o755, uid: 0, gid: 0, sha256: '', content: null, nodeDevice: null }) as const
+  const [file, directory] = [entry('file'), entry('directory')]
+  const sorted = sortDifferences([
+    { path: 'usr/lib/evil', change: 'added', checked: directory, fresh: null },
+    { path: 'usr/lib/gone', change: 'removed', checked: null, fresh: directory },
+    { path: 'usr/lib/dracut/modules.txt', change: 'content', checked: file, fresh: file },
+    { path: 'usr/bin/bash', change: 'content', checked: file, fresh: file },
+    { path: 'usr/lib/evil/run', change: 'added', checked: file, fresh: null },
+  ])
+  expect(sorted.map(({ path }) => path)).toEqual([
+    'usr/lib/evil/run',
+    'usr/bin/bash',
+    'usr/lib/dracut/modules.txt',
+    'usr/lib/evil',
+    'usr/lib/gone',
+  ])
 })

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { startCpioReader } from '../../../src/core/initramfs/cpio-reader.ts'
 import { readImage, type Unpack, UnpackError } from '../../../src/core/initramfs/read-image.ts'
 import { fc } from '../launch/property.ts'
+import { randomBytes } from '../launch/random.ts'
 import { DAMAGES } from './damages.ts'
-import { archive, early, earlyEntries, entry, genuineEntries, pack } from './image-writer.ts'
+import { archive, early, earlyEntries, entry, genuineEntries, imageWith, pack } from './image-writer.ts'
 
 const noProgram: Unpack = () => {
   throw new UnpackError('no program is run here')
@@ -65,6 +66,32 @@ describe('a genuine image', () => {
     ],
   ])('is plain %s', async (_, make) => {
     expect((await read(make())).odd).toEqual([])
+  })
+})
+
+describe('a large image', () => {
+  it.each([100, 1000, 5000])('is unpacked whole, in pieces of %i bytes', async (size) => {
+    const content = randomBytes(200_000)
+    const image = Buffer.concat([
+      early(),
+      pack(archive(...genuineEntries(), entry('usr/bin/large', content))),
+    ])
+    const { odd, main } = await read(image, size)
+    expect(odd).toEqual([])
+    expect(main.get('usr/bin/large')?.sha256).toBe(sha256(content))
+  })
+})
+
+describe('what is odd about an image', () => {
+  it('is said once, however often it is found', async () => {
+    const padded = ['usr/bin/a', 'usr/bin/b'].map((name) => entry(name, 'x', { filler: 1 }))
+    expect((await read(imageWith(...padded))).odd).toEqual(['padding that is not zero'])
+  })
+
+  it('is said of the first twenty faults alone', async () => {
+    const names = Array.from({ length: 30 }, (_, at) => entry(`file-${at}`, 'x'))
+    const image = Buffer.concat([archive(...earlyEntries(), ...names), pack(archive(...genuineEntries()))])
+    expect((await read(image)).odd).toHaveLength(20)
   })
 })
 
