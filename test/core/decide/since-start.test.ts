@@ -70,4 +70,17 @@ describe('a boot file that is another one than at `start`', () => {
     expect(isBehindLater({ role: 'xen', isUnchanged: true }, [KERNEL])).toBe(false)
     expect(isBehindLater({ role: 'sinit', isUnchanged: true }, [KERNEL])).toBe(false)
   })
+
+  it.each(['xen', 'kernel', 'tboot', 'aem'] as const)(
+    'its grub.cfg may be the one from before a later package of %s',
+    (component) => {
+      const later = [{ ...KERNEL, component }]
+      expect(isBehindLater({ role: 'grub.cfg', isUnchanged: true }, later)).toBe(true)
+    },
+  )
+
+  it('its grub.cfg is not the one from before where only microcode came', () => {
+    const later = [{ ...KERNEL, component: 'microcode' as const }]
+    expect(isBehindLater({ role: 'grub.cfg', isUnchanged: true }, later)).toBe(false)
+  })
 })

@@ -14,6 +14,8 @@ describe('isAskedBySystemd', () => {
     ['a shell without either', {}, 900, false],
     ['an orphan without either', {}, 1, false],
     ['nonsense', { INVOCATION_ID: 'yes' }, 1, false],
+    ['an identifier with more behind it', { INVOCATION_ID: `${INVOCATION_ID}0` }, 1, false],
+    ['an identifier with more before it', { INVOCATION_ID: `0${INVOCATION_ID}` }, 1, false],
   ])('%s', (_, environment, parentPid, isAsked) => {
     expect(isAskedBySystemd({ environment, pid: 4711, parentPid })).toBe(isAsked)
   })

@@ -32,6 +32,16 @@ describe('text', () => {
     ])
   })
 
+  test('says what it holds, how to take it away, and what each exit does', () => {
+    const comments = renderDropIn(argv)
+      .split('\n')
+      .filter((line) => line.startsWith('#'))
+      .join('\n')
+    expect(comments).toContain("Holds AEM's automatic seal until")
+    expect(comments).toContain('`aem-reseal gate remove` takes it away')
+    expect(comments).toContain('1-254 or program missing: it is held')
+  })
+
   test.each([
     '/usr/bin/no de',
     'node',

@@ -64,6 +64,26 @@ describe('a blob of tpm_sealdata', () => {
     expect(computeTpm12Composite([13, 20], VALUES)).toBeNull()
   })
 
+  /** Bytes in place of the key's blob. */
+  const withData = (data: Buffer) => BLOB.replace(/(?<=AES-256-CBC\n)[^-]+/, `${data.toString('base64')}\n`)
+  /** TPM_STORED_DATA (TPM Main 1.2 part 2, section 10.1) bound to registers 17 and 18 by TPM_PCR_INFO. */
+  const storedData = (version: string) =>
+    Buffer.concat([
+      Buffer.from(`${version}0000002d`, 'hex'),
+      Buffer.from(`0003000006${'aa'.repeat(20)}${'bb'.repeat(20)}`, 'hex'),
+    ])
+
+  it('of the first form names the digest at release, which comes first', () => {
+    expect(parseTpm12Blob(withData(storedData('01010000')))).toEqual({
+      pcrs: [17, 18],
+      digestAtRelease: 'aa'.repeat(20),
+    })
+  })
+
+  it.each(['01020000', '00010000', '01010001'])('of an unknown form %s is not read', (version) => {
+    expect(parseTpm12Blob(withData(storedData(version)))).toBeNull()
+  })
+
   it('is null of anything else, and never an error', () => {
     expect(parseTpm12Blob('')).toBeNull()
     expect(parseTpm12Blob(BLOB.replace('ABYA', 'AAAA'))).toBeNull()

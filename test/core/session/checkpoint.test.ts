@@ -7,6 +7,7 @@ import {
   sessionSchema,
   startSession,
 } from '../../../src/core/session/checkpoint.ts'
+import { aBaseline } from '../../support/a-baseline.ts'
 import { aSession } from '../../support/built-in.ts'
 
 /** A generator for every value that a schema takes, so that a field added to it is tested too. */
@@ -164,6 +165,28 @@ describe('a session file', () => {
     const read = parseSession(JSON.stringify({ ...aSession(), baseline }))
     expect('session' in read && read.session.baseline?.components).toEqual([component])
   })
+
+  const baselineOf = (pcrs: Readonly<Record<string, string>>) => ({
+    baseline: aBaseline({ pcrs: { sha256: pcrs } }),
+  })
+  it.each(['170', '17x', 'x17', '1.7', ''])('that recorded a register %j is damaged', (register) => {
+    expect(problemOf(JSON.stringify(aSession(baselineOf({ 17: 'ab' }))))).toBeNull()
+    expect(problemOf(JSON.stringify(aSession(baselineOf({ 17: 'ab', [register]: 'ab' }))))).toBe('damaged')
+  })
+
+  it.each(['abx', 'xab', 'ab\n', 'AB', ''])(
+    'that was prepared for a file with the digest %j is damaged',
+    (sha256) => {
+      const preparedFor = (files: readonly { name: string; sha256: string | null }[]) => ({
+        ...{ at: AT, bootId: 'boot-1', label: 'aem', files: [...files], entry: null, grubConfig: null },
+        ...{ packages: [], selectedPcrs: [17], luks: null, sealed: [] },
+      })
+      const good = { name: '/vmlinuz', sha256: 'ab' }
+      expect(problemOf(JSON.stringify(aSession({ prepared: preparedFor([good]) })))).toBeNull()
+      const odd = preparedFor([good, { name: '/xen.gz', sha256 }])
+      expect(problemOf(JSON.stringify(aSession({ prepared: odd })))).toBe('damaged')
+    },
+  )
 
   it.each([
     ['a text', 'x'],

@@ -68,7 +68,14 @@ describe('the registers of the same boot from another device', () => {
     ['no log', (boot) => ({ ...boot, components: null })],
     ['a line that does not name the device', () => approvedBoot('placeholder root=/dev/mapper/root')],
     ['a line that names it twice', () => approvedBoot(`${lineOf(HERE)} aem.uuid=${HERE}`)],
-    ['a file that does not give the digest', (boot) => ({ ...boot, files: files.slice(0, 1) })],
+    ['no file of what was measured', (boot) => ({ ...boot, files: files.slice(0, 1) })],
+    [
+      'a file that is another one than what was measured',
+      (boot) => ({
+        ...boot,
+        files: files.map((file) => ({ ...file, digests: { sha256: sha('another').toString('hex') } })),
+      }),
+    ],
     [
       'command lines that are measured by themselves (TrenchBoot)',
       (boot) => ({
