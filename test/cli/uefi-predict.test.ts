@@ -175,6 +175,11 @@ describe('what somebody else wrote on the EFI system partition', () => {
       { esp: { 'aem-vmlinuz-6.6.36-1.qubes.fc37.x86_64': null } },
       `kernel ${ESP}/aem-vmlinuz-6.6.36-1.qubes.fc37.x86_64 absent`,
     ],
+    [
+      'no initramfs',
+      { esp: { 'aem-initramfs-6.6.36-1.qubes.fc37.x86_64.img': null } },
+      `initramfs ${ESP}/aem-initramfs-6.6.36-1.qubes.fc37.x86_64.img absent`,
+    ],
   ])('is not current: %s', async (_, parts, line) => {
     expect(await checks(parts)).toContain(line)
   })

@@ -320,6 +320,28 @@ describe('whether this boot ran what the device carries, and what is installed',
     expect(found.isCurrent).toBeNull()
   })
 
+  /** A file whose time lies after the present: the clock of this boot, or that of an earlier one, was wrong. */
+  function withLaterFile(): SimMachine {
+    const machine = booted()
+    const file = bootFilesOf(machine).get('tboot.gz')!
+    bootFilesOf(machine).set('tboot.gz', { ...file, mtimeMs: machine.nowMs + 86_400_000 })
+    return machine
+  }
+
+  it('is told by the bytes where the clock is behind the time of a file', async () => {
+    expect(await stateOf(withLaterFile())).toEqual({ isCurrent: true, why: null })
+  })
+
+  it('is not known where the clock is behind, and no log says what this boot measured', async () => {
+    const found = await stateOf(withLaterFile(), (own) => ({
+      run: async (call, input) => (call.id === 'launch-log' ? unreadable : own.run(call, input)),
+    }))
+    expect(found).toEqual({
+      isCurrent: null,
+      why: expect.stringContaining('the clock is behind the times of the boot files'),
+    })
+  })
+
   it('names the file where a package came at the very time', async () => {
     const machine = booted()
     const at = machine.nowMs + 5000

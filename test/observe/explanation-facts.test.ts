@@ -7,14 +7,20 @@ import { ABSENT, type Host, type Seen, seen } from '../../src/host/host.ts'
 import { changeOneByte } from '../../src/host/simulated/boot-images.ts'
 import { installKernel, installXen, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
-import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
+import {
+  bootFilesOf,
+  KERNEL_RELEASE,
+  SELECTED_PCRS,
+  type SimMachine,
+} from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
+import { observeBaseline } from '../../src/observe/launch/baseline.ts'
 import { type ExplanationContext, observeExplanation } from '../../src/observe/launch/explanation.ts'
 import { observeBootDeviceLaunch } from '../../src/observe/launch/launch.ts'
 import { NOTHING_KEPT, reproduceLater } from '../../src/observe/launch/since-start.ts'
-import { machineOf } from '../support/built-in.ts'
+import { aSession, machineOf } from '../support/built-in.ts'
 import { started } from '../support/started.ts'
 
 /** What `explain` is fed with before the restart, and where more came after `start`, on the built-in machine. */
@@ -204,6 +210,35 @@ describe('after the restart, without a prediction', () => {
     const baseline = versions.state === 'seen' ? { ...session.baseline!, packages: [] } : session.baseline
     const found = await explain(machine, { ...session, baseline } as Session, { versions })
     expect(reasonOf(found, 'package-downgraded')?.what).toContain('xen-hypervisor is OLDER than before')
+  })
+})
+
+describe('command lines that nobody noted before', () => {
+  /** A boot, and one later one, of which nothing but the registers is known; the later one may have another kernel. */
+  async function story(change: (machine: SimMachine) => void, isTraced: boolean) {
+    const machine = machineOf('clean-update')
+    restartMachine(machine)
+    const taken = (await observeBaseline(observeDom0(makeSimulatedHost(machine)), SELECTED_PCRS))!
+    const baseline = {
+      ...taken,
+      kernelCommandLine: null,
+      xenCommandLine: null,
+      components: isTraced ? taken.components : null,
+    }
+    change(machine)
+    restartMachine(machine)
+    const found = await explain(machine, aSession({ baseline }))
+    return found.reasons.filter(({ what }) => what.includes('nothing says what it was before'))
+  }
+  const changed = (machine: SimMachine) => append(machine, INITRAMFS)
+
+  it('hide nothing where no register changed, or each extend is known', async () => {
+    expect(await story(() => undefined, false)).toEqual([])
+    expect(await story(changed, true)).toEqual([])
+  })
+
+  it('may hide something where a register changed, and nothing says by what', async () => {
+    expect(await story(changed, false)).not.toEqual([])
   })
 })
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { type Host, seen } from '../../src/host/host.ts'
+import { type Host, seen, unknown } from '../../src/host/host.ts'
 import { digestEntries } from '../../src/observe/launch/image-digests.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
 
@@ -68,4 +68,17 @@ it('is read again where GRUB would load it otherwise', async () => {
   await digestOf(host)
   await digestEntries(host, '/boot', [other])
   expect(told.reads).toBe(2)
+})
+
+it('is read again where it could not be read before, though nobody wrote it since', async () => {
+  let isReadable = false
+  const unread = unknown('input/output error')
+  const host = makeFakeHost({
+    identifyFile: async () => 'a',
+    openFile: async () => (isReadable ? seen(bytes('kernel')) : unread),
+    digestFile: async () => unread,
+  })
+  expect(await digestOf(host)).toBeUndefined()
+  isReadable = true
+  expect(await digestOf(host)).toMatch(/^[0-9a-f]{64}$/)
 })

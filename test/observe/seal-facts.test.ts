@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { computeTpm12Composite } from '../../src/core/seal/tpm12-blob.ts'
 import type { HeldNote } from '../../src/core/session/held-note.ts'
 import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
@@ -7,6 +8,7 @@ import { type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
 import { observeSlots } from '../../src/observe/device/freshness-slots.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeBaseline } from '../../src/observe/launch/baseline.ts'
+import type { TpmFacts } from '../../src/observe/launch/pcrs.ts'
 import { observeBinding } from '../../src/observe/seal/binding.ts'
 import { observePlainSecrets } from '../../src/observe/seal/plain-secrets.ts'
 import { observeSealOutcome } from '../../src/observe/seal/seal-outcome.ts'
@@ -19,6 +21,7 @@ import {
   type SealedCopy,
 } from '../../src/observe/seal/sealed-copy.ts'
 import { machineOf } from '../support/built-in.ts'
+import { makeFakeHost } from '../support/fake-host.ts'
 
 /** What is read of sealed files, secrets and slots, on the built-in machine. */
 
@@ -272,6 +275,31 @@ describe('what a copy is bound to', () => {
     const { 18: _unread, ...rest } = now
     expect(await of(rest)).toBeNull()
     expect(await of(now, null)).toBeNull()
+  })
+
+  it('is told of a TPM 1.2 by the blob of the token', async () => {
+    const [now, forward, other] = ['aa', 'bb', 'cc'].map((byte) => ({ 17: byte.repeat(20) }))
+    // TPM_STORED_DATA bound to register 17 (TPM Main 1.2 part 2, sections 10.1 and 8.2).
+    const blobOf = (values: Record<number, string> = {}) => {
+      const bound = `0003000002${computeTpm12Composite([17], values)}${'00'.repeat(20)}`
+      const data = Buffer.from(`010100000000002d${bound}`, 'hex').toString('base64')
+      return seen(Buffer.from(`-----ENC KEY-----\nSymmetric Key: AES-256-CBC\n${data}\n-----ENC DAT-----\n`))
+    }
+    const of = (answer: Awaited<ReturnType<Host['readFile']>>) => {
+      const host = makeFakeHost({
+        readFile: async (path) => (path === '/copy/secret.fre.sealed2' ? answer : ABSENT),
+      })
+      const copy: SealedCopy = { directory: '/copy', files: [], keyPcrs: null }
+      const tpm = { version: '1.2', bank: 'sha1', pcrs: { sha1: now } } as unknown as TpmFacts
+      return observeBinding(host, copy, tpm, [17], forward ?? null)
+    }
+    expect([await of(blobOf(now)), await of(blobOf(forward)), await of(blobOf(other))]).toEqual([
+      'present',
+      'forward',
+      'other',
+    ])
+    for (const unread of [ABSENT, unreadable, seen(Buffer.from('of another form'))])
+      expect(await of(unread)).toBeNull()
   })
 })
 

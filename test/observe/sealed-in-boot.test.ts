@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Session } from '../../src/core/session/checkpoint.ts'
 import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
-import type { SimMachine } from '../../src/host/simulated/model.ts'
+import { PLAIN_ENTRY, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeBaseline } from '../../src/observe/launch/baseline.ts'
@@ -73,6 +73,14 @@ describe('whether AEM sealed in this boot', () => {
     const { machine, session } = await story()
     for (const answer of [unreadable, seen('tpms/evil')])
       expect(await sealed(machine, session, () => ({ readLink: async () => answer }))).toBeNull()
+  })
+
+  it('it is not known where nothing says from which device dom0 booted, which is not "it did not"', async () => {
+    const { machine, session } = await story()
+    machine.menuChoice = PLAIN_ENTRY
+    restartMachine(machine)
+    expect(await dom0Of(machine).booted()).toBeNull()
+    expect(await sealed(machine, session)).toBeNull()
   })
 
   it('no sealed files are in the baseline of such a dom0', async () => {
