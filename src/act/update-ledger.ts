@@ -2,6 +2,7 @@
 
 import type { UnsealAnswer } from '../core/aem/seal-outcome.ts'
 import { listSharedRegisters, markDevicesLeft } from '../core/decide/device-work.ts'
+import type { Flavour } from '../core/launch/boot-entry.ts'
 import { listMeasuredPcrs } from '../core/launch/pcr.ts'
 import type { ForwardRecord } from '../core/seal/forward-record.ts'
 import { type ApprovedBoot, decideApproval } from '../core/session/approved-boot.ts'
@@ -72,6 +73,7 @@ export async function rememberVerification(
   const { facts } = await observeGround(dom0, await store.loadDevices())
   const { unseal } = facts
   const isVouched = verified !== null && wasStateVouched(approved, facts)
+  const flavour = await observeFlavour(host)
   const packages = (await observePackageNames(dom0))?.slice() ?? null
   const measured = isVouched ? await observeMeasuredInitramfs(dom0, selected) : []
   const madeOf = await observePackagesOfBoot(dom0, machine.bootTime)
@@ -81,7 +83,7 @@ export async function rememberVerification(
     label: booted?.label ?? null,
     bank: bankOf(tpm),
     registers: pick(approved.pcrs, listMeasuredPcrs(selected, approved.pcrs)),
-    shared: [...listSharedRegisters(selected, await observeFlavour(host))],
+    shared: [...listSharedRegisters(selected, flavour)],
     packages,
     ...(approved.proof === undefined ? {} : { proof: approved.proof }),
   }
@@ -101,17 +103,18 @@ export async function rememberVerification(
       return markDevicesLeft(ledger, labels ?? unite(ledger, devices), at)
     const before = findLedgerDevice(ledger, booted.label)
     const when = laterThan(at, ledger.approved?.at ?? null)
+    const ground = decideGround({ ...facts, look: { state: 'read', ledger } })
     const chosen = chooseApproved(before.approved, {
       boot: { ...boot, at: when },
       contents,
-      ground: decideGround({ ...facts, look: { state: 'read', ledger } }),
+      ground,
       unseal,
       accepted: approved,
     })
     const own = putLedgerDevice(ledger, {
       ...before,
       uuid: booted.uuid,
-      verified: { ...verified, at: when },
+      verified: { ...verified, ...(isOtherBoot(ground, flavour) ? OTHER_BOOT : {}), at: when },
       approved: chosen,
       knownFiles: mergeMeasured(before, measured, madeOf),
       // What it was sealed forward to is what its boots are compared with, until one of them is approved.
@@ -126,6 +129,17 @@ export async function rememberVerification(
   if (verified !== null && isAccounted) await clearUpdateMark(host, machine.bootId)
   return look
 }
+
+/**
+ * Copies that fit a boot which is not the approved one leave their device to do. Under TrenchBoot it is not known of a device that none was
+ * approved from.
+ */
+function isOtherBoot(ground: Ground, flavour: Flavour | null): boolean {
+  if (ground.state !== 'not-vouched') return false
+  return ground.why === 'registers-differ' || (ground.why === 'device-not-approved' && flavour === 'tboot')
+}
+
+const OTHER_BOOT = { isCurrent: false, why: 'what it booted is not what was approved' } as const
 
 function bankOf({ bank }: TpmFacts): ApprovedBoot['bank'] | null {
   return bank === 'sha1' || bank === 'sha256' ? bank : null

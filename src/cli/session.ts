@@ -6,7 +6,7 @@ import { resume } from '../../flows/resume.ts'
 import { isForwardKept, removeBegun, restoreSession } from '../act/forward-seal/restore.ts'
 import { cancelRestart } from '../act/restart.ts'
 import { makeDirectoryStore, type SessionStore } from '../act/session-store.ts'
-import { rememberGivenUp } from '../act/update-ledger.ts'
+import { rememberForward, rememberGivenUp } from '../act/update-ledger.ts'
 import type { GivenBulletin } from '../core/bulletin/given-bulletin.ts'
 import { parseRestartPlan } from '../core/decide/restart-plan.ts'
 import { EXIT } from '../core/failure.ts'
@@ -202,6 +202,9 @@ export async function runCancel(io: Io, options: GlobalOptions, host: Host): Pro
   try {
     const isScheduled = await cancelRestart(host, session)
     const restored = await restoreSession(dom0, session)
+    const record = forwardRecordOf(session)
+    // The seal stays in force, so its device is compared with it.
+    if (record !== null && isForwardKept(session)) await rememberForward(dom0, store, record)
     await rememberGivenUp(dom0, store, session)
     await store.close()
     const forwardSeal = restored?.device ?? null

@@ -144,7 +144,7 @@ describe('after the forward boot, what a seal puts right', () => {
   })
 
   it('is not sealed to by who did not see their sentence in a confirming boot', async () => {
-    const machine = await withOtherSeal()
+    const machine = await withLostCopy()
     await typeResume(makeSimulatedHost(machine), { 'secret-shown': 'yes' })
     restartMachine(machine)
     const resumed = await typeResume(makeSimulatedHost(machine), { 'secret-shown': 'no' })

@@ -108,3 +108,21 @@ it('`explain` says why nothing can be compared, and what approves a boot from it
     /no boot from this device was approved in the present state, and PCR 19 .* the next `aem-reseal start`/,
   )
 })
+
+it('an evil boot of it that AEM sealed to leaves the stick to do, whatever its copies are worth', async () => {
+  const m = await twoDevices()
+  for (const uuid of [STICK.uuid, STICK.uuid]) boot(m, uuid)
+  await verifyNow(m, { approve: true })
+  evilImage(m)
+  for (let time = 0; time < 2; time++) boot(m, STICK.uuid)
+  expect((await run(m, 'verify', '--device', '.stick')).exit).toBe(1)
+  boot(m, INTERNAL.uuid)
+  const { json } = await runMain(['status', '--json'], { host: makeSimulatedHost(m) })
+  const { devices } = json as { devices: readonly { label: string; work: unknown }[] }
+  const stick = devices.find(({ label }) => label === 'aem.stick')
+  expect(stick?.work).toMatchObject({ state: 'to-do', needs: 'changed' })
+  expect((await loadLedger(m)).devices.find(({ label }) => label === 'aem.stick')?.verified).toMatchObject({
+    isCurrent: false,
+    why: 'what it booted is not what was approved',
+  })
+})

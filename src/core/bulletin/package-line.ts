@@ -18,12 +18,12 @@ export type PackageLine = {
 /** A plain number such as the 3 of "see 3" is no version: a dot, a hyphen or a date's six digits make one. */
 const isVersion = (text: string): boolean => /[.-]/.test(text) || /^\d{6,}$/.test(text)
 
-/** A version at `at`; a full stop or comma that ends the sentence is not part of it. */
+/** A version at `at`; a full stop or comma that ends the sentence is not part of it, nor a hyphen that nothing follows. */
 const versionAt = (text: string, at: number): { version: string; end: number } | null => {
   VERSION.lastIndex = at
   const match = VERSION.exec(text)
   if (!match) return null
-  const version = match[1]!.replace(/(?<!\.)\.+$/, '')
+  const version = match[1]!.replace(/(?<![.-])-?\.+$/, '')
   if (!isVersion(version)) return null
   const end = at + match[0].length - (match[1]!.length - version.length)
   return { version, end }

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { computePolicyPcr } from '../../core/decide/verify-copies.ts'
 import { isUnlaunched, isUnset } from '../../core/launch/pcr.ts'
-import { readPolicyDigest, renderSelection } from '../../core/seal/key-public.ts'
+import { renderSelection } from '../../core/seal/key-public.ts'
 import { decryptSecret, encryptSecret, SALT_BYTES, SEALED_KEY_BYTES } from '../../core/seal/sealed-blob.ts'
 import { findDevice, type SimDevice, type SimMachine, selectedPcrsOf, sha256, TPM_ID } from './model.ts'
-import { makeKeyPrivate, makeKeyPublic, readSealedKey } from './tpm2.ts'
+import { isPolicyMet, makeKeyPrivate, makeKeyPublic, readSealedKey } from './tpm2.ts'
 
 /** AEM's two services as they act on files, TPM slots and journal (anti-evil-maid 4.2.0). */
 
@@ -21,8 +21,7 @@ export function unseal(machine: SimMachine, device: SimDevice): void {
   machine.dom0.set('/run/anti-evil-maid/srk-password', { bytes: Buffer.alloc(0), mtimeMs: machine.nowMs })
   say('Unsealing freshness token...')
   const keyPriv = device.files.get(`${directory}/key.priv`)?.bytes
-  const policy = computePolicyPcr(selectedPcrsOf(machine), machine.pcrs.sha256 ?? {})
-  const isReleased = keyPub && keyPriv && token && readPolicyDigest(keyPub) === policy
+  const isReleased = keyPub && keyPriv && token && isPolicyMet(machine, keyPub)
   const key = isReleased ? readSealedKey(keyPub, keyPriv) : null
   if (!isReleased || key === null) {
     say('Freshness token unsealing failed!')

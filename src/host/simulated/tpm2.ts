@@ -3,7 +3,7 @@ import { computePolicyPcr } from '../../core/decide/verify-copies.ts'
 import { readPolicyDigest } from '../../core/seal/key-public.ts'
 import type { RunResult } from '../host.ts'
 import { fileAt, putFile } from './files.ts'
-import { FRESHNESS_BYTES, type SimMachine, selectedPcrsOf, sha256 } from './model.ts'
+import { FRESHNESS_BYTES, SELECTED_PCRS, type SimMachine, selectedPcrsOf, sha256 } from './model.ts'
 
 type Answer = Partial<RunResult>
 type Program = (machine: SimMachine, params: Readonly<Record<string, string>>, input?: Uint8Array) => Answer
@@ -25,6 +25,17 @@ export function makeKeyPrivate(key: Uint8Array): Uint8Array {
 export function readSealedKey(keyPub: Uint8Array, keyPriv: Uint8Array): Uint8Array | null {
   const key = keyPriv.subarray(-16)
   return Buffer.from(keyPub.subarray(-32)).toString('hex') === sha256(key) ? key : null
+}
+
+/**
+ * Do the registers meet the policy of a key? They are those that the set was sealed with (key.pcrs): on this machine AEM's own selection, or
+ * what SEAL names now.
+ */
+export function isPolicyMet(machine: SimMachine, keyPub: Uint8Array): boolean {
+  const policy = readPolicyDigest(keyPub)
+  return [SELECTED_PCRS, selectedPcrsOf(machine)].some(
+    (selected) => computePolicyPcr(selected, machine.pcrs.sha256 ?? {}) === policy,
+  )
 }
 
 const refuse = (text: string): Answer => ({ exit: 1, stderr: `ERROR: ${text}\n` })
@@ -52,8 +63,7 @@ export const TPM2_PROGRAMS = {
   },
   'tpm2-unseal': (machine, { contextFile }) => {
     const loaded = loadedAt(machine, contextFile)
-    const policy = computePolicyPcr(selectedPcrsOf(machine), machine.pcrs.sha256 ?? {})
-    if (!loaded?.key || readPolicyDigest(loaded.keyPub) !== policy)
+    if (!loaded?.key || !isPolicyMet(machine, loaded.keyPub))
       return refuse('Esys_Unseal(0x99D) - tpm:session(1):a policy check failed')
     return { stdout: Buffer.from(loaded.key).toString('latin1') }
   },
