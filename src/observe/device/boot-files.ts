@@ -14,8 +14,16 @@ export function bootFileRole(name: string): Exclude<BootFileRole, 'grub.cfg'> | 
     return name.endsWith('.efi') ? null : 'xen'
   if (/^vmlinuz-/.test(name)) return 'kernel'
   if (/^initramfs-.*\.img$/.test(name)) return 'initramfs'
-  if (/sinit.*\.bin$/i.test(name)) return 'sinit'
+  if (isLaunchModule(name)) return 'sinit'
   return null
+}
+
+/**
+ * SINIT modules, and AMD's Secure Kernel Loader, which is measured in their place: the names that AEM's scripts take
+ * (TrenchBoot/qubes-antievilmaid 18a0a74, etc/grub.d/19_linux_xen_trenchboot: `@(*SINIT*|SKL).BIN` without case).
+ */
+function isLaunchModule(name: string): boolean {
+  return /sinit.*\.bin$|^skl\.bin$/i.test(name)
 }
 
 /** Names of the boot images, or null where the directory cannot be listed. */

@@ -32,17 +32,20 @@ async function listEfiFiles(dom0: Dom0, root: string, device: AemDevice): Promis
   return [...new Map(files.map((file) => [file.path, file])).values()].slice(0, MAX_FILES)
 }
 
-/** Digests of what AEM's entries load from the EFI system partition, for the baseline. */
+/** Digests of what AEM's entries load from the EFI system partition; one that cannot be read is there all the same. */
 export async function digestEfiFiles(
   dom0: Dom0,
   root: string,
   device: AemDevice,
 ): Promise<readonly DeviceBootFile[]> {
+  const { host } = dom0
   const files: DeviceBootFile[] = []
   for (const { path, role } of await listEfiFiles(dom0, root, device)) {
-    const digests = valueOrNull(await dom0.host.digestFile(`${root}${path}`))
-    if (digests !== null && (role === 'xen' || role === 'kernel' || role === 'initramfs'))
-      files.push({ path: `${root}${path}`, role, digests })
+    const seen = await host.digestFile(`${root}${path}`)
+    // A recorded machine need not hold the EFI system partition.
+    if (seen.state === 'absent' || (seen.state === 'unknown' && host.kind === 'recorded')) continue
+    if (role === 'xen' || role === 'kernel' || role === 'initramfs')
+      files.push({ path: `${root}${path}`, role, digests: valueOrNull(seen) })
   }
   return files
 }

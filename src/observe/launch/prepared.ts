@@ -15,6 +15,7 @@ import { valueOrNull } from '../../host/host.ts'
 import { mediaUuidOf } from '../../tables/paths.ts'
 import { listBootFiles } from '../device/boot-files.ts'
 import { type AemDevice, openDevice } from '../device/devices.ts'
+import { digestEfiFiles } from '../device/efi-files.ts'
 import { makeHashBudget } from '../device/hash-budget.ts'
 import { observeLuksPcr } from '../device/luks-headers.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
@@ -138,6 +139,8 @@ async function observeContents(
     const files: Contents['files'] = []
     for (const name of names)
       files.push({ name: `/${name}`, sha256: (await budget.digest(`${root}/${name}`))?.sha256 ?? null })
+    for (const { path, digests } of await digestEfiFiles(dom0, root, device))
+      files.push({ name: path.slice(root.length), sha256: digests?.sha256 ?? null })
     const config = await dom0.grub(root, device.uuid)
     const { label } = device
     const copy = tpmId === null ? null : await observeSealedCopy(host, `${root}/aem`, tpmId, label)
