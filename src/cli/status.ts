@@ -10,6 +10,7 @@ import { observeLogOf, observeProtection } from '../observe/dom0/protection-stat
 import { observeStatus, type StatusFacts } from '../observe/dom0/status.ts'
 import { observeBootCheck } from '../observe/launch/boot-check.ts'
 import { observeLuksSinceBoot } from '../observe/launch/luks-since-boot.ts'
+import { considerOddEntries } from '../observe/launch/odd-boot.ts'
 import { observePreparedness } from '../observe/launch/prepared.ts'
 import { observeSealOutcome } from '../observe/seal/seal-outcome.ts'
 import { makeUi, printJson, stateDirOf } from './context.ts'
@@ -51,7 +52,9 @@ export async function answerStatus(
   const versions = await store.loadVersions()
   // A session that noted nothing yet has nothing that a boot could be held against.
   const isCompared = (session === null || session.baseline === null) && facts.machine.bootedWithAem === true
-  const boot = isCompared ? await observeBootCheck(dom0, look, versions, { ...facts, seal }) : null
+  const boot = isCompared
+    ? await considerOddEntries(dom0, await observeBootCheck(dom0, look, versions, { ...facts, seal }))
+    : null
   const protection = await observeProtection(host, {
     status: facts,
     session,

@@ -12,6 +12,7 @@ import { describeBootCheck } from '../messages/since-approved.ts'
 import { describeVerifyLook, describeVerifyUnread, type OpenSession } from '../messages/verify.ts'
 import { type Dom0, observeDom0 } from '../observe/dom0/dom0.ts'
 import { type BootCheck, observeBootCheck } from '../observe/launch/boot-check.ts'
+import { considerOddEntries } from '../observe/launch/odd-boot.ts'
 import { registersOf } from '../observe/launch/pcrs.ts'
 import { type DeviceVerification, observeVerification } from '../observe/verify/verify.ts'
 import { sayLook } from '../ui/render-message.ts'
@@ -113,7 +114,7 @@ async function observeOwnBoot(
   devices: LedgerLook,
 ): Promise<BootCheck | null> {
   if (judged !== null && judged !== 'unasked') return null
-  return observeBootCheck(dom0, devices, await store.loadVersions())
+  return considerOddEntries(dom0, await observeBootCheck(dom0, devices, await store.loadVersions()))
 }
 
 /**

@@ -40,6 +40,7 @@ const TELLING: readonly string[] = [
   'module-added',
   'module-removed',
   'module-order-changed',
+  'odd-entry',
   'boot-file-changed',
   'boot-file-not-packaged',
 ]

@@ -13,9 +13,11 @@ export function describeBootCheck({ at, isBelieved, state, registers, unseal, wh
   const numbers = registers.join(', ')
   const shown = what.slice(0, MAX_SHOWN).join('; ')
   const more = what.length > MAX_SHOWN ? `; and ${what.length - MAX_SHOWN} more` : ''
+  const moved =
+    registers.length === 0 ? '' : `PCR ${numbers} not as in the boot ${stateWords(at, isBelieved)}: `
   if (state === 'unexplained')
     return {
-      text: `UNEXPLAINED: PCR ${numbers} not as in the boot ${stateWords(at, isBelieved)}: ${shown}${more}. \`aem-reseal explain\` shows all of it`,
+      text: `UNEXPLAINED: ${moved}${shown}${more}. \`aem-reseal explain\` shows all of it`,
       isBad: true,
     }
   if (state === 'explained')

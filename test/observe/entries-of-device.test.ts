@@ -35,14 +35,14 @@ describe('a device without an entry of AEM', () => {
   ])('%s: has neither a booted nor a next entry, and no changed line', async (_, text) => {
     const host = makeSimulatedHost(withGrub(text))
     const { facts, device } = await deviceOf(host)
-    expect(await observeEntries(host, device, facts)).toEqual({ booted: null, next: null })
+    expect(await observeEntries(host, device, facts)).toEqual({ booted: null, next: null, odd: [] })
     expect(await observeChangedLines(observeDom0(host), device, device, facts)).toEqual([])
   })
 
   it('is none at all where there is no device', async () => {
     const host = makeSimulatedHost(machineOf('clean-update'))
     const { facts } = await deviceOf(host)
-    expect(await observeEntries(host, null, facts)).toEqual({ booted: null, next: null })
+    expect(await observeEntries(host, null, facts)).toEqual({ booted: null, next: null, odd: [] })
   })
 })
 

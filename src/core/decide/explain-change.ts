@@ -46,6 +46,8 @@ export type ChangeFacts = {
   readonly areVersionsUnreadable?: boolean
   /** Command lines of this boot that are not the expected ones, in words, whatever the registers say. */
   readonly commandLines?: readonly string[]
+  /** Entries that this boot may have come from and that do more than AEM's scripts write, in words, whatever the registers say. */
+  readonly oddEntries?: readonly string[]
   readonly xen: {
     readonly runningBuildId: string | null
     readonly installedBuildId: string | null
@@ -61,6 +63,7 @@ export type ChangeReason = {
     | 'boot-file-unreadable'
     | 'boot-file-not-packaged'
     | 'command-line-not-expected'
+    | 'odd-entry'
     | 'package-not-verified'
     | 'package-downgraded'
     | 'versions-unreadable'
@@ -92,6 +95,7 @@ export function decideChange(facts: ChangeFacts | null): ChangeVerdict {
     ...(facts.files.length === 0 ? [reason('boot-file-unreadable', 'no boot file could be compared')] : []),
     ...(facts.deviceProblems ?? []).map((what) => reason('boot-file-not-packaged', what)),
     ...(facts.commandLines ?? []).map((what) => reason('command-line-not-expected', what)),
+    ...(facts.oddEntries ?? []).map((what) => reason('odd-entry', describeOddEntry(what))),
     ...(facts.downgrades ?? []).map(({ name, from, to }) =>
       reason(
         'package-downgraded',
@@ -121,6 +125,11 @@ export function decideChange(facts: ChangeFacts | null): ChangeVerdict {
   if (changed.length > 0) reasons.push(...listCauseReasons(facts))
   if (reasons.length > 0) return { verdict: 'unexplained', reasons }
   return { verdict: changed.length === 0 ? 'unchanged' : 'explained', reasons: [] }
+}
+
+/** @param entry its title, its file and what is odd about it */
+export function describeOddEntry(entry: string): string {
+  return `this boot may have come from the entry ${entry}; it hands over the same command line as AEM's own, and no register tells them apart`
 }
 
 function listFileReasons(files: readonly FileComparison[]): readonly ChangeReason[] {

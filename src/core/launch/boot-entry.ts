@@ -43,6 +43,15 @@ export type BootEntry = {
   readonly sinit: readonly BootFile[]
   readonly insmods: readonly string[]
   readonly problems: readonly string[]
+  /** The file beside grub.cfg that it stands in: `custom.cfg`; left out: grub.cfg itself. */
+  readonly file?: string
+  /** It loads something that cannot be told here, beside what is listed. */
+  readonly isPartial?: true
+  /**
+   * GRUB finds none of the kernels that it names: no boot comes from it. False: so it seems, and not all of the files around
+   * it could be evaluated; left out: it may start something.
+   */
+  readonly startsNothing?: boolean
 }
 
 /**

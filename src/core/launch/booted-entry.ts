@@ -42,7 +42,12 @@ function splitXenLine(entry: BootEntry): { readonly own: string[]; readonly forK
 function isSameCommandLine(entry: BootEntry, running: readonly string[]): boolean {
   const kernel = fileOf(entry, 'kernel')
   if (kernel === null) return false
-  const own = [...argumentsOf(kernel.commandLine), ...splitXenLine(entry).forKernel]
+  return isHanded([kernel.commandLine, ...splitXenLine(entry).forKernel].join(' '), running)
+}
+
+/** Is it, behind the placeholder, what the kernel was started with? */
+function isHanded(commandLine: string, running: readonly string[]): boolean {
+  const own = argumentsOf(commandLine)
   const added = running.slice(own.length)
   return own.every((word, index) => word === running[index]) && added.every((word) => ADDED_BY_XEN.test(word))
 }
@@ -55,7 +60,8 @@ function loadKey(entry: BootEntry): string {
 /**
  * The entry this boot came from: same kernel command line (with its aem.uuid), kernel release, Xen version and options, and
  * number of measured modules, as far as this boot tells them. No condition is dropped where it fits none: then the entry of
- * this boot is not in the file any more. Entries that load the same count as one.
+ * this boot is not in the file any more. Entries that load the same count as one; what else one of them does is told by
+ * listOddEntries.
  */
 export function decideBootedEntry(entries: readonly BootEntry[], running: RunningBoot): EntryChoice {
   const words = argumentsOf(running.kernelCommandLine)
@@ -80,13 +86,13 @@ export function decideBootedEntry(entries: readonly BootEntry[], running: Runnin
       `loads the ${moduleCount} modules that this boot measured`,
       (entry) => listMeasuredFiles(entry, {}).length === moduleCount,
     ])
-  let matches = [...entries]
+  let matches = entries.filter(({ startsNothing }) => startsNothing !== true)
   for (const [what, fits] of conditions) {
     matches = matches.filter(fits)
     if (matches.length === 0) return none(`no entry of grub.cfg ${what}`)
   }
   const distinct = new Map(matches.map((entry) => [loadKey(entry), entry]))
-  const [first] = matches
+  const first = matches.find(({ problems }) => problems.length === 0) ?? matches[0]
   if (distinct.size === 1 && first !== undefined) return checkEntry(first)
   const titles = [...distinct.values()].map((entry) => `"${entry.titlePath.join(' > ')}"`)
   return none(`several entries could have been booted: ${titles.join(', ')}`)
@@ -94,6 +100,31 @@ export function decideBootedEntry(entries: readonly BootEntry[], running: Runnin
 
 function fileOf(entry: BootEntry, role: 'kernel' | 'xen') {
   return [entry.launcher, ...entry.modules].find((file) => file?.role === role) ?? null
+}
+
+/**
+ * Entries that this boot may have come from and that do more than AEM's scripts write, in words. The registers do not tell them from
+ * AEM's own: names of files are not measured, and neither is what GRUB runs. So the kernel's command line alone counts, or that
+ * it cannot be told, whatever the files are called and whether the entry looks like one of AEM's.
+ */
+export function listOddEntries(
+  entries: readonly BootEntry[],
+  { kernelCommandLine }: Pick<RunningBoot, 'kernelCommandLine'>,
+): readonly string[] {
+  const words = argumentsOf(kernelCommandLine)
+  if (!words.some((word) => word.startsWith('aem.uuid='))) return []
+  return entries.flatMap((entry) => {
+    const { flavour, launcher, modules, startsNothing } = entry
+    const problem =
+      entry.problems[0] ?? (flavour === 'other' ? 'it is not written as AEM writes its own' : null)
+    if (startsNothing !== undefined || problem === null) return []
+    const files = launcher === null ? modules : [launcher, ...modules]
+    const isUntold = entry.isPartial === true || (entry.form === 'uefi' && modules.length === 0)
+    const isSame =
+      isUntold || isSameCommandLine(entry, words) || files.some((file) => isHanded(file.commandLine, words))
+    const place = entry.file === undefined ? '' : ` of ${entry.file}`
+    return isSame ? [`"${entry.titlePath.join(' > ')}"${place}: ${problem}`] : []
+  })
 }
 
 /** Its file name carries the version. */

@@ -159,14 +159,17 @@ function runSource(
       state,
       `${nameOf(file)} is longer, or read within more files, than any that is written by hand`,
     )
+  const { file: above } = state
   try {
     state.sources += 1
+    state.file = nameOf(file)
     run(state, parseGrubScript(found.text, nameOf(file)))
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     addProblem(state, error.text.what)
   } finally {
     state.sources -= 1
+    state.file = above
   }
   return true
 }

@@ -1,11 +1,12 @@
 import type { BootEntry } from './boot-entry.ts'
 import { runCommands } from './grub-eval.ts'
-import { describeLoads } from './grub-loads.ts'
+import { describeLoads, findsNoKernel } from './grub-loads.ts'
 import { parseGrubScript } from './grub-parse.ts'
 import {
   beyondLimits,
   type GrubState,
   type GrubWorld,
+  MAIN_FILE,
   MAX_MENU_ITEMS,
   MAX_STEPS,
   type MenuItem,
@@ -47,22 +48,35 @@ export function parseGrubConfig(text: string, world: GrubWorld): GrubConfig {
   if (text.length > MAX_FILE_LENGTH) throw beyondLimits(`has ${text.length} bytes`)
   const state = newGrubState(world)
   runCommands(state, parseGrubScript(text))
-  const entries = collectEntries(state, [], { items: 0, steps: 0 })
+  const entries = collectEntries(state, [], { items: 0, steps: 0 }, isWhole(state))
   return { state, entries, problems: state.problems, wanted: [...state.wanted] }
 }
 
 /** All menus together: each item runs commands of its own. */
 type Work = { items: number; steps: number }
 
-function collectEntries(state: GrubState, above: readonly string[], work: Work): BootEntry[] {
+/** Everything in it was evaluated: no variable can have a value that is not known here. */
+function isWhole({ problems, foreign }: GrubState): boolean {
+  return problems.length === 0 && foreign.length === 0
+}
+
+/** @param isSure everything above was evaluated */
+function collectEntries(
+  state: GrubState,
+  above: readonly string[],
+  work: Work,
+  isSure: boolean,
+): BootEntry[] {
   if (above.length > MAX_MENU_DEPTH) return []
   return state.menu.flatMap((item) => {
     const nested = openItem(state, item)
     work.items += 1
     work.steps += nested.steps - state.steps
     if (work.items > MAX_MENU_ITEMS || work.steps > MAX_STEPS) throw beyondLimits('has menus without end')
-    if (item.kind === 'entry') return [toEntry(nested, item, above)]
-    return collectEntries(nested, [...above, item.title], work)
+    if (item.kind === 'submenu')
+      return collectEntries(nested, [...above, item.title], work, isSure && isWhole(nested))
+    const entry = toEntry(nested, item, above)
+    return [isWhole(nested) && findsNoKernel(nested.loads) ? { ...entry, startsNothing: isSure } : entry]
   })
 }
 
@@ -90,6 +104,7 @@ function toEntry(nested: GrubState, item: MenuItem, above: readonly string[]): B
     id: toShownText(item.id),
     ...loads,
     insmods: [...nested.insmods],
+    ...(item.file === MAIN_FILE ? {} : { file: item.file }),
     problems: [
       ...nested.problems,
       ...loads.problems,

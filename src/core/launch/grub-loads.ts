@@ -44,13 +44,14 @@ const ROLES: Readonly<Record<BootEntry['flavour'], readonly ModuleRole[]>> = {
 export function describeLoads(
   loads: readonly LoadLine[],
   world: GrubWorld,
-): Pick<BootEntry, 'flavour' | 'form' | 'efi' | 'launcher' | 'modules' | 'sinit' | 'problems'> {
+): Pick<BootEntry, 'flavour' | 'form' | 'efi' | 'launcher' | 'modules' | 'sinit' | 'problems' | 'isPartial'> {
   const kernel = loads.find((line) => line.command === 'multiboot' || line.command === 'multiboot2')
   const chained = kernel === undefined ? loads.find((line) => line.command === 'chainloader') : undefined
   const isSlaunch = loads.some((line) => line.command.startsWith('slaunch'))
   const isTboot = kernel !== undefined && /(?:^|\/)tboot[^/]*$/.test(splitLine(kernel).name ?? '')
   const flavour = isSlaunch ? 'trenchboot' : isTboot ? 'tboot' : 'other'
   const form = isSlaunch && chained !== undefined ? 'uefi' : 'bios'
+  const untold = loads.filter(({ unknown }) => unknown.length > 0)
   const problems: string[] =
     flavour === 'other' ? [] : checkCommands(loads, form === 'uefi' ? 'uefi' : flavour)
   const read = (line: LoadLine, role: ModuleRole): BootFile[] => {
@@ -59,7 +60,10 @@ export function describeLoads(
     const commandLine = joinGrubArguments(rest)
     const fault = 'problem' in found ? found.problem : findLineFault(line.command, rest, commandLine)
     if (fault !== null) problems.push(fault)
-    if ('problem' in found) return []
+    if ('problem' in found) {
+      untold.push(line)
+      return []
+    }
     const nounzip = options.includes('--nounzip')
     return [{ role, path: found.path, commandLine, nounzip, order: loads.indexOf(line) }]
   }
@@ -76,7 +80,24 @@ export function describeLoads(
     kernel === undefined ? null : (read(kernel, flavour === 'tboot' ? 'mle' : 'xen')[0] ?? null)
   if (flavour !== 'other') problems.push(...findOtherDevice(loads, modules))
   const efi = form === 'uefi' && chained !== undefined ? readEfi(chained, problems) : null
-  return { flavour, form, efi, launcher, modules, sinit, problems }
+  // Another system's entries are none of AEM's, whatever they load.
+  const isOurs = flavour !== 'other' || loads.some(({ args }) => args.some((arg) => /^aem\.uuid=/.test(arg)))
+  const isPartial = isOurs && (untold.length > 0 || (form === 'uefi' && efi === null))
+  const part = isPartial ? ({ isPartial } as const) : {}
+  return { flavour, form, efi, launcher, modules, sinit, problems, ...part }
+}
+
+/** What these load is handed to a kernel, and starts nothing itself. */
+const HANDED_OVER = /^(?:module2?|slaunch(?:_state|_module)?|skl_module|initrd\w*|xen_module|devicetree)$/
+
+/**
+ * Does every kernel stand on `$root`, which is empty? GRUB opens no file then (GRUB 2.06, grub-core/kern/device.c,
+ * grub_device_open). So it is in the submenus of AEM's UEFI form: what they take `root` from is not exported
+ * (TrenchBoot/qubes-antievilmaid 18a0a74, etc/grub.d/19_linux_xen_trenchboot, line 137).
+ */
+export function findsNoKernel(loads: readonly LoadLine[]): boolean {
+  const kernels = loads.filter(({ command }) => !HANDED_OVER.test(command))
+  return kernels.length > 0 && kernels.every(({ root, args }) => root === '' && args[0]?.startsWith('/'))
 }
 
 /** Commands that the script does not write there, and an order in which GRUB would not load them. */

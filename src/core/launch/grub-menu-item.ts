@@ -23,6 +23,7 @@ export function addMenuItem(
     title,
     id: id ?? title,
     body: command.block ?? [],
+    file: state.file,
     uncertain: why,
     isNamed: unknown.length === 0 && odd === null,
   }

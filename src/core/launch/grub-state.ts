@@ -5,6 +5,8 @@ import type { Command } from './grub-parse.ts'
 /** The device GRUB read grub.cfg from (core/launch/grub-device.ts: a character that no file can hold). */
 export const BOOT_DEVICE = '\ue000'
 
+export const MAIN_FILE = 'grub.cfg'
+
 /** A generated grub.cfg runs a few hundred commands; one that needs more is not understood. */
 export const MAX_STEPS = 100_000
 export const MAX_CALL_DEPTH = 32
@@ -37,6 +39,8 @@ export type MenuItem = {
   /** `--id`, else the title. */
   readonly id: string
   readonly body: readonly Command[]
+  /** The file that it stands in. */
+  readonly file: string
   /** Why it cannot be known whether the menu has it, or under which name; null when it has. */
   readonly uncertain: string | null
   /** Title and id are known, whether the menu has it or not. */
@@ -78,6 +82,8 @@ export type GrubState = {
   depth: number
   /** Files within files, by `source`. */
   sources: number
+  /** The name of the one that is read: `grub.cfg`, or one beside it. */
+  file: string
   /** Why the last condition could not be evaluated, where that is a file. */
   doubt: string | null
 }
@@ -131,6 +137,7 @@ export function newGrubState(world: GrubWorld): GrubState {
     steps: 0,
     depth: 0,
     sources: 0,
+    file: MAIN_FILE,
     doubt: null,
   }
 }

@@ -97,6 +97,7 @@ export async function observeChange(dom0: Dom0, evidence: Evidence): Promise<Cha
       device,
       baseline.components !== null || explained.pcrs.every(({ change }) => change === 'none'),
     ),
+    oddEntries: evidence.launch.odd ?? [],
     // A recorded machine need not hold the record; on the machine itself one that cannot be read hides something.
     areVersionsUnreadable: versions.state === 'unknown' && host.kind !== 'recorded',
     xen: {

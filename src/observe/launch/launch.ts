@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto'
 import { Failure } from '../../core/failure.ts'
 import type { BootEntry } from '../../core/launch/boot-entry.ts'
-import { decideBootedEntry } from '../../core/launch/booted-entry.ts'
-import type { GrubConfig } from '../../core/launch/grub-cfg.ts'
+import { decideBootedEntry, listOddEntries } from '../../core/launch/booted-entry.ts'
+import { type GrubConfig, isAemEntry } from '../../core/launch/grub-cfg.ts'
 import { checkEntry, decideNextEntry, type EntryChoice } from '../../core/launch/grub-choose.ts'
 import type { ImageDigest } from '../../core/launch/image-digest.ts'
 import type { LaunchLog } from '../../core/launch/launch-log.ts'
@@ -22,6 +22,8 @@ import { observeSkl, observeXen } from './xen-image.ts'
 export type BootDeviceLaunch = {
   readonly booted: EntryChoice
   readonly next: EntryChoice
+  /** Entries that do more than AEM's scripts write, and that this boot may have come from, in words (listOddEntries). */
+  readonly odd?: readonly string[]
   /** grub.cfg was read: an entry that is not known then is one that cannot be judged. */
   readonly isGrubRead?: boolean
   /**
@@ -103,15 +105,21 @@ export async function observeEntries(
   device: AemDevice | null,
   machine: MachineFacts,
   log: LaunchLog | Failure | null = null,
-): Promise<{ readonly booted: BootEntry | null; readonly next: BootEntry | null }> {
+): Promise<{
+  readonly booted: BootEntry | null
+  readonly next: BootEntry | null
+  readonly odd: readonly string[]
+}> {
+  const none = { booted: null, next: null, odd: [] }
   const media = device === null ? null : valueOrNull(await openDevice(host, device))
-  if (media === null) return { booted: null, next: null }
+  if (media === null) return none
   try {
     const config = await observeGrub(host, media.root, null, device?.uuid ?? null)
-    if (config === null || config instanceof Failure) return { booted: null, next: null }
+    if (config === null || config instanceof Failure) return none
     return {
       booted: (await chooseBooted(host, media.root, config, machine, log)).entry,
       next: (await chooseNext(host, media.root, config)).entry,
+      odd: await observeOdd(host, media.root, config, machine),
     }
   } finally {
     await media.close()
@@ -136,6 +144,7 @@ async function observeOpened(
   return {
     booted,
     next,
+    odd: isRead ? await observeOdd(host, root, config, machine) : [],
     isGrubRead: isRead,
     images,
     xen: {
@@ -164,6 +173,17 @@ async function readSame(
 async function chooseNext(host: Host, root: string, config: GrubConfig): Promise<EntryChoice> {
   const choice = decideNextEntry(config)
   return choice.entry === null ? choice : checkEntry(await observeEfiEntry(host, root, choice.entry))
+}
+
+async function observeOdd(
+  host: Host,
+  root: string,
+  config: GrubConfig,
+  { kernelCommandLine }: MachineFacts,
+): Promise<readonly string[]> {
+  if (kernelCommandLine === null) return []
+  const others = config.entries.filter((entry) => !isAemEntry(entry))
+  return listOddEntries([...(await observeAemEntries(host, root, config)), ...others], { kernelCommandLine })
 }
 
 async function chooseBooted(

@@ -1,3 +1,4 @@
+import { describeOddEntry } from '../../core/decide/explain-change.ts'
 import { Failure } from '../../core/failure.ts'
 import { listMeasuredFiles } from '../../core/launch/boot-entry.ts'
 import type { Digests } from '../../core/launch/launch-log.ts'
@@ -16,6 +17,7 @@ export function listUnaccounted(
   // What GRUB would do with it is not known: a command that is none of AEM's, a file that cannot be read.
   if (entry === null && launch.isGrubRead === true)
     return [`the entry that boots next cannot be judged: ${why}`]
+  if (launch.odd !== undefined && launch.odd.length > 0) return launch.odd.map(describeOddEntry)
   if (entry === null || log instanceof Failure || !raw.calibrated) return []
   const next = listMeasuredFiles(entry, launch.nextImages ?? launch.images).length
   if (next < log.modules.length && pcrs.some(({ predicted }) => predicted !== null))

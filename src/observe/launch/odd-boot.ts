@@ -1,0 +1,15 @@
+import { describeOddEntry } from '../../core/decide/explain-change.ts'
+import type { Dom0 } from '../dom0/dom0.ts'
+import type { BootCheck } from './boot-check.ts'
+import { observeEntries } from './launch.ts'
+
+/**
+ * A boot that measured what the approved one did may have come from another entry, which no register tells.
+ * @param check by the registers; null: none was approved
+ */
+export async function considerOddEntries(dom0: Dom0, check: BootCheck | null): Promise<BootCheck | null> {
+  if (check === null || check.state === 'unexplained') return check
+  const { odd } = await observeEntries(dom0.host, await dom0.booted(), await dom0.machine())
+  if (odd.length === 0) return check
+  return { ...check, state: 'unexplained', what: [...odd.map(describeOddEntry), ...check.what] }
+}
