@@ -25,6 +25,8 @@ export type FileComparison = {
 export type ChangeFacts = {
   readonly pcrs: readonly PcrChange[]
   readonly files: readonly FileComparison[]
+  /** What grub.cfg reads beside itself. */
+  readonly grubFiles?: readonly FileComparison[]
   /** Files on the device that are not those of the installed packages now, in words. */
   readonly deviceProblems?: readonly string[]
   /** Packages behind the change: verified now, after the restart. */
@@ -91,7 +93,7 @@ export function decideChange(facts: ChangeFacts | null): ChangeVerdict {
   const changed = facts.pcrs.filter((pcr) => pcr.before !== pcr.now)
   const reasons: ChangeReason[] = [
     ...unreadable.map(({ index }) => reason('pcr-unreadable', `PCR ${index} could not be read`)),
-    ...listFileReasons(facts.files),
+    ...listFileReasons([...facts.files, ...(facts.grubFiles ?? [])]),
     ...(facts.files.length === 0 ? [reason('boot-file-unreadable', 'no boot file could be compared')] : []),
     ...(facts.deviceProblems ?? []).map((what) => reason('boot-file-not-packaged', what)),
     ...(facts.commandLines ?? []).map((what) => reason('command-line-not-expected', what)),

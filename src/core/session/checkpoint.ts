@@ -67,6 +67,8 @@ export const baselineSchema = onFirstUse(() =>
     runningXen: z.object({ version: z.nullable(z.string()), buildId: z.nullable(hexDigest()) }),
     /** What the device that boots next carries, at the time the update was confirmed. */
     bootFiles: z.array(bootFile()),
+    /** Files beside grub.cfg that it reads, SHA-256; null: it could not be read; left out: an older program looked at none. */
+    grubFiles: z.optional(z.array(z.object({ path: z.string(), sha256: z.nullable(hexDigest()) }))),
     packages: z.array(installedPackage()),
     sealedFiles: z.array(
       z.object({

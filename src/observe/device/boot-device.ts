@@ -19,6 +19,8 @@ export type BootDeviceFacts = {
   readonly checks: readonly CheckedFile[]
   /** Digests of all boot files on the device, for the baseline. */
   readonly files: readonly DeviceBootFile[]
+  /** What grub.cfg reads beside itself and GRUB does not write: SHA-256, null where it could not be read. */
+  readonly grubFiles: readonly { readonly path: string; readonly sha256: string | null }[]
 }
 
 /** Packages whose update must be followed by a new initramfs: those of microcode and linux-firmware call dracut for all kernels. */
@@ -37,7 +39,7 @@ export async function observeBootDevice(
   runningBuildId: string | null,
 ): Promise<BootDeviceFacts> {
   const { host } = dom0
-  const closed = { device, isOpen: false, checks: [], files: [] }
+  const closed = { device, isOpen: false, checks: [], files: [], grubFiles: [] }
   if (device === null) return closed
   const media = await openDevice(host, device)
   if (media.state !== 'seen') return closed
@@ -52,8 +54,10 @@ export async function observeBootDevice(
       ...(await checkEfiFiles(dom0, root, device)),
       await checkGrub(dom0, root, device),
     ]
-    const others = [...(await digestEfiFiles(dom0, root, device)), ...(await digestGrub(host, root))]
-    return { device, isOpen: true, checks, files: [...files, ...others] }
+    const grub = await digestGrub(host, root)
+    const others = [...(await digestEfiFiles(dom0, root, device)), ...grub]
+    const grubFiles = await digestBeside(host, grub[0]?.path ?? null)
+    return { device, isOpen: true, checks, files: [...files, ...others], grubFiles }
   } finally {
     await media.value.close()
   }
@@ -102,6 +106,22 @@ async function digestGrub(host: Host, root: string): Promise<readonly DeviceBoot
     if (digests) return [{ path: `${root}/${path}`, role: 'grub.cfg', digests }]
   }
   return []
+}
+
+/** Qubes's 01_users and 41_custom read them; grubenv is GRUB's own to write, and changes with each boot. */
+const BESIDE_GRUB = ['custom.cfg', 'user.cfg'] as const
+
+/** @param grub where grub.cfg lies; null: there is none */
+async function digestBeside(host: Host, grub: string | null): Promise<BootDeviceFacts['grubFiles']> {
+  const files: BootDeviceFacts['grubFiles'][number][] = []
+  for (const name of grub === null ? [] : BESIDE_GRUB) {
+    const path = `${grub?.slice(0, grub.lastIndexOf('/'))}/${name}`
+    const seen = await host.digestFile(path)
+    // A recorded machine need not hold them.
+    const isLeftOut = seen.state === 'absent' || (seen.state === 'unknown' && host.kind === 'recorded')
+    if (!isLeftOut) files.push({ path, sha256: valueOrNull(seen)?.sha256 ?? null })
+  }
+  return files
 }
 
 /** Xen, the kernels that dom0 boots, and tboot: RPM knows their digests. */

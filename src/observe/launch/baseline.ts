@@ -40,6 +40,7 @@ export async function observeBaseline(dom0: Dom0, selectedPcrs: readonly number[
     xenCommandLine: machine.xen.commandLine,
     runningXen: { version: machine.xen.version, buildId: machine.xen.buildId },
     bootFiles: boot.files.map(({ path, role, digests }) => ({ path, role, digests })),
+    grubFiles: boot.grubFiles.map((file) => ({ ...file })),
     packages: await observeMeasuredPackages(dom0),
     sealedFiles: await observeSealedFiles(dom0, devices),
     launchLog: readLaunchLog(await dom0.txtStat()),

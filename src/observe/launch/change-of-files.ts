@@ -19,7 +19,7 @@ import { observeInstalledXen } from '../dom0/status.ts'
 import { compareBootLines } from './boot-lines.ts'
 import type { BootDeviceLaunch } from './launch.ts'
 import { nameOnDevice } from './prepared.ts'
-import { compareFiles } from './since-start.ts'
+import { compareFiles, compareGrubFiles } from './since-start.ts'
 
 type Evidence = {
   readonly session: Session
@@ -65,6 +65,7 @@ export async function observeChange(dom0: Dom0, evidence: Evidence): Promise<Cha
       isPredicted: explained.pcrs.every(({ now, predicted }) => now !== null && now === predicted),
       kernelRelease: machine.kernelRelease,
     }),
+    grubFiles: boot.isOpen ? compareGrubFiles(baseline, boot.grubFiles) : [],
     deviceProblems: boot.checks
       .filter(
         (check) =>

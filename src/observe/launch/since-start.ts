@@ -6,6 +6,7 @@ import type { Baseline, Session } from '../../core/session/checkpoint.ts'
 import { listReproducedImages } from '../../core/vouch/kept-facts.ts'
 import { kernelReleaseOf } from '../../core/vouch/roles.ts'
 import type { OpenLook } from '../../core/vouch/vouched-by.ts'
+import type { BootDeviceFacts } from '../device/boot-device.ts'
 import type { DeviceBootFile } from '../device/boot-files.ts'
 import { type ConfirmedPackages, observeConfirmedVersion } from '../dom0/confirmed-packages.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
@@ -131,6 +132,8 @@ export async function compareFiles(
     const before = baseline.bootFiles.find((file) => nameOnDevice(file.path) === name)
     const now = files.find((file) => nameOnDevice(file.path) === name)
     const role = before?.role ?? now?.role ?? 'file'
+    // What noted no files beside grub.cfg is of an older program, which did not note AMD's loader either.
+    if (before === undefined && baseline.grubFiles === undefined && /^\/skl\.bin$/i.test(name)) continue
     const own = now?.digests?.sha256 ?? null
     const base = {
       role,
@@ -163,4 +166,25 @@ export async function compareFiles(
     compared.push({ ...base, accountedBy })
   }
   return compared
+}
+
+/** No package brings or changes the files that grub.cfg reads beside itself; nothing is said where none was noted. */
+export function compareGrubFiles(
+  { grubFiles: before }: Pick<Baseline, 'grubFiles'>,
+  now: BootDeviceFacts['grubFiles'],
+): readonly FileComparison[] {
+  if (before === undefined) return []
+  const names = [...new Set([...before, ...now].map(({ path }) => nameOnDevice(path)))]
+  return names.map((name) => {
+    const [was, is] = [before, now].map((list) => list.find((file) => nameOnDevice(file.path) === name))
+    return {
+      role: 'read by grub.cfg',
+      path: is?.path ?? was?.path ?? name,
+      before: was?.sha256 ?? null,
+      now: is?.sha256 ?? null,
+      isNew: was === undefined,
+      isGone: is === undefined,
+      accountedBy: null,
+    }
+  })
 }

@@ -3,6 +3,7 @@ import { resume } from '../../../flows/resume.ts'
 import { makeSimulatedHost } from '../../../src/host/simulated/host.ts'
 import { bootFilesOf, type SimMachine } from '../../../src/host/simulated/model.ts'
 import { restartMachine } from '../../../src/host/simulated/power.ts'
+import { DEFAULT_STATE_DIR } from '../../../src/tables/paths.ts'
 import { ANSWERS } from '../../support/answers.ts'
 import {
   approvedMachine,
@@ -62,6 +63,67 @@ describe('after `start`', () => {
     expect(explained.exit).toBe(4)
     expect(all(explained)).toContain('"AEM once" of custom.cfg: it runs "acpi"')
     expect((await run('verify')).exit).toBe(1)
+  })
+})
+
+describe('a file that grub.cfg reads, after `start`', () => {
+  const HARMLESS = 'set timeout=3\n'
+  const begin = async () => {
+    update(machine, NEXT_XEN)
+    expect((await start(machine)).exit).toBe(3)
+  }
+  const explain = async () => {
+    const resumed = await finish(machine)
+    const { json } = await run('explain', '--json')
+    const { reasons } = ANSWERS.explain.parse(json)
+    const told = reasons.filter(({ code }) => code === 'boot-file-changed').map(({ what }) => what)
+    return { exit: resumed.exit, told }
+  }
+
+  it.each(['custom.cfg', 'user.cfg'])('is named where it came: %s', async (name) => {
+    await begin()
+    write(`grub2/${name}`, HARMLESS)
+    restartMachine(machine)
+    expect(await explain()).toEqual({
+      exit: 4,
+      told: [
+        expect.stringContaining(`/grub2/${name} (read by grub.cfg) came after the update was confirmed`),
+      ],
+    })
+  })
+
+  it('is named where it changed, or went', async () => {
+    write('grub2/custom.cfg', HARMLESS)
+    write('grub2/user.cfg', HARMLESS)
+    await begin()
+    write('grub2/custom.cfg', 'set timeout=4\n')
+    for (const { files } of machine.devices) files.delete('/grub2/user.cfg')
+    restartMachine(machine)
+    expect(await explain()).toEqual({
+      exit: 4,
+      told: [
+        expect.stringContaining('/grub2/custom.cfg (read by grub.cfg) is not the file that was confirmed'),
+        expect.stringContaining('/grub2/user.cfg (read by grub.cfg) is not there any more'),
+      ],
+    })
+  })
+
+  it('is no alarm where it is as it was, nor in a session of a program that noted none', async () => {
+    write('grub2/custom.cfg', HARMLESS)
+    await begin()
+    restartMachine(machine)
+    expect(await explain()).toEqual({ exit: 0, told: [] })
+    update(machine, `${NEXT_XEN.slice(0, -1)}6`)
+    await begin()
+    const path = `${DEFAULT_STATE_DIR}/session.json`
+    const { bytes, ...file } = machine.dom0.get(path)!
+    const session = JSON.parse(Buffer.from(bytes).toString())
+    expect(session.baseline.grubFiles).toHaveLength(1)
+    delete session.baseline.grubFiles
+    machine.dom0.set(path, { ...file, bytes: Buffer.from(JSON.stringify(session)) })
+    write('grub2/user.cfg', HARMLESS)
+    restartMachine(machine)
+    expect(await explain()).toEqual({ exit: 0, told: [] })
   })
 })
 
