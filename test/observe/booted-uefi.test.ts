@@ -4,7 +4,7 @@ import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeBootDeviceLaunch } from '../../src/observe/launch/launch.ts'
 import { writeGrubEnvironment, writeQubesGrub } from '../support/grub/qubes-grub-writer.ts'
 import { INTERNAL_UUID } from '../support/recorded-machine.ts'
-import { configurationOf, KERNEL_LINE, uefiDom0, XEN_LINE } from '../support/uefi-dom0.ts'
+import { configurationOf, grubOf, KERNEL_LINE, uefiDom0, XEN_LINE } from '../support/uefi-dom0.ts'
 
 /* Which entry this boot came from, with grub.cfg as AEM's script writes it on UEFI: an entry, and the same in submenus. */
 
@@ -58,5 +58,33 @@ describe('the entry of this boot', () => {
     expect(odd).toEqual([
       '"once" of custom.cfg: chainloader takes Xen from another device than GRUB started from',
     ])
+  })
+})
+
+describe('the entry that boots next, without what the processor launches by', () => {
+  const nextOf = async (kind: 'amd-uefi' | 'intel-uefi', isNamed: boolean) => {
+    const text = grubOf()
+    const machine = uefiDom0({ kind }).withFile(
+      '/boot/grub2/grub.cfg',
+      isNamed ? text : text.replace(/^.*SINIT module.*\n.*slaunch_module.*\n/m, ''),
+    )
+    const host = await makeRecordedHost(
+      machine.withFile('/boot/grub2/grubenv', writeGrubEnvironment()).write(),
+    )
+    const dom0 = observeDom0(host)
+    const launch = await observeBootDeviceLaunch(
+      host,
+      await dom0.booted(),
+      await dom0.machine(),
+      await dom0.log(),
+    )
+    return { why: launch.next.why, sinit: launch.sinitUnchanged }
+  }
+
+  it('is refused on AMD, by name, and on Intel nothing is said of the SINIT module', async () => {
+    expect((await nextOf('amd-uefi', true)).why).toBeNull()
+    expect((await nextOf('amd-uefi', false)).why).toContain('no slaunch_module of it loads SKL.BIN')
+    expect(await nextOf('intel-uefi', true)).toEqual({ why: null, sinit: true })
+    expect(await nextOf('intel-uefi', false)).toEqual({ why: null, sinit: null })
   })
 })

@@ -94,10 +94,47 @@ describe('the SKL of an entry', () => {
     expect(await look(seen(SKL), logOf('intel', measured))).toBeNull()
     for (const log of [null, makeFailure('forward-seal-failed', { what: 'x' })])
       expect(await observeSkl(reading(seen(SKL)), '/boot', entry('/SKL.BIN'), log)).toBeNull()
-    expect(await look(seen(SKL), undefined, '/SINIT.BIN')).toBeNull()
     expect(await look(unreadable)).toBeNull()
     expect(await look(seen(SKL.subarray(0, 3)))).toBeNull()
     expect(await look(seen(SKL.subarray(0, SKL.readUInt16LE(2) - 1)))).toBeNull()
+  })
+})
+
+describe('the files that an entry hands to a launch by AMD', () => {
+  const measured = (skl: Buffer) => skl.subarray(0, skl.readUInt16LE(2))
+  const [SKL, EVIL] = [sklFile('SKL'), sklFile('an evil SKL')]
+  const sinit = Buffer.alloc(128, 'SINIT')
+  sinit.writeUInt16LE(2, 0) // type of an authenticated code module (Intel TXT Software Development Guide 017, appendix A.1)
+  sinit.writeUInt16LE(0, 2)
+  const look = (files: Readonly<Record<string, Uint8Array>>) =>
+    observeSkl(
+      makeFakeHost({ readFile: async (path) => seen(Buffer.from(files[path.slice('/boot'.length)]!)) }),
+      '/boot',
+      { sinit: Object.keys(files).map((path) => ({ path })) } as never,
+      {
+        launch: { cpu: 'amd' },
+        events: [{ pcr: 17, digests: { sha256: sha('sha256', measured(SKL)) } }],
+      } as never,
+    )
+
+  it('are the measured one, whatever GRUB refuses beside it, and whatever it is called', async () => {
+    expect(await look({ '/SKL.BIN': SKL, '/A_SINIT.BIN': sinit })).toBe(true)
+    expect(await look({ '/A_SINIT.BIN': sinit, '/SKL.BIN': SKL })).toBe(true)
+    expect(await look({ '/A_SINIT.BIN': SKL })).toBe(true)
+  })
+
+  it.each([
+    ['behind it', { '/SKL.BIN': SKL, '/X_SINIT.BIN': EVIL }],
+    ['before it', { '/X_SINIT.BIN': EVIL, '/SKL.BIN': SKL }],
+    ['of nearly the same name', { '/SKL.BIN': SKL, '/skl.bin': EVIL }],
+    ['in its place', { '/X_SINIT.BIN': EVIL }],
+  ])('are not, with another one %s', async (_where, files) => {
+    expect(await look(files)).toBe(false)
+  })
+
+  it('are not known where none can be one', async () => {
+    expect(await look({ '/A_SINIT.BIN': sinit })).toBeNull()
+    expect(await look({})).toBeNull()
   })
 })
 

@@ -9,6 +9,7 @@ import { hasDeviceMark, uuidOfDevice } from './grub-device.ts'
 import { readGrubPath } from './grub-path.ts'
 import type { GrubWorld, LoadLine } from './grub-state.ts'
 import { BOOT_DEVICE } from './grub-state.ts'
+import { findModuleFault } from './launch-module.ts'
 
 /** SINIT modules are told by name here; AEM's scripts load them by these patterns (etc/grub.d, 4.2.0 and TrenchBoot). */
 function isSinitName(path: string): boolean {
@@ -60,6 +61,9 @@ export function describeLoads(
     const commandLine = joinGrubArguments(rest)
     const fault = 'problem' in found ? found.problem : findLineFault(line.command, rest, commandLine)
     if (fault !== null) problems.push(fault)
+    const odd =
+      'path' in found && line.command === 'slaunch_module' ? findModuleFault(found.path, rest) : null
+    if (odd !== null) problems.push(odd)
     if ('problem' in found) {
       untold.push(line)
       return []

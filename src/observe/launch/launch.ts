@@ -8,6 +8,7 @@ import { type GrubConfig, isAemEntry } from '../../core/launch/grub-cfg.ts'
 import { checkEntry, decideNextEntry, type EntryChoice } from '../../core/launch/grub-choose.ts'
 import type { ImageDigest } from '../../core/launch/image-digest.ts'
 import type { LaunchLog } from '../../core/launch/launch-log.ts'
+import { findLoaderFault } from '../../core/launch/launch-module.ts'
 import { NO_XEN, type XenFacts } from '../../core/launch/predict-trenchboot.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
@@ -118,7 +119,7 @@ export async function observeEntries(
     if (config === null || config instanceof Failure) return none
     return {
       booted: (await chooseBooted(host, media.root, config, machine, log)).entry,
-      next: (await chooseNext(host, media.root, config)).entry,
+      next: (await chooseNext(host, media.root, config, log)).entry,
       odd: await observeOdd(host, media.root, config, machine),
     }
   } finally {
@@ -137,7 +138,7 @@ async function observeOpened(
   const failed = config instanceof Failure ? config.text.what : 'there is no grub.cfg on the device'
   const isRead = config !== null && !(config instanceof Failure)
   const booted = isRead ? await chooseBooted(host, root, config, machine, log) : { entry: null, why: failed }
-  const next = isRead ? await chooseNext(host, root, config) : { entry: null, why: failed }
+  const next = isRead ? await chooseNext(host, root, config, log) : { entry: null, why: failed }
   const entries = [booted.entry, next.entry].filter((entry) => entry !== null)
   const launcher = next.entry?.launcher ?? booted.entry?.launcher ?? null
   const images = await digestEntries(host, root, entries)
@@ -170,9 +171,17 @@ async function readSame(
 }
 
 /** In the UEFI form the entry's files and command lines are those of Xen's configuration; what is odd there is the entry's. */
-async function chooseNext(host: Host, root: string, config: GrubConfig): Promise<EntryChoice> {
+async function chooseNext(
+  host: Host,
+  root: string,
+  config: GrubConfig,
+  log: LaunchLog | Failure | null,
+): Promise<EntryChoice> {
   const choice = decideNextEntry(config)
-  return choice.entry === null ? choice : checkEntry(await observeEfiEntry(host, root, choice.entry))
+  if (choice.entry === null) return choice
+  const entry = await observeEfiEntry(host, root, choice.entry)
+  const fault = findLoaderFault(entry, log)
+  return checkEntry(fault === null ? entry : { ...entry, problems: [...entry.problems, fault] })
 }
 
 async function observeOdd(

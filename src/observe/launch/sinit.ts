@@ -3,6 +3,7 @@ import type { BootEntry } from '../../core/launch/boot-entry.ts'
 import type { ImageDigest } from '../../core/launch/image-digest.ts'
 import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
+import { bootFileRole, listBootFiles } from '../device/boot-files.ts'
 
 /**
  * Are the SINIT modules of these entries still those of this boot? A file that is older than the boot counts as the same; so
@@ -20,12 +21,20 @@ export async function observeSinit(
 ): Promise<boolean | null> {
   const paths = [...new Set(entries.flatMap((entry) => entry.sinit.map((file) => file.path)))]
   if (bootTime === null) return null
+  const isNoneNamed = entries.some(({ flavour, sinit }) => flavour === 'trenchboot' && sinit.length === 0)
+  if (isNoneNamed && (await hasModules(host, root))) return null
   for (const path of paths) {
     const isOlder = await isOlderThanBoot(host, `${root}${path}`, bootTime)
     if (isOlder === null) return null
     if (!isOlder && !(await isCopyOfDom0(host, path, images[path], bootTime))) return false
   }
   return true
+}
+
+/** AEM's script names each that lies there: an entry without any is none of it, or older than they are. */
+async function hasModules(host: Host, root: string): Promise<boolean> {
+  const names = (await listBootFiles(host, root)) ?? []
+  return names.some((name) => bootFileRole(name) === 'sinit')
 }
 
 async function isOlderThanBoot(host: Host, path: string, bootTime: string): Promise<boolean | null> {

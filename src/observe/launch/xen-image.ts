@@ -5,6 +5,7 @@ import { Failure } from '../../core/failure.ts'
 import type { BootEntry } from '../../core/launch/boot-entry.ts'
 import type { ImageDigest } from '../../core/launch/image-digest.ts'
 import type { LaunchLog } from '../../core/launch/launch-log.ts'
+import { isNoSlb } from '../../core/launch/launch-module.ts'
 import { hashInBank, PCR } from '../../core/launch/pcr.ts'
 import { isSame, type XenMle, xenMle } from '../../core/launch/xen-mle.ts'
 import type { Host } from '../../host/host.ts'
@@ -40,8 +41,9 @@ export async function observeXen(
 
 /**
  * Is the SKL of an entry the one that SKINIT measured in this boot? It measures as many bytes as the SLB header says: 16 bits
- * at offset 2 (AMD64 Architecture Programmer's Manual, volume 2, 15.27.2; secure-kernel-loader slrt, head.S).
- * @returns null where this boot was not launched by SKINIT, or the file could not be read
+ * at offset 2 (AMD64 Architecture Programmer's Manual, volume 2, 15.27.2; secure-kernel-loader slrt, head.S). Each file of the
+ * entry that GRUB may take for one has to be it, whatever it is called: the last one that GRUB takes counts.
+ * @returns null where this boot was not launched by SKINIT, or a file could not be read, or none is an SLB
  */
 export async function observeSkl(
   host: Host,
@@ -50,15 +52,17 @@ export async function observeSkl(
   log: LaunchLog | Failure | null,
 ): Promise<boolean | null> {
   if (log === null || log instanceof Failure || log.launch?.cpu !== 'amd') return null
-  const file = entry?.sinit.find(({ path }) => /\/skl\.bin$/i.test(path))
   const event = log.events.find(({ pcr }) => pcr === PCR.drtm)
-  const bytes = file === undefined ? null : valueOrNull(await host.readFile(`${root}${file.path}`))
-  if (event === undefined || bytes === null || bytes.length < 4) return null
-  const length = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).readUInt16LE(2)
-  if (length > bytes.length) return null
-  const measured = bytes.subarray(0, length)
-  return isSame(
-    Object.fromEntries(SEAL_BANKS.map((bank) => [bank, hashInBank(bank, measured)])),
-    event.digests,
-  )
+  if (event === undefined) return null
+  const found: boolean[] = []
+  for (const { path } of entry?.sinit ?? []) {
+    const bytes = valueOrNull(await host.readFile(`${root}${path}`))
+    if (bytes === null) return null
+    const slb = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    if (isNoSlb(slb)) continue
+    const measured = slb.subarray(0, slb.readUInt16LE(2))
+    const digests = Object.fromEntries(SEAL_BANKS.map((bank) => [bank, hashInBank(bank, measured)]))
+    found.push(isSame(digests, event.digests) === true)
+  }
+  return found.length === 0 ? null : found.every((one) => one)
 }
