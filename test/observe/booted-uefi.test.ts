@@ -11,7 +11,12 @@ import { configurationOf, grubOf, KERNEL_LINE, uefiDom0, XEN_LINE } from '../sup
 const RELEASE = '6.6.36-1.qubes.fc37.x86_64'
 const OLD = '6.1.75-1.qubes.fc37.x86_64'
 
-async function look(kernels: readonly string[], more = '', grubenv: string | null = writeGrubEnvironment()) {
+async function look(
+  kernels: readonly string[],
+  more = '',
+  grubenv: string | null = writeGrubEnvironment(),
+  ofXen = '',
+) {
   const text = writeQubesGrub({
     flavour: 'trenchboot-uefi',
     uuid: INTERNAL_UUID,
@@ -20,7 +25,8 @@ async function look(kernels: readonly string[], more = '', grubenv: string | nul
     sinit: ['SKL.BIN'],
     default: '0',
   })
-  const configuration = kernels.map((kernel) => configurationOf(XEN_LINE, KERNEL_LINE, kernel)).join('')
+  const configuration =
+    kernels.map((kernel) => configurationOf(XEN_LINE, KERNEL_LINE, kernel)).join('') + ofXen
   const machine = uefiDom0({ configuration }).withFile('/boot/grub2/grub.cfg', text)
   machine.withFile('/boot/grub2/custom.cfg', more)
   if (grubenv !== null) machine.withFile('/boot/grub2/grubenv', grubenv)
@@ -50,6 +56,14 @@ describe('the entry of this boot', () => {
       path: expect.stringContaining('several entries'),
       odd: [],
     })
+  })
+
+  it.each([
+    ['a file of its own', '    ucode=evil.bin\n', 'sets "ucode"'],
+    ['a section for all', '[global]\ndefault=evil\n', 'has a section "global"'],
+  ])("is odd where Xen's configuration names %s", async (_what, ofXen, words) => {
+    const { odd } = await look([RELEASE], '', undefined, ofXen)
+    expect(odd).toEqual([expect.stringContaining(words)])
   })
 
   it('cannot be told from one that takes Xen from another disk, which is named', async () => {
