@@ -117,10 +117,10 @@ it('an evil boot of it that AEM sealed to leaves the stick to do, whatever its c
   for (let time = 0; time < 2; time++) boot(m, STICK.uuid)
   expect((await run(m, 'verify', '--device', '.stick')).exit).toBe(1)
   boot(m, INTERNAL.uuid)
-  const { json } = await runMain(['status', '--json'], { host: makeSimulatedHost(m) })
+  const { json } = await runMain(['devices', '--json'], { host: makeSimulatedHost(m) })
   const { devices } = json as { devices: readonly { label: string; work: unknown }[] }
   const stick = devices.find(({ label }) => label === 'aem.stick')
-  expect(stick?.work).toMatchObject({ state: 'to-do', needs: 'changed' })
+  expect(stick?.work).toMatchObject({ state: 'to-do', why: 'what it booted is not what was approved' })
   expect((await loadLedger(m)).devices.find(({ label }) => label === 'aem.stick')?.verified).toMatchObject({
     isCurrent: false,
     why: 'what it booted is not what was approved',
