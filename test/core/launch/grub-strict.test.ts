@@ -128,6 +128,22 @@ describe('functions', () => {
   })
 })
 
+describe('the options of a menuentry', () => {
+  const withOption = (option: string) =>
+    TBOOT.replaceAll(/menuentry '[^']*'/g, (found) => `${found} ${option}`)
+
+  // GRUB 2.06, grub-core/commands/menuentry.c, options.
+  it.each(['--class gnu', '--class=gnu', '--hotkey=q', '--unrestricted'])('%s is one of GRUB', (option) => {
+    expect(next(withOption(option)).entry?.titlePath).toEqual(next(TBOOT).entry?.titlePath)
+  })
+
+  it.each(['--evil', '--evil=gnu', '--classes=gnu', '-x'])('%s is one that no script writes', (option) => {
+    const { entry, why } = next(withOption(option))
+    expect(entry).toBeNull()
+    expect(why).toContain('an option that no script writes')
+  })
+})
+
 describe('loaders that do not go together', () => {
   it.each([
     [

@@ -22,3 +22,25 @@ describe("GRUB's tests of a file", () => {
     expect(truth(test, '/grub2/other.cfg')).toBeNull()
   })
 })
+
+describe('a test behind "!"', () => {
+  const world = deviceWith({ custom: 'set a=b\n' })
+  const truth = (...args: string[]) => evaluateTest(args, newGrubState(world))
+
+  it.each([
+    [['-f', '/grub2/custom.cfg'], false],
+    [['-f', '/grub2/user.cfg'], true],
+    [['-f', '/grub2/other.cfg'], null],
+    [['a', '=', 'b'], true],
+    [[''], true],
+    [['(', '-d', '/aem', ')'], false],
+  ])('%j is turned round', (test, wanted) => {
+    expect(truth('!', ...test)).toBe(wanted)
+    expect(truth('!', '!', ...test)).toBe(wanted === null ? null : !wanted)
+  })
+
+  it('is the next one alone', () => {
+    expect(truth('!', 'a', '=', 'b', 'a', '=', 'a')).toBe(true)
+    expect(truth('!', 'a', '=', 'b', 'a', '=', 'b')).toBe(false)
+  })
+})
