@@ -80,6 +80,13 @@ describe('register values', () => {
     expect(() => parseSysfsTpm12Pcrs('no registers')).toThrow(Failure)
   })
 
+  it('takes no register of a TPM 1.2 from within a line', () => {
+    const line = `PCR-17:${' 0A'.repeat(20)}`
+    expect(parseSysfsTpm12Pcrs(`${line}\n`)).toEqual({ 17: '0a'.repeat(20) })
+    for (const text of [`old ${line}\n`, `#${line}\n`, `${line} 0A\n`, `${line} # old\n`])
+      expect(() => parseSysfsTpm12Pcrs(text), text).toThrow(Failure)
+  })
+
   it('reads one file of a TPM 2.0', () => {
     expect(parsePcrFile('sha256', `${'AB'.repeat(32)}\n`)).toBe('ab'.repeat(32))
     for (const text of ['', 'AB\n', `${'AB'.repeat(20)}\n`, `0x${'AB'.repeat(32)}`])

@@ -182,6 +182,16 @@ describe('odd logs', () => {
     expect(parseTbootLog(writeTxtStat(written)).modules[1]?.commandLine).toBe(written.modules[1]!.commandLine)
   })
 
+  it('a line that only quotes the words of the list of modules lists none', () => {
+    const written = writeTxtStat(machine('1.10-tpm12'))
+    const quoted = written.replace(
+      'TBOOT: all modules are verified',
+      `TBOOT: not verifying module "evil"...\nTBOOT: \t OK : ${'ab '.repeat(20)}\n$&`,
+    )
+    expect(quoted).not.toBe(written)
+    expect(parseTbootLog(quoted)).toEqual(parseTbootLog(written))
+  })
+
   it('more measurements than tboot can hold are no log of it', () => {
     const text = writeTxtStat(machine('1.10-tpm12'))
     const line = /TBOOT: \t {3}PCR 19 \(alg count 1\):\n.*\n/.exec(text)![0]

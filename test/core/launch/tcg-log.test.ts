@@ -167,6 +167,28 @@ describe.each([false, true])('a TXT event container (TCG header before it: %s)',
   })
 })
 
+/*
+ * Of the conventional BIOS it is 00 (TCG PC Client Specific Implementation Specification 1.21, section 11.3.4.1), and so SKL signs
+ * the log of a TPM 1.2 (TrenchBoot/secure-kernel-loader, event_log.c, tpm12_id_struct); of UEFI it is 02.
+ */
+describe('the header before a TXT event container', () => {
+  const withSignature = (signature: string) => {
+    const bytes = writeTxtContainer(EVENTS, true)
+    bytes.write(signature, bytes.indexOf('Spec ID Event02'), 'latin1')
+    return bytes
+  }
+
+  it.each(['Spec ID Event00', 'Spec ID Event02'])('may be signed %s', (signature) => {
+    const log = parseTcgLog(withSignature(signature))
+    const replayed = replayLog(log, registersOf(EVENTS, [ALGORITHMS[0]!]), INDICES)
+    expect(replayed.map((one) => one.status)).toEqual(INDICES.map(() => 'faithful'))
+  })
+
+  it.each(['Spec ID Event01', 'Spec ID Event0x', 'spec id event00'])('may not be signed %s', (signature) => {
+    expect(() => parseTcgLog(withSignature(signature))).toThrow('its signature is')
+  })
+})
+
 describe('any bytes', () => {
   it('give a log or a Failure, and never a faithful register with another value', () => {
     const logs = [writeAgileLog(EVENTS, ALGORITHMS), writeTxtContainer(EVENTS, true)]
@@ -228,5 +250,19 @@ describe('xl dmesg', () => {
     '(XEN) SLAUNCH: reserving event log (0x1 - 0xffffffffffffffff)',
   ])('%j names no usable range', (text) => {
     expect(parseEventLogLocation(text)).toBeNull()
+  })
+
+  it.each([
+    ['(0x9d000000 - 0x9d008000)', true],
+    ['(0x9d000000 - 0x9d010000)', false],
+    ['(0x9d000000 - 0x9d004000)', false],
+    ['(0x9d004000 - 0x9d008000)', false],
+  ])('a second line with %s agrees: %s', (range, agrees) => {
+    const lines = ['(0x9d000000 - 0x9d008000)', range].map(
+      (one) => `(XEN) SLAUNCH: reserving event log ${one}`,
+    )
+    const wanted = agrees ? { address: 0x9d000000, sizeBytes: 0x8000 } : null
+    expect(parseEventLogLocation(lines.join('\n'))).toEqual(wanted)
+    expect(parseEventLogLocation(lines.toReversed().join('\n'))).toEqual(wanted)
   })
 })
