@@ -145,13 +145,15 @@ function damage(bytes: Buffer, at: number): Buffer {
 }
 
 describe('what tboot takes out of its list', () => {
-  it('is told by content: an ACM names its own size', () => {
+  it('is told by content: an ACM names its type and its own size', () => {
     const acm = Buffer.alloc(400)
     acm.writeUInt16LE(2, 0)
     acm.writeUInt32LE(0x8086, 16)
     acm.writeUInt32LE(100, 24)
     expect(detectImageKind(acm, 400)).toBe('acm')
     expect(detectImageKind(acm, 404)).toBe('raw')
+    acm.writeUInt16LE(1, 0)
+    expect(detectImageKind(acm, 400)).toBe('raw')
     expect(detectImageKind(Buffer.from('Intel(R) TXT LCP_POLICY_DATA\0\0\0\0'), 400)).toBe('policy-data')
   })
 })

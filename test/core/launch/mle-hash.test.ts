@@ -18,3 +18,29 @@ describe("tboot's command line in its MLE hash", () => {
     expect(() => mleHash(image, 'x'.repeat(length), 'sha256')).toThrow(`has ${length} bytes, too many`)
   })
 })
+
+describe('the measured range that the MLE header names', () => {
+  const START = 32
+  const END = 36
+  const withRange = (start: number, end: number) => {
+    const image = tbootWith(0, 16)
+    const header = image.length - (MLE_HEADER_BYTES + 16)
+    image.writeUInt32LE(start, header + START)
+    image.writeUInt32LE(end, header + END)
+    return image
+  }
+
+  it('of one byte is hashed', () => {
+    const first = createHash('sha256').update(Buffer.from('5a', 'hex')).digest('hex')
+    expect(mleHash(withRange(0, 1), '', 'sha256')).toBe(first)
+  })
+
+  it.each([
+    [0, 0],
+    [8, 8],
+    [8, 7],
+    [0, MLE_HEADER_BYTES + 17],
+  ])('from %i to %i is refused', (start, end) => {
+    expect(() => mleHash(withRange(start, end), '', 'sha256')).toThrow('a range outside the image')
+  })
+})

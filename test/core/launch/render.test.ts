@@ -123,6 +123,17 @@ describe('the drawing of the chain', () => {
     expect(renderChainSvg(lying)).toContain('NOT WHAT THE LOG LEADS TO')
   })
 
+  it('shows how the value of each register begins', () => {
+    const launched: Record<number, string> = { ...pcrsOf(machineOf(disk())).sha1 }
+    const values: Record<number, string> = { 13: LUKS, ...launched }
+    const svg = renderChainSvg(rowsOf(disk(), disk(), { values }))
+    for (const index of [13, 17, 18, 19] as const)
+      expect(svg).toContain(`>${values[index]!.slice(0, 20)}...<`)
+    expect(svg).not.toContain('not known')
+    const rest = renderChainSvg(rowsOf(disk(), disk(), { values: launched }))
+    expect(rest.match(/>not known</g)).toHaveLength(1)
+  })
+
   it('compares nothing where nothing was recorded', () => {
     const svg = renderChainSvg(rowsOf(disk(), null))
     expect(svg).not.toMatch(/>as before</)
