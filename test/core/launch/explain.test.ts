@@ -98,6 +98,26 @@ describe('explained', () => {
     expect(explanation.reasons.map(({ code }) => code)).not.toContain('differs-from-prediction')
   })
 
+  it('what booted as predicted is of the version it was predicted of, where it is of that package', () => {
+    const of = { name: SIGNED.name, evr: '2001:4.17.4-9.fc37', signer: SIGNED.signer }
+    const prediction = predictLaunch(predictionInput(disk(), UPDATED)).pcrs.map((pcr) => ({
+      ...pcr,
+      components: pcr.components.map(({ role, path }) => ({
+        role,
+        path,
+        package: role === 'xen' ? of : null,
+      })),
+    }))
+    const packageOf = (xenPackage: PackageFact | null) =>
+      explain({ booted: UPDATED, xenPackage, changes: { prediction } })
+        .pcrs.flatMap(({ causes }) => causes)
+        .find(({ role }) => role === 'xen')?.package
+    expect(packageOf(SIGNED)).toMatchObject(of)
+    const other = { ...SIGNED, name: 'xen-of-somebody' }
+    expect(packageOf(other)).toEqual(other)
+    expect(packageOf(null)).toBeNull()
+  })
+
   it('an update that came otherwise than it was predicted, which is told', () => {
     const explanation = explain({ booted: UPDATED, predicted: disk() })
     expect(explanation.verdict).toBe('explained')

@@ -109,6 +109,14 @@ describe.each<Kind>(['intel-uefi', 'amd-uefi'])('after an update of the kernel a
     expect(explain(earlier(kind), measured, { disk: honest, files }).verdict).toBe('unexplained')
   })
 
+  it('the line of a module that was not measured before is no new name of one', () => {
+    const before = launch(kind, { modules: [kernel(OLD)] })
+    const now = launch(kind, { modules: [kernel(OLD), initramfs(OLD)], xen: moved(before) })
+    const files = filesOf(now, { xen: OLD_PACKAGE, kernel: KERNEL_PACKAGE, isReproduced: true })
+    const { reasons } = explain(before, now, { files })
+    expect(reasons.filter(({ pcr }) => pcr === 18).map(({ code }) => code)).toEqual(['command-line-changed'])
+  })
+
   it('an initramfs that nobody made again makes it unexplained', () => {
     const now = updated(kind)
     const files = filesOf(now, { xen: OLD_PACKAGE, kernel: NEW_KERNEL })

@@ -171,6 +171,14 @@ describe('PCR 17 of the next boot', () => {
     expect(rows(other)[1]).toMatchObject({ predicted: null, code: 'trenchboot-mle' })
   })
 
+  it.each(['sha1', 'sha256'] as const)('is not guessed where it is entered there but for its %s', (bank) => {
+    const [booted, next] = [launch('amd-bios'), launch('amd-bios', { xen: NEW_XEN })]
+    const own = mleOf(booted)
+    const bootedXen = { ...own, entry: { ...own.entry, [bank]: mleOf(next).entry[bank] } }
+    for (const row of rowsOf(predict(booted, next, { bootedXen }), 17))
+      expect(row).toMatchObject({ predicted: null, code: 'trenchboot-mle' })
+  })
+
   it.each(['intel-uefi', 'amd-uefi'] as const)('is refused on UEFI, even of an unchanged Xen: %s', (kind) => {
     const [row] = rowsOf(predict(launch(kind), launch(kind), { launcher: true }), 17)
     expect(row).toMatchObject({ predicted: null, code: 'trenchboot-mle' })
