@@ -34,14 +34,17 @@ export function splitGrubScript(text: string, name = 'grub.cfg'): Token[] {
     text: lines.map(([line]) => line).join('\n'),
     at: 0,
     line: 1,
+    isJoined: false,
     tokens: [],
   }
   while (state.at < state.text.length) {
     const char = state.text[state.at]!
     if (char === ' ' || char === '\t') state.at += 1
     else if (char === '#') skipComment(state)
-    else if (isJoinedLine(state)) advance(state, 2)
-    else if (!takeSymbol(state)) takeWord(state)
+    else if (isJoinedLine(state)) {
+      advance(state, 2)
+      state.isJoined = true
+    } else if (!takeSymbol(state)) takeWord(state)
   }
   return state.tokens
 }
@@ -55,6 +58,8 @@ type LexState = {
   at: number
   /** Among `lines`, from 1. */
   line: number
+  /** A joined line stands before the next word, or in it. */
+  isJoined: boolean
   readonly tokens: Token[]
 }
 
@@ -97,12 +102,22 @@ function takeSymbol(state: LexState): boolean {
   return true
 }
 
+/** GRUB 2.06, grub-core/script/yylex.l. */
+const RESERVED = new Set(
+  '! [[ ]] case do done elif else esac fi for function if in select then time until while'.split(' '),
+)
 const WORD_END = new Set([...' \t\n{}|&;<>'])
 
 function takeWord(state: LexState): void {
   const parts: WordPart[] = []
   const line = lineOf(state)
   while (state.at < state.text.length && !WORD_END.has(state.text[state.at]!)) takePart(state, parts)
+  // GRUB begins a word at a joined line, so that what follows is no reserved word to it (yylex.l, MULTILINE in WORD).
+  if (state.isJoined && parts.every((part) => part.kind === 'text' && !part.quoted)) {
+    const text = parts.map((part) => (part.kind === 'text' ? part.text : '')).join('')
+    if (RESERVED.has(text)) throw unreadable(state.name, line, `a line is joined before or in "${text}"`)
+  }
+  state.isJoined = false
   state.tokens.push({ kind: 'word', word: parts, line })
 }
 
@@ -129,7 +144,8 @@ function takePlain(state: LexState, parts: WordPart[]): void {
 
 function takeEscape(state: LexState, parts: WordPart[]): void {
   const next = state.text[state.at + 1]
-  if (next !== undefined && next !== '\n') parts.push({ kind: 'text', text: next, quoted: true })
+  if (next === '\n') state.isJoined = true
+  else if (next !== undefined) parts.push({ kind: 'text', text: next, quoted: true })
   advance(state, next === undefined ? 1 : 2)
 }
 

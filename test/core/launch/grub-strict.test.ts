@@ -291,3 +291,21 @@ describe('the device', () => {
     expect(decideNextEntry(parseGrubConfig(TBOOT, deviceWith({ uuid: null }))).entry).not.toBeNull()
   })
 })
+
+describe('a joined line and a word of the language', () => {
+  // grub-script-check 2.06 calls each of these a syntax error, so that GRUB runs what the program would take for guarded.
+  it.each([
+    '\\\nif false; then\nset default=1\nfi\n',
+    '\\\n if false; then\nset default=1\nfi\n',
+    'i\\\nf false; then\nset default=1\nfi\n',
+    'if false; \\\nthen\nset default=1\nfi\n',
+    'if false; then\nset default=1\n\\\nfi\n',
+  ])('%j is not followed', (script) => {
+    expect(() => next(script + TBOOT)).toThrow('grub.cfg')
+  })
+
+  it('is joined in any other word', () => {
+    const joined = 'se\\\nt unused=\\\nx\necho a \\\n  b\nif [ x \\\n = y ]; then set unused=z; fi\n'
+    expect(next(joined + TBOOT)).toEqual(next(TBOOT))
+  })
+})
