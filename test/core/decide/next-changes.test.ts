@@ -31,6 +31,17 @@ describe('what changes at the next boot', () => {
     })
   })
 
+  it('is told of each register by itself: what makes another one is no part of it', () => {
+    const initramfs = { role: 'initramfs', path: '/initramfs.img', changed: true }
+    const both = predict([row(17, 'aa'), row(18, 'dd', [KERNEL]), row(19, 'ee', [initramfs])])
+    expect(
+      list({ prediction: both })?.changes.map(({ index, parts }) => [index, parts.map(({ role }) => role)]),
+    ).toEqual([
+      [18, ['kernel']],
+      [19, ['initramfs']],
+    ])
+  })
+
   it('is told word by word where a person accepted another command line', () => {
     const findings = { predict: { accepted: [{ kind: 'command-line', path: '/vmlinuz' }] } }
     const words = list({ prediction: PREDICTION, findings })?.changes[0]?.parts[0]?.words

@@ -15,6 +15,12 @@ const BEFORE = { isRestarted: false, step: 'restart' }
 const CASES: readonly (readonly [string, Notice | null, Partial<NoticeFacts>])[] = [
   ['nothing is due', null, {}],
   ['a restart is planned', null, { session: BEFORE, isUpdatedInBoot: true, reasons: ['session-open'] }],
+  [
+    'a restart is planned, and what is to be asked behind it',
+    null,
+    { session: { ...BEFORE, step: 'checkpoint' } },
+  ],
+  ['the check of the boot is planned', null, { session: { ...BEFORE, step: 'check-boot' } }],
   ['the wizard was left half way', 'resume', { session: { isRestarted: false, step: 'predict' } }],
   ['dom0 was restarted', 'resume', { session: { isRestarted: true, step: 'restart' } }],
   ['it is not known whether it was', 'resume', { session: { isRestarted: null, step: 'restart' } }],

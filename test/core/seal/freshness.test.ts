@@ -52,6 +52,14 @@ describe('checkFreshness', () => {
     )
   })
 
+  it('says that a token in several slots is still found where one of them is read', () => {
+    const stick = { label: 'aem.stick', slot: 5 }
+    const inSlots = (slots: Readonly<Record<number, string>>) =>
+      checkFreshness(digest('a'), area(slots), 'aem.stick', [stick], listUsableSlots('2.0'))
+    expect(inSlots({ 0: 'a', 3: 'a' })).toMatchObject({ ok: false, stillUnseals: true })
+    expect(inSlots({ 3: 'a', 4: 'a' })).not.toHaveProperty('stillUnseals')
+  })
+
   it('names who shares the slot', () => {
     const shared = [owners[0]!, { label: 'aem.stick', slot: 0 }]
     expect(checkFreshness(digest('a'), area({ 0: 'a' }), 'aem', shared, all).detail).toContain(

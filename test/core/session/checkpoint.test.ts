@@ -229,6 +229,22 @@ describe('a session file', () => {
     expect(problemOf(JSON.stringify(aSession({ findings: { [step]: facts } })))).toBe('damaged')
   })
 
+  it.each([...'yes no not-sure'.split(' '), null])('keeps that a person said %j of the secret', (answer) => {
+    const findings = { 'ask-secret': { answer, bootId: 'boot-1' } }
+    const read = parseSession(JSON.stringify(aSession({ findings: findings as never })))
+    expect('session' in read && read.session.findings).toEqual(findings)
+  })
+
+  it.each([
+    ...['changed', 'plug-in', 'refresh', 'forward-boot', 'own-boot'],
+    ...['look', 'resume', 'start', 'verify', 'accept'],
+  ])('keeps that a device that is left needs %s', (needs) => {
+    const work = { state: 'to-do', needs, why: 'x', since: null }
+    const findings = { 'next-device': { work: [{ label: 'aem', work }] } }
+    const read = parseSession(JSON.stringify(aSession({ findings: findings as never })))
+    expect('session' in read && read.session.findings).toEqual(findings)
+  })
+
   it('that is nested without end is damaged', () => {
     const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
     const text = JSON.stringify(aSession({ findings: { x: 'DEEP' } })).replace('"DEEP"', deep)
