@@ -408,6 +408,18 @@ describe('what differs from the approved boot', () => {
     expect(await withFacts({})).toEqual({ differences: [], untraced: null })
   })
 
+  it('is told by what its own device measured then, also where the last state is that of another one', async () => {
+    const other = (look: ObservedGround['facts']['look']): typeof look =>
+      look.state === 'read'
+        ? { ...look, ledger: { ...look.ledger, approved: { ...look.ledger.approved!, label: 'aem.stick' } } }
+        : look
+    const found = await traced((observed) => ({
+      ...observed,
+      facts: { ...observed.facts, look: other(observed.facts.look) },
+    }))
+    expect(found).toEqual({ differences: [], untraced: null })
+  })
+
   it.each([
     [
       'a log that does not lead to the registers',

@@ -29,8 +29,22 @@ async function run(
   if (isThere) machine.dom0.set(FRESH_PATH, { bytes: FRESH, mtimeMs: 0 })
   const real = makeSimulatedHost(machine)
   const calls: string[] = []
+  const open = new Set<string>()
   const base: Host = {
     ...real,
+    openMedia: async (request) => {
+      const media = await real.openMedia(request)
+      if (media.state !== 'seen' || !request.write) return media
+      const { root, close } = media.value
+      open.add(root)
+      return seen({
+        root,
+        close: async () => {
+          open.delete(root)
+          await close()
+        },
+      })
+    },
     run: (call, input) => {
       calls.push(call.id)
       return real.run(call, input)
@@ -54,6 +68,7 @@ async function run(
     session,
     simulateRestart: null,
   })
+  expect([...open], 'no device stays open for writing').toEqual([])
   const image = imageOf(machine)
   return { report, asked: ui.asked, calls, isOld: image === before, isFresh: image === FRESH.toString() }
 }

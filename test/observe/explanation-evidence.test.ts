@@ -231,6 +231,14 @@ describe('after the restart', () => {
     expect(explanation.pcrs.filter(({ change }) => change === 'expected')).toEqual([])
   })
 
+  it('the device that is out is all that is missing where nothing was predicted', async () => {
+    const { machine, session } = await started()
+    restartMachine(machine)
+    for (const device of machine.devices) device.isPresent = false
+    const explanation = await explain(machine, { ...session, prediction: null })
+    expect([explanation.verdict, codesOf(explanation)]).toEqual(['no-baseline', ['device-absent']])
+  })
+
   it('a record of versions that cannot be read explains nothing; none at all does no harm', async () => {
     const { machine, session } = await started()
     restartMachine(machine)

@@ -214,6 +214,21 @@ describe('a file beside grub.cfg', () => {
     expect(await look({ names: unreadable })).toEqual(['/boot/grub2/custom.cfg', '/boot/grub2/grubenv'])
   })
 
+  it('that can be read counts: its menu entries are among those of the device', async () => {
+    const config = await parseGrubText(
+      makeFakeHost({
+        listDirectory: async () => seen(['grub.cfg', 'custom.cfg', 'grubenv']),
+        statFile: async (path) =>
+          path.startsWith('/sys/') ? ABSENT : seen({ kind: 'file', sizeBytes: 3, mtimeMs: 0, mode: 0o644 }),
+        readFile: async (path) =>
+          seen(Buffer.from(path.endsWith('/custom.cfg') ? 'menuentry own {\n  linux /own\n}\n' : '# x\n')),
+      }),
+      '/boot',
+      TEXT,
+    )
+    expect(config instanceof Failure ? null : config.entries.map(({ title }) => title)).toEqual(['own'])
+  })
+
   it('of a recording is asked for where it comes with the package: a recording without it is not whole', async () => {
     expect(await look({ kind: 'recorded', names: seen(['grub.cfg']) })).toEqual(['/boot/grub2/grubenv'])
   })

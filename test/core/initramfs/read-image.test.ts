@@ -80,6 +80,16 @@ describe('a large image', () => {
     expect(odd).toEqual([])
     expect(main.get('usr/bin/large')?.sha256).toBe(sha256(content))
   })
+
+  it('is unpacked whole where it is packed to more than is kept of it, and what lies behind it is found', async () => {
+    const content = randomBytes(2_000_000)
+    const packed = pack(archive(...genuineEntries(), entry('usr/bin/large', content)))
+    const { odd, main } = await read(Buffer.concat([early(), packed]), 10_000)
+    expect(odd).toEqual([])
+    expect(main.get('usr/bin/large')?.sha256).toBe(sha256(content))
+    const behind = await read(Buffer.concat([early(), packed, Buffer.from('garbage!')]), 10_000)
+    expect(behind.odd).toEqual(['other bytes behind the packed archive'])
+  })
 })
 
 describe('what is odd about an image', () => {

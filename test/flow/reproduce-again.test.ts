@@ -1,0 +1,27 @@
+import { expect, it } from 'vitest'
+import { makeReproduce } from '../../src/flow/reproduce-again.ts'
+import { buildMachine, INTERNAL, installInitramfsInput } from '../../src/host/simulated/build.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
+import { bootFilesOf, KERNEL_RELEASE, sha256 } from '../../src/host/simulated/model.ts'
+import { restartMachine } from '../../src/host/simulated/power.ts'
+import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { makeScriptedUi } from '../support/scripted-ui.ts'
+
+/* The initramfs of this boot, made again after the restart. */
+
+it('leaves none of the images that dom0 made for it behind, where they differ', async () => {
+  const machine = buildMachine([INTERNAL], INTERNAL)
+  restartMachine(machine)
+  const name = `initramfs-${KERNEL_RELEASE}.img`
+  // Packed by another dracut, so that dom0 makes another one now.
+  installInitramfsInput(machine, 'dracut', '0:059-5.fc37')
+  const { bytes } = bootFilesOf(machine).get(name)!
+  const ui = makeScriptedUi({ '*': 'yes' })
+  const reproduce = makeReproduce(observeDom0(makeSimulatedHost(machine)), ui, true)
+  const look = { kind: 'initramfs', path: `/${name}`, kernelRelease: KERNEL_RELEASE } as const
+  const { result, isAccepted } = await reproduce({ ...look, sha256: sha256(bytes) })
+  expect([result.state, isAccepted, ui.asked]).toEqual(['different', false, []])
+  expect('fresh' in result && result.fresh).not.toBeNull()
+  const left = [...machine.dom0.keys()].filter((path) => path.startsWith('/run/aem-reseal/'))
+  expect(left.filter((path) => path.endsWith('.img'))).toEqual([])
+})
