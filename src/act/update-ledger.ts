@@ -2,7 +2,6 @@
 
 import type { UnsealAnswer } from '../core/aem/seal-outcome.ts'
 import { listSharedRegisters, markDevicesLeft } from '../core/decide/device-work.ts'
-import type { Flavour } from '../core/launch/boot-entry.ts'
 import { listMeasuredPcrs } from '../core/launch/pcr.ts'
 import type { ForwardRecord } from '../core/seal/forward-record.ts'
 import { type ApprovedBoot, decideApproval } from '../core/session/approved-boot.ts'
@@ -42,6 +41,7 @@ import type { SessionStore } from './session-store.ts'
  * Remembers a verification, and the state the session approved, for later boots and sessions. Only a device that this
  * boot came from can be verified for good: in any other boot PCR 19 is another.
  *
+ * @param isUnexplained what booted is accounted for by nothing
  * @returns the ledger as it is now, or why it could not be kept
  */
 export async function rememberVerification(
@@ -49,6 +49,7 @@ export async function rememberVerification(
   store: SessionStore,
   results: readonly DeviceVerification[],
   approved: Session['approved'],
+  isUnexplained = false,
 ): Promise<LedgerLook> {
   const { host } = dom0
   const machine = await dom0.machine()
@@ -114,7 +115,7 @@ export async function rememberVerification(
     const own = putLedgerDevice(ledger, {
       ...before,
       uuid: booted.uuid,
-      verified: { ...verified, ...(isOtherBoot(ground, flavour) ? OTHER_BOOT : {}), at: when },
+      verified: { ...verified, ...(isUnexplained ? OTHER_BOOT : {}), at: when },
       approved: chosen,
       knownFiles: mergeMeasured(before, measured, madeOf),
       // What it was sealed forward to is what its boots are compared with, until one of them is approved.
@@ -130,16 +131,8 @@ export async function rememberVerification(
   return look
 }
 
-/**
- * Copies that fit a boot which is not the approved one leave their device to do. Under TrenchBoot it is not known of a device that none was
- * approved from.
- */
-function isOtherBoot(ground: Ground, flavour: Flavour | null): boolean {
-  if (ground.state !== 'not-vouched') return false
-  return ground.why === 'registers-differ' || (ground.why === 'device-not-approved' && flavour === 'tboot')
-}
-
-const OTHER_BOOT = { isCurrent: false, why: 'what it booted is not what was approved' } as const
+/** Copies that fit a boot which nobody can explain leave their device to do. */
+const OTHER_BOOT = { isCurrent: false, why: 'what it booted then was not explained' } as const
 
 function bankOf({ bank }: TpmFacts): ApprovedBoot['bank'] | null {
   return bank === 'sha1' || bank === 'sha256' ? bank : null

@@ -44,7 +44,8 @@ export async function runVerify(
   const judged = session && judgeSessionBoot(session, bootId, registersOf(await dom0.tpm()))
   const note = judged === null ? undefined : NOT_ACCEPTED[judged]
   const boot = await observeOwnBoot(dom0, store, judged, devices)
-  const unkept = host.writable ? await remember(dom0, options, results) : null
+  const isUnexplained = boot?.state === 'unexplained' || judged === 'rejected'
+  const unkept = host.writable ? await remember(dom0, options, results, isUnexplained) : null
   const isOwn = note === undefined && (boot === null || ['same', 'explained'].includes(boot.state))
   const isGood = results.length > 0 && results.every((result) => result.ok === true)
   const isBad = results.some((result) => result.ok === false)
@@ -126,6 +127,7 @@ async function remember(
   dom0: Dom0,
   options: GlobalOptions,
   results: readonly DeviceVerification[],
+  isUnexplained: boolean,
 ): Promise<string | null> {
   const { host } = dom0
   const directory = stateDirOf(options)
@@ -133,7 +135,7 @@ async function remember(
   try {
     const lock = await store.lock()
     try {
-      const look = await rememberVerification(dom0, store, results, null)
+      const look = await rememberVerification(dom0, store, results, null, isUnexplained)
       return describeLedger(look, `${directory}/devices.json`)
     } finally {
       await lock.release()

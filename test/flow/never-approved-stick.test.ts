@@ -120,9 +120,9 @@ it('an evil boot of it that AEM sealed to leaves the stick to do, whatever its c
   const { json } = await runMain(['devices', '--json'], { host: makeSimulatedHost(m) })
   const { devices } = json as { devices: readonly { label: string; work: unknown }[] }
   const stick = devices.find(({ label }) => label === 'aem.stick')
-  expect(stick?.work).toMatchObject({ state: 'to-do', why: 'what it booted is not what was approved' })
+  expect(stick?.work).toMatchObject({ state: 'to-do', why: 'what it booted then was not explained' })
   expect((await loadLedger(m)).devices.find(({ label }) => label === 'aem.stick')?.verified).toMatchObject({
     isCurrent: false,
-    why: 'what it booted is not what was approved',
+    why: 'what it booted then was not explained',
   })
 })

@@ -2,11 +2,11 @@ import { BUILTINS } from './grub-builtins.ts'
 import { FUNCTIONS, isHarmless, LOADERS, READERS } from './grub-commands.ts'
 import { expandWords } from './grub-expand.ts'
 import { forget } from './grub-forget.ts'
-import type { Word } from './grub-lexer.ts'
 import { addMenuItem } from './grub-menu-item.ts'
 import type { Command } from './grub-parse.ts'
 import { type GrubState, MAX_CALL_DEPTH, MAX_STEPS, setVariable } from './grub-state.ts'
 import { evaluateTest } from './grub-test.ts'
+import type { Word } from './grub-word.ts'
 
 /** Runs commands; the value is that of the last one as a condition, null when it cannot be known. */
 export function runCommands(state: GrubState, commands: readonly Command[]): boolean | null {

@@ -1,5 +1,5 @@
-import type { Word } from './grub-lexer.ts'
 import { beyondLimits, lookUp, type Variables } from './grub-state.ts'
+import type { Word } from './grub-word.ts'
 
 /** Of a command after its variables stand in it: Linux takes 2048 bytes (COMMAND_LINE_SIZE), and `a=$a$a` doubles each time. */
 const MAX_EXPANDED_LENGTH = 8192

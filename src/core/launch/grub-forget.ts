@@ -1,9 +1,9 @@
 import { isHarmless, READERS } from './grub-commands.ts'
 import { expandWords } from './grub-expand.ts'
-import type { Word } from './grub-lexer.ts'
 import { addMenuItem } from './grub-menu-item.ts'
-import { type Command, plainText } from './grub-parse.ts'
+import type { Command } from './grub-parse.ts'
 import { type GrubState, MAX_CALL_DEPTH, MAX_STEPS } from './grub-state.ts'
+import { plainText, type Word } from './grub-word.ts'
 
 /** Marks what the commands could have changed as unknown; nothing is guessed about which of them ran. */
 export function forget(state: GrubState, commands: readonly Command[], why: string): void {

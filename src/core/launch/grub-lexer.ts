@@ -1,12 +1,6 @@
 import type { Failure } from '../failure.ts'
 import { coreFailure } from '../failures.ts'
-
-/** A piece of a word: text stands for itself, a variable is expanded when the word is used. */
-export type WordPart =
-  | { readonly kind: 'text'; readonly text: string; readonly quoted: boolean }
-  | { readonly kind: 'variable'; readonly name: string; readonly quoted: boolean }
-
-export type Word = readonly WordPart[]
+import { isReserved, type Word, type WordPart } from './grub-word.ts'
 
 export type Token =
   | { readonly kind: 'word'; readonly word: Word; readonly line: number }
@@ -102,10 +96,6 @@ function takeSymbol(state: LexState): boolean {
   return true
 }
 
-/** GRUB 2.06, grub-core/script/yylex.l. */
-const RESERVED = new Set(
-  '! [[ ]] case do done elif else esac fi for function if in select then time until while'.split(' '),
-)
 const WORD_END = new Set([...' \t\n{}|&;<>'])
 
 function takeWord(state: LexState): void {
@@ -113,10 +103,8 @@ function takeWord(state: LexState): void {
   const line = lineOf(state)
   while (state.at < state.text.length && !WORD_END.has(state.text[state.at]!)) takePart(state, parts)
   // GRUB begins a word at a joined line, so that what follows is no reserved word to it (yylex.l, MULTILINE in WORD).
-  if (state.isJoined && parts.every((part) => part.kind === 'text' && !part.quoted)) {
-    const text = parts.map((part) => (part.kind === 'text' ? part.text : '')).join('')
-    if (RESERVED.has(text)) throw unreadable(state.name, line, `a line is joined before or in "${text}"`)
-  }
+  if (state.isJoined && isReserved(parts))
+    throw unreadable(state.name, line, 'a line is joined before or in a word of the language')
   state.isJoined = false
   state.tokens.push({ kind: 'word', word: parts, line })
 }

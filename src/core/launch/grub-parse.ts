@@ -2,7 +2,8 @@
 
 import type { Failure } from '../failure.ts'
 import { coreFailure } from '../failures.ts'
-import { splitGrubScript, type Token, type Word } from './grub-lexer.ts'
+import { splitGrubScript, type Token } from './grub-lexer.ts'
+import { plainText, type Word } from './grub-word.ts'
 
 export type Command =
   | { readonly kind: 'simple'; readonly words: readonly Word[]; readonly block: readonly Command[] | null }
@@ -41,12 +42,6 @@ export function parseGrubScript(text: string, name = 'grub.cfg'): Command[] {
   const commands = parseCommands(state, [], true)
   if (state.at < state.tokens.length) throw unexpected(state)
   return commands
-}
-
-/** The word's text when it is plain, as keywords and command names are; null with quotes or variables. */
-export function plainText(word: Word): string | null {
-  if (!word.every((part) => part.kind === 'text' && !part.quoted)) return null
-  return word.map((part) => (part.kind === 'text' ? part.text : '')).join('')
 }
 
 function unexpected(state: ParseState): Failure {
