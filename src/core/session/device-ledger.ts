@@ -2,6 +2,7 @@
 
 import { SEAL_BANKS, type SealBank } from '../aem/tpm.ts'
 import * as z from '../form.ts'
+import { LAUNCH_PCRS } from '../launch/pcr.ts'
 import { onFirstUse } from '../on-first-use.ts'
 import { type ApprovedBoot, approvedBootSchema, registerValues } from './approved-boot.ts'
 import { parseVersionedFile } from './versioned-file.ts'
@@ -223,7 +224,8 @@ export function findKnownState(ledger: DeviceLedger, label: string): KnownState 
 
 /**
  * The state that a boot from a device is to be like: its own, unless another was approved since, on another device, and what all devices
- * share is another now. Then the older one is no measure any more: it may be an old copy that was put back.
+ * share is another now. Then the older one is no measure any more: it may be an old copy that was put back. Where devices share no
+ * register of the launch (TrenchBoot) the measured packages tell.
  *
  * @returns null where none is known
  */
@@ -237,7 +239,13 @@ export function findComparedState(ledger: DeviceLedger, label: string): KnownSta
       approved.registers[index] !== undefined &&
       known.registers[index] !== approved.registers[index],
   )
-  return isOther ? null : known
+  const isTold = LAUNCH_PCRS.some((index) => approved.shared.includes(index))
+  const areUpdated =
+    !isTold &&
+    known.packages !== null &&
+    approved.packages !== null &&
+    known.packages.join('\n') !== approved.packages.join('\n')
+  return isOther || areUpdated ? null : known
 }
 
 /**

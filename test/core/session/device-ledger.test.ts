@@ -4,6 +4,7 @@ import {
   approveState,
   type DeviceLedger,
   emptyDeviceLedger,
+  findComparedState,
   parseDeviceLedger,
 } from '../../../src/core/session/device-ledger.ts'
 
@@ -105,5 +106,37 @@ describe('approveState', () => {
     ['another selection', { shared: [17] }],
   ])('takes the new one for %s', (_what, change) => {
     expect(approveState(ledger, { ...approved, at: LATER, ...change }).approved?.at).toBe(LATER)
+  })
+})
+
+describe('the state that a boot is to be like', () => {
+  const OLDER = '2024-07-16T09:00:00.000Z'
+  const own = {
+    ...{ at: OLDER, bootId: 'boot-0', bootTime: null, how: 'accepted' as const, bank: 'sha256' as const },
+    ...{ policy: null, commandLines: { mle: null, xen: null, kernel: null }, files: [], components: null },
+    registers: { '17': 'aa', '18': 'bb', '19': 'dd' },
+    packages: [{ name: 'xen-hypervisor', evr: '2001:4.17.4-4.fc37' }],
+  }
+  const stateOf = (state: Partial<ApprovedState>, boot: Partial<typeof own> = {}) =>
+    findComparedState(
+      {
+        ...ledger,
+        approved: { ...approved, ...state },
+        devices: [{ ...ledger.devices[0]!, label: 'aem.stick', approved: { ...own, ...boot } }],
+      },
+      'aem.stick',
+    )?.at ?? null
+  const older = { packages: [{ name: 'xen-hypervisor', evr: '2001:4.17.4-3.fc37' }] }
+
+  it.each([
+    ['what all devices share is the same', {}, {}, OLDER],
+    ['packages differ, and the shared registers tell that they change nothing there', {}, older, OLDER],
+    ['a shared register is another', { registers: { '17': 'aa', '18': 'ee' } }, {}, null],
+    ['a shared register is another, approved before', { registers: { '18': 'ee' }, at: OLDER }, {}, OLDER],
+    ['no register of the launch is shared', { shared: [13] }, {}, OLDER],
+    ['none is shared, and the packages are others', { shared: [13] }, older, null],
+    ['none is shared, and the packages are not known', { shared: [13], packages: null }, older, OLDER],
+  ])('is its own, or none where another is newer: %s', (_what, state, boot, at) => {
+    expect(stateOf(state, boot)).toBe(at)
   })
 })
