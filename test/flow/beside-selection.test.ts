@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest'
-import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import {
@@ -13,21 +12,12 @@ import {
   start,
   update,
 } from '../support/approved-machine.ts'
-import { runMain } from '../support/io.ts'
+import { exitOf, protectionOf } from '../support/asked.ts'
 
 /*
  * SEAL without PCR 19 (AEM's own form for TrenchBoot, here under tboot): the TPM releases the secret whatever kernel, initramfs and
  * command line boot. What the launch measured says it all the same.
  */
-
-const exitOf = async (m: SimMachine, ...argv: string[]) =>
-  (await runMain(argv, { host: makeSimulatedHost(m) })).exit
-const stateOf = async (m: SimMachine) =>
-  (
-    (await runMain(['status', '--json'], { host: makeSimulatedHost(m) })).json as {
-      protection: { state: string }
-    }
-  ).protection.state
 
 async function machineWithout19(): Promise<SimMachine> {
   return approvedMachine((m) => {
@@ -59,7 +49,7 @@ it.each([
       verify: 1,
     })
     // `verify` before made nothing of it the approved boot.
-    expect({ explain: await exitOf(m, 'explain'), state: await stateOf(m) }).toEqual({
+    expect({ explain: await exitOf(m, 'explain'), state: await protectionOf(m) }).toEqual({
       explain: 4,
       state: 'not-protected',
     })
@@ -87,7 +77,7 @@ it('an honest update is sealed forward, and its boots are the approved ones', as
     verify: 0,
     explain: 0,
   })
-  expect(await stateOf(m)).toBe('protected')
+  expect(await protectionOf(m)).toBe('protected')
   const [device] = (await loadLedger(m)).devices
   expect(Object.keys(device!.approved!.registers)).toEqual(['13', '17', '18', '19'])
 })

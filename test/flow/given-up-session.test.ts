@@ -13,8 +13,8 @@ import {
   start,
   update,
 } from '../support/approved-machine.ts'
+import { exitOf, protectionOf } from '../support/asked.ts'
 import { machineOf } from '../support/built-in.ts'
-import { runMain } from '../support/io.ts'
 import { Killed, type Trap, trapHost, typeMortal } from '../support/kill.ts'
 import { boot, filesOf } from '../support/two-devices.ts'
 
@@ -25,14 +25,6 @@ import { boot, filesOf } from '../support/two-devices.ts'
 
 const OTHER_UUID = 'aaaaaaaa-5b0a-4f0e-9a57-3f4c1f0a9d11'
 
-const run = async (m: SimMachine, ...argv: string[]) =>
-  (await runMain(argv, { host: makeSimulatedHost(m) })).exit
-const stateOf = async (m: SimMachine) =>
-  (
-    (await runMain(['status', '--json'], { host: makeSimulatedHost(m) })).json as {
-      protection: { state: string }
-    }
-  ).protection.state
 const evilImage = (m: SimMachine) => put(m, INITRAMFS, () => Buffer.from('an initramfs of somebody else'))
 
 /** `start` was run on the first use, and dom0 was restarted. */
@@ -45,7 +37,7 @@ async function restarted(): Promise<SimMachine> {
 async function started(): Promise<SimMachine> {
   const m = goodMachine()
   update(m, NEW_XEN)
-  expect(await run(m, 'start', '--yes', '--protect', 'plain', '--restart', 'manual')).toBe(3)
+  expect(await exitOf(m, 'start', '--yes', '--protect', 'plain', '--restart', 'manual')).toBe(3)
   return m
 }
 
@@ -53,10 +45,10 @@ async function started(): Promise<SimMachine> {
 async function later(m: SimMachine) {
   restartMachine(m)
   expect(isSecretShown(m)).toBe(true)
-  const verify = await run(m, 'verify')
-  const state = await stateOf(m)
+  const verify = await exitOf(m, 'verify')
+  const state = await protectionOf(m)
   update(m, NEXT_XEN)
-  const start = await run(m, 'start', '--yes', '--restart', 'manual')
+  const start = await exitOf(m, 'start', '--yes', '--restart', 'manual')
   restartMachine(m)
   return { verify, state, start, shown: isSecretShown(m) }
 }
@@ -77,9 +69,9 @@ describe('what was accepted, and is not in the device ledger yet', () => {
       })
       evilImage(m)
       restartMachine(m)
-      expect(await run(m, 'resume', '--yes'), point.what).toBe(4)
-      expect(await run(m, 'cancel', '--yes')).toBe(0)
-      expect(await run(m, 'verify'), point.what).toBe(1)
+      expect(await exitOf(m, 'resume', '--yes'), point.what).toBe(4)
+      expect(await exitOf(m, 'cancel', '--yes')).toBe(0)
+      expect(await exitOf(m, 'verify'), point.what).toBe(1)
       expect(await later(m), point.what).toEqual(SEEN)
     }
   }, 240_000)
@@ -88,12 +80,12 @@ describe('what was accepted, and is not in the device ledger yet', () => {
     const m = await started()
     m.sealWorks = false
     restartMachine(m)
-    expect(await run(m, 'resume', '--yes')).toBe(1)
+    expect(await exitOf(m, 'resume', '--yes')).toBe(1)
     m.sealWorks = true
     evilImage(m)
     restartMachine(m)
-    expect(await run(m, 'resume', '--yes')).toBe(4)
-    expect(await run(m, 'cancel', '--yes')).toBe(0)
+    expect(await exitOf(m, 'resume', '--yes')).toBe(4)
+    expect(await exitOf(m, 'cancel', '--yes')).toBe(0)
     expect(await later(m)).toEqual(SEEN)
     const { approved } = await loadLedger(m)
     expect(approved).toMatchObject({ label: 'aem', packages: null })
@@ -103,19 +95,19 @@ describe('what was accepted, and is not in the device ledger yet', () => {
     const m = await started()
     m.sealWorks = false
     restartMachine(m)
-    expect(await run(m, 'resume', '--yes')).toBe(1)
-    expect(await run(m, 'cancel', '--yes')).toBe(0)
+    expect(await exitOf(m, 'resume', '--yes')).toBe(1)
+    expect(await exitOf(m, 'cancel', '--yes')).toBe(0)
     m.sealWorks = true
     // The same boot again: AEM seals to it, and then it shows the secret.
     restartMachine(m)
     restartMachine(m)
     expect(isSecretShown(m)).toBe(true)
-    expect({ verify: await run(m, 'verify'), state: await stateOf(m) }).toEqual({
+    expect({ verify: await exitOf(m, 'verify'), state: await protectionOf(m) }).toEqual({
       verify: 0,
       state: 'protected',
     })
     update(m, NEXT_XEN)
-    expect(await run(m, 'start', '--yes', '--restart', 'manual')).toBe(3)
+    expect(await exitOf(m, 'start', '--yes', '--restart', 'manual')).toBe(3)
   })
 })
 
@@ -130,8 +122,8 @@ describe('the device calls itself otherwise in the boot of the alarm', () => {
     device.uuid = OTHER_UUID
     m.bootDevice = OTHER_UUID
     restartMachine(m)
-    expect(await run(m, 'resume', '--yes')).toBe(1)
-    expect(await run(m, 'cancel', '--yes')).toBe(0)
+    expect(await exitOf(m, 'resume', '--yes')).toBe(1)
+    expect(await exitOf(m, 'cancel', '--yes')).toBe(0)
     expect(await later(m)).toEqual(SEEN)
   })
 
@@ -141,29 +133,29 @@ describe('the device calls itself otherwise in the boot of the alarm', () => {
     evilImage(m)
     device.suffix = '.a'
     restartMachine(m)
-    expect(await run(m, 'resume', '--yes')).toBe(4)
-    expect(await run(m, 'cancel', '--yes')).toBe(0)
+    expect(await exitOf(m, 'resume', '--yes')).toBe(4)
+    expect(await exitOf(m, 'cancel', '--yes')).toBe(0)
     device.suffix = ''
     restartMachine(m)
-    expect(await run(m, 'verify')).toBe(1)
+    expect(await exitOf(m, 'verify')).toBe(1)
     expect(await later(m)).toEqual(SEEN)
   })
 })
 
 it('the believed boot was of another device: what has no value of its own is asked about, never assumed', async () => {
   const m = machineOf('two-devices')
-  expect(await run(m, 'start', '--yes', '--protect', 'plain', '--restart', 'manual')).toBe(3)
+  expect(await exitOf(m, 'start', '--yes', '--protect', 'plain', '--restart', 'manual')).toBe(3)
   const files = filesOf(m, STICK.uuid)
   const { bytes, mtimeMs } = files.get('/grub2/grub.cfg')!
   const evil = Buffer.from(bytes).toString().replaceAll('rhgb quiet', 'rhgb quiet init=/evil')
   files.set('/grub2/grub.cfg', { bytes: Buffer.from(evil), mtimeMs })
   boot(m, STICK.uuid)
-  expect(await run(m, 'resume', '--yes')).toBe(1)
-  expect(await run(m, 'cancel', '--yes')).toBe(0)
+  expect(await exitOf(m, 'resume', '--yes')).toBe(1)
+  expect(await exitOf(m, 'cancel', '--yes')).toBe(0)
   boot(m, STICK.uuid)
   expect(isSecretShown(m)).toBe(true)
-  expect(await run(m, 'verify', '--device', '.stick')).toBe(1)
-  expect(await stateOf(m)).not.toBe('protected')
+  expect(await exitOf(m, 'verify', '--device', '.stick')).toBe(1)
+  expect(await protectionOf(m)).not.toBe('protected')
   update(m, NEXT_XEN)
   const { outcomes } = await start(m, { 'refresh-device': 'yes', 'ground-go-on': 'no' })
   expect(outcomes.at(-1)).toBe('check-ground: boot-not-vouched')

@@ -1,10 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { refreshDevice } from '../../flows/devices.ts'
 import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'
-import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimFile, SimMachine } from '../../src/host/simulated/model.ts'
 import { isSecretShown, NEXT_XEN, start, update } from '../support/approved-machine.ts'
-import { runMain } from '../support/io.ts'
+import { exitOf, protectionOf } from '../support/asked.ts'
 import { boot, filesOf, runOnStick, twoDevices } from '../support/two-devices.ts'
 import { verifyNow } from '../support/verify-now.ts'
 
@@ -13,14 +12,6 @@ import { verifyNow } from '../support/verify-now.ts'
  * an old copy of the stick, put back, boots the Xen with the hole again.
  */
 
-const exitOf = async (m: SimMachine, ...argv: string[]) =>
-  (await runMain(argv, { host: makeSimulatedHost(m) })).exit
-const protectionOf = async (m: SimMachine) =>
-  (
-    (await runMain(['status', '--json'], { host: makeSimulatedHost(m) })).json as {
-      protection: { state: string }
-    }
-  ).protection.state
 const judge = async (m: SimMachine) => ({
   verify: await exitOf(m, 'verify', '--device', '.stick'),
   explain: await exitOf(m, 'explain'),
