@@ -41,7 +41,7 @@ import type { SessionStore } from './session-store.ts'
  * Remembers a verification, and the state the session approved, for later boots and sessions. Only a device that this
  * boot came from can be verified for good: in any other boot PCR 19 is another.
  *
- * @param isUnexplained what booted is accounted for by nothing
+ * @param isUnexplained what booted is accounted for by nothing: it is no approved boot, whatever its registers are
  * @returns the ledger as it is now, or why it could not be kept
  */
 export async function rememberVerification(
@@ -73,7 +73,7 @@ export async function rememberVerification(
       : null
   const { facts } = await observeGround(dom0, await store.loadDevices())
   const { unseal } = facts
-  const isVouched = verified !== null && wasStateVouched(approved, facts)
+  const isVouched = verified !== null && !isUnexplained && wasStateVouched(approved, facts)
   const flavour = await observeFlavour(host)
   const packages = (await observePackageNames(dom0))?.slice() ?? null
   const measured = isVouched ? await observeMeasuredInitramfs(dom0, selected) : []
@@ -105,13 +105,15 @@ export async function rememberVerification(
     const before = findLedgerDevice(ledger, booted.label)
     const when = laterThan(at, ledger.approved?.at ?? null)
     const ground = decideGround({ ...facts, look: { state: 'read', ledger } })
-    const chosen = chooseApproved(before.approved, {
-      boot: { ...boot, at: when },
-      contents,
-      ground,
-      unseal,
-      accepted: approved,
-    })
+    const chosen = isUnexplained
+      ? before.approved
+      : chooseApproved(before.approved, {
+          boot: { ...boot, at: when },
+          contents,
+          ground,
+          unseal,
+          accepted: approved,
+        })
     const own = putLedgerDevice(ledger, {
       ...before,
       uuid: booted.uuid,

@@ -1,7 +1,7 @@
 import { makeDirectoryStore } from '../act/session-store.ts'
 import type { Answer } from '../contract/schemas.ts'
 import { EXIT } from '../core/failure.ts'
-import { INCOMPARABLE } from '../core/launch/explain-advice.ts'
+import { adviceFor, INCOMPARABLE } from '../core/launch/explain-advice.ts'
 import { startSession } from '../core/session/checkpoint.ts'
 import { makeReproduce } from '../flow/reproduce-again.ts'
 import type { Host } from '../host/host.ts'
@@ -10,6 +10,7 @@ import { APPROVE_LATER, describeExplanationLook, describeSinceApproved } from '.
 import { observeDom0 } from '../observe/dom0/dom0.ts'
 import { type BootCheck, observeUnapproved } from '../observe/launch/boot-check.ts'
 import { observeExplanation } from '../observe/launch/explanation.ts'
+import { considerOddEntries } from '../observe/launch/odd-boot.ts'
 import { explainSinceApproved } from '../observe/launch/since-approved.ts'
 import type { Explanation } from '../observe/launch/verdict.ts'
 import { sayLook } from '../ui/render-message.ts'
@@ -30,13 +31,18 @@ export async function runExplain(io: Io, options: GlobalOptions, host: Host): Pr
     const session = open ?? startSession({ id: io.makeId(), now: host.now(), bootId: null, flow: 'resume' })
     if (since !== null) return since
     const explained = await observeExplanation(dom0, session, versions, { reproduce })
-    const unapproved = open === null ? await observeUnapproved(dom0, devices) : null
-    if (unapproved?.state === 'same') return { ...tellSame(explained), since: unapproved }
+    const isComparable = !explained.reasons.some(({ code }) => code in INCOMPARABLE)
+    const unapproved =
+      open === null && isComparable
+        ? await considerOddEntries(dom0, await observeUnapproved(dom0, devices))
+        : null
+    if (unapproved?.state === 'same')
+      return { ...tellSame(explained), since: { ...unapproved, isOfOther: true } }
     return { ...(unapproved === null ? explained : tellUnapproved(explained, unapproved)), since: null }
   })
   const { since } = explanation
   if (options.json) printJson(io, 'explain', toExplainAnswer(explanation))
-  else if (since !== null) sayLook(ui, describeSinceApproved(explanation, since.at, since.isBelieved))
+  else if (since !== null) sayLook(ui, describeSinceApproved(explanation, since.at, since))
   else sayLook(ui, describeExplanationLook(explanation, open, (await dom0.machine()).bootId))
   const exits = {
     unchanged: EXIT.done,
@@ -56,8 +62,12 @@ function tellSame(explained: Explanation): Explanation {
 }
 
 /** Nothing was noted of this boot, and what was approved on another device is not it. */
-function tellUnapproved(explained: Explanation, { what }: BootCheck): Explanation {
-  if (explained.reasons.some(({ code }) => code in INCOMPARABLE)) return explained
+function tellUnapproved(explained: Explanation, { state, what }: BootCheck): Explanation {
+  if (state === 'unexplained') {
+    const reasons = what.map((text) => ({ code: 'odd-entry', what: text, next: null, isBlocking: true }))
+    const advice = adviceFor(state, explained.alreadyResealed, reasons)
+    return { ...explained, verdict: state, reasons, advice }
+  }
   return {
     ...explained,
     reasons: what.map((text) => ({ code: UNAPPROVED, what: text, next: APPROVE_LATER, isBlocking: true })),

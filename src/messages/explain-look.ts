@@ -47,13 +47,19 @@ const LOOK_NEXT: { readonly [O in Outcomes['explain']]?: string } = {
 }
 
 /** The same without a session: what changed since the last approved boot, or the one that `start` believed. @param since ISO 8601 */
-export function describeSinceApproved(explanation: Explanation, since: string, isBelieved = false): Message {
+export function describeSinceApproved(
+  explanation: Explanation,
+  since: string,
+  { isBelieved, isOfOther = false }: { readonly isBelieved: boolean; readonly isOfOther?: boolean },
+): Message {
   const boot = `the boot ${stateWords(since, isBelieved)}`
   const message = describeExplanation(explanation)
   if (explanation.verdict === 'unchanged')
     return {
       ...message,
-      what: `no register changed since ${boot}`,
+      what: isOfOther
+        ? `this boot is ${boot} on another device, but for what names the device`
+        : `no register changed since ${boot}`,
       next: 'nothing has to be accepted',
     }
   if (explanation.verdict === 'explained')

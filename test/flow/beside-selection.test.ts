@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest'
+import { forwardDevice, refreshDevice } from '../../flows/devices.ts'
+import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import {
@@ -13,6 +15,9 @@ import {
   update,
 } from '../support/approved-machine.ts'
 import { exitOf, protectionOf } from '../support/asked.ts'
+import { machineOf } from '../support/built-in.ts'
+import { boot, filesOf, runOnStick } from '../support/two-devices.ts'
+import { verifyNow } from '../support/verify-now.ts'
 
 /*
  * SEAL without PCR 19 (AEM's own form for TrenchBoot, here under tboot): the TPM releases the secret whatever kernel, initramfs and
@@ -20,12 +25,12 @@ import { exitOf, protectionOf } from '../support/asked.ts'
  */
 
 async function machineWithout19(): Promise<SimMachine> {
-  return approvedMachine((m) => {
-    m.dom0.set('/etc/anti-evil-maid.conf', {
-      bytes: Buffer.from('SEAL="--pcr 13 --pcr 17 --pcr 18"\n'),
-      mtimeMs: m.nowMs,
-    })
-  })
+  return approvedMachine(setSeal)
+}
+
+function setSeal(m: SimMachine): void {
+  const bytes = Buffer.from('SEAL="--pcr 13 --pcr 17 --pcr 18"\n')
+  m.dom0.set('/etc/anti-evil-maid.conf', { bytes, mtimeMs: m.nowMs })
 }
 
 it.each([
@@ -81,3 +86,34 @@ it('an honest update is sealed forward, and its boots are the approved ones', as
   const [device] = (await loadLedger(m)).devices
   expect(Object.keys(device!.approved!.registers)).toEqual(['13', '17', '18', '19'])
 })
+
+it.each([
+  ['honest', false],
+  ['with an initramfs of somebody else', true],
+])(
+  'a stick that was sealed forward, %s: its register beside is that of the approved boot, or not known',
+  async (_what, isEvil) => {
+    const m = machineOf('two-devices')
+    setSeal(m)
+    boot(m, INTERNAL.uuid)
+    boot(m, INTERNAL.uuid)
+    await verifyNow(m, { approve: true })
+    expect((await runOnStick(m, refreshDevice)).outcomes).toContain('refresh-device: refreshed')
+    expect((await runOnStick(m, forwardDevice)).outcomes).toContain('forward-seal: sealed')
+    const files = filesOf(m, STICK.uuid)
+    const { bytes, mtimeMs } = files.get(`/${INITRAMFS}`)!
+    if (isEvil) files.set(`/${INITRAMFS}`, { bytes: Buffer.concat([bytes, Buffer.from('evil')]), mtimeMs })
+    boot(m, STICK.uuid)
+    expect(isSecretShown(m)).toBe(true)
+    const asked = {
+      explain: await exitOf(m, 'explain'),
+      verify: await exitOf(m, 'verify', '--device', '.stick'),
+    }
+    expect(asked).toEqual(isEvil ? { explain: 1, verify: 1 } : { explain: 0, verify: 0 })
+    const { approved } = (await loadLedger(m)).devices.find(({ label }) => label === 'aem.stick')!
+    expect(approved === null).toBe(isEvil)
+    update(m, NEXT_XEN)
+    const { outcomes } = await start(m, { 'ground-go-on': 'no', 'refresh-device': 'no' })
+    expect(outcomes.includes('check-ground: boot-not-vouched')).toBe(isEvil)
+  },
+)

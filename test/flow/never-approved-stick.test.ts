@@ -126,3 +126,20 @@ it('an evil boot of it that AEM sealed to leaves the stick to do, whatever its c
     why: 'what it booted then was not explained',
   })
 })
+
+it('of a stick as the approved boot, an entry beside grub.cfg that does more is named, and it is not called the same', async () => {
+  const m = await twoDevices()
+  await runOnStick(m, refreshDevice)
+  const files = filesOf(m, STICK.uuid)
+  const text = Buffer.from(files.get('/grub2/grub.cfg')!.bytes).toString('latin1')
+  for (let time = 0; time < 2; time++) boot(m, STICK.uuid)
+  expect((await run(m, 'explain')).exit).toBe(0)
+  const [entry = ''] = /menuentry 'AEM Qubes, with Xen hypervisor'[^\n]*\n[\s\S]*?\n}\n/.exec(text) ?? []
+  const beside = entry.replace(/\n}\n$/, '\n\tacpi\t/evil.aml\n}\n')
+  expect(beside).not.toBe(entry)
+  files.set('/grub2/custom.cfg', { bytes: Buffer.from(beside, 'latin1'), mtimeMs: m.nowMs })
+  const explained = await run(m, 'explain')
+  expect(explained.exit).toBe(4)
+  expect(`${explained.stdout}${explained.stderr}`).toContain('of custom.cfg')
+  expect((await run(m, 'verify', '--device', '.stick')).exit).toBe(1)
+})

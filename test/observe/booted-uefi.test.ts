@@ -30,15 +30,14 @@ async function look(
   const machine = uefiDom0({ configuration }).withFile('/boot/grub2/grub.cfg', text)
   machine.withFile('/boot/grub2/custom.cfg', more)
   if (grubenv !== null) machine.withFile('/boot/grub2/grubenv', grubenv)
+  const launch = await launchOf(machine)
+  return { path: launch.booted.entry?.titlePath ?? launch.booted.why, odd: launch.odd }
+}
+
+async function launchOf(machine: ReturnType<typeof uefiDom0>) {
   const host = await makeRecordedHost(machine.write())
   const dom0 = observeDom0(host)
-  const launch = await observeBootDeviceLaunch(
-    host,
-    await dom0.booted(),
-    await dom0.machine(),
-    await dom0.log(),
-  )
-  return { path: launch.booted.entry?.titlePath ?? launch.booted.why, odd: launch.odd }
+  return observeBootDeviceLaunch(host, await dom0.booted(), await dom0.machine(), await dom0.log())
 }
 
 const FIRST = ['AEM Qubes, with Xen hypervisor']
@@ -82,16 +81,7 @@ describe('the entry that boots next, without what the processor launches by', ()
       '/boot/grub2/grub.cfg',
       isNamed ? text : text.replace(/^.*SINIT module.*\n.*slaunch_module.*\n/m, ''),
     )
-    const host = await makeRecordedHost(
-      machine.withFile('/boot/grub2/grubenv', writeGrubEnvironment()).write(),
-    )
-    const dom0 = observeDom0(host)
-    const launch = await observeBootDeviceLaunch(
-      host,
-      await dom0.booted(),
-      await dom0.machine(),
-      await dom0.log(),
-    )
+    const launch = await launchOf(machine.withFile('/boot/grub2/grubenv', writeGrubEnvironment()))
     return { why: launch.next.why, sinit: launch.sinitUnchanged }
   }
 

@@ -91,6 +91,7 @@ function isJoinedLine(state: LexState): boolean {
 function takeSymbol(state: LexState): boolean {
   const symbol = SYMBOLS.find((one) => state.text.startsWith(one, state.at))
   if (symbol === undefined) return false
+  state.isJoined = false
   state.tokens.push({ kind: 'symbol', symbol, line: lineOf(state) })
   advance(state, symbol.length)
   return true

@@ -177,6 +177,7 @@ function findBelievedElsewhere(ledger: DeviceLedger, { selected }: GroundFacts):
   const derived = selected.filter((index) => wanted[index] === undefined)
   return { ...heldOf({ ...believed, how: 'believed' }), wanted, isOwn: false, derived }
 }
+
 /** The approved boot of a device, with the UUID that its kernel's command line names; null: nothing whole is kept. */
 export function findModel(ledger: DeviceLedger, label: string | null): Held['model'] {
   if (label === null) return null

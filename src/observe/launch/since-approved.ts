@@ -41,6 +41,8 @@ export async function observeSinceApproved(
   const known = ledger === null || label === null ? null : findComparedState(ledger, label)
   if (label === null || known === null) return null
   const ground = decideGround(observed.facts)
+  // What it was sealed forward to says nothing of a register beside: that is compared with the other device's boot (observeUnapproved).
+  if (ground.state === 'not-vouched' && ground.why === 'device-not-approved') return null
   const isBelieved = known.how === 'believed'
   return { label, at: known.at, isBelieved, ground: ground.state === 'ask' ? null : ground, observed, known }
 }

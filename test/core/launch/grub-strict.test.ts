@@ -305,7 +305,8 @@ describe('a joined line and a word of the language', () => {
   })
 
   it('is joined in any other word', () => {
-    const joined = 'se\\\nt unused=\\\nx\necho a \\\n  b\nif [ x \\\n = y ]; then set unused=z; fi\n'
+    const joined =
+      'se\\\nt unused=\\\nx\necho a \\\n  b\nif [ x \\\n = y ]; then set unused=z; fi\necho a \\\n\nif false; then set default=1; fi\n'
     expect(next(joined + TBOOT)).toEqual(next(TBOOT))
   })
 })

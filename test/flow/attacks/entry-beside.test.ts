@@ -9,6 +9,7 @@ import {
   approvedMachine,
   finish,
   isSecretShown,
+  loadLedger,
   NEXT_XEN,
   runOn,
   start,
@@ -162,5 +163,18 @@ describe('while no session is open', () => {
     expect(ANSWERS.status.parse(status.json).protection).toMatchObject({ state: 'protected' })
     expect((await run('verify')).exit).toBe(0)
     expect((await run('explain')).exit).toBe(0)
+  })
+})
+
+it('without a session, `verify` in such a boot approves nothing, and the device stays to do', async () => {
+  const approvedOf = async () => (await loadLedger(machine)).devices[0]
+  const before = await approvedOf()
+  bootOnce()
+  expect(isSecretShown(machine)).toBe(true)
+  expect((await run('verify')).exit).toBe(1)
+  expect(await approvedOf()).toMatchObject({
+    approved: before!.approved,
+    knownFiles: before!.knownFiles,
+    verified: { isCurrent: false, why: 'what it booted then was not explained' },
   })
 })
