@@ -1,4 +1,4 @@
-/* Long: every change to the device ledger that a verified boot causes, in one transaction. */
+/* Long: every change to the device ledger that a boot or a seal causes; what `cancel` keeps is given-up.ts. */
 
 import type { UnsealAnswer } from '../core/aem/seal-outcome.ts'
 import { listSharedRegisters, markDevicesLeft } from '../core/decide/device-work.ts'
@@ -11,7 +11,6 @@ import {
   approveState,
   type DeviceLedger,
   emptyDeviceLedger,
-  findKnownState,
   findLedgerDevice,
   type LedgerDevice,
   type LedgerLook,
@@ -197,7 +196,7 @@ export async function forgetVerification(
 }
 
 /** A stick of somebody else is never something left to do. */
-async function observeOwnDevices(dom0: Dom0): Promise<readonly AemDevice[]> {
+export async function observeOwnDevices(dom0: Dom0): Promise<readonly AemDevice[]> {
   return (await dom0.devices()).devices.filter(({ isForeign }) => !isForeign)
 }
 
@@ -211,7 +210,10 @@ function unite(ledger: DeviceLedger, devices: readonly AemDevice[]): readonly st
   return [...new Set([...ledger.devices, ...devices].map(({ label }) => label))]
 }
 
-function pick(values: Readonly<Record<number, string>>, indices: readonly number[]): Record<string, string> {
+export function pick(
+  values: Readonly<Record<number, string>>,
+  indices: readonly number[],
+): Record<string, string> {
   return Object.fromEntries(
     indices.flatMap((index) => (values[index] === undefined ? [] : [[String(index), values[index]]])),
   )
@@ -287,68 +289,6 @@ export async function rememberMade(
   }, emptyDeviceLedger(dom0.host.now().toISOString()))
 }
 
-/**
- * Keeps what a session that is given up after a restart knew of its device: what a person accepted in it, where that is not in the ledger yet,
- * or what `start` believed on the first use. Without it AEM's own seal would make whatever booted since the state that is believed next.
- */
-export async function rememberGivenUp(dom0: Dom0, store: SessionStore, session: Session): Promise<void> {
-  const { baseline, approved } = session
-  const { host } = dom0
-  const { bootId } = await dom0.machine()
-  if (baseline === null) return
-  const label = await observeSessionLabel(dom0, session)
-  const shared = [...listSharedRegisters(baseline.selectedPcrs, await observeFlavour(host))]
-  const at = host.now().toISOString()
-  if (approved !== null) {
-    await store.updateDevices((kept) => {
-      if (kept.approved !== null && kept.approved.bootId === approved.bootId) return kept
-      const registers = pick(approved.pcrs, listMeasuredPcrs(baseline.selectedPcrs, approved.pcrs))
-      const { proof } = approved
-      // What was installed in that boot is not known any more: nothing accounts for a change since.
-      return approveState(kept, {
-        at: laterThan(approved.at, kept.approved?.at ?? null),
-        bootId: approved.bootId,
-        label: label ?? findLabel(kept, session),
-        bank: baseline.bank,
-        registers,
-        shared,
-        packages: null,
-        ...(proof === undefined ? {} : { proof }),
-      })
-    }, emptyDeviceLedger(at))
-    return
-  }
-  if (baseline.bootId === bootId) return
-  await store.updateDevices((kept) => {
-    const own = label ?? findLabel(kept, session)
-    if (own === null || findKnownState(kept, own) !== null) return kept
-    const values = baseline.pcrs[baseline.bank] ?? {}
-    const believed = {
-      at: baseline.takenAt,
-      bootId: baseline.bootId,
-      bank: baseline.bank,
-      registers: pick(values, listMeasuredPcrs(baseline.selectedPcrs, values)),
-      shared,
-      packages: baseline.packages.map(({ name, evr }) => `${name} ${evr}`),
-    }
-    const known = findLedgerDevice(kept, own)
-    return putLedgerDevice(kept, { ...known, uuid: session.expectation?.deviceUuid ?? known.uuid, believed })
-  }, emptyDeviceLedger(at))
-}
-
-/** The device that the session began with: as `start` noted it, as a label or a UUID can be another by now. */
-async function observeSessionLabel(dom0: Dom0, { expectation }: Session): Promise<string | null> {
-  const noted = expectation?.deviceLabel ?? null
-  const uuid = expectation?.deviceUuid ?? null
-  if (noted !== null || uuid === null) return noted
-  return (await observeOwnDevices(dom0)).find((one) => one.uuid === uuid)?.label ?? null
-}
-
-function findLabel({ devices }: DeviceLedger, { expectation }: Session): string | null {
-  const uuid = expectation?.deviceUuid ?? null
-  return devices.find((one) => one.uuid !== null && one.uuid === uuid)?.label ?? null
-}
-
 /** Keeps that a device was sealed forward for its own next boot, and to which registers. */
 export async function rememberForward(
   dom0: Dom0,
@@ -368,6 +308,6 @@ export async function rememberForward(
 }
 
 /** What is newer is told by these times, and the clock may have been set back since. @param before ISO 8601 */
-function laterThan(at: string, before: string | null): string {
+export function laterThan(at: string, before: string | null): string {
   return before === null || at > before ? at : new Date(Date.parse(before) + 1).toISOString()
 }
