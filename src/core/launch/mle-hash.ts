@@ -33,7 +33,8 @@ const MAX_IMAGE_BYTES = 64 * 1024 * 1024
  * @throws Failure `mle-unreadable` when the file is no such image or the command line does not fit
  */
 export function mleHash(image: Uint8Array, commandLine: string, bank: Bank): string {
-  return hashInBank(bank, measuredBytes(image, commandLine))
+  const tboot = loadTboot(image)
+  return hashInBank(bank, measuredBytes(tboot, commandLine))
 }
 
 /** By rule and in several banks at once: what a prediction takes when tboot itself may have changed. */
@@ -42,8 +43,9 @@ export function mleHashes(
   commandLine: string,
   banks: readonly Bank[],
 ): Record<CommandLineRule, Digests> {
+  const tboot = loadTboot(image)
   const ofRule = (rule: CommandLineRule): Digests => {
-    const measured = measuredBytes(image, hashedCommandLine(commandLine, rule))
+    const measured = measuredBytes(tboot, hashedCommandLine(commandLine, rule))
     return Object.fromEntries(banks.map((bank) => [bank, hashInBank(bank, measured)]))
   }
   return { whole: ofRule('whole'), 'first-word-stripped': ofRule('first-word-stripped') }
@@ -57,8 +59,8 @@ export function mleHashes(
  * @throws Failure `mle-unreadable`
  */
 export function hasSameCapabilities(image: Uint8Array, logged: number): boolean {
-  const memory = loadSegments(Buffer.from(image.buffer, image.byteOffset, image.length))
-  const own = memory.readUInt32LE(findHeader(memory) + FIELD.capabilities)
+  const { memory, header } = loadTboot(image)
+  const own = memory.readUInt32LE(header + FIELD.capabilities)
   return (own & ~CHOSEN_CAPABILITIES) >>> 0 === (logged & ~CHOSEN_CAPABILITIES) >>> 0
 }
 
@@ -66,9 +68,16 @@ function unreadable(why: string): Failure {
   return coreFailure('mle-unreadable', { hash: 'MLE hash of tboot', why, package: 'tboot' })
 }
 
-function measuredBytes(image: Uint8Array, commandLine: string): Buffer {
+/** tboot as it lies in memory, and where its MLE header is there. */
+type LoadedTboot = { readonly memory: Buffer; readonly header: number }
+
+function loadTboot(image: Uint8Array): LoadedTboot {
   const memory = loadSegments(Buffer.from(image.buffer, image.byteOffset, image.length))
-  const header = findHeader(memory)
+  return { memory, header: findHeader(memory) }
+}
+
+/** Writes the command line into its place in the memory, whatever stood there before. */
+function measuredBytes({ memory, header }: LoadedTboot, commandLine: string): Buffer {
   const field = (offset: number) => memory.readUInt32LE(header + offset)
   const [start, end] = [field(FIELD.mleStart), field(FIELD.mleEnd)]
   const [lineStart, lineEnd] = [field(FIELD.commandLineStart), field(FIELD.commandLineEnd)]

@@ -1,4 +1,3 @@
-import { gunzipSync } from 'node:zlib'
 import { SEAL_BANKS } from '../../core/aem/tpm.ts'
 import { isSinceBoot } from '../../core/decide/since-boot.ts'
 import { Failure } from '../../core/failure.ts'
@@ -7,7 +6,6 @@ import { listComponents } from '../../core/launch/components.ts'
 import { originalPath } from '../../core/launch/efi-entry.ts'
 import type { LaunchLog } from '../../core/launch/launch-log.ts'
 import type { MeasuredModule } from '../../core/launch/match-module.ts'
-import { mleHashes } from '../../core/launch/mle-hash.ts'
 import type { ApprovedBoot, ApprovedFile } from '../../core/session/approved-boot.ts'
 import { doesLogLead } from '../../core/vouch/ground-differences.ts'
 import { valueOrNull } from '../../host/host.ts'
@@ -21,9 +19,7 @@ import { readSealedPolicy } from '../seal/binding.ts'
 import { observeSealedCopy } from '../seal/sealed-copy.ts'
 import { type BootDeviceLaunch, observeBootDeviceLaunch } from './launch.ts'
 import { registersOf, type TpmFacts } from './pcrs.ts'
-
-/** Largest unpacked tboot image that is looked into; real ones have some hundred KiB. */
-const MAX_TBOOT_BYTES = 64 * 1024 * 1024
+import { hashTboot } from './tboot-file.ts'
 
 export type BootContents = Pick<ApprovedBoot, 'policy' | 'commandLines' | 'files' | 'packages' | 'components'>
 
@@ -73,22 +69,16 @@ function listProven(
   return (calibration?.modules ?? []).filter(({ unchanged }) => unchanged)
 }
 
-/** tboot's command line is hashed with it (tboot 1.10.5, lcptools-v2/mlehash.c); null where that gives no logged digest. */
+/** tboot's command line is hashed with it (tboot 1.10.5, lcptools-v2/mlehash.c); null where that gives no logged digest, or none. */
 function findMleLine(log: LaunchLog | Failure, { booted, tboot }: BootDeviceLaunch): string | null {
   const launcher = booted.entry?.launcher ?? null
   if (log instanceof Failure || log.kind !== 'tboot' || launcher === null || tboot === null) return null
   const logged = log.events.find(({ origin }) => origin.kind === 'mle')?.digests ?? {}
-  try {
-    const image = tboot[0] === 0x1f ? gunzipSync(tboot, { maxOutputLength: MAX_TBOOT_BYTES }) : tboot
-    const own = mleHashes(image, launcher.commandLine, SEAL_BANKS)
-    const isSame = Object.values(own).some((digests) =>
-      SEAL_BANKS.some((bank) => digests[bank] !== undefined && digests[bank] === logged[bank]),
-    )
-    return isSame ? launcher.commandLine : null
-  } catch {
-    // Not an image whose hash can be computed here: then its command line is not proven.
-    return null
-  }
+  const own = Object.values(hashTboot(tboot, launcher.commandLine) ?? {})
+  const isSame = own.some((digests) =>
+    SEAL_BANKS.some((bank) => digests[bank] !== undefined && digests[bank] === logged[bank]),
+  )
+  return isSame ? launcher.commandLine : null
 }
 
 async function observeFiles(

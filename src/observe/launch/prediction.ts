@@ -1,12 +1,9 @@
 /* Long: one look: what goes into a prediction, in the order in which it is asked for. */
 
-import { gunzipSync } from 'node:zlib'
 import { parseLuksUuids } from '../../core/aem/configuration.ts'
-import { SEAL_BANKS } from '../../core/aem/tpm.ts'
 import { isSinceBoot } from '../../core/decide/since-boot.ts'
 import { Failure } from '../../core/failure.ts'
 import type { LaunchLog } from '../../core/launch/launch-log.ts'
-import { hasSameCapabilities, mleHashes } from '../../core/launch/mle-hash.ts'
 import { PCR } from '../../core/launch/pcr.ts'
 import type { PredictionInput } from '../../core/launch/predict.ts'
 import { isCompletePrediction, predictLaunch } from '../../core/launch/predict.ts'
@@ -21,6 +18,7 @@ import { observeOwner } from '../dom0/package-owner.ts'
 import { observeTrustedKeys } from '../dom0/packages.ts'
 import { type BootDeviceLaunch, observeBootDeviceLaunch, observeOtherDeviceLaunch } from './launch.ts'
 import type { TpmFacts } from './pcrs.ts'
+import { hashTboot, hasTbootCapabilities } from './tboot-file.ts'
 import {
   NO_EVIDENCE,
   type Place,
@@ -29,9 +27,6 @@ import {
   type VouchEvidence,
 } from './vouch-evidence.ts'
 import { vouchPrediction } from './vouching.ts'
-
-/** Largest unpacked tboot image that is looked into; real ones have some hundred KiB. */
-const MAX_TBOOT_BYTES = 64 * 1024 * 1024
 
 export type ObservedPrediction = {
   readonly prediction: Prediction
@@ -168,36 +163,21 @@ async function observeLuksRow(host: Host, machine: MachineFacts, tpm: TpmFacts, 
   return { row, value: 'value' in headers ? headers.value : null }
 }
 
+/** tboot's file where it is what launches the next boot. */
+function nextTboot({ tboot, next }: BootDeviceLaunch): Uint8Array | null {
+  return next.entry?.flavour === 'tboot' ? tboot : null
+}
+
 function computeMle(launch: BootDeviceLaunch): PredictionInput['mleNow'] {
   const { launcher } = launch.next.entry ?? {}
-  const image = unpackTboot(launch)
-  if (image === null || launcher == null) return null
-  try {
-    return mleHashes(image, launcher.commandLine, SEAL_BANKS)
-  } catch {
-    // Not an image this program can measure itself: then only other evidence says that tboot is the same.
-    return null
-  }
+  const tboot = nextTboot(launch)
+  return tboot === null || launcher == null ? null : hashTboot(tboot, launcher.commandLine)
 }
 
 function compareCapabilities(launch: BootDeviceLaunch, log: LaunchLog | Failure): boolean | null {
   const logged = log instanceof Failure ? null : (log.sinitCapabilities ?? null)
-  const image = unpackTboot(launch)
-  if (image === null || logged === null) return null
-  try {
-    return hasSameCapabilities(image, logged)
-  } catch {
-    return null
-  }
-}
-
-function unpackTboot({ tboot, next }: BootDeviceLaunch): Uint8Array | null {
-  if (tboot === null || next.entry?.flavour !== 'tboot') return null
-  try {
-    return tboot[0] === 0x1f ? gunzipSync(tboot, { maxOutputLength: MAX_TBOOT_BYTES }) : tboot
-  } catch {
-    return null
-  }
+  const tboot = nextTboot(launch)
+  return tboot === null || logged === null ? null : hasTbootCapabilities(tboot, logged)
 }
 
 /**
