@@ -1,14 +1,36 @@
 import { defineConfig } from 'vitest/config'
 
-/** unit: no processes beyond the system's own small tools; e2e: the built file in a terminal; stage, package: root and real parts; lab: whole machines. */
+/** Tests that replace a module, or end or meet other programs of their process: each file has a process of its own. */
+const OWN_PROCESS = [
+  'test/host/**/*.test.ts',
+  'test/{cli,flow}/bulletin*.test.ts',
+  'test/core/launch/module-digest.test.ts',
+  'test/flow/broken-check.test.ts',
+]
+
+/**
+ * unit: no processes beyond the system's own small tools, many files in one process, since loading the sources takes longer
+ * than most files; own-process: the same, each file alone; e2e: the built file in a terminal; stage, package: root and real
+ * parts; lab: whole machines.
+ */
 export default defineConfig({
   test: {
     projects: [
       {
         test: {
           name: 'unit',
-          include: ['test/{core,host,observe,act,flow,audit,cli}/**/*.test.ts'],
+          include: ['test/{core,observe,act,flow,audit,cli}/**/*.test.ts'],
+          exclude: OWN_PROCESS,
+          isolate: false,
           testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'own-process',
+          include: OWN_PROCESS,
+          testTimeout: 60_000,
+          sequence: { groupOrder: 1 },
         },
       },
       {

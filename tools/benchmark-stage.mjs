@@ -82,7 +82,7 @@ export async function reportStage() {
   buildSync({
     stdin: {
       contents:
-        "export { createUsedStage } from './used-stage.ts'; export { signerFingerprint } from './rpm.ts'",
+        "export { createUsedStage } from './kept-stage.ts'; export { signerFingerprint } from './rpm.ts'",
       resolveDir: folder,
       loader: 'ts',
     },
@@ -92,7 +92,7 @@ export async function reportStage() {
     packages: 'external',
     define: {
       'import.meta.dirname': JSON.stringify(folder.replace(/\/$/, '')),
-      'import.meta.filename': JSON.stringify(`${folder}used-stage.ts`),
+      'import.meta.filename': JSON.stringify(`${folder}kept-stage.ts`),
     },
     outfile,
   })

@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tamperedXen } from './boot-files.ts'
 import { SINIT_NAME } from './dom0-image.ts'
 import { predictNextBoot } from './forward.ts'
+import { createStage } from './kept-stage.ts'
 import { signerFingerprint } from './rpm.ts'
-import { createStage, type Stage } from './stage.ts'
+import type { Stage } from './stage.ts'
 import type { TpmVersion } from './tpm.ts'
 
 /*

@@ -2,9 +2,9 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { SINIT_NAME } from './dom0-image.ts'
+import { createUsedStage } from './kept-stage.ts'
 import { signerFingerprint } from './rpm.ts'
 import type { Stage } from './stage.ts'
-import { createUsedStage } from './used-stage.ts'
 
 /*
  * What was changed between this boot and `start`, beside the update: the default entry, the SINIT file, a LUKS header. Each

@@ -1,9 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createStage } from './kept-stage.ts'
 import { leftBehind } from './left-behind.ts'
 import { signerFingerprint } from './rpm.ts'
-import { createStage, type Stage, type StageOptions } from './stage.ts'
+import type { Stage, StageOptions } from './stage.ts'
 import { ARROW_DOWN, ENTER } from './terminal.ts'
 import { checksOf, verify } from './verified.ts'
 

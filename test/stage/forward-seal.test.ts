@@ -11,10 +11,10 @@ import {
   sealForwardJson,
 } from './forward.ts'
 import { HARMS } from './harms.ts'
+import { createUsedStage } from './kept-stage.ts'
 import { clearLockout, leftBehind, lockOut, triesOf } from './left-behind.ts'
 import type { Stage, StageOptions } from './stage.ts'
 import { photograph } from './terminal.ts'
-import { createUsedStage } from './used-stage.ts'
 import { checksOf, detailOf, verify } from './verified.ts'
 
 /** A stage sealed to the present state, with the update installed and its session before the forward seal. */

@@ -2,9 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { otherXenBuild, tamperedXen } from './boot-files.ts'
+import { createStage } from './kept-stage.ts'
 import { xenPackages } from './releases.ts'
 import { signerFingerprint } from './rpm.ts'
-import { type Boot, createStage, type Stage } from './stage.ts'
+import type { Boot, Stage } from './stage.ts'
 import { ARROW_DOWN, ENTER, photograph } from './terminal.ts'
 
 /*

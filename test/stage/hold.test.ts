@@ -4,11 +4,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tamperedXen } from './boot-files.ts'
 import { predictNextBoot, readSession, SESSION } from './forward.ts'
 import { HARMS } from './harms.ts'
+import { createUsedStage } from './kept-stage.ts'
 import { clearLockout, leftBehind, lockOut, triesOf } from './left-behind.ts'
 import { signerFingerprint } from './rpm.ts'
 import type { Boot, Stage, StageOptions } from './stage.ts'
 import { ARROW_DOWN, ENTER } from './terminal.ts'
-import { createUsedStage } from './used-stage.ts'
 
 const TOKEN = '/var/lib/tpm/aem/secret.fre.sealed2'
 const HELD = "AEM's automatic seal is held"

@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { beginForward, readSession, sealForward } from './forward.ts'
+import { createStage } from './kept-stage.ts'
 import { leftBehind, triesOf } from './left-behind.ts'
-import { createStage, type Stage } from './stage.ts'
+import type { Stage } from './stage.ts'
 import { checksOf, verify } from './verified.ts'
 
 /*

@@ -2,11 +2,11 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { tamperedXen } from './boot-files.ts'
+import { createUsedStage } from './kept-stage.ts'
 import { signerFingerprint } from './rpm.ts'
 import type { Stage } from './stage.ts'
 import { ARROW_DOWN, ENTER, photograph } from './terminal.ts'
 import type { TpmVersion } from './tpm.ts'
-import { createUsedStage } from './used-stage.ts'
 
 /*
  * The whole job with real parts: a real update of a real RPM database, the program's own restart plan, a power cycle

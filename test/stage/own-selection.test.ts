@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createUsedStage } from './kept-stage.ts'
 import { signerFingerprint } from './rpm.ts'
 import type { Stage } from './stage.ts'
-import { createUsedStage } from './used-stage.ts'
 
 /*
  * Somebody took PCR 13 out of SEAL, as AEM's README allows. Its package does not mark anti-evil-maid.conf as configuration

@@ -5,9 +5,9 @@ import path from 'node:path'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { beginForward, SESSION } from './forward.ts'
+import { createUsedStage } from './kept-stage.ts'
 import { leftBehind } from './left-behind.ts'
 import type { Stage } from './stage.ts'
-import { createUsedStage } from './used-stage.ts'
 
 /*
  * A power cut at every write of the forward seal. What counts is the device: its sealed files must unseal either under

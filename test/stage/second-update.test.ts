@@ -4,11 +4,11 @@ import { setTimeout } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { makeInitramfs } from '../../src/host/simulated/initramfs.ts'
 import { otherXenBuild, tamperedXen } from './boot-files.ts'
+import { createUsedStage } from './kept-stage.ts'
 import { kernelName, kernelPackage, xenPackages } from './releases.ts'
 import { buildPackage, signerFingerprint } from './rpm.ts'
 import type { Stage } from './stage.ts'
 import type { TpmVersion } from './tpm.ts'
-import { createUsedStage } from './used-stage.ts'
 
 /*
  * From `start` to the restart, with real parts: a second update, AEM's own seal, and power that goes while the secrets are

@@ -31,10 +31,6 @@ const PRODUCT_INSIDE = '/usr/lib/aem-reseal/aem-reseal.mjs'
 const PRODUCT_FILES = ['/usr/lib/aem-reseal', '/usr/bin/aem-reseal']
 
 /** Makes a dom0 whose TPM is owned and whose AEM devices are set up; switched off, never booted with AEM. */
-export async function createStage(options: StageOptions): Promise<Stage> {
-  return stageOf(await makeMachine(options))
-}
-
 export async function makeMachine(options: StageOptions): Promise<Machine> {
   requireRealParts()
   const dist = options.releaseDist ?? 'fc37'

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createUsedStage } from './kept-stage.ts'
 import { leftBehind } from './left-behind.ts'
 import { withMounted } from './media.ts'
 import { signerFingerprint } from './rpm.ts'
 import type { Stage } from './stage.ts'
 import { ARROW_DOWN, ENTER, type TerminalSession } from './terminal.ts'
 import type { TpmVersion } from './tpm.ts'
-import { createUsedStage } from './used-stage.ts'
 import { verify } from './verified.ts'
 
 /*

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createStage, type Stage, type StageOptions } from './stage.ts'
+import { createStage } from './kept-stage.ts'
+import type { Stage, StageOptions } from './stage.ts'
 
 /*
  * What is surprising about AEM 4.2.0, kept by the stand-ins. Run with AEM_SCRIPTS these tests judge the

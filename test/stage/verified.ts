@@ -1,6 +1,7 @@
 import { expect } from 'vitest'
+import { createStage } from './kept-stage.ts'
 import { leftBehind, triesOf } from './left-behind.ts'
-import { createStage, type Stage } from './stage.ts'
+import type { Stage } from './stage.ts'
 
 export type Verified = {
   device: string

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createStage } from './kept-stage.ts'
 import { leftBehind, triesOf } from './left-behind.ts'
 import { writeTpmSysfs } from './machine-facts.ts'
-import { createStage, type Stage } from './stage.ts'
+import type { Stage } from './stage.ts'
 import { checksOf, detailOf, GOOD, inDom0, lookAt, putBack, sealedTwice, verify } from './verified.ts'
 
 const FRESH_PASSWORD = '"$(cat /var/lib/anti-evil-maid/tpm-freshness-pw)"'

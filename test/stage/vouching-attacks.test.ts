@@ -2,10 +2,10 @@ import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { initramfsImage } from './boot-files.ts'
+import { createUsedStage } from './kept-stage.ts'
 import { kernelName, kernelPackage } from './releases.ts'
 import { buildPackage, signerFingerprint } from './rpm.ts'
 import type { Stage } from './stage.ts'
-import { createUsedStage } from './used-stage.ts'
 
 /*
  * What somebody who holds the boot device writes into it before `start`: no forward seal, exit 1, and the thing is named.

@@ -12,8 +12,9 @@ import type { Stage, StageDevice, StageOptions } from './stage-types.ts'
 import { startTpm } from './tpm.ts'
 
 /*
- * Most stories begin in a dom0 that AEM was set up in, that was started once and sealed, and switched off in good order. Such a
- * stage is made once for each set of options: disks, TPM state and dom0's own changes are kept, and copied for each test.
+ * Every story begins in a dom0 that AEM was set up in; most in one that was then started once and sealed, and switched off in
+ * good order. Such a stage is made once for each set of options: disks, TPM state and dom0's own changes are kept, and copied
+ * for each test.
  */
 
 /** What is kept beside the copies; disks are told by their UUID. */
@@ -27,16 +28,35 @@ type Kept = {
 const FOLDERS = ['upper', 'tpm'] as const
 const top = path.resolve(import.meta.dirname, '../..')
 
+/** A dom0 whose TPM is owned and whose AEM devices are set up; switched off, never booted with AEM. */
+export async function createStage(options: StageOptions): Promise<Stage> {
+  return stageFrom('set-up', options, () => makeMachine(options))
+}
+
 /** A dom0 whose AEM devices were set up and sealed in one good boot; switched off. The next boot shows the secret. */
 export async function createUsedStage(options: StageOptions): Promise<Stage> {
+  return stageFrom('used', options, async () => {
+    const machine = await openKept('set-up', options, () => makeMachine(options))
+    await powerOn(machine, {})
+    await powerOff(machine, true)
+    return machine
+  })
+}
+
+type Kind = 'set-up' | 'used'
+
+async function stageFrom(kind: Kind, options: StageOptions, make: () => Promise<Machine>): Promise<Stage> {
+  return stageOf(await openKept(kind, options, make))
+}
+
+/** A copy of the stage that is kept; it is made first where there is none. @param make gives it switched off */
+async function openKept(kind: Kind, options: StageOptions, make: () => Promise<Machine>): Promise<Machine> {
   requireRealParts()
   const layer = await dom0Layer(options.releaseDist ?? 'fc37')
   const inputs = [JSON.stringify(options), layer, ...(await readSources())]
-  const folder = await cached('used', inputs, async (draft) => {
-    const machine = await makeMachine(options)
+  const folder = await cached(kind, inputs, async (draft) => {
+    const machine = await make()
     try {
-      await powerOn(machine, {})
-      await powerOff(machine, true)
       await keep(machine, draft)
     } finally {
       await machine.holder.end()
@@ -44,7 +64,7 @@ export async function createUsedStage(options: StageOptions): Promise<Stage> {
   })
   const holder = await openHolder()
   try {
-    return stageOf(await restore(holder, layer, folder, options))
+    return await restore(holder, layer, folder, options)
   } catch (error) {
     await holder.end()
     throw error
