@@ -178,7 +178,7 @@ describe('an xz stream', () => {
     ['that lists fewer blocks than it counts', [0, 6, 4, 9, 4, 9], 24],
     ['whose number never ends', [0, ...Array<number>(20).fill(0xff)], 0],
     ['that ends before a block', [0, 4, 4, 9], 12],
-    ['that ends within a block', [0, 4, 0x84, 1, 9, 4], 144],
+    ['that ends within a block', [0, 5, 0x84, 1, 9, 4], 144],
     ['whose first number is too long', [0, 1, ...Array<number>(7).fill(0xff), 5], 0],
     ['that lists other sizes', [0, 1, 44, 9], 40],
   ])('with an index %s is none', (_, index, blockBytes) => {
