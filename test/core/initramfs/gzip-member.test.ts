@@ -6,6 +6,8 @@ import { pack } from './image-writer.ts'
 
 const CONTENT = randomBytes(5000)
 const MEMBER = pack(CONTENT)
+const LARGE = randomBytes(900_000)
+const LARGE_MEMBER = pack(LARGE)
 
 async function unpack(packed: Uint8Array | AsyncIterable<Uint8Array>, size = 1 << 20) {
   const odd: string[] = []
@@ -89,6 +91,19 @@ describe('the member of an initramfs', () => {
     for (const size of [11, 1000, 1 << 20])
       expect((await unpack(bytes, size)).odd, `in pieces of ${size}`).toEqual([form])
   })
+
+  it.each([1000, 60_000, 300_000])(
+    'may be larger than what is kept of it, in pieces of %i bytes',
+    async (size) => {
+      const { odd, bytes } = await unpack(LARGE_MEMBER, size)
+      expect([odd, bytes.equals(LARGE)]).toEqual([[], true])
+      const behind = Buffer.concat([LARGE_MEMBER, Buffer.alloc(10_000), Buffer.from([1])])
+      expect((await unpack(behind, size)).odd).toEqual([expect.stringMatching(/^(zeros|other bytes) behind/)])
+      expect((await unpack(Buffer.concat([LARGE_MEMBER, Buffer.from('x')]), size)).odd).toEqual([
+        'other bytes behind the packed archive',
+      ])
+    },
+  )
 
   it('is read to its end where much lies behind', async () => {
     let given = 0
