@@ -1,3 +1,5 @@
+/* Long: an image archive by archive, its entries and their headers. */
+
 import { describe, expect, it } from 'vitest'
 import { openBytes } from '../../../src/core/initramfs/byte-source.ts'
 import { parseHeader } from '../../../src/core/initramfs/cpio-header.ts'
@@ -88,6 +90,13 @@ describe('the archives of an image', () => {
     const odd = await oddOf(Buffer.concat([first, pack(main)]))
     expect(odd).toContain(`${JSON.stringify(name)} in the early archive, which holds microcode alone`)
   })
+
+  it('are read no further behind an odd one', async () => {
+    const first = Buffer.concat([...earlyEntries(), endMark()])
+    const odd = ['archive 1: an archive that is not filled up to 512 bytes']
+    expect(await oddOf(Buffer.concat([first, Buffer.from('words')]))).toEqual(odd)
+    expect(await oddOf(Buffer.concat([first, pack(Buffer.from('words'))]))).toEqual(odd)
+  })
 })
 
 describe('an archive that a program unpacks', () => {
@@ -153,6 +162,11 @@ describe('an archive that a program unpacks', () => {
     ],
   ])('is odd %s', async (_, bytes, unpack, odd) => {
     expect(await oddOf(bytes, unpack)).toEqual(odd)
+  })
+
+  it('needs no second word where it is cut short in data that are odd', async () => {
+    const odd = await oddOf(Buffer.concat([image, Buffer.from([1])]), unpacked(main.subarray(0, 600)))
+    expect(odd).toEqual(['other bytes behind the packed archive'])
   })
 
   it('passes on any other error', async () => {
@@ -315,6 +329,23 @@ describe('the entries of an archive', () => {
     expect(read(Buffer.concat([first, bytes])).odd).toEqual([form])
     const stopped = read(Buffer.concat([first, bytes]), { stopsAtEnd: true })
     expect(stopped).toMatchObject({ odd: [], taken: first.length, state: 'ended' })
+  })
+
+  it('have zeros alone behind a body', () => {
+    const bytes = entry('a', 'b')
+    bytes[bytes.length - 1] = 1
+    expect(read(archive(bytes)).odd).toEqual(['padding that is not zero'])
+  })
+
+  it('are not more than any initramfs has', () => {
+    const some = Buffer.concat(Array<Buffer>(1000).fill(entry('a')))
+    const { odd, reader } = start()
+    for (let times = 0; times < 99; times++) reader.feed(some)
+    reader.feed(some.subarray(entry('a').length))
+    expect([reader.state(), reader.entries.length]).toEqual(['open', 99_999])
+    reader.feed(some)
+    expect([reader.state(), reader.entries.length]).toEqual(['dead', 100_000])
+    expect(odd).toEqual(['more than 100000 entries'])
   })
 
   it('are open until their end mark', () => {
