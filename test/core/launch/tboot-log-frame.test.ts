@@ -1,3 +1,5 @@
+/* Long: every value that a tboot log says of itself, with the lines that only look like one. */
+
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parseTbootLog } from '../../../src/core/launch/tboot-log.ts'
@@ -27,7 +29,8 @@ describe('whether a launch was measured', () => {
   it('is what txt-stat says', () => {
     expect(withLine('\t TXT measured launch: TRUE').measured).toBe(true)
     expect(withLine('TXT measured launch: TRUE ').measured).toBe(true)
-    expect(withLine('\t TXT measured launch: FALSE')).toMatchObject({ measured: false, problems: [] })
+    for (const text of [TEXT, LOST])
+      expect(withLine('\t TXT measured launch: FALSE', text)).toMatchObject({ measured: false, problems: [] })
   })
 
   it.each(['', 'no TXT measured launch: FALSE', 'TXT measured launch: FALSE or so'])(
@@ -118,6 +121,9 @@ describe('what a log says of itself', () => {
       'TBOOT: os_sinit_data (@0x1, 0x9c):\nTBOOT: capabilities: 0x5\n$&',
     )
     expect(parseTbootLog(before).sinitCapabilities).toBeNull()
+    const after = before.replace('os_sinit_data (@0xb8f3517e', 'x (@0xb8f3517e')
+    expect(after).not.toBe(before)
+    expect(parseTbootLog(after).sinitCapabilities).toBeNull()
   })
 })
 
@@ -140,6 +146,13 @@ describe('the values of a log', () => {
       mleHash: 'cd'.repeat(20),
       policyHash: 'ef'.repeat(32),
       policyControl: '00000001',
+    })
+  })
+
+  it('are none that stand behind no name', () => {
+    expect(parseTbootLog(`TBOOT: ${hex('ab', 20)}\n`).values).toMatchObject({
+      sinitHash: null,
+      mleHash: null,
     })
   })
 
@@ -195,6 +208,13 @@ describe('the events of a log', () => {
     const cut = parseTbootLog(TEXT.replace('TBOOT: \t VL measurements:', 'TBOOT: x'))
     expect(cut.modules).toEqual(parseTbootLog(TEXT).modules)
     expect(cut.problems).toEqual(['the VL measurements are missing or do not reach their end'])
+  })
+
+  it('stand for VL measurements that cannot be', () => {
+    const last = TEXT.lastIndexOf('PCR 19 (alg count')
+    const odd = parseTbootLog(`${TEXT.slice(0, last)}PCR 29${TEXT.slice(last + 6)}`)
+    expect(odd.events).toEqual(parseTbootLog(TEXT).events)
+    expect(odd.problems).toEqual(['the VL measurements are missing or do not reach their end'])
   })
 
   it('lack their end with the list of modules', () => {
