@@ -42,6 +42,26 @@ describe('a file, loaded and stored', () => {
     },
   )
 
+  it.each([7, 33, 1 << 20])(
+    'may have a header longer than what tells its form, in pieces of %i bytes',
+    async (size) => {
+      const header = Buffer.from([0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 3])
+      const named = Buffer.concat([header, Buffer.alloc(100, 65), Buffer.alloc(1), PACKED.subarray(10)])
+      expect(await digest(named, { stored: true }, size)).toMatchObject({
+        digests: of(CONTENT),
+        storedDigests: of(named),
+        kind: 'gzip',
+      })
+      const endless = Buffer.concat([header, Buffer.alloc(100, 65)])
+      expect(await digest(endless, {}, size)).toMatchObject({ digests: of(endless), problem: null })
+    },
+  )
+
+  it('is no gzip file by its other bytes alone', async () => {
+    const other = Buffer.concat([Buffer.from([0x1f, 0x8c]), PACKED.subarray(2)])
+    expect(await digest(other)).toMatchObject({ digests: of(other), kind: 'raw', problem: null })
+  })
+
   it('has no digest of its loaded form where that cannot be known', async () => {
     expect(await digest(PACKED.subarray(0, -1), { stored: true })).toMatchObject({
       digests: {},

@@ -135,6 +135,11 @@ describe("tboot's MLE hash", () => {
   ])('is refused with %s', (_, segments, words) => {
     expect(() => mleHash(elfWith(segments), '', 'sha256')).toThrow(words)
   })
+
+  it('may be of 64 MiB', () => {
+    const segment = { address: 0, bytes: memoryOf(tbootWith(0, 0)), memoryBytes: 2 ** 26 }
+    expect(mleHash(elfWith([segment]), '', 'sha256')).toBe(sha256(segment.bytes))
+  })
 })
 
 describe('the error of TXT', () => {
