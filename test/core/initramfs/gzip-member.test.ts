@@ -117,4 +117,19 @@ describe('the member of an initramfs', () => {
     expect(await unpack(long())).toEqual({ odd: ['other bytes behind the packed archive'], bytes: CONTENT })
     expect(given).toBe(100)
   })
+
+  it('is read to its end by the one reader, also where nobody wants more of it', async () => {
+    let given = 0
+    async function* counted() {
+      for await (const chunk of chunked(LARGE_MEMBER, 10_000)) {
+        given += chunk.length
+        yield chunk
+      }
+    }
+    for await (const piece of unpackGzip(counted(), () => {})) {
+      expect(piece.length).toBeGreaterThan(0)
+      break
+    }
+    expect(given).toBe(LARGE_MEMBER.length)
+  })
 })
