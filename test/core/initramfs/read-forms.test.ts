@@ -83,6 +83,7 @@ describe('the archives of an image', () => {
 
   it.each([
     ['evil', 'x'],
+    ['kernel/x86/microcode/evil/kernel', 'x'],
     ['kernel/x86/microcode/GenuineIntel.bin.old', 'x'],
     ['kernel/x86/microcode/evil/GenuineIntel.bin', 'x'],
   ])('have microcode alone in the first, and not %s', async (name, text) => {
