@@ -1,3 +1,5 @@
+/* Long: one table of what stands against a file and its package. */
+
 import { describe, expect, it } from 'vitest'
 import {
   checkFile,

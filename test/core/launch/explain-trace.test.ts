@@ -1,3 +1,5 @@
+/* Long: each kind of extend that may have changed. */
+
 import { describe, expect, it } from 'vitest'
 import { Failure } from '../../../src/core/failure.ts'
 import { traceRegister } from '../../../src/core/launch/explain-trace.ts'

@@ -1,3 +1,5 @@
+/* Long: every verdict has its own constellation of registers, log and prediction. */
+
 import { describe, expect, it } from 'vitest'
 import { explainChange } from '../../../src/core/launch/explain.ts'
 import type { ExplanationInput } from '../../../src/core/launch/explain-types.ts'
@@ -35,90 +37,92 @@ const compare = (
 }
 
 describe('the verdict of a boot', () => {
-  it.each<[string, ReturnType<typeof compare>, Partial<ReturnType<typeof compare>>]>([
+  it.each<[string, () => ReturnType<typeof compare>, Partial<ReturnType<typeof compare>>]>([
     [
       'nothing compared is nothing explained',
-      compare({}, {}, { selected: [] }),
+      () => compare({}, {}, { selected: [] }),
       { verdict: 'unexplained', changes: [] },
     ],
-    ['the same value', compare({ 17: A }, { 17: A }), { verdict: 'unchanged', codes: [] }],
+    ['the same value', () => compare({ 17: A }, { 17: A }), { verdict: 'unchanged', codes: [] }],
     [
       'a value that is not known now',
-      compare({ 17: A }, {}),
+      () => compare({ 17: A }, {}),
       { verdict: 'unexplained', codes: ['pcr-unreadable'] },
     ],
     [
       'a value that was not known before',
-      compare({}, { 17: A }),
+      () => compare({}, { 17: A }),
       { verdict: 'unexplained', codes: ['pcr-unreadable'] },
     ],
-    ['one known in no boot', compare({}, {}), { verdict: 'unexplained', codes: ['pcr-unreadable'] }],
+    ['one known in no boot', () => compare({}, {}), { verdict: 'unexplained', codes: ['pcr-unreadable'] }],
     [
       'a public constant',
-      compare({ 17: A }, { 17: 'ff'.repeat(32) }),
+      () => compare({ 17: A }, { 17: 'ff'.repeat(32) }),
       { verdict: 'unexplained', codes: ['unmeasured'] },
     ],
     [
       'a register that no approved boot had',
-      compare({ 17: A }, { 17: A }, { unapproved: [17] }),
+      () => compare({ 17: A }, { 17: A }, { unapproved: [17] }),
       { verdict: 'not-computable', codes: ['pcr-not-approved'] },
     ],
     [
       'one of those that is not known now',
-      compare({ 17: A }, {}, { unapproved: [17] }),
+      () => compare({ 17: A }, {}, { unapproved: [17] }),
       { verdict: 'unexplained', codes: ['pcr-unreadable'] },
     ],
     [
       'one of those beside another',
-      compare({ 17: A, 18: A }, { 17: A, 18: A }, { selected: [17, 18], unapproved: [18] }),
+      () => compare({ 17: A, 18: A }, { 17: A, 18: A }, { selected: [17, 18], unapproved: [18] }),
       { verdict: 'not-computable', changes: ['none', 'not-computable'] },
     ],
     [
       'one of those beside a change',
-      compare({ 17: A, 18: A }, { 17: B, 18: A }, { selected: [17, 18], unapproved: [18] }),
+      () => compare({ 17: A, 18: A }, { 17: B, 18: A }, { selected: [17, 18], unapproved: [18] }),
       { verdict: 'unexplained', changes: ['unexpected', 'not-computable'] },
     ],
     [
       'LUKS headers that a person changed',
-      compare({ 13: A }, { 13: B }, { selected: [13], acceptedLuks: B }),
+      () => compare({ 13: A }, { 13: B }, { selected: [13], acceptedLuks: B }),
       { verdict: 'explained', codes: [], notes: ['luks-header-accepted'] },
     ],
     [
       'other LUKS headers than those',
-      compare({ 13: A }, { 13: C }, { selected: [13], acceptedLuks: B }),
+      () => compare({ 13: A }, { 13: C }, { selected: [13], acceptedLuks: B }),
       { verdict: 'unexplained', codes: ['pcr-not-expected', 'luks-header-changed'] },
     ],
     [
       'another register of that value',
-      compare({ 17: A }, { 17: B }, { acceptedLuks: B }),
+      () => compare({ 17: A }, { 17: B }, { acceptedLuks: B }),
       { verdict: 'unexplained', codes: ['log-missing'] },
     ],
     [
       'a predicted value, whatever the log says',
-      compare({ 17: A }, { 17: B }, { prediction: [{ index: 17, bank: 'sha256', predicted: B }] }),
+      () => compare({ 17: A }, { 17: B }, { prediction: [{ index: 17, bank: 'sha256', predicted: B }] }),
       { verdict: 'explained', codes: [], notes: ['log-missing'] },
     ],
     [
       'a value that was predicted of another bank or register',
-      compare(
-        { 17: A },
-        { 17: B },
-        {
-          prediction: [
-            { index: 17, bank: 'sha1', predicted: B },
-            { index: 18, bank: 'sha256', predicted: B },
-          ],
-        },
-      ),
+      () =>
+        compare(
+          { 17: A },
+          { 17: B },
+          {
+            prediction: [
+              { index: 17, bank: 'sha1', predicted: B },
+              { index: 18, bank: 'sha256', predicted: B },
+            ],
+          },
+        ),
       { verdict: 'unexplained', codes: ['log-missing'], notes: [] },
     ],
     [
       'another value than predicted, where no update changes the register',
-      compare(
-        { 17: A },
-        { 17: B },
-        { prediction: [{ index: 17, bank: 'sha256', predicted: C }], expectedPcrs: [18] },
-      ),
+      () =>
+        compare(
+          { 17: A },
+          { 17: B },
+          { prediction: [{ index: 17, bank: 'sha256', predicted: C }], expectedPcrs: [18] },
+        ),
       {
         verdict: 'unexplained',
         codes: ['pcr-not-expected', 'log-missing'],
@@ -126,7 +130,7 @@ describe('the verdict of a boot', () => {
       },
     ],
   ])('%s', (_, found, wanted) => {
-    expect(found).toMatchObject(wanted)
+    expect(found()).toMatchObject(wanted)
   })
 
   it('without a baseline compares nothing', () => {
@@ -236,23 +240,28 @@ describe('what booted as predicted', () => {
   const then = [{ evr: owner.evr, signer: 'S', installTime: null }]
   const today = [{ evr: KERNEL_PACKAGE.evr }]
 
-  it.each<[string, ReturnType<typeof trace>, object[]]>([
-    ['is of the package of then', trace([{ role: 'kernel', path: KERNEL, package: owner }]), then],
-    ['not of that of another file', trace([{ role: 'kernel', path: '/other', package: owner }]), today],
-    ['not of that of another role', trace([{ role: 'xen', path: KERNEL, package: owner }]), today],
+  it.each<[string, () => ReturnType<typeof trace>, object[]]>([
+    ['is of the package of then', () => trace([{ role: 'kernel', path: KERNEL, package: owner }]), then],
+    ['not of that of another file', () => trace([{ role: 'kernel', path: '/other', package: owner }]), today],
+    ['not of that of another role', () => trace([{ role: 'xen', path: KERNEL, package: owner }]), today],
     [
       'not of a package of another name',
-      trace([{ role: 'kernel', path: KERNEL, package: { ...owner, name: 'kernel-latest' } }]),
+      () => trace([{ role: 'kernel', path: KERNEL, package: { ...owner, name: 'kernel-latest' } }]),
       today,
     ],
-    ['not of no package', trace([{ role: 'kernel', path: KERNEL, package: null }]), today],
+    ['not of no package', () => trace([{ role: 'kernel', path: KERNEL, package: null }]), today],
     [
       'not of that of another bank',
-      trace([{ role: 'kernel', path: KERNEL, package: owner }], 17, 'sha1'),
+      () => trace([{ role: 'kernel', path: KERNEL, package: owner }], 17, 'sha1'),
       today,
     ],
-    ['not of that of another register', trace([{ role: 'kernel', path: KERNEL, package: owner }], 18), today],
-  ])('%s', (_, causes, packages) => {
+    [
+      'not of that of another register',
+      () => trace([{ role: 'kernel', path: KERNEL, package: owner }], 18),
+      today,
+    ],
+  ])('%s', (_, trace, packages) => {
+    const causes = trace()
     expect(causes.map((one) => one.package)).toMatchObject(packages)
     expect(causes[0]?.bulletin).toBe(packages === then ? null : '103')
   })
@@ -260,5 +269,24 @@ describe('what booted as predicted', () => {
   it('keeps its time of installation where it is still the same', () => {
     const [cause] = trace([{ role: 'kernel', path: KERNEL, package: { ...owner, evr: KERNEL_PACKAGE.evr } }])
     expect(cause).toMatchObject({ bulletin: '103', package: KERNEL_PACKAGE })
+  })
+})
+
+it.each([
+  [13, 'cryptsetup luksDump'],
+  [17, 'see the causes of this register'],
+])('PCR %i that is not as it was predicted says where to look', (index, words) => {
+  const { reasons } = explainChange(
+    look({
+      before: { pcrs: pcrs({ [index]: A }), components: null },
+      pcrsNow: pcrs({ [index]: B }),
+      selected: [index],
+      prediction: [{ index, bank: 'sha256', predicted: C }],
+    }),
+  )
+  expect(reasons[0]).toMatchObject({
+    code: 'differs-from-prediction',
+    isBlocking: false,
+    next: expect.stringContaining(words),
   })
 })

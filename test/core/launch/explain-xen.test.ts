@@ -1,3 +1,5 @@
+/* Long: a changed Xen and the name that changed with it, each with all that speaks against it. */
+
 import { describe, expect, it } from 'vitest'
 import { Failure } from '../../../src/core/failure.ts'
 import type { ExplanationInput, FileFact, MeasuredComponent } from '../../../src/core/launch/explain-types.ts'

@@ -17,6 +17,12 @@ describe('an extend continues', () => {
       [as('other', 'i'), as('other', 'k')],
       [1, 0],
     ],
+    [
+      'those of one digest in their order, whatever they are called',
+      [as('kernel', 'd'), as('module', 'x'), as('initramfs', 'd')],
+      [as('other', 'd'), as('other', 'd'), as('module', 'x')],
+      [0, 2, 1],
+    ],
     ['each of two of the same digest once', [k, k], [k, k], [0, 1]],
     ['none where there are more of a digest than before', [k], [k, k], [0, null]],
     ['the same file in the same role', [k, i], [component('kernel', '/vmlinuz', 'new'), i], [0, 1]],
