@@ -1,9 +1,15 @@
+/* Long: one table of what an update may be, and each list that follows from it. */
+
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   type ConfirmedPackage,
   decideUpdate,
+  describePackageFault,
   isVerifiedPackage,
+  listChangedPackages,
+  listMayChange,
+  listUnlistedOnly,
   type UpdateFacts,
 } from '../../../src/core/decide/confirm-update.ts'
 
@@ -80,6 +86,45 @@ describe('decideUpdate', () => {
       { packages: [XEN, { ...KERNEL, changedSinceBoot: null, signature: 'bad' }] },
       'not-verified',
     ],
+    ['a named bulletin that is met', { bulletinNamed: true, demandMet: true }, 'confirmed'],
+    ['no bulletin', { bulletinNamed: false, demandMet: null, bulletinVerified: false }, 'confirmed'],
+    [
+      'a Xen that waits, of a package that seems old',
+      { packages: [{ ...quiet[0]!, signer: null }] },
+      'not-verified',
+    ],
+    [
+      'a Xen that may wait',
+      {
+        packages: [
+          { ...quiet[0]!, signer: null },
+          { ...KERNEL, changedSinceBoot: true },
+        ],
+        pendingXen: null,
+      },
+      'not-verified',
+    ],
+    [
+      'a new kernel beside a Xen that runs, accepted before',
+      {
+        packages: [
+          { ...quiet[0]!, signer: null },
+          { ...KERNEL, changedSinceBoot: true },
+        ],
+        pendingXen: false,
+      },
+      'confirmed',
+    ],
+    [
+      'a Xen that waits beside a kernel that was accepted before',
+      { packages: [XEN, { ...KERNEL, signer: null }] },
+      'confirmed',
+    ],
+    [
+      'a file changed where nothing else is known',
+      { packages: [{ ...XEN, changedFiles: ['/x'] }, KERNEL], unasked: ['tboot'] },
+      'not-verified',
+    ],
     ['an older, well signed Xen', { downgrades: OLDER }, 'downgrade'],
     ['an older Xen that a person wants', { downgrades: OLDER, isDowngradeWanted: true }, 'downgrade-wanted'],
     [
@@ -133,4 +178,62 @@ describe('decideUpdate', () => {
       }),
     )
   })
+})
+
+describe('a package', () => {
+  it.each<[string, Partial<ConfirmedPackage>, string | null]>([
+    ['that is verified', {}, null],
+    ['whose files could not be checked', { changedFiles: null }, 'has files that could not be checked'],
+    ['with other files', { changedFiles: ['/a', '/b'], signature: 'bad' }, 'has changed files: /a, /b'],
+    ['with a bad signature', { signature: 'bad' }, 'has a bad signature'],
+    ['of an unknown signer', { signer: null }, 'is signed with a short key id, which can be forged'],
+  ])('%s is called so', (_, changes, fault) => {
+    const item = { ...XEN, ...changes }
+    expect(describePackageFault(item)).toBe(fault)
+    expect(isVerifiedPackage(item)).toBe(fault === null)
+  })
+
+  it('that may be new is no changed one, and an old one neither', () => {
+    const packages = [XEN, KERNEL, { ...XEN, changedSinceBoot: null }]
+    expect(listChangedPackages(packages)).toEqual([XEN])
+  })
+})
+
+describe('packages of a key that nobody listed', () => {
+  const unlisted = { ...XEN, name: 'xen-libs', signer: null, keyId: '1848792f9e2795e9' }
+
+  it.each<[string, ConfirmedPackage[], ConfirmedPackage[]]>([
+    ['are named where nothing else stands against any', [XEN, unlisted, KERNEL], [unlisted]],
+    [
+      'are named also where they may be new',
+      [{ ...unlisted, changedSinceBoot: null }],
+      [{ ...unlisted, changedSinceBoot: null }],
+    ],
+    ['are none where they did not change', [{ ...unlisted, changedSinceBoot: false }], []],
+    ['are none where all are verified', [XEN, KERNEL], []],
+    ['are not named beside one of another fault', [unlisted, { ...XEN, signature: 'bad' }], []],
+    ['are not named beside one with another file', [unlisted, { ...KERNEL, changedFiles: ['/x'] }], []],
+    [
+      'are not named beside one whose files could not be checked',
+      [unlisted, { ...KERNEL, changedFiles: null }],
+      [],
+    ],
+    ['are not named with other files of their own', [{ ...unlisted, changedFiles: ['/x'] }], []],
+    ['are not named by a short key id', [{ ...unlisted, keyId: '9e2795e9' }], []],
+  ])('%s', (_, packages, named) => {
+    expect(listUnlistedOnly(packages)).toEqual(named)
+  })
+})
+
+it.each<[string, ConfirmedPackage['component'][], number[], Parameters<typeof listMayChange>[2], number[]]>([
+  ['nothing', [], [], 'tboot', []],
+  ["a bulletin's own", [], [19, 18], 'tboot', [18, 19]],
+  ['Xen', ['xen'], [], 'tboot', [18, 19]],
+  ['Xen of an unknown launch', ['xen'], [], null, [18, 19]],
+  ['tboot, which is measured before all else', ['tboot'], [], 'tboot', [17, 18, 19]],
+  ['Xen under TrenchBoot, which launches it', ['xen'], [], 'trenchboot', [17, 18, 19]],
+  ['several, with those of a bulletin', ['kernel', 'tboot'], [20, 18, 2], 'tboot', [2, 17, 18, 19, 20]],
+])('an update may change registers by what it brings: %s', (_, components, pcrs, flavour, wanted) => {
+  const changed = components.map((component) => ({ component }))
+  expect(listMayChange(changed, pcrs, flavour)).toEqual(wanted)
 })
