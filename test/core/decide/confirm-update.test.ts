@@ -137,6 +137,16 @@ describe('decideUpdate', () => {
       { downgrades: OLDER, isDowngradeWanted: true, packages: [{ ...XEN, changedFiles: ['/x'] }] },
       'not-verified',
     ],
+    [
+      'an older Xen with another file',
+      { downgrades: OLDER, packages: [{ ...XEN, changedFiles: ['/x'] }] },
+      'not-verified',
+    ],
+    [
+      'an older Xen that is wanted and runs already',
+      { packages: quiet, pendingXen: false, downgrades: OLDER, isDowngradeWanted: true },
+      'nothing-pending',
+    ],
     ['a record of earlier versions that cannot be read', { areVersionsKnown: false }, 'unknown'],
     ['a bulletin that is not met', { bulletinNamed: true, demandMet: false }, 'unmet'],
     ['a bulletin of which that is not known', { bulletinNamed: true, demandMet: null }, 'unknown'],

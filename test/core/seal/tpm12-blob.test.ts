@@ -84,6 +84,45 @@ describe('a blob of tpm_sealdata', () => {
     expect(parseTpm12Blob(withData(storedData(version)))).toBeNull()
   })
 
+  const info = (hex: string) =>
+    Buffer.from(`01010000${(hex.length / 2).toString(16).padStart(8, '0')}${hex}`, 'hex')
+  const long = (hex: string) =>
+    Buffer.from(`00160000${(hex.length / 2).toString(16).padStart(8, '0')}${hex}`, 'hex')
+  const [release, creation] = ['aa'.repeat(20), 'bb'.repeat(20)]
+
+  it.each<[string, Buffer]>([
+    ['without a size', Buffer.from('01010000000000', 'hex')],
+    ['without registers', info('')],
+    ['cut in the size of its registers', info('00')],
+    ['cut in its registers', info('00030000')],
+    ['with a digest too short', info(`0003000006${release}${'bb'.repeat(19)}`)],
+    ['with a digest too long', info(`0003000006${release}${creation}bb`)],
+    ['with more registers than a TPM 1.2 has', info(`000400000600${release}${creation}`)],
+    ['of the second form, without registers', long('00060101')],
+    ['of the second form, without those at release', long('000601010003000000')],
+    ['of the second form, cut in the size of those', long('00060101000300000000')],
+    ['of the second form, with a digest too short', long(`0006010100030000000003000006${creation}`)],
+    [
+      'of the second form, with a digest too long',
+      long(`0006010100030000000003000006${creation}${release}bb`),
+    ],
+  ])('%s is not read', (_, data) => {
+    expect(parseTpm12Blob(withData(data))).toBeNull()
+  })
+
+  it('of the second form names the registers and the digest at release, which come last', () => {
+    expect(parseTpm12Blob(withData(long(`0006010100030100000003000006${creation}${release}`)))).toEqual({
+      pcrs: [17, 18],
+      digestAtRelease: release,
+    })
+  })
+
+  it('is bound to its registers in ascending order, however they are named', () => {
+    expect(computeTpm12Composite([19, 17, 13, 18], VALUES)).toBe(
+      computeTpm12Composite([13, 17, 18, 19], VALUES),
+    )
+  })
+
   it('is null of anything else, and never an error', () => {
     expect(parseTpm12Blob('')).toBeNull()
     expect(parseTpm12Blob(BLOB.replace('ABYA', 'AAAA'))).toBeNull()

@@ -33,6 +33,16 @@ describe('classifyTpm2Error', () => {
       'bad-object',
       'ERROR: Error deserializing private structure: 0x90006\nERROR: The input file needs to be a valid TPM2B_PRIVATE data structure\n',
     ],
+    ['bad-password', refused('Load', '9a2', 'tpm:session(1):authorization failure without DA implications')],
+    [
+      'unknown',
+      refused('Load', '101', 'tpm:error(2.0): commands not being accepted because of a TPM failure'),
+    ],
+    [
+      'bad-password',
+      'WARNING: (0x00000000)\nERROR: tcti(0xA000A)\nERROR: Esys_Load(0x98E) - tpm:session(1)\n',
+    ],
+    ['unknown', 'ERROR: Esys_Load(0xC018E) - rmt:the resource manager\n'],
     ['unknown', 'ERROR: tcti:IO failure\n'],
     ['unknown', 'ERROR: Esys_Load(0xA000A) - tcti:IO failure\n'],
     ['unknown', ''],
