@@ -1,4 +1,12 @@
-import type { GrubFile, GrubWorld } from '../../../src/core/launch/grub-state.ts'
+import { runCommands } from '../../../src/core/launch/grub-eval.ts'
+import { parseGrubScript } from '../../../src/core/launch/grub-parse.ts'
+import {
+  type GrubFile,
+  type GrubState,
+  type GrubWorld,
+  nestedState,
+  newGrubState,
+} from '../../../src/core/launch/grub-state.ts'
 import { QUBES_GRUB, writeGrubEnvironment } from '../../support/grub/qubes-grub-writer.ts'
 
 export type DeviceFacts = {
@@ -35,4 +43,16 @@ export function deviceWith(facts: DeviceFacts = {}): GrubWorld {
       ['/grub2/custom.cfg', file(facts.custom)],
     ]),
   }
+}
+
+/** What a script leaves behind, at the top of grub.cfg or in an entry, and its value as a condition. */
+export function runScript(
+  script: string,
+  facts: DeviceFacts = {},
+  place: 'file' | 'entry' | 'submenu' = 'file',
+): GrubState & { readonly value: boolean | null } {
+  const top = newGrubState(deviceWith(facts))
+  const state = place === 'file' ? top : nestedState(top, place)
+  const value = runCommands(state, parseGrubScript(script))
+  return { ...state, value }
 }
