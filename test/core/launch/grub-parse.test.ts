@@ -123,6 +123,7 @@ describe('what the grammar does not have', () => {
     ['if a; then b }', '"}"'],
     ['x { if a; then b; }', '"}"'],
     ['if a; then b; fi c', '"c"'],
+    ['x { if a; then b; fi c; }', '"c"'],
     ['if a; then function f { b; }; fi', '"function"'],
     // functions
     ['function', 'its end'],
@@ -130,6 +131,7 @@ describe('what the grammar does not have', () => {
     ['function f a', '"a"'],
     ['function f { a }', 'its end'],
     ['function f { }', '"}"'],
+    ['function f { a { b; } }', 'its end'],
     ['function 1f { a; }', '"1f"'],
     ['function f- { a; }', '"f-"'],
     ['function "f" { a; }', '"a word"'],
