@@ -51,6 +51,7 @@ describe('words', () => {
     ...[...'?#*@'].map((name): [string, Word] => [`$${name}`, [variable(name)]]),
     ...[...'?#*@'].map((name): [string, Word] => [`\${${name}}x`, [variable(name), plain('x')]]),
     ['$"a b"', [within('"..."')]],
+    ['$"a $ b"', [within('"..."')]],
     ['x$"a$b"y', [plain('x'), within('"..."'), plain('y')]],
   ])('%j', (text, word) => {
     expect(tokens(text)).toEqual([word])
