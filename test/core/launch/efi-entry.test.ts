@@ -1,3 +1,4 @@
+/* Long: one table for each step from a configuration to its files. */
 import { describe, expect, it } from 'vitest'
 import type { BootEntry } from '../../../src/core/launch/boot-entry.ts'
 import { originalPath, resolveEfiEntry, roleName } from '../../../src/core/launch/efi-entry.ts'
@@ -70,8 +71,75 @@ describe("Xen's configuration, read as Xen reads it", () => {
   })
 })
 
+describe('the UEFI form with the files of its configuration', () => {
+  const read = (text: string | null, changes: Partial<BootEntry> = {}) =>
+    resolveEfiEntry({ ...ENTRY, problems: ['before'], ...changes }, text)
+  const FILE = '/EFI/qubes/xen-4.17.4.cfg on the EFI system partition'
+
+  it('has kernel and initramfs in the order of Xen', () => {
+    const found = read(
+      '[a]\noptions=placeholder console=none\nkernel=aem-vmlinuz-1 ro\nramdisk=aem-initramfs-1.img\n',
+    )
+    const file = { nounzip: true }
+    expect(found.launcher).toEqual({
+      ...file,
+      role: 'xen',
+      path: '/efi/EFI/qubes/xen-4.17.4.efi',
+      commandLine: 'placeholder console=none',
+      order: 0,
+    })
+    expect(found.modules).toEqual([
+      { ...file, role: 'kernel', path: '/efi/EFI/qubes/aem-vmlinuz-1', commandLine: 'ro', order: 1 },
+      { ...file, role: 'initramfs', path: '/efi/EFI/qubes/aem-initramfs-1.img', commandLine: '', order: 2 },
+    ])
+    expect([found.problems, found.efi?.isFirst]).toEqual([['before'], true])
+    expect(read('[a]\nkernel=k\n').modules).toMatchObject([{ path: '/efi/EFI/qubes/k', commandLine: '' }])
+  })
+
+  it.each([
+    [null, 'could not be read'],
+    ['[b]\nkernel=k\n', 'has no section a with a kernel'],
+    ['[a]\noptions=k\n', 'has no section a with a kernel'],
+  ])('of %j has none', (text, why) => {
+    const found = read(text)
+    expect(found).toEqual({ ...ENTRY, problems: ['before', `${FILE} ${why}`] })
+  })
+
+  it.each([
+    ['kernel=k\nramdisk=../i', '../i'],
+    ['kernel=.k', '.k'],
+    ['kernel=k\\l', 'k\\l'],
+    ['kernel=', ''],
+    [`kernel=-${'k'.repeat(90)}`, `-${'k'.repeat(79)}`],
+    ['kernel=k\u00e4', 'k?'],
+  ])('with %j names no file, and has no modules', (lines, shown) => {
+    const found = read(`[a]\n${lines}\n`)
+    expect(found.problems).toContain(`${FILE} names the file "${shown}"`)
+    expect(found.modules).toEqual([])
+  })
+
+  it('has the problems of the configuration', () => {
+    expect(read('[a]\nkernel=k\nucode=u\n').problems).toEqual([
+      'before',
+      `${FILE} sets "ucode", which AEM's script does not write`,
+    ])
+  })
+
+  it('is no matter of any other entry', () => {
+    for (const changes of [{ form: 'bios' }, { efi: null }] as const)
+      expect(read('[a]\nkernel=k\n', changes)).toEqual({ ...ENTRY, problems: ['before'], ...changes })
+  })
+})
+
 describe('the file of /boot behind a name', () => {
   it.each([
+    ['/x/efi/EFI/qubes/aem-v', '/x/efi/EFI/qubes/aem-v', '/x/efi/EFI/qubes/aem-v'],
+    ['/x/efi/EFI/qubes/xen-4.efi', '/x/efi/EFI/qubes/xen-4.efi', '/x/efi/EFI/qubes/xen-4.efi'],
+    ['/efi/EFI/qubes/x-aem-v', '/efi/EFI/qubes/x-aem-v', '/efi/EFI/qubes/x-aem-v'],
+    ['/efi/EFI/qubes/xen-4.efi.bak', '/efi/EFI/qubes/xen-4.efi.bak', '/efi/EFI/qubes/xen-4.efi.bak'],
+    ['/efi/EFI/qubes/my-xen-4.efi', '/efi/EFI/qubes/my-xen-4.efi', '/efi/EFI/qubes/my-xen-4.efi'],
+    ['/xen-4.17.4-longer-name.efi', '/xen-4.17.4-longer-name.efi', '/xen-4.17.4-longer-name.efi'],
+    ['/0123456789abcdexen-4.efi', '/0123456789abcdexen-4.efi', '/0123456789abcdexen-4.efi'],
     ['/efi/EFI/qubes/aem-vmlinuz-6.6', '/vmlinuz-6.6', '/vmlinuz-6.6'],
     ['/efi/EFI/qubes/xen-4.17.4.efi', '/efi/EFI/qubes/xen-4.17.4.efi', '/xen-4.17.4.gz'],
     ['/efi/EFI/qubes/vmlinuz-6.6', '/efi/EFI/qubes/vmlinuz-6.6', '/efi/EFI/qubes/vmlinuz-6.6'],
