@@ -42,6 +42,7 @@ describe('the default entry', () => {
     [' 1', 'AEM Qubes'],
     ['\t\r\n1', 'AEM Qubes'],
     ['x1', 'Qubes'],
+    ['x01', 'Qubes'],
     ['>1', 'Qubes'],
   ])('%j', (value, title) => {
     expect(chosen(value)).toBe(title)
@@ -58,6 +59,7 @@ describe('the default entry', () => {
     ['2x', [...MENU, item('2x')]],
     // The patch takes an id up to the blank, and then has something left.
     ['aem x', [...MENU, item('aem x')]],
+    ['aem x', [item('Qubes'), item('aem x', 'aem')]],
     ['1', [...MENU, item('x', '1')]],
     // The patch asks every id before any title.
     ['z', [item('Qubes'), item('z', 'y'), item('x', 'z')]],
@@ -76,6 +78,7 @@ describe('the default entry', () => {
   it('is the first of a title or id', () => {
     expect(chosen('aem', [item('Qubes'), item('AEM', 'aem'), item('second', 'aem')])).toBe('AEM')
     expect(chosen('', [item('Qubes'), item('', '')])).toBe('Qubes')
+    expect(chosen('aa c', [item('Qubes'), item('aa c', 'aa>b')])).toBe('aa c')
   })
 
   describe('where an entry may be missing', () => {
@@ -94,6 +97,8 @@ describe('the default entry', () => {
       ['aem', [maybe, ...MENU], 'AEM Qubes'],
       ['AEM Qubes', [maybe, ...MENU], 'AEM Qubes'],
       ['nobody', [...MENU, maybe], 'Qubes'],
+      ['a>>b', [maybe, ...MENU], 'a>b'],
+      ['a>>b', [maybe, item('q'), item('x', 'a>b')], 'x'],
       ['5', [...MENU, maybe], 'Qubes'],
     ])('%j', (value, menu, title) => {
       expect(chosen(value, menu)).toBe(title)
@@ -104,6 +109,10 @@ describe('the default entry', () => {
       expect(chosen('aem', [item('x'), before, item('AEM', 'aem')])).toBe(
         'whether "AEM" is in the menu depends on a file',
       )
+    })
+
+    it('a name that is a number too is not told', () => {
+      expect(chosen('2', [item('a'), maybe, item('2')])).toContain(DIFFER)
     })
 
     it('its name may not be known', () => {

@@ -61,6 +61,17 @@ describe('commands that may have run', () => {
     expect(valuesOf(script)).toEqual(['old', 'old', [problem]])
   })
 
+  it.each(['search', 'load_env', 'source', 'configfile'])(
+    '%s goes before a function of that name',
+    (name) => {
+      expect(valuesOf(`${name} v`, `function ${name} { true; }`)).toEqual([
+        'old',
+        'old',
+        [`${name} depends on a file`],
+      ])
+    },
+  )
+
   it('that only show something are one in an entry', () => {
     const problems = runScript(
       'if [ "$cmdpath" = x ]; then terminal_output x; echo y; fi',

@@ -42,6 +42,7 @@ describe('a menu item', () => {
     ["'a' --id --class x", 'the option --id without a value'],
     ["'a' --users -x", 'the option --users without a value'],
     ["'a' --evil", ODD],
+    ["'a' --idx", ODD],
     ["'a' --evil=b", ODD],
     ["'a' -x", ODD],
     ["'a' -x--id=b", ODD],

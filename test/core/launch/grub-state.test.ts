@@ -218,6 +218,7 @@ describe('the environment block', () => {
     ['a=b\\', []],
     ['a=b\\\n', []],
     ['a\0x=b\0c\n', [['a', 'b']]],
+    ['a\n=b\n', [['a\n', 'b']]],
     ['\\\na=b\n', [['\\\na', 'b']]],
   ])('%j', (text, pairs) => {
     expect(parseGrubEnvironment(HEAD + text)).toEqual(pairs)

@@ -121,6 +121,9 @@ describe('a test', () => {
     ['a-n a', true],
     ['/a x-nt /b', true],
     ['a =', true],
+    ['!', true],
+    ['a = a !', true],
+    ['! -a a = b', true],
     ['a', true],
     ['', true],
   ])('of fewer words: %j is %s', (text, wanted) => {
