@@ -139,7 +139,12 @@ describe('the file of /boot behind a name', () => {
     ['/efi/EFI/qubes/xen-4.efi.bak', '/efi/EFI/qubes/xen-4.efi.bak', '/efi/EFI/qubes/xen-4.efi.bak'],
     ['/efi/EFI/qubes/my-xen-4.efi', '/efi/EFI/qubes/my-xen-4.efi', '/efi/EFI/qubes/my-xen-4.efi'],
     ['/xen-4.17.4-longer-name.efi', '/xen-4.17.4-longer-name.efi', '/xen-4.17.4-longer-name.efi'],
-    ['/0123456789abcdexen-4.efi', '/0123456789abcdexen-4.efi', '/0123456789abcdexen-4.efi'],
+    ['/0123456789abcdxen-4.efi', '/0123456789abcdxen-4.efi', '/0123456789abcdxen-4.efi'],
+    [
+      '/0123456789abcdaem-/efi/EFI/qubes/x',
+      '/0123456789abcdaem-/efi/EFI/qubes/x',
+      '/0123456789abcdaem-/efi/EFI/qubes/x',
+    ],
     ['/efi/EFI/qubes/aem-vmlinuz-6.6', '/vmlinuz-6.6', '/vmlinuz-6.6'],
     ['/efi/EFI/qubes/xen-4.17.4.efi', '/efi/EFI/qubes/xen-4.17.4.efi', '/xen-4.17.4.gz'],
     ['/efi/EFI/qubes/vmlinuz-6.6', '/efi/EFI/qubes/vmlinuz-6.6', '/efi/EFI/qubes/vmlinuz-6.6'],
