@@ -77,8 +77,8 @@ export function startCpioReader({
     const isEnd = name === END_NAME
     if (zero !== header.nameBytes - 1) die('a name with a zero byte in it, or without one at its end')
     else if (isEnd && header.sizeBytes !== 0) die('an end mark that carries data')
-    else if (entries.length >= MAX_ENTRIES) die(`more than ${MAX_ENTRIES} entries`)
     else if (isEnd) phase = 'end'
+    else if (entries.length >= MAX_ENTRIES) die(`more than ${MAX_ENTRIES} entries`)
     else {
       hash = createHash('sha256')
       const isKept = (header.mode & FILE_KIND.mask) === FILE_KIND.link || keeps(name)

@@ -22,6 +22,7 @@ const LATE_BYTES = 256 * 1024
  * and would unpack an extra field as data; gzip and pigz as dracut calls them (-n) set none.
  * @param packed the member and all that follows; read to its end
  * @param onOdd told what is not as gzip writes it for dracut
+ * @throws what the input throws
  */
 export async function* unpackGzip(
   packed: AsyncIterable<Uint8Array>,
@@ -45,7 +46,12 @@ export async function* unpackGzip(
     return
   }
   const inflate = createInflateRaw({ chunkSize: OUTPUT_CHUNK_BYTES })
-  const fed = feed(inflate, head.subarray(HEADER_BYTES), input)
+  const fed = feed(inflate, head.subarray(HEADER_BYTES), input).catch((error: Error) => {
+    // The reader waits for what will never come.
+    inflate.destroy(error)
+    throw error
+  })
+  fed.catch(() => undefined)
   let [checksum, sizeBytes] = [0, 0]
   try {
     for await (const piece of inflate as AsyncIterable<Buffer>) {

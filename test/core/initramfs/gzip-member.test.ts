@@ -133,3 +133,23 @@ describe('the member of an initramfs', () => {
     expect(given).toBe(LARGE_MEMBER.length)
   })
 })
+
+describe('a disk that fails while it is read', () => {
+  const eio = () => Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
+
+  it.each([0, 5, 10, 2000, 400_000])('is told, after %i bytes of it', async (length) => {
+    async function* failing() {
+      if (length > 0) yield LARGE_MEMBER.subarray(0, length)
+      throw eio()
+    }
+    await expect(unpack(failing())).rejects.toThrow('EIO')
+  })
+
+  it('is told behind the data, too', async () => {
+    async function* failing() {
+      yield MEMBER
+      throw eio()
+    }
+    await expect(unpack(failing())).rejects.toThrow('EIO')
+  })
+})
