@@ -107,35 +107,39 @@ function nameOf(file: string): string {
   return file.slice(file.lastIndexOf('/') + 1).replace(/[^\x20-\x7e]/g, '?')
 }
 
-/** `search --no-floppy --fs-uuid --set=root [--hint...] UUID`, as grub-mkconfig_lib writes it; else what it sets is not known. */
+/** Options of `search` in the forms that grub-mkconfig_lib and the manual write: a value stands behind `=`. */
+const SEARCH_OPTION =
+  /^--(?:no-floppy|fs-uuid|label|file|root-dev-only|set=[A-Za-z_]+|hint(?:-(?:ieee1275|bios|baremetal|efi|arc))?=[\s\S]*)$/
+
+/**
+ * `search --no-floppy --fs-uuid --set=root [--hint...] UUID`, as grub-mkconfig_lib writes it. What a label or a file is found
+ * on is not known, nor whether `--root-dev-only` finds anything: then the variable stays. Anything else GRUB may take for
+ * another name, kind or variable than it seems (GRUB 2.06, grub-core/commands/search_wrap.c and lib/arg.c).
+ */
 function runSearch(state: GrubState, args: readonly string[], unknown: readonly string[]): boolean | null {
-  const plain = args.filter((arg) => !arg.startsWith('-'))
   const options = args.filter((arg) => arg.startsWith('-'))
-  const [set] = options.filter((option) => /^--set(?:=|$)/.test(option))
-  const variable = set === undefined ? 'root' : set === '--set' ? 'root' : set.slice('--set='.length)
-  const isUuid = options.includes('--fs-uuid')
-  const isPlain = options.every((option) =>
-    /^--(?:no-floppy|fs-uuid|label|file|set(?:=[A-Za-z_]+)?|hint[a-z0-9-]*(?:=[\s\S]*)?|root-dev-only)$/.test(
-      option,
-    ),
-  )
-  if (!isPlain) return addProblem(state, 'search has options that no script writes')
+  const [wanted, ...more] = args.filter((arg) => !arg.startsWith('-'))
+  const kinds = options.filter((option) => /^--(?:fs-uuid|label|file)$/.test(option))
+  const [set, ...furtherSets] = options.filter((option) => option.startsWith('--set='))
+  const isAsWritten = options.every((option) => SEARCH_OPTION.test(option)) && wanted !== undefined
+  if (!isAsWritten || kinds.length !== 1 || more.length > 0 || furtherSets.length > 0)
+    return addProblem(state, 'search is written as no script writes it')
   if (set === undefined) return null
-  const [uuid] = plain
-  const isKnown = isUuid && plain.length === 1 && unknown.length === 0 && /^[0-9A-Fa-f-]+$/.test(uuid ?? '')
-  setVariable(state, variable, isKnown ? searchedDevice(uuid!) : null)
+  const isFound = kinds[0] === '--fs-uuid' && !options.includes('--root-dev-only')
+  const isKnown = isFound && unknown.length === 0 && /^[0-9A-Fa-f-]+$/.test(wanted)
+  setVariable(state, set.slice('--set='.length), isKnown ? searchedDevice(wanted) : null)
   return null
 }
 
-/** `search.fs_uuid UUID [VARIABLE [HINT...]]` (GRUB 2.06, grub-core/commands/search.c). */
+/** `search.fs_uuid UUID [VARIABLE [HINT...]]`; without a variable it only prints (GRUB 2.06, grub-core/commands/search.c). */
 function runSearchBy(
   state: GrubState,
-  [wanted = '', variable = 'root']: readonly string[],
+  [wanted = '', variable]: readonly string[],
   unknown: readonly string[],
   isUuid: boolean,
 ): boolean | null {
   if (unknown.length > 0) return addProblem(state, 'search for what is not known')
-  setVariable(state, variable, isUuid ? searchedDevice(wanted) : null)
+  if (variable !== undefined) setVariable(state, variable, isUuid ? searchedDevice(wanted) : null)
   return null
 }
 

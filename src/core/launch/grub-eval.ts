@@ -60,8 +60,14 @@ function runSimple(state: GrubState, command: Command & { kind: 'simple' }): boo
   const { args, unknown } = expandWords(command.words, state.variables)
   if (args.length === 0) return unknown.length === 0 ? true : runNameless(state, unknown)
   const isNegated = args[0] === '!' && args.length > 1
-  const value = runNamed(state, command, isNegated ? args.slice(1) : args, unknown)
-  return isNegated && value !== null ? !value : value
+  const named = isNegated ? args.slice(1) : args
+  const value = runNamed(state, command, named, unknown)
+  return isNegated && value !== null && isCommand(state, named[0]) ? !value : value
+}
+
+/** What is neither command nor function is true before `!` is looked at (GRUB 2.06, grub-core/script/execute.c). */
+function isCommand(state: GrubState, name = ''): boolean {
+  return isGrubCommand(name) || state.functions.has(name)
 }
 
 /** A command whose name is a variable could be any command. */

@@ -110,9 +110,9 @@ function checkCommands(loads: readonly LoadLine[], kind: keyof typeof COMMANDS):
   const names = loads.map((line) => line.command)
   const count = (...wanted: readonly string[]): number => names.filter((name) => wanted.includes(name)).length
   const kernel = names.find((name) => name === 'multiboot' || name === 'multiboot2')
-  const wrong = kernel === 'multiboot' ? 'module2' : 'module'
   // Each of the two loaders has a list of modules of its own (GRUB 2.06, grub-core/loader/multiboot.c, grub_cmd_module).
-  if (kernel !== undefined && names.includes(wrong))
+  const wrong = kernel === undefined ? null : kernel === 'multiboot' ? 'module2' : 'module'
+  if (wrong !== null && names.includes(wrong))
     problems.push(`${wrong} after ${kernel}: GRUB does not load it`)
   for (const name of new Set(names))
     if (!COMMANDS[kind].includes(name) && name !== wrong)

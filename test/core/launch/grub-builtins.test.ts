@@ -220,7 +220,6 @@ describe('search', () => {
       `--no-floppy --fs-uuid --set=root --hint-bios=hd0,msdos1 --hint-efi=hd0,msdos1 --hint-baremetal=ahci0,msdos1 --hint='hd0,msdos1'  ${UUID}`,
       'root',
     ],
-    [`--fs-uuid --set ${UUID}`, 'root'],
     [`--fs-uuid --hint-bios=--set=dev --set=root ${UUID}`, 'root'],
     [`--fs-uuid --set=dev ${UUID}`, 'dev'],
     [`--fs-uuid --set=esp_dev ${UUID}`, 'esp_dev'],
@@ -239,9 +238,7 @@ describe('search', () => {
   it.each([
     ['--no-floppy --label --set=root boot'],
     ['--file --set=root /aem'],
-    [`--set=root ${UUID}`],
-    ['--fs-uuid --set=root'],
-    [`--fs-uuid --set=root ${UUID} hd0`],
+    [`--root-dev-only --fs-uuid --set=root ${UUID}`],
     ['--fs-uuid --set=root not-a-uuid'],
     ['--fs-uuid --set=root abcdx'],
     ['--fs-uuid --set=root xabcd'],
@@ -252,6 +249,17 @@ describe('search', () => {
 
   it.each([
     [`-u -s root ${UUID}`],
+    // GRUB asks for the label first, takes the last --set, and a value may stand behind a blank.
+    [`--label --fs-uuid --set=root ${UUID}`],
+    ['--label --set=evil'],
+    [`--fs-uuid --set=dev --set=root ${UUID}`],
+    [`--fs-uuid --set ${UUID}`],
+    [`--fs-uuid --set dev ${UUID}`],
+    [`--fs-uuid --set=root --hint hd1 ${UUID}`],
+    [`--set=root ${UUID}`],
+    ['--fs-uuid --set=root'],
+    [`--fs-uuid --set=root ${UUID} hd0`],
+    [`--fs-uuid --set=root --hint-uboot=hd1 ${UUID}`],
     [`--fs-uuid --set=root --evil ${UUID}`],
     [`--evil --fs-uuid --set=root ${UUID}`],
     [`--fs-uuid --set=root --labels ${UUID}`],
@@ -276,6 +284,13 @@ describe('search.fs_uuid, search.fs_label and search.file', () => {
     expect(searched(`search.fs_uuid ${UUID} dev`, 'dev')).toEqual([null, searchedDevice(UUID), []])
     expect(searched(`search.fs_uuid ${UUID} dev`)).toEqual([null, 'hd9', []])
   })
+
+  it.each([`search.fs_uuid ${UUID}`, 'search.fs_label boot', 'search.file /aem'])(
+    '%s only prints',
+    (line) => {
+      expect(searched(line)).toEqual([null, 'hd9', []])
+    },
+  )
 
   it.each(['search.fs_label boot root', 'search.file /aem root'])(
     '%s finds a device that cannot be told',

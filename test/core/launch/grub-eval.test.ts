@@ -110,6 +110,15 @@ describe('"!" before a command', () => {
     expect(run(script)).toMatchObject({ value, ...clean })
   })
 
+  it.each(['v=a', '! v=a'])('%s is true: what is no command is not inverted', (script) => {
+    expect(run(script)).toMatchObject({ value: true, v: 'a', ...clean })
+    expect(run(`if ${script}; then v=b; else v=c; fi`)).toMatchObject({ v: 'b', ...clean })
+  })
+
+  it('inverts what a function says', () => {
+    expect(run('function savedefault {\nfalse\n}\n! savedefault').value).toBe(true)
+  })
+
   it('alone is no command', () => {
     expect(run('!').value).toBeNull()
     expect(run('!').problems).toEqual([expect.stringContaining('"!"')])

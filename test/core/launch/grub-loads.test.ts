@@ -201,6 +201,7 @@ describe('what the scripts do not write', () => {
     ['two of them', [...TBOOT, 'linux /vmlinuz', 'initrd /b'], [odd('linux'), odd('initrd')]],
     ['a module of multiboot2', [...TBOOT, 'module2 /x'], ['module2 after multiboot: GRUB does not load it']],
     ['a module of multiboot', [...SLAUNCH, 'module /x'], ['module after multiboot2: GRUB does not load it']],
+    ['a module of multiboot in the UEFI form', [...UEFI, 'module /x'], [odd('module')]],
     ['a module in the UEFI form', [...UEFI, 'module2 /x'], [odd('module2')]],
     ['a devicetree', [...SLAUNCH, 'devicetree /x'], [odd('devicetree')]],
     ['a second kernel', [...TBOOT, 'multiboot /b'], ['it loads more than one kernel']],
