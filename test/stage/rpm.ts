@@ -148,8 +148,11 @@ async function build(spec: PackageSpec, draft: string, key: string): Promise<voi
   await must(['rpmbuild', '-bb', '--quiet', '--target', 'x86_64-linux', ...define, specFile], { env })
   const rpm = (await readdir(draft)).find((file) => file.endsWith('.rpm'))
   if (!rpm) throw new Error(`rpmbuild made no package of ${spec.name}`)
+  // One at a time: gpg's agent is shared, and ended below.
+  const alone = ['flock', path.join(CACHE, 'sign.lock')]
   await must(
     [
+      ...alone,
       'rpmsign',
       '--define',
       `_gpg_name ${SIGNER}`,
@@ -164,7 +167,7 @@ async function build(spec: PackageSpec, draft: string, key: string): Promise<voi
     ],
     { env },
   )
-  await must(['gpgconf', '--kill', 'all'], { env })
+  await must([...alone, 'gpgconf', '--kill', 'all'], { env })
   for (const left of ['payload', 'top', 'tmp', 'db', 'package.spec', '.gnupg'])
     await rm(path.join(draft, left), { recursive: true, force: true })
 }

@@ -1,0 +1,3 @@
+import { verifyOnEach } from './verify-matrix.ts'
+
+verifyOnEach('hunter 2')
