@@ -144,3 +144,55 @@ describe('what was prepared', () => {
     expect(compare({ luks: null }, { luks: null }).state).toBe('fits')
   })
 })
+
+describe('what was prepared, part by part', () => {
+  it('is outdated by another package of the same version', () => {
+    const found = compare({ packages: [{ name: 'kernel-latest', evr: '0:1-1' }] })
+    expect(found.changes.map(({ what }) => what)).toEqual([
+      'kernel-latest 0:1-1 was installed since',
+      'kernel 0:1-1 was removed since',
+    ])
+  })
+
+  it('is not compared by a boot file that could not be read then', () => {
+    const files = PREPARED.files.map((file) => ({ ...file, sha256: null }))
+    expect(compare({}, { files })).toEqual({
+      state: 'not-compared',
+      changes: [],
+      notCompared: ['/xen.gz: it could not be read', '/vmlinuz-1: it could not be read'],
+    })
+  })
+
+  it('fits by the same grub.cfg where its entry can be told only now', () => {
+    expect(compare({}, { entry: null }).state).toBe('fits')
+    expect(compare({}, { entry: null, grubConfig: null })).toMatchObject({
+      state: 'not-compared',
+      notCompared: ['grub.cfg: it could not be read'],
+    })
+  })
+
+  it('is compared in the sealed files of its own device and of those that share its slot alone', () => {
+    const other = { label: 'aem.other', copy: 'dom0', name: 'key.pub', sha256: null } as const
+    const unread = SEALED.map((one) => ({ ...one, sha256: null }))
+    expect(compare({ sealed: [...SEALED, other] }).state).toBe('fits')
+    expect(compare({ sealed: [...unread, other] }).notCompared).toEqual([
+      "AEM's sealed file key.pub of aem: it could not be read",
+      "AEM's sealed file secret.fre.sealed2 of aem.stick: it could not be read",
+    ])
+  })
+
+  it('is compared in the sealed files whatever their order', () => {
+    const more = { label: 'aem', copy: 'dom0', name: 'key.priv', sha256: 'ab' } as const
+    const sealed = [...SEALED, more]
+    expect(compare({ sealed: [more, ...SEALED] }, { sealed }).state).toBe('fits')
+  })
+
+  it("is compared in dom0's copy alone where the device is out of reach", () => {
+    const deviceOut = 'what aem carries: it is not plugged in'
+    const changesOf = (copy: string) => compare({ deviceOut, sealed: reseal('aem', copy) }).changes
+    expect(changesOf('device')).toEqual([])
+    expect(changesOf('dom0')).toMatchObject([
+      { code: 'sealed-files', what: expect.stringContaining("dom0's copy") },
+    ])
+  })
+})
