@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseUnitShow } from '../../../src/core/aem/seal-outcome.ts'
+import { type AemJournal, parseUnitShow } from '../../../src/core/aem/seal-outcome.ts'
 import { decideSealOutcome, type SealFacts } from '../../../src/core/decide/seal-outcome.ts'
 
 const DROP_IN = '/etc/systemd/system/anti-evil-maid-seal.service.d/50-aem-reseal-hold.conf'
@@ -48,6 +48,9 @@ describe('held', () => {
   test.each(['signal', 'exit-code', 'timeout', 'core-dump'])('the gate did not answer: %s', (Result) => {
     expect(decide({ ActiveState: 'failed', SubState: 'failed', Result })).toBe('held')
   })
+  test('no unit is there, and the note of this boot says it', () => {
+    expect(decide(null, { hasHeldNote: true })).toBe('held')
+  })
   test('systemd forgot it, and the note of this boot says it', () => {
     expect(decide({ ConditionResult: 'no' }, { hasHeldNote: true })).toBe('held')
   })
@@ -68,4 +71,81 @@ describe('not held', () => {
     expect(decide({ ConditionResult: 'no' }, { heldByDropIn: false, hasHeldNote: true })).toBe('not-sealed')
   })
   test('nothing is known', () => expect(decide(null)).toBe('unknown'))
+})
+
+const QUIET: AemJournal = {
+  unseal: null,
+  sealedFiles: [],
+  failedFiles: [],
+  isWaitingForDevice: null,
+  sanityCheckFailed: false,
+  sealFailed: null,
+  sealMentioned: false,
+  lastSealLineAt: null,
+}
+const journal = (change: Partial<AemJournal>) => ({ journal: { ...QUIET, ...change } })
+const RAN = { ExecMainStartTimestampMonotonic: '14011023', ExecMainExitTimestampMonotonic: '14911023' }
+const RUNS = { ...RAN, ActiveState: 'activating', ExecMainExitTimestampMonotonic: '0' }
+const ENDED_BADLY = { ...RAN, ActiveState: 'failed', Result: 'exit-code' }
+
+describe('what AEM did', () => {
+  test.each<[ReturnType<typeof decide>, string, Record<string, string> | null, Partial<SealFacts>]>([
+    ['waiting', 'the unit is being started', RUNS, {}],
+    [
+      'waiting',
+      'the unit is being started, whatever the journal says',
+      RUNS,
+      journal({ sanityCheckFailed: true }),
+    ],
+    ['waiting', 'it asked for the device, and has not ended', {}, journal({ isWaitingForDevice: 'aem' })],
+    ['not-sealed', 'it asked for no device, and never ran', {}, journal({})],
+    [
+      'sealed',
+      'it asked for the device, and ended',
+      RAN,
+      { ...journal({ isWaitingForDevice: 'aem' }), sealedInThisBoot: true },
+    ],
+    [
+      'unknown',
+      'it asked for the device, and no unit tells more',
+      null,
+      journal({ isWaitingForDevice: 'aem' }),
+    ],
+    ['failed', 'its sanity check failed', {}, journal({ sanityCheckFailed: true })],
+    [
+      'failed',
+      'its sanity check failed after the unseal',
+      null,
+      journal({ sanityCheckFailed: true, unseal: 'unsealed' }),
+    ],
+    ['failed', 'the unit failed after the unseal', ENDED_BADLY, journal({ unseal: 'unsealed' })],
+    ['sealed', 'the unit failed after the files were written', ENDED_BADLY, { sealedInThisBoot: true }],
+    [
+      'failed',
+      'the unit failed, and the times of the files are not known',
+      ENDED_BADLY,
+      { sealedInThisBoot: null },
+    ],
+    ['failed', 'exit 0 is no proof of a seal that wrote no file', RAN, {}],
+    ['unknown', 'exit 0, and the times of the files are not known', RAN, { sealedInThisBoot: null }],
+    ['sealed', 'the files were written, and no unit tells more', null, { sealedInThisBoot: true }],
+    ['unsealed', 'the secret was released', {}, journal({ unseal: 'unsealed' })],
+    ['unsealed', 'the secret was released, and no unit tells more', null, journal({ unseal: 'unsealed' })],
+    ['not-sealed', 'the registers were others at the unseal', {}, journal({ unseal: 'mismatch' })],
+    ['unknown', 'it never ran, and the times of the files are not known', {}, { sealedInThisBoot: null }],
+  ])('%s: %s', (outcome, _what, unit, facts) => {
+    expect(decide(unit, facts)).toBe(outcome)
+  })
+})
+
+describe('no hold', () => {
+  test('is a seal that ran, whatever note was left', () => {
+    expect(decide(RAN, { hasHeldNote: true })).toBe('failed')
+    expect(decide(RAN, { hasHeldNote: true, sealedInThisBoot: null })).toBe('unknown')
+  })
+  test('is a unit that tells no result', () => expect(decide({ Result: '' })).toBe('not-sealed'))
+  test('is a crash of the unit that no drop-in holds', () => {
+    expect(decide({ ActiveState: 'failed', Result: 'signal' }, { heldByDropIn: false })).toBe('not-sealed')
+  })
+  test('is a drop-in alone', () => expect(decide({})).toBe('not-sealed'))
 })
