@@ -1,3 +1,5 @@
+/* Long: one case for each reason, and one for each that another one covers. */
+
 import { describe, expect, it } from 'vitest'
 import {
   decideProtectionState,
@@ -194,5 +196,68 @@ describe('whether AEM protects', () => {
       'failed-seal',
       'launch-log-unread',
     ])
+  })
+})
+
+const FORWARD = { sealed: true, binding: 'forward' } as const
+const OTHER = { sealed: true, binding: 'other' } as const
+
+describe('each reason is told once, by what it comes from', () => {
+  it.each<[string, readonly ProtectionReason[], Partial<ProtectionFacts>]>([
+    [
+      'another entry with changed files',
+      ['not-aem-boot', 'boot-files-changed'],
+      { bootedWithAem: false, hasChangedFiles: true },
+    ],
+    ['SEAL that was read and names nothing', ['selection-unread'], { selected: null }],
+    ['SEAL that was not read now', ['selection-unread'], { selection: 'not-read', selected: [13] }],
+    [
+      'a refused secret of a boot that is explained',
+      ['boot-not-accepted'],
+      { unseal: 'mismatch', boot: 'explained' },
+    ],
+    [
+      'a refused secret of a boot that is not',
+      ['boot-unexplained'],
+      { unseal: 'wrong-token', boot: 'unexplained' },
+    ],
+    ['a refused secret, tried well since', [], { unseal: 'mismatch', ...copies({ isVerifiedNow: true }) }],
+    [
+      'a refused secret, tried well since in a boot that nobody compared',
+      ['secret-refused'],
+      { unseal: 'mismatch', boot: null, ...copies({ isVerifiedNow: true }) },
+    ],
+    ['a held seal that failed', ['seal-held'], { isHeld: true, seal: 'failed' }],
+    [
+      'copies that are bound to something else and differ',
+      ['sealed-to-other'],
+      copies({ device: OTHER, areSame: false }),
+    ],
+    [
+      'a copy bound to something else, with no secret shown',
+      ['sealed-to-other'],
+      { ...copies({ device: OTHER }), unseal: null },
+    ],
+    [
+      'a copy bound to the next boot, with no secret shown',
+      [],
+      { ...copies({ device: FORWARD }), unseal: null },
+    ],
+    [
+      'a shown secret and a device that nobody looked at',
+      ['seal-unknown'],
+      copies({ device: null, areSame: null }),
+    ],
+    [
+      'an absent device, of which no entry can be told',
+      ['device-absent'],
+      { ...copies({ present: false }), nextEntry: null },
+    ],
+    ['an update that another Xen is part of', ['restart-pending'], { isUpdated: true, pendingRestart: true }],
+    ['an update with a session open', ['session-open'], { isUpdated: true, hasSession: true }],
+    ['an update that is sealed forward', [], { isUpdated: true, ...copies({ device: FORWARD }) }],
+    ['no launch, and no entry that can be told', ['not-launched'], { measured: false, nextEntry: null }],
+  ])('%s', (_what, reasons, change) => {
+    expect(decideProtectionState({ ...GOOD, ...change }).reasons).toEqual(reasons)
   })
 })
