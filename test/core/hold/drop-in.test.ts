@@ -114,3 +114,40 @@ describe('place of the program', () => {
     }
   })
 })
+
+describe('what systemd has loaded', () => {
+  const drop = '/etc/systemd/system/anti-evil-maid-seal.service.d/50-aem-reseal-hold.conf'
+  const condition = (argv: string) =>
+    `ExecCondition={ path=/usr/bin/env ; argv[]=${argv} ; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }`
+
+  test('is read in whole', () => {
+    expect(parseLoadedUnit(SHOWN)).toEqual({
+      isLoaded: true,
+      dropIns: [drop],
+      conditions: [{ argv: `/usr/bin/node ${PROGRAM} gate`, ignoresErrors: false }],
+    })
+  })
+
+  test.each(['not-found', 'masked', 'error'])('is no loaded unit where it is %s', (state) => {
+    expect(parseLoadedUnit(SHOWN.replace('loaded', state))?.isLoaded).toBe(false)
+  })
+
+  test('may be without a drop-in', () => {
+    expect(parseLoadedUnit('LoadState=loaded\nDropInPaths=\n')).toEqual({
+      isLoaded: true,
+      dropIns: [],
+      conditions: [],
+    })
+    expect(parseLoadedUnit('LoadState=loaded\n')?.dropIns).toEqual([])
+  })
+
+  test('is told by the names at the beginning of its lines alone', () => {
+    const argv = '/usr/bin/env LoadState=x DropInPaths=/y sh'
+    const odd = `${drop} /etc/systemd/system/anti-evil-maid-seal.service.d/ExecCondition=no.conf`
+    expect(parseLoadedUnit(`${condition(argv)}\nLoadState=loaded\nDropInPaths=${odd}\n`)).toEqual({
+      isLoaded: true,
+      dropIns: odd.split(' '),
+      conditions: [{ argv, ignoresErrors: false }],
+    })
+  })
+})
