@@ -15,10 +15,25 @@ import { machineOf } from '../support/built-in.ts'
 
 const NAME = `vmlinuz-${KERNEL_RELEASE}`
 
-async function compare(later: readonly LaterUpdate[], isKernelChanged: boolean) {
+type Told = {
+  /** What is on the device since the baseline was taken. */
+  readonly added?: string
+  /** The baseline is one that noted no files beside grub.cfg. */
+  readonly isOlder?: boolean
+}
+
+async function compare(
+  later: readonly LaterUpdate[],
+  isKernelChanged: boolean,
+  { added, isOlder = false }: Told = {},
+) {
   const machine = machineOf('clean-update')
   restartMachine(machine)
-  const taken = (await observeBaseline(observeDom0(makeSimulatedHost(machine)), SELECTED_PCRS))!
+  const noted = (await observeBaseline(observeDom0(makeSimulatedHost(machine)), SELECTED_PCRS))!
+  const { grubFiles, ...rest } = noted
+  const taken = isOlder ? rest : noted
+  expect(grubFiles).toBeDefined()
+  if (added !== undefined) bootFilesOf(machine).set(added, { bytes: Buffer.from('a loader'), mtimeMs: 0 })
   const file = bootFilesOf(machine).get(NAME)!
   if (isKernelChanged) bootFilesOf(machine).set(NAME, { ...file, bytes: Buffer.from('another kernel') })
   const own = makeSimulatedHost(machine)
@@ -60,4 +75,24 @@ describe('of the boot files', () => {
   it('none is asked about where no package came: none can account for it', async () => {
     expect(await compare([], true)).toEqual({ asked: [], changed: [[`/boot/${NAME}`, null]] })
   })
+})
+
+describe("AMD's loader that was not noted before", () => {
+  const changedOf = async (added: string, isOlder: boolean) =>
+    (await compare([], false, { added, isOlder })).changed
+
+  it.each(['skl.bin', 'SKL.BIN'])('is new where the baseline would have noted it: %s', async (name) => {
+    expect(await changedOf(name, false)).toEqual([[`/boot/${name}`, null]])
+  })
+
+  it.each(['skl.bin', 'SKL.BIN'])('is nothing to a baseline of an older program: %s', async (name) => {
+    expect(await changedOf(name, true)).toEqual([])
+  })
+
+  it.each(['xen-4.17.9.gz', 'other_SINIT.BIN'])(
+    'is the only file passed over there: %s is not',
+    async (name) => {
+      expect(await changedOf(name, true)).toEqual([[`/boot/${name}`, null]])
+    },
+  )
 })
