@@ -161,7 +161,7 @@ function predictPcr(context: PredictionContext, index: number): PredictedPcr {
     bank,
     now,
     predicted: extendAll(bank, digests, replayed.isFirstResult),
-    reason: describeChange(chain),
+    reason: describeChange(chain, now),
     code: null,
     components,
   }
@@ -186,7 +186,8 @@ const ROLE_WORDS: Readonly<Record<ModuleRole, string>> = {
   module: 'a further module',
 }
 
-function describeChange(chain: readonly PredictedLink[]): string {
+function describeChange(chain: readonly PredictedLink[], now: string | null): string {
+  if (chain.length === 0 && now !== null && !isUnset(now)) return 'nothing is measured into it any more'
   const changed = chain.flatMap((link) => (link.component?.changed ? [ROLE_WORDS[link.component.role]] : []))
   const gone = chain.some((link) => link.isShortened)
   if (changed.length === 0) return gone ? 'fewer modules are loaded' : 'nothing measured into it has changed'

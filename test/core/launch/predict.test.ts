@@ -107,6 +107,14 @@ describe('a changed load list', () => {
     expect(prediction.pcrs.find((pcr) => pcr.index === 19)?.reason).toBe('fewer modules are loaded')
   })
 
+  it('a register into which no module goes any more says so', () => {
+    const prediction = predictLaunch(predictionInput(disk(), disk({ order: [0] }), '1.10-tpm12'))
+    expect(prediction.pcrs.find((pcr) => pcr.index === 19)).toMatchObject({
+      predicted: '0'.repeat(40),
+      reason: 'nothing is measured into it any more',
+    })
+  })
+
   it('is refused under a policy of the user', () => {
     const input = predictionInput(
       disk(),
