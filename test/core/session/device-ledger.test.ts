@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { ApprovedBoot } from '../../../src/core/session/approved-boot.ts'
 import {
   type ApprovedState,
   approveState,
@@ -7,6 +8,7 @@ import {
   findComparedState,
   parseDeviceLedger,
 } from '../../../src/core/session/device-ledger.ts'
+import { makeApprovedBoot } from '../../support/approved-boot.ts'
 
 const AT = '2024-07-17T09:00:00.000Z'
 const LATER = '2024-07-18T09:00:00.000Z'
@@ -55,6 +57,17 @@ describe('parseDeviceLedger', () => {
       JSON.stringify({ ...ledger, approved: { ...approved, registers: { '181': 'aa' } } }),
       'approved',
     ],
+    ['damaged', JSON.stringify({ ...ledger, approved: { ...approved, proof: 'proven' } }), 'approved'],
+    [
+      'damaged',
+      JSON.stringify({
+        ...ledger,
+        devices: [{ ...ledger.devices[0], forward: { at: AT, registers: {}, isReplaced: false } }],
+      }),
+      'forward.isReplaced',
+    ],
+    ['damaged', JSON.stringify({ ...ledger, version: 0 }), 'version'],
+    ['damaged', JSON.stringify({ ...ledger, version: 1.5 }), 'version'],
     ['foreign', '{"format":"other","version":1}', 'aem-reseal devices'],
     ['foreign', '[]', 'aem-reseal devices'],
     ['newer', JSON.stringify({ ...ledger, version: 3 }), 'version 3'],
@@ -87,7 +100,7 @@ describe('approveState', () => {
       label: 'aem.stick',
       registers: { ...approved.registers, '19': 'dd' },
     }
-    expect(approveState(ledger, again).approved?.at).toBe(AT)
+    expect(approveState(ledger, again)).toEqual(ledger)
   })
 
   it("takes the device's own registers again where it is approved on the same device again", () => {
@@ -104,20 +117,36 @@ describe('approveState', () => {
     ['packages that are not known', { packages: null }],
     ['a shared register that was not read', { registers: { '17': 'aa' } }],
     ['another selection', { shared: [17] }],
+    ['a register more that is shared', { shared: [17, 18, 19] }],
   ])('takes the new one for %s', (_what, change) => {
     expect(approveState(ledger, { ...approved, at: LATER, ...change }).approved?.at).toBe(LATER)
   })
 })
 
+it.each([
+  ['packages were known in neither', { packages: null }],
+  ['a shared register was read in neither', { shared: [17, 18, 22] }],
+])('a state is not taken for the approved one where %s', (_what, change) => {
+  const before = { ...ledger, approved: { ...approved, ...change } }
+  expect(approveState(before, { ...before.approved, at: LATER }).approved?.at).toBe(LATER)
+})
+
+it('a list of the first version is read in the form of now', () => {
+  const { bank: _none, ...old } = approved
+  expect(parseDeviceLedger(JSON.stringify({ ...ledger, version: 1, approved: old }))).toEqual({
+    state: 'read',
+    ledger: { ...ledger, approved: { ...approved, bank: null } },
+  })
+})
+
 describe('the state that a boot is to be like', () => {
   const OLDER = '2024-07-16T09:00:00.000Z'
-  const own = {
-    ...{ at: OLDER, bootId: 'boot-0', bootTime: null, how: 'accepted' as const, bank: 'sha256' as const },
-    ...{ policy: null, commandLines: { mle: null, xen: null, kernel: null }, files: [], components: null },
+  const own = makeApprovedBoot({
+    at: OLDER,
     registers: { '17': 'aa', '18': 'bb', '19': 'dd' },
     packages: [{ name: 'xen-hypervisor', evr: '2001:4.17.4-4.fc37' }],
-  }
-  const stateOf = (state: Partial<ApprovedState>, boot: Partial<typeof own> = {}) =>
+  })
+  const stateOf = (state: Partial<ApprovedState>, boot: Partial<ApprovedBoot> = {}) =>
     findComparedState(
       {
         ...ledger,
@@ -136,6 +165,10 @@ describe('the state that a boot is to be like', () => {
     ['no register of the launch is shared', { shared: [13] }, {}, OLDER],
     ['none is shared, and the packages are others', { shared: [13] }, older, null],
     ['none is shared, and the packages are not known', { shared: [13], packages: null }, older, OLDER],
+    ['none is shared, and its own packages are not known', { shared: [13] }, { packages: null }, OLDER],
+    ['a shared register was not read in its own', {}, { registers: { '17': 'aa' } }, OLDER],
+    ['a shared register was not read in the other', { registers: { '17': 'aa' } }, {}, OLDER],
+    ['the other is of the form without a bank', { registers: { '18': 'ee' }, bank: null }, {}, OLDER],
   ])('is its own, or none where another is newer: %s', (_what, state, boot, at) => {
     expect(stateOf(state, boot)).toBe(at)
   })
