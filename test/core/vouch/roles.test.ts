@@ -3,6 +3,7 @@ import {
   findAgeFault,
   findNameFault,
   findPackageFault,
+  isOlderKernel,
   kernelReleaseOf,
   type RunningVersions,
 } from '../../../src/core/vouch/roles.ts'
@@ -123,4 +124,16 @@ describe('the age of a package', () => {
     )
     expect(findAgeFault('xen', XEN, XEN.evr, { ...RUNNING, xen: null })).toContain('could not')
   })
+})
+
+/* rpm's order of version and release; the architecture, which `uname -r` prints too, is no part of it. */
+it.each([
+  ['6.6.36-1.qubes.fc37.x86_64', '6.6.48-1.qubes.fc37.x86_64', true],
+  ['6.6.9-1.qubes.fc37.x86_64', '6.6.36-1.qubes.fc37.x86_64', true],
+  ['6.6.36-1.qubes.fc37.x86_64', '6.6.36-2.qubes.fc37.x86_64', true],
+  ['6.6.36-1.qubes.fc37.x86_64', '6.6.36-1.qubes.fc37.x86_64', false],
+  ['6.6.36-1.qubes.fc37.i686', '6.6.36-1.qubes.fc37.x86_64', false],
+  ['6.6.48-1.qubes.fc37.x86_64', '6.6.9-1.qubes.fc37.x86_64', false],
+])('a kernel %s is older than %s: %s', (release, than, isOlder) => {
+  expect(isOlderKernel(release, than)).toBe(isOlder)
 })
