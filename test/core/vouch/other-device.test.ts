@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { ApprovedBoot } from '../../../src/core/session/approved-boot.ts'
-import { deriveRegisters } from '../../../src/core/vouch/other-device.ts'
+import { deriveComponents, deriveRegisters } from '../../../src/core/vouch/other-device.ts'
 import { makeApprovedBoot } from '../../support/approved-boot.ts'
 
 /* The registers that an approved boot has from another device, by tboot's own formulas (policy.c, hash_module; extend). */
@@ -47,6 +47,12 @@ function approvedBoot(line = lineOf(HERE)): ApprovedBoot {
   })
 }
 
+/** An initramfs with a command line, which AEM does not write. */
+const quiet = {
+  ...{ role: 'initramfs' as const, path: '/initramfs', commandLine: 'quiet', pcr: 19 },
+  digests: { sha256: moduleOf('quiet', 'initramfs').toString('hex') },
+}
+
 describe('the registers of the same boot from another device', () => {
   it("have the other device's UUID in the kernel's command line, and nothing else of their own", () => {
     expect(deriveRegisters(approvedBoot(), HERE, THERE, null)).toEqual({
@@ -60,6 +66,50 @@ describe('the registers of the same boot from another device', () => {
     expect(deriveRegisters(approvedBoot(), HERE, THERE, made)).toMatchObject({
       19: extend(moduleOf(lineOf(THERE), 'kernel'), moduleOf('', 'made here')),
     })
+  })
+
+  it('measure the same files with the same command lines, but for the one that names the device', () => {
+    const made = { sha256: sha('made here').toString('hex') }
+    const { components } = approvedBoot()
+    const booted = { ...approvedBoot(), components: components!.map((one, at) => (at === 3 ? quiet : one)) }
+    expect(deriveComponents(booted, HERE, THERE, made)).toEqual([
+      ...components!.slice(0, 2),
+      {
+        ...components![2],
+        commandLine: lineOf(THERE),
+        digests: { sha256: moduleOf(lineOf(THERE), 'kernel').toString('hex') },
+      },
+      { ...quiet, digests: { sha256: moduleOf('quiet', 'made here').toString('hex') } },
+    ])
+  })
+
+  it('are computed in the bank of the approved boot', () => {
+    const sha1 = (...parts: (Buffer | string)[]) =>
+      parts.reduce((hash, part) => hash.update(part), createHash('sha1')).digest()
+    const measured = (line: string) => sha1(sha1(line), sha1('kernel'))
+    const [, , kernel] = approvedBoot().components!
+    const boot = makeApprovedBoot({
+      bank: 'sha1',
+      files: [{ ...files[1]!, digests: { sha1: sha1('kernel').toString('hex') } }],
+      components: [{ ...kernel!, digests: { sha1: measured(lineOf(HERE)).toString('hex') } }],
+    })
+    expect(deriveRegisters(boot, HERE, THERE, null)).toEqual({
+      19: sha1(Buffer.alloc(20), measured(lineOf(THERE))).toString('hex'),
+    })
+  })
+
+  it('are not computed from a module that was measured in another bank alone', () => {
+    const sha1 = 'ab'.repeat(20)
+    const boot = approvedBoot()
+    const other = {
+      ...boot,
+      files: files.map((file) => (file.role === 'initramfs' ? { ...file, digests: { sha1 } } : file)),
+      components: boot.components!.map((one) =>
+        one.role === 'initramfs' ? { ...one, digests: { sha1 } } : one,
+      ),
+    }
+    const made = { sha256: sha('made here').toString('hex') }
+    expect(deriveRegisters(other, HERE, THERE, made)).toBeNull()
   })
 
   const without = (change: (boot: ApprovedBoot) => ApprovedBoot) =>
