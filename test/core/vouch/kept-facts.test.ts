@@ -51,6 +51,7 @@ describe('the images that were made again before the restart', () => {
   it.each([
     ['no facts', undefined],
     ['an older program wrote them', {}],
+    ['no reproductions', { accepted: [yes] }],
     ['no acceptances', { reproductions: [{ image: IMAGE, state: 'same', sha256: MADE }] }],
   ])('are none where the session does not hold them: %s', (_, facts) => {
     expect(listed(facts)).toEqual([])

@@ -208,6 +208,7 @@ describe('a command line', () => {
     expect(ruleOf({ ...asked, accepted: [yes] })).toBe('accepted')
     expect(ruleOf({ ...asked, accepted: [{ ...yes, line: `${line} x` }] })).toBeNull()
     expect(ruleOf({ ...asked, accepted: [{ ...yes, path: '/other' }] })).toBeNull()
+    expect(ruleOf({ ...asked, accepted: [{ ...yes, kind: 'modules', sha256: FILE }] })).toBeNull()
     // An acceptance is no proof that dom0 writes it.
     expect(ruleOf({ ...asked, isRegenerated: false, accepted: [yes] })).toBeNull()
   })
@@ -280,6 +281,8 @@ describe('an initramfs', () => {
     expect(ruleOf(newInitramfs(withModules, { accepted: [yes] }))).toBe('accepted')
     expect(ruleOf(newInitramfs(withModules, { accepted: [{ ...yes, sha256: OTHER }] }))).toBeNull()
     expect(ruleOf(newInitramfs(withModules, { accepted: [{ ...yes, path: '/other.img' }] }))).toBeNull()
+    const ofLine = { ...yes, kind: 'command-line', line: 'x' } as const
+    expect(ruleOf(newInitramfs(withModules, { accepted: [ofLine] }))).toBeNull()
     // Its bytes are of other modules; its own command line was not accepted.
     const line = { state: 'changed', before: '', now: 'x' } as const
     expect(ruleOf(newInitramfs(withModules, { commandLine: 'x', line, accepted: [yes] }))).toBeNull()
