@@ -48,6 +48,10 @@ describe('splitMessage', () => {
     expect(split?.rest).toEqual(readPcr(19))
   })
 
+  it('takes a message to its last byte as whole, with nothing behind it', () => {
+    expect(splitMessage(readPcr(18))).toEqual({ message: readPcr(18), rest: Buffer.alloc(0) })
+  })
+
   it('refuses a size that cannot be', () => {
     expect(() => splitMessage(Buffer.from('00c10000000000000015', 'hex'))).toThrow(RangeError)
     expect(() => splitMessage(Buffer.from('00c1ffffffff00000015', 'hex'))).toThrow(RangeError)
