@@ -25,11 +25,13 @@ it('shows first what nobody made in dom0, then other bytes, then what dracut wri
     { path: 'usr/lib/evil', change: 'added', checked: directory, fresh: null },
     { path: 'usr/lib/gone', change: 'removed', checked: null, fresh: directory },
     { path: 'usr/lib/dracut/modules.txt', change: 'content', checked: file, fresh: file },
+    { path: 'early:kernel/x86/microcode/GenuineIntel.bin', change: 'content', checked: file, fresh: file },
     { path: 'usr/bin/bash', change: 'content', checked: file, fresh: file },
     { path: 'usr/lib/evil/run', change: 'added', checked: file, fresh: null },
   ])
   expect(sorted.map(({ path }) => path)).toEqual([
     'usr/lib/evil/run',
+    'early:kernel/x86/microcode/GenuineIntel.bin',
     'usr/bin/bash',
     'usr/lib/dracut/modules.txt',
     'usr/lib/evil',
