@@ -105,6 +105,16 @@ describe('what is odd about an image', () => {
   })
 })
 
+it('what is no archive is not unpacked any further: nothing is told of what lies behind it', async () => {
+  const packed = pack(randomBytes(2_000_000))
+  const [alone, behind] = [packed, Buffer.concat([packed, Buffer.from('garbage!')])]
+  const { odd } = await read(alone, 10_000)
+  expect(odd).toHaveLength(1)
+  const found = await read(behind, 10_000)
+  expect(found.odd).toEqual(odd)
+  expect(found.sha256).toBe(sha256(behind))
+})
+
 describe('an image of another form', () => {
   it.each(DAMAGES.map((damage) => [damage.name, damage] as const))('%s', async (_, { image, form }) => {
     for (const size of [3, 1 << 20]) {
