@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Failure } from '../../../src/core/failure.ts'
-import type { LaunchLog } from '../../../src/core/launch/launch-log.ts'
+import { type LaunchLog, TBOOT_MAPS } from '../../../src/core/launch/launch-log.ts'
 import { isCompletePrediction, predictLaunch } from '../../../src/core/launch/predict.ts'
 import { parseTcgLog } from '../../../src/core/launch/tcg-log.ts'
 import {
@@ -71,6 +71,8 @@ describe.each(FORMS)('a clean update, log form %s', (form, bank) => {
       map: form === '1.10-tpm2' ? 'da' : 'legacy',
       commandLine: strips ? 'first-word-stripped' : 'whole',
     })
+    // The schema of the program's answers takes no other.
+    expect(TBOOT_MAPS).toContain(prediction.variant?.map)
   })
 
   it('marks what changed and where', () => {
@@ -86,6 +88,13 @@ describe.each(FORMS)('a clean update, log form %s', (form, bank) => {
     expect(prediction.pcrs.find((pcr) => pcr.index === 19)?.reason).toBe(
       form === '1.10-tpm2' ? 'nothing is measured into it' : 'nothing measured into it has changed',
     )
+  })
+
+  it('says of PCR 17, which the launch filled, that it stays and not that nothing is in it', () => {
+    const of17 = predict().pcrs.find((pcr) => pcr.index === 17)!
+    expect(of17.now).not.toMatch(/^0+$/)
+    expect(of17.predicted).toBe(of17.now)
+    expect(of17.reason).toBe('nothing measured into it has changed')
   })
 })
 
