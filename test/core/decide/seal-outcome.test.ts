@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type AemJournal, parseUnitShow } from '../../../src/core/aem/seal-outcome.ts'
+import { type AemJournal, parseAemJournal, parseUnitShow } from '../../../src/core/aem/seal-outcome.ts'
 import { decideSealOutcome, type SealFacts } from '../../../src/core/decide/seal-outcome.ts'
 
 const DROP_IN = '/etc/systemd/system/anti-evil-maid-seal.service.d/50-aem-reseal-hold.conf'
@@ -36,6 +36,23 @@ function decide(unit: Record<string, string> | null, change: Partial<SealFacts> 
     ...change,
   })
 }
+
+describe('waiting', () => {
+  const LINE = '2024-07-17T09:00:05+0200 dom0 anti-evil-maid-seal[500]: '
+  const journal = parseAemJournal(`${LINE}Waiting for /dev/disk/by-uuid/b1f7 to be removed...`)
+
+  test('the seal is at work', () => expect(decide({ ActiveState: 'activating' })).toBe('waiting'))
+  test('AEM waits for a device, and its unit has not ended in this boot', () => {
+    expect(decide({}, { journal })).toBe('waiting')
+    expect(decide({}, { journal, sealedInThisBoot: true })).toBe('waiting')
+  })
+  test('not any more, once the unit has ended or AEM has found its device', () => {
+    const ended = { ExecMainStartTimestampMonotonic: '14011023', ExecMainExitTimestampMonotonic: '15011023' }
+    expect(decide(ended, { journal, sealedInThisBoot: true })).toBe('sealed')
+    expect(decide({}, { journal: { ...journal, isWaitingForDevice: null } })).toBe('not-sealed')
+  })
+  test('not where nothing is known of the unit', () => expect(decide(null, { journal })).toBe('unknown'))
+})
 
 describe('held', () => {
   test('the gate said no', () => expect(decide(HELD)).toBe('held'))
