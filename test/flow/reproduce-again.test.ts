@@ -1,6 +1,11 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { makeReproduce } from '../../src/flow/reproduce-again.ts'
-import { buildMachine, INTERNAL, installInitramfsInput } from '../../src/host/simulated/build.ts'
+import {
+  buildMachine,
+  INTERNAL,
+  installInitramfsInput,
+  makeBootInitramfs,
+} from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, sha256 } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
@@ -24,4 +29,38 @@ it('leaves none of the images that dom0 made for it behind, where they differ', 
   expect('fresh' in result && result.fresh).not.toBeNull()
   const left = [...machine.dom0.keys()].filter((path) => path.startsWith('/run/aem-reseal/'))
   expect(left.filter((path) => path.endsWith('.img'))).toEqual([])
+})
+
+describe('where only its kernel modules differ', () => {
+  async function look(asks: boolean, answer: 'yes' | 'no') {
+    const machine = buildMachine([INTERNAL], INTERNAL)
+    // Made while a stick was plugged in, whose module is not loaded now.
+    const loaded = machine.loadedModules
+    machine.loadedModules = ['dm-crypt', 'usb-storage']
+    makeBootInitramfs(machine)
+    machine.loadedModules = loaded
+    restartMachine(machine)
+    const path = `/initramfs-${KERNEL_RELEASE}.img`
+    const { bytes } = bootFilesOf(machine).get(path.slice(1))!
+    const ui = makeScriptedUi({ 'accept-modules': answer })
+    const reproduce = makeReproduce(observeDom0(makeSimulatedHost(machine)), ui, asks)
+    const initramfs = {
+      kind: 'initramfs',
+      path,
+      kernelRelease: KERNEL_RELEASE,
+      sha256: sha256(bytes),
+    } as const
+    const { result, isAccepted } = await reproduce(initramfs)
+    expect(result.state).toBe('same-with-modules')
+    return { isAccepted, asked: ui.asked }
+  }
+
+  it('a person is asked, and their yes alone accepts it', async () => {
+    expect(await look(true, 'yes')).toEqual({ isAccepted: true, asked: ['accept-modules'] })
+    expect(await look(true, 'no')).toEqual({ isAccepted: false, asked: ['accept-modules'] })
+  })
+
+  it('nobody is asked where there is no person, and it is not accepted', async () => {
+    expect(await look(false, 'yes')).toEqual({ isAccepted: false, asked: [] })
+  })
 })
