@@ -154,20 +154,39 @@ describe('a device that was not booted from', () => {
     expect(await store.load()).toBeNull()
   })
 
-  it('has nothing to do once it was verified in its own boot', async () => {
+  /** Sealed forward, booted and verified; then booted from the other one again, each with its token in its slot, as with TPM 1.2. */
+  async function verifiedInItsOwnBoot(): Promise<void> {
     const own = machine.slots.get(0)
     await run(refreshDevice)
     await run(forwardDevice)
     bootFrom(STICK.uuid)
     await verify(false)
-    // As with TPM 1.2, where the devices have slots of their own: booted from the other one, each with its token in its slot.
     const slot = machine.slots.get(0)
     if (own) machine.slots.set(0, own)
     bootFrom(INTERNAL.uuid)
     if (slot) machine.slots.set(0, slot)
+  }
+
+  it('has nothing to do once it was verified in its own boot', async () => {
+    await verifiedInItsOwnBoot()
     expect(outcomesOf((await run(forwardDevice)).result)).toEqual([
       'check-ground: vouched',
       'check-device: nothing-to-do',
+    ])
+  })
+
+  it.each<[string, (bytes: Uint8Array) => Uint8Array | null]>([
+    ['another', (bytes) => Buffer.concat([bytes, Buffer.of(0)])],
+    ['missing', () => null],
+  ])('has something to do where one of its own sealed files is %s since', async (_, change) => {
+    await verifiedInItsOwnBoot()
+    const [path, file] = [...stick().files].find(([name]) => name.endsWith('/aem.stick/key.priv'))!
+    const bytes = change(file.bytes)
+    if (bytes === null) stick().files.delete(path)
+    else stick().files.set(path, { ...file, bytes })
+    expect(outcomesOf((await run(forwardDevice)).result).slice(0, 2)).toEqual([
+      'check-ground: vouched',
+      'check-device: ready',
     ])
   })
 })
