@@ -82,6 +82,11 @@ describe('is caught before the restart', () => {
     await expectCaught(machine, /\/xenpolicy/)
   })
 
+  it('no initramfs', async () => {
+    editEntries(machine, (entry) => entry.replace(loadLine('initramfs'), ''))
+    await expectCaught(machine, /the entry loads 2 modules, this boot measured 3: one is left out/)
+  })
+
   it("an initramfs of another kernel's name", async () => {
     putOnBoot(machine, '/initramfs-other.img', Buffer.from('an initramfs of somebody else'))
     editEntries(machine, (entry) => entry.replace(`/initramfs-${KERNEL_RELEASE}.img`, '/initramfs-other.img'))
