@@ -31,7 +31,8 @@ export function isPlainLine(line: string): boolean {
   return /^[\x20-\x7e]*$/.test(line)
 }
 
-function withoutPlaceholder(line: string): string {
+/** The line without the word that AEM's scripts put first. */
+export function withoutPlaceholder(line: string): string {
   if (line === PLACEHOLDER) return ''
   return line.startsWith(`${PLACEHOLDER} `) ? line.slice(PLACEHOLDER.length + 1) : line
 }

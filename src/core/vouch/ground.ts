@@ -174,7 +174,9 @@ function findBelievedElsewhere(ledger: DeviceLedger, { selected }: GroundFacts):
   const believed = ledger.devices.find((one) => one.believed !== undefined)?.believed
   if (believed === undefined) return null
   const wanted = pickShared(believed)
-  const derived = selected.filter((index) => wanted[index] === undefined)
+  const derived = [...selected, ...listBeside(believed, selected)].filter(
+    (index) => wanted[index] === undefined,
+  )
   return { ...heldOf({ ...believed, how: 'believed' }), wanted, isOwn: false, derived }
 }
 
@@ -222,7 +224,10 @@ function pickShared({ shared, registers }: Pick<ApprovedState, 'shared' | 'regis
 }
 
 /** Registers of the last approved state beside those that are spoken for. */
-function listBeside(approved: ApprovedState | null, spokenFor: readonly number[]): readonly number[] {
+function listBeside(
+  approved: Pick<ApprovedState, 'registers'> | null,
+  spokenFor: readonly number[],
+): readonly number[] {
   return Object.keys(approved?.registers ?? {})
     .map(Number)
     .filter((index) => !spokenFor.includes(index))

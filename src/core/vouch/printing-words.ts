@@ -1,4 +1,4 @@
-import { compareWords } from './command-line.ts'
+import { compareWords, withoutPlaceholder } from './command-line.ts'
 
 /**
  * Where Xen prints, and the two words that AEM's script puts into every entry of TrenchBoot (TrenchBoot/qubes-antievilmaid 18a0a74,
@@ -13,5 +13,11 @@ export function isPrintingAlone(before: string, now: string): boolean {
   const words = [...added, ...removed]
   const isPrinting = (word: string): boolean =>
     OF_SCRIPT.includes(word) || (/^[a-z0-9_]+=[\w,:]*$/.test(word) && PRINTING.includes(word.split('=')[0]!))
-  return words.length > 0 && !now.split(' ').includes('--') && words.every(isPrinting)
+  const others = (line: string): string =>
+    withoutPlaceholder(line)
+      .split(' ')
+      .filter((word) => word !== '' && !isPrinting(word))
+      .join(' ')
+  // Of a word that stands there twice Xen takes the last: the order of the others counts.
+  return words.length > 0 && !now.split(' ').includes('--') && others(before) === others(now)
 }

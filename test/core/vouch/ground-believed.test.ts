@@ -59,6 +59,12 @@ it('is ground for another device in what all devices share, and leaves open what
   expect(groundOf(elsewhere, { bank: 'sha1' })).toEqual(refused('other-bank'))
 })
 
+it('leaves open what the launch filled beside what AEM seals to', () => {
+  const selected = [13, 17, 18]
+  expect(groundOf(elsewhere, { selected, ...other(19) })).toEqual(refused('device-not-approved', 19))
+  expect(groundOf(own, { selected, ...other(19) })).toEqual(refused('registers-differ', 19))
+})
+
 it('is none to go by where nothing was believed of any device', () => {
   const nothing = { state: 'vouched', by: 'released-secret', since: null }
   expect(groundOf([device('aem'), device('aem.stick')])).toEqual(nothing)

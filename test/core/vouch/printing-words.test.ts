@@ -33,6 +33,7 @@ describe('two lines of Xen that differ in more than that', () => {
     ['a name of the same letters', 'smt=off', 'smt=off xconsole=none'],
     ["the part for dom0's kernel", 'smt=off -- quiet', 'smt=off -- quiet console=none'],
     ['their order alone', 'a=1 smt=off', 'smt=off a=1'],
+    ['a word that counts once more', 'iommu=on iommu=off console=none', 'iommu=off iommu=on console=vga'],
   ])('%s', (_, before, now) => {
     expect(isPrintingAlone(before, now)).toBe(false)
   })
