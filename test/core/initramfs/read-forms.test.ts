@@ -349,6 +349,14 @@ describe('the entries of an archive', () => {
     expect(odd).toEqual(['more than 100000 entries'])
   })
 
+  it('may be as many as that, with the end mark behind them', () => {
+    const { odd, reader } = start()
+    const some = Buffer.concat(Array<Buffer>(1000).fill(entry('a')))
+    for (let times = 0; times < 100; times++) reader.feed(some)
+    reader.feed(archive())
+    expect([reader.state(), reader.entries.length, odd]).toEqual(['ended', 100_000, []])
+  })
+
   it('are open until their end mark', () => {
     const { odd, reader } = start()
     reader.feed(entry('a', 'b'))
