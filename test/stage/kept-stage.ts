@@ -30,27 +30,29 @@ const top = path.resolve(import.meta.dirname, '../..')
 
 /** A dom0 whose TPM is owned and whose AEM devices are set up; switched off, never booted with AEM. */
 export async function createStage(options: StageOptions): Promise<Stage> {
-  return stageFrom('set-up', options, () => makeMachine(options))
+  return stageOf(await openSetUp(options))
 }
 
 /** A dom0 whose AEM devices were set up and sealed in one good boot; switched off. The next boot shows the secret. */
 export async function createUsedStage(options: StageOptions): Promise<Stage> {
-  return stageFrom('used', options, async () => {
-    const machine = await openKept('set-up', options, () => makeMachine(options))
+  const used = await openKept('used', options, async () => {
+    const machine = await openSetUp(options)
     await powerOn(machine, {})
     await powerOff(machine, true)
     return machine
   })
+  return stageOf(used)
 }
 
-type Kind = 'set-up' | 'used'
-
-async function stageFrom(kind: Kind, options: StageOptions, make: () => Promise<Machine>): Promise<Stage> {
-  return stageOf(await openKept(kind, options, make))
-}
+const openSetUp = (options: StageOptions): Promise<Machine> =>
+  openKept('set-up', options, () => makeMachine(options))
 
 /** A copy of the stage that is kept; it is made first where there is none. @param make gives it switched off */
-async function openKept(kind: Kind, options: StageOptions, make: () => Promise<Machine>): Promise<Machine> {
+async function openKept(
+  kind: 'set-up' | 'used',
+  options: StageOptions,
+  make: () => Promise<Machine>,
+): Promise<Machine> {
   requireRealParts()
   const layer = await dom0Layer(options.releaseDist ?? 'fc37')
   const inputs = [JSON.stringify(options), layer, ...(await readSources())]

@@ -51,6 +51,7 @@ export async function* unpackGzip(
     inflate.destroy(error)
     throw error
   })
+  // Whoever reads no more looks at it below; until then it is nobody's.
   fed.catch(() => undefined)
   let [checksum, sizeBytes] = [0, 0]
   try {

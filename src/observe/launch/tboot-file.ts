@@ -7,11 +7,14 @@ import type { CommandLineRule } from '../../core/launch/module-digest.ts'
 /** Largest unpacked tboot image that is looked into; Debian's tboot 1.10.5 unpacks from 160 KB to 30 MB. */
 const MAX_TBOOT_BYTES = 64 * 1024 * 1024
 
-/** The tboot that was looked into last: to unpack and hash it takes longer than all else of a prediction. */
-let last: { readonly stored: Uint8Array; readonly image: Uint8Array | null; hashed: Hashed | null } | null =
-  null
+type Looked = {
+  readonly stored: Uint8Array
+  readonly image: Uint8Array | null
+  hashed: { readonly commandLine: string; readonly hashes: Record<CommandLineRule, Digests> | null } | null
+}
 
-type Hashed = { readonly commandLine: string; readonly hashes: Record<CommandLineRule, Digests> | null }
+/** The tboot that was looked into last: to unpack and hash it takes longer than all else of a prediction. */
+let last: Looked | null = null
 
 /**
  * @param stored tboot's file as it lies on the device, packed or not
@@ -32,7 +35,7 @@ export function hasTbootCapabilities(stored: Uint8Array, logged: number): boolea
   return lookInto(openTboot(stored).image, (image) => hasSameCapabilities(image, logged))
 }
 
-function openTboot(stored: Uint8Array): NonNullable<typeof last> {
+function openTboot(stored: Uint8Array): Looked {
   if (last === null || Buffer.compare(last.stored, stored) !== 0)
     last = { stored: Uint8Array.from(stored), image: unpack(stored), hashed: null }
   return last
