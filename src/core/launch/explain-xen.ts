@@ -115,7 +115,8 @@ export function checkEntered(changed: readonly Pair[], index: number): Reason[] 
  */
 export function bootInfoReason(input: ExplanationInput, index: number): Reason {
   const { bank, before, pcrsNow } = input
-  const hasUpdate = before?.pcrs[bank]?.[PCR.drtm] !== pcrsNow[bank]?.[PCR.drtm]
+  const [drtmBefore, drtmNow] = [before?.pcrs[bank]?.[PCR.drtm], pcrsNow[bank]?.[PCR.drtm]]
+  const hasUpdate = drtmBefore !== undefined && drtmNow !== undefined && drtmBefore !== drtmNow
   const what = `the boot information that TrenchBoot measures (memory map, addresses, command lines) changed in PCR ${index}; the log holds only its digest, so it cannot be told what changed in it`
   if (!hasUpdate || input.areLinesSame !== true)
     return blocking('platform-changed', index, what, LOOK_AT_GRUB)

@@ -2,7 +2,7 @@ import { type BootEntry, type BootFile, listMeasuredFiles } from './boot-entry.t
 import type { LaunchLog } from './launch-log.ts'
 import { type Bank, hashInBank, PCR } from './pcr.ts'
 import { type Refusal, refuse } from './refusal.ts'
-import { listFittingVariants, type XenMle, type XenMleVariant } from './xen-mle.ts'
+import { isSame, listFittingVariants, type XenMle, type XenMleVariant } from './xen-mle.ts'
 
 /** Xen as a launch measures it, of the files on the device; null where the file gives no such hash. */
 export type XenFacts = {
@@ -58,12 +58,7 @@ function variantOf(log: LaunchLog, xen: XenMle): XenMleVariant | null {
   const entry = log.events.find(({ origin }) => origin.kind === 'mle-entry')
   if (logged === undefined) return null
   const [variant, ...others] = listFittingVariants(xen, logged.digests, log.launch ?? null)
-  const isEntrySame =
-    entry === undefined ||
-    Object.entries(entry.digests).every(([bank, value]) => {
-      const own = xen.entry[bank as Bank]
-      return own === undefined || own === value
-    })
+  const isEntrySame = entry === undefined || isSame(xen.entry, entry.digests)
   // Two sizes give one hash where the image fills its last 2 MiB; then they give one for the next image or do not.
   return variant !== undefined && isEntrySame && others.length === 0 ? variant : null
 }

@@ -209,17 +209,23 @@ it.each<[string, MeasuredComponent[], string[]]>([
   expect(codesOf(checkEntered(pairs, 17))).toEqual(codes)
 })
 
-it.each<[string, string, boolean | null, string]>([
+it.each<[string, string | undefined, boolean | null, string]>([
   ['after an update, with the previous lines', 'bb', true, 'boot-info-not-computable'],
   ['after an update, with other lines', 'bb', false, 'platform-changed'],
   ['after an update, with lines that nobody compared', 'bb', null, 'platform-changed'],
   ['after no update', 'aa', true, 'platform-changed'],
   ['after no update, with other lines', 'aa', false, 'platform-changed'],
+  ['while PCR 17 cannot be read, with the previous lines', undefined, true, 'platform-changed'],
 ])('boot information that changed %s', (_, drtm, areLinesSame, code) => {
   const input = look({
     before: { pcrs: { sha256: { 17: 'aa', 18: 'cc' } }, components: null },
-    pcrsNow: { sha256: { 17: drtm, 18: 'dd' } },
+    pcrsNow: { sha256: { ...(drtm !== undefined && { 17: drtm }), 18: 'dd' } },
     areLinesSame,
   })
   expect(bootInfoReason(input, 18)).toMatchObject({ code, pcr: 18, isBlocking: true })
+})
+
+it('boot information that changed since a boot of which nothing is known is no update', () => {
+  const input = look({ before: null, pcrsNow: { sha256: { 17: 'bb', 18: 'dd' } }, areLinesSame: true })
+  expect(bootInfoReason(input, 18).code).toBe('platform-changed')
 })
