@@ -36,8 +36,11 @@ export async function runExplain(io: Io, options: GlobalOptions, host: Host): Pr
       open === null && isComparable
         ? await considerOddEntries(dom0, await observeUnapproved(dom0, devices))
         : null
-    if (unapproved?.state === 'same')
-      return { ...tellSame(explained), since: { ...unapproved, isOfOther: true } }
+    if (unapproved?.state === 'same' && unapproved.at !== null)
+      return {
+        ...tellSame(explained),
+        since: { at: unapproved.at, isBelieved: unapproved.isBelieved, isOfOther: true },
+      }
     return { ...(unapproved === null ? explained : tellUnapproved(explained, unapproved)), since: null }
   })
   const { since } = explanation
@@ -66,7 +69,8 @@ function tellUnapproved(explained: Explanation, { state, what }: BootCheck): Exp
   if (state === 'unexplained') {
     const reasons = what.map((text) => ({ code: 'odd-entry', what: text, next: null, isBlocking: true }))
     const advice = adviceFor(state, explained.alreadyResealed, reasons)
-    return { ...explained, verdict: state, reasons, advice }
+    // Nothing was compared: every register would only be "the same".
+    return { ...explained, verdict: state, pcrs: [], reasons, advice }
   }
   return {
     ...explained,

@@ -71,7 +71,8 @@ export function makeOutputSchemas(object: ObjectMaker) {
   /** Added by this program: this boot, compared with the last approved one of its device, while no session is open. */
   const sinceApproved = object({
     label,
-    at: time,
+    /** null: no boot was approved yet, and an entry that this one may have come from is odd. */
+    at: time.nullable(),
     /** The boot was believed by `start` on the first use, and approved by nobody. */
     isBelieved: z.boolean(),
     state: z.enum(BOOT_STATES),

@@ -28,6 +28,9 @@ export function describeExplanationLook(
       what: `${NO_SENTENCE}; apart from that ${message.what}`,
       next: NO_SENTENCE_NEXT,
     }
+  // Without a session and an approved boot only an odd entry is found.
+  if (session === null && explanation.verdict === 'unexplained')
+    return { ...message, what: ODD_BOOT, screen: unexplainedScreen(explanation, 'UNEXPLAINED BOOT') }
   const isAccepted = bootId !== null && session?.approved?.bootId === bootId
   const next =
     isAccepted && explanation.verdict === 'explained'
@@ -35,6 +38,9 @@ export function describeExplanationLook(
       : LOOK_NEXT[explanation.verdict]
   return next === undefined ? message : { ...message, next }
 }
+
+const ODD_BOOT =
+  'UNEXPLAINED: this boot may have come from an entry that AEM does not write, and no boot from this device was approved yet that it could be compared with'
 
 /** Registers and files can be right, and the boot another one all the same. */
 const NO_SENTENCE = 'you said that your sentence did not appear in this boot, though it had to'

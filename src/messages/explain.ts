@@ -31,7 +31,7 @@ export function describeExplanation(
     ...EXPLAIN[explanation.verdict](explanation),
     ...(later && explanation.verdict === 'explained' ? { what: EXPLAINED_LATER } : {}),
     details: [
-      ...tableLines(explanation),
+      ...(explanation.pcrs.length === 0 ? [] : tableLines(explanation)),
       ...blocking.map((reason) =>
         NOT_COMPUTABLE.some((code) => code === reason.code)
           ? line(`? ${reason.what}`, 'warn')

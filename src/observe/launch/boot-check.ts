@@ -13,8 +13,8 @@ import { filesOf, knownOf, makeSession, observeSinceApproved } from './since-app
 export type BootCheck = {
   /** The device of this boot. */
   readonly label: string
-  /** When the boot that this one is compared with was approved. */
-  readonly at: string
+  /** When the boot that this one is compared with was approved; null: none was, and its own entry speaks against this one. */
+  readonly at: string | null
   /** That boot was believed by `start` on the first use, and approved by nobody. */
   readonly isBelieved: boolean
   readonly state: BootState

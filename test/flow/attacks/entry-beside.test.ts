@@ -8,6 +8,7 @@ import { ANSWERS } from '../../support/answers.ts'
 import {
   approvedMachine,
   finish,
+  goodMachine,
   isSecretShown,
   loadLedger,
   NEXT_XEN,
@@ -163,6 +164,50 @@ describe('while no session is open', () => {
     expect(ANSWERS.status.parse(status.json).protection).toMatchObject({ state: 'protected' })
     expect((await run('verify')).exit).toBe(0)
     expect((await run('explain')).exit).toBe(0)
+  })
+})
+
+describe('before any boot was approved', () => {
+  beforeEach(() => {
+    machine = goodMachine()
+  })
+
+  it('is named by `status`, `verify`, `explain` and the first `start`', async () => {
+    bootOnce()
+    expect(isSecretShown(machine)).toBe(true)
+    const told = '"AEM once" of custom.cfg: it runs "acpi"'
+    const status = ANSWERS.status.parse((await run('status', '--json')).json)
+    expect(status.protection).toMatchObject({ state: 'not-protected' })
+    expect(status.sinceApproved).toMatchObject({ at: null, state: 'unexplained', registers: [] })
+    expect(status.sinceApproved?.what).toContainEqual(expect.stringContaining(told))
+    expect(all(await run('status'))).toContain(`UNEXPLAINED: this boot may have come from the entry ${told}`)
+    const verify = await run('verify')
+    expect(verify.exit).toBe(1)
+    expect(all(verify)).toContain(told)
+    const explained = await run('explain')
+    expect(explained.exit).toBe(4)
+    expect(all(explained)).toContain(told)
+    expect(all(explained)).toContain('may have come from an entry that AEM does not write')
+    expect(ANSWERS.explain.parse((await run('explain', '--json')).json)).toMatchObject({
+      verdict: 'unexplained',
+      since: null,
+      pcrs: [],
+      reasons: [{ code: 'odd-entry', isBlocking: true }],
+    })
+    update(machine, NEXT_XEN)
+    const begun = await start(machine)
+    expect(begun.exit).toBe(1)
+    expect(begun.said).toContain(told)
+  })
+
+  it('is no alarm where it only says what AEM’s own says', async () => {
+    const [entry = ''] = AEM_ENTRY.exec(textOf('grub2/grub.cfg')) ?? []
+    write('grub2/custom.cfg', entry.replace(/menuentry [^\n]*\n/, ONCE))
+    restartMachine(machine)
+    const status = ANSWERS.status.parse((await run('status', '--json')).json)
+    expect(status).toMatchObject({ protection: { state: 'protected' }, sinceApproved: null })
+    expect((await run('verify')).exit).toBe(0)
+    expect((await run('explain')).exit).toBe(1)
   })
 })
 
