@@ -1,18 +1,15 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { encryptSecret } from '../../src/core/seal/sealed-blob.ts'
-import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
 import type { SealedCopy } from '../../src/observe/seal/sealed-copy.ts'
 import { makeSecretTrial } from '../../src/observe/verify/trial-unseal.ts'
 import { openTpm2Trial } from '../../src/observe/verify/trial-unseal-tpm2.ts'
 import { openTpm12Trial } from '../../src/observe/verify/trial-unseal-tpm12.ts'
-import { makeFakeHost } from '../support/fake-host.ts'
+import { hostOf, KEY, type Story, TPM2, TPM12 } from './tpm-world.ts'
 
 /** What a trial asks of a TPM, and what it makes of each answer, on hosts that know only what it may ask for. */
 
-const PASSWORD = '/run/anti-evil-maid/srk-password'
 const DIRECTORY = '/var/lib/tpms/x/aem'
-const KEY = Buffer.alloc(16, 7)
 const SALT = Buffer.alloc(8, 1)
 const sha = (hash: 'sha1' | 'sha256', bytes: string) => createHash(hash).update(bytes).digest('hex')
 const copyOf = (names: readonly string[], pcrs: readonly number[] | null = [13, 17]): SealedCopy => ({
@@ -20,66 +17,6 @@ const copyOf = (names: readonly string[], pcrs: readonly number[] | null = [13, 
   files: names.map((name) => ({ name, sha256: 'a'.repeat(64) })),
   keyPcrs: pcrs === null ? null : { bank: 'sha256', pcrs },
 })
-
-type Answer = { exit: number; stdout?: string; stderr?: string } | 'absent' | 'unknown'
-type Story = {
-  readonly password?: string | null
-  readonly says?: Readonly<Record<string, Answer>>
-  readonly files?: Readonly<Record<string, Uint8Array>>
-  readonly writable?: boolean
-}
-
-const TPM2: Readonly<Record<string, Answer>> = {
-  'tpm2-properties': {
-    exit: 0,
-    stdout: '  inLockout:                 0\nTPM2_PT_LOCKOUT_COUNTER: 0x0\nTPM2_PT_MAX_AUTH_FAIL: 0x20\n',
-  },
-  'flush-transient': { exit: 0 },
-  'tpm2-load': { exit: 0 },
-  'tpm2-unseal': { exit: 0, stdout: KEY.toString('latin1') },
-  'tpm2-start-session': { exit: 0 },
-  'tpm2-policy-nv-read': { exit: 0 },
-  'tpm2-nv-read': { exit: 0, stdout: 'slots' },
-  'tpm2-flush-session': { exit: 0 },
-}
-const TPM12: Readonly<Record<string, Answer>> = {
-  'unit-show': { exit: 0, stdout: 'ActiveState=inactive\n' },
-  'tcsd-start': { exit: 0 },
-  'tcsd-stop': { exit: 0 },
-  'tpm12-nv-read': { exit: 0 },
-  'tpm12-unseal': { exit: 0, stdout: 'plain' },
-  'tpm12-unseal-z': { exit: 0, stdout: 'plain' },
-}
-
-function hostOf(base: Readonly<Record<string, Answer>>, story: Story = {}) {
-  const calls: string[] = []
-  const inputs: string[] = []
-  let open = 0
-  const host: Host = makeFakeHost({
-    writable: story.writable ?? true,
-    async run(call, input) {
-      calls.push(call.id)
-      if (input) inputs.push(Buffer.from(input).toString())
-      const answer = story.says?.[call.id] ?? base[call.id]
-      if (answer === undefined) throw new Error(`${call.id} was not to be run`)
-      if (answer === 'absent') return ABSENT
-      return answer === 'unknown' ? unknown('no answer') : seen({ stdout: '', stderr: '', ...answer })
-    },
-    async readFile(path) {
-      if (path === PASSWORD) return story.password == null ? ABSENT : seen(Buffer.from(story.password))
-      const bytes = story.files?.[path]
-      return bytes ? seen(bytes) : ABSENT
-    },
-    async makeWorkDirectory() {
-      open += 1
-      const close = async () => {
-        open -= 1
-      }
-      return { root: '/run/work', close }
-    },
-  })
-  return { host, calls, inputs, open: () => open }
-}
 
 describe('a trial with TPM 2.0', () => {
   async function tryKey(story: Story = {}) {
