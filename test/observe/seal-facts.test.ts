@@ -76,7 +76,9 @@ describe('a copy of the sealed files', () => {
     ['another content', { x: A, y: B }, { x: A, y: A }, false],
     ['a file more', { x: A }, { x: A, y: B }, false],
     ['a file less', { x: A, y: B }, { x: A }, false],
+    ['the same one file', { x: A }, { x: A }, true],
     ['a file that cannot be read', { x: A, y: null }, { x: A, y: B }, null],
+    ['a file that cannot be read on the other side', { x: A, y: B }, { x: A, y: null }, null],
     ['one that cannot be read and one that differs', { x: null, y: A }, { x: A, y: B }, false],
     ['none of them', {}, { x: A }, null],
     ['nothing of the other', { x: A }, {}, null],
@@ -266,7 +268,7 @@ describe('what a copy is bound to', () => {
     expect(await forward.of({ ...now, 18: 'ab'.repeat(32) })).toBe('forward')
   })
 
-  it('is not known without the key, without a register, or without the selection: it is not called other', async () => {
+  it('is not known without the copy, its key, a register, or the selection: it is not called other', async () => {
     const unread = await bindingOf((own) => ({
       readFile: async (path) => (path.endsWith('/key.pub') ? unreadable : own.readFile(path)),
     }))
@@ -275,6 +277,8 @@ describe('what a copy is bound to', () => {
     const { 18: _unread, ...rest } = now
     expect(await of(rest)).toBeNull()
     expect(await of(now, null)).toBeNull()
+    const tpm = { version: '2.0', bank: 'sha256', pcrs: { sha256: now } } as TpmFacts
+    expect(await observeBinding(makeFakeHost({}), null, tpm, [17], null)).toBeNull()
   })
 
   it('is told of a TPM 1.2 by the blob of the token', async () => {
