@@ -1,12 +1,11 @@
 /* Long: sealed files of both kinds of TPM, and each boot that they may be bound to. */
 
 import { describe, expect, it } from 'vitest'
-import { computePolicyPcr } from '../../src/core/decide/verify-copies.ts'
-import { computeTpm12Composite } from '../../src/core/seal/tpm12-blob.ts'
 import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
 import type { SealedCopy } from '../../src/observe/seal/sealed-copy.ts'
 import { type Common, checkBinding, checkNothing } from '../../src/observe/verify/copy-binding.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
+import { makeKeyPub, makeTpm12Blob } from './tpm-world.ts'
 
 /** To what a device's own copy is bound, by its files on the device. */
 
@@ -19,22 +18,6 @@ const valuesOf = (bytes: Readonly<Record<number, string>>, size: number): Values
 const HERE = { 13: '0d', 17: '11', 18: '12', 19: '13' }
 const THERE = { ...HERE, 19: '99' }
 const SELECTED = [13, 17, 18, 19]
-
-/** TPM2B_PUBLIC of a sealed object: the policy digest begins at byte 12. */
-function keyPub(pcrs: readonly number[], values: Values): Uint8Array {
-  const bytes = Buffer.alloc(80)
-  Buffer.from(computePolicyPcr(pcrs, values) ?? '', 'hex').copy(bytes, 12)
-  return bytes
-}
-
-/** TPM_STORED_DATA with TPM_PCR_INFO (TPM Main 1.2 part 2, sections 10.1 and 8.2), as tpm_sealdata writes it. */
-function blob(pcrs: readonly number[], values: Values): Uint8Array {
-  const bitmap = Buffer.alloc(3)
-  for (const index of pcrs) bitmap[index >> 3] = (bitmap[index >> 3] ?? 0) | (1 << (index & 7))
-  const bound = `0003${bitmap.toString('hex')}${computeTpm12Composite(pcrs, values)}${'00'.repeat(20)}`
-  const data = Buffer.from(`010100000000002d${bound}`, 'hex').toString('base64')
-  return Buffer.from(`-----ENC KEY-----\nSymmetric Key: AES-256-CBC\n${data}\n-----ENC DAT-----\n`)
-}
 
 type Story = {
   readonly version: '1.2' | '2.0'
@@ -74,13 +57,16 @@ function bound(story: Story) {
 }
 
 const key = (bytes: Readonly<Record<number, string>>, pcrs: readonly number[] = SELECTED) => ({
-  'key.pub': keyPub(pcrs, valuesOf(bytes, 32)),
+  'key.pub': makeKeyPub(pcrs, valuesOf(bytes, 32)),
 })
 const blobs = (
   ...each: readonly (readonly [string, Readonly<Record<number, string>>, (readonly number[])?])[]
 ) =>
   Object.fromEntries(
-    each.map(([name, bytes, pcrs = SELECTED]) => [`secret.${name}.sealed2`, blob(pcrs, valuesOf(bytes, 20))]),
+    each.map(([name, bytes, pcrs = SELECTED]) => [
+      `secret.${name}.sealed2`,
+      makeTpm12Blob(pcrs, valuesOf(bytes, 20)),
+    ]),
   )
 
 describe('a copy of a TPM 2.0', () => {

@@ -1,7 +1,9 @@
+import { computePolicyPcr } from '../../src/core/decide/verify-copies.ts'
+import { computeTpm12Composite } from '../../src/core/seal/tpm12-blob.ts'
 import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
 
-/** A host that knows only what a trial may ask of a TPM. */
+/** A host that knows only what a trial may ask of a TPM, and files as AEM seals them. */
 
 const PASSWORD = '/run/anti-evil-maid/srk-password'
 export const KEY = Buffer.alloc(16, 7)
@@ -64,4 +66,20 @@ export function hostOf(base: Readonly<Record<string, Answer>>, story: Story = {}
     },
   })
   return { host, calls, inputs, open: () => open }
+}
+
+/** TPM2B_PUBLIC of a sealed object: the policy digest begins at byte 12. */
+export function makeKeyPub(pcrs: readonly number[], values: Readonly<Record<number, string>>): Uint8Array {
+  const bytes = Buffer.alloc(80)
+  Buffer.from(computePolicyPcr(pcrs, values) ?? '', 'hex').copy(bytes, 12)
+  return bytes
+}
+
+/** TPM_STORED_DATA with TPM_PCR_INFO (TPM Main 1.2 part 2, sections 10.1 and 8.2), as tpm_sealdata writes it. */
+export function makeTpm12Blob(pcrs: readonly number[], values: Readonly<Record<number, string>>): Uint8Array {
+  const bitmap = Buffer.alloc(3)
+  for (const index of pcrs) bitmap[index >> 3] = (bitmap[index >> 3] ?? 0) | (1 << (index & 7))
+  const bound = `0003${bitmap.toString('hex')}${computeTpm12Composite(pcrs, values)}${'00'.repeat(20)}`
+  const data = Buffer.from(`010100000000002d${bound}`, 'hex').toString('base64')
+  return Buffer.from(`-----ENC KEY-----\nSymmetric Key: AES-256-CBC\n${data}\n-----ENC DAT-----\n`)
 }
