@@ -53,6 +53,8 @@ describe('a trial with TPM 2.0', () => {
       'released 5 bytes',
     ],
     ['that does not load', { 'tpm2-load': { exit: 1 } }, 'untried', 'tpm2_load: exit 1'],
+    ['that cannot be loaded', { 'tpm2-load': 'unknown' }, 'untried', 'no answer'],
+    ['without the tool that loads', { 'tpm2-load': 'absent' }, 'untried', 'tpm2_load is not installed'],
   ])('is not a key of one %s', async (_, says, state, why) => {
     const { found, calls } = await tryKey({ says: says ?? {} })
     expect(found).toEqual({ state, why: expect.stringContaining(why) })
@@ -164,6 +166,25 @@ describe('the secrets of a copy, with TPM 2.0', () => {
   })
 })
 
+it.each([
+  ['1.2', TPM12],
+  ['2.0', TPM2],
+] as const)('no secret is tried on a machine that is only looked at, TPM %s', async (version, base) => {
+  const { host, calls, open } = hostOf(base, { password: 'srk', writable: false })
+  const trial = await makeSecretTrial(host, version)
+  const { secrets, tokenDigest, nv } = await trial.trySecrets(copyOf(['secret.txt.sealed2']), {}, null)
+  for (const { trial: tried } of secrets)
+    expect(tried).toEqual({ state: 'untried', why: expect.stringContaining('only looks here') })
+  expect(secrets.map(({ kind, isSealed }) => [kind, isSealed])).toEqual([
+    ['txt', true],
+    ['key', false],
+    ['otp', false],
+    ['fre', false],
+  ])
+  await trial.close()
+  expect([tokenDigest, nv, calls, open()]).toEqual([null, null, [], 0])
+})
+
 describe('a trial with TPM 1.2', () => {
   async function open(story: Story = {}) {
     const made = hostOf(TPM12, story)
@@ -227,15 +248,27 @@ describe('a trial with TPM 1.2', () => {
     expect(secrets[0]?.trial).toEqual({ state: 'unsealed', sha256: sha('sha256', 'plain') })
     expect([tokenDigest, nv]).toEqual([sha('sha1', 'plain'), Buffer.from('slots')])
     expect(calls.filter((id) => id === 'tpm12-unseal-z')).toHaveLength(2)
-    for (const [copy, skip] of [
-      [null, null],
-      [own, 'of another boot'],
+    for (const [copy, skip, why] of [
+      [null, null, "the device's sealed files could not be read"],
+      [null, 'not plugged in', 'not plugged in'],
+      [own, 'of another boot', 'of another boot'],
     ] as const) {
       const none = await trial.trySecrets(copy, {}, skip)
-      expect(none.secrets.every((one) => one.trial.state === 'untried')).toBe(true)
+      for (const one of none.secrets) expect(one.trial).toEqual({ state: 'untried', why })
       expect([none.tokenDigest, none.nv]).toEqual([null, null])
     }
     expect(calls.filter((id) => id === 'tpm12-unseal-z')).toHaveLength(2)
+  })
+
+  it('gives no secret and no token of a file that is sealed to other registers', async () => {
+    // TPM_WRONGPCRVAL is 0x18.
+    const { host } = hostOf(TPM12, { says: { 'tpm12-unseal-z': { exit: 24, stdout: 'garbage' } } })
+    const trial = await makeSecretTrial(host, '1.2')
+    const own = copyOf(['secret.txt.sealed2', 'secret.fre.sealed2'], null)
+    const { secrets, tokenDigest, nv } = await trial.trySecrets(own, {}, null)
+    for (const { kind, trial: tried } of secrets)
+      expect(tried.state).toBe(['txt', 'fre'].includes(kind) ? 'refused' : 'untried')
+    expect([tokenDigest, nv]).toEqual([null, null])
   })
 
   it('costs one try: after a wrong password the next secrets are not tried', async () => {
