@@ -16,8 +16,8 @@ const OTHER_UUID = 'b1f7e0aa-91c2-4a0b-8d57-77c2f3a0c4d2'
 const TPM_ID = '4b8f0c2d6a5e9137f2b4c6d8e0a1c3e5f7091b2d'
 const [A, B, C] = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [string, string, string]
 const VALUES = { 13: A, 17: B }
-const NEXT = { 'key.pub': A, 'secret.fre.sealed2': B }
-const PREVIOUS = { 'key.pub': C, 'secret.fre.sealed2': A }
+const NEXT: Readonly<Record<string, string>> = { 'key.pub': A, 'secret.fre.sealed2': B }
+const PREVIOUS: Readonly<Record<string, string>> = { 'key.pub': C, 'secret.fre.sealed2': A }
 const listOf = (files: Readonly<Record<string, string>>) =>
   Object.entries(files).map(([name, sha256]) => ({ name, sha256 }))
 const RECORD: ForwardRecord = {
