@@ -199,6 +199,20 @@ describe('a device whose copy AEM sealed to this boot', () => {
   })
 })
 
+it('a device that is, or may be, sealed forward is not asked of the TPM, and is neither right nor wrong', async () => {
+  for (const forward of [() => THERE, 'unknown'] as const) {
+    const story: Story = { sealedTo: { aem: THERE }, kept: { forward, look: { state: 'absent' } } }
+    const { check, of, calls } = await verify(story)
+    expect([check('aem', 'policy')?.ok, check('aem', 'unseal-fre')?.ok, of('aem')?.ok]).toEqual([
+      null,
+      null,
+      null,
+    ])
+    expect(check('aem', 'unseal-txt')?.detail).toContain('sealed forward')
+    expect(calls).not.toContain('tpm2-load')
+  }
+})
+
 describe('a device that cannot be looked at', () => {
   const CHECKS = ['media-current', 'selection', 'policy', 'unseal-txt', 'unseal-fre']
 
