@@ -158,7 +158,10 @@ export async function runDropIn(io: Io, options: GlobalOptions, host: Host, act:
     } else sayLook(makeUi(io, options), message)
     return isGood ? EXIT.done : EXIT.attention
   }
-  if (act === 'show') return say(describeHold(facts), facts.isInstalled === true && facts.fileWhy === null)
+  if (act === 'show') {
+    const { isInstalled, askedWhy, fileWhy } = facts
+    return say(describeHold(facts), isInstalled === true && askedWhy === null && fileWhy === null)
+  }
   if (act === 'install' && isHeld(facts)) {
     return say(describeHoldInstalled({ changed: false, program: facts.program.path, why: null }), true)
   }

@@ -125,6 +125,15 @@ export function describeHold(facts: HoldFacts): Message {
       details,
     }
   }
+  if (facts.isInstalled === true && facts.askedWhy !== null) {
+    return {
+      tone: 'attention',
+      what: "systemd asks the gate before AEM's automatic seal, but a program that not only root can change",
+      why: facts.askedWhy,
+      next: 'install the program anew, as docs/install.md says; `aem-reseal gate show` looks again',
+      details,
+    }
+  }
   if (facts.isInstalled === true) {
     return {
       tone: 'good',

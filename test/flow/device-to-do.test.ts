@@ -84,4 +84,6 @@ it("a stick whose own copy was put back to an older one is not done, though dom0
     state: 'to-do',
     why: expect.stringContaining('an older set was put back'),
   })
+  for (const path of files.keys()) if (path.includes('/aem/tpms/')) files.delete(path)
+  expect(await work()).toMatchObject({ state: 'to-do', why: expect.stringContaining('or gone') })
 })

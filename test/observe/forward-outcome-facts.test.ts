@@ -68,6 +68,7 @@ type Story = {
   readonly devices?: readonly object[]
   readonly installed?: Readonly<Record<string, readonly string[]>>
   readonly journal?: null
+  readonly bootId?: null
 }
 
 async function look(one: Session, story: Story = {}) {
@@ -93,7 +94,7 @@ async function look(one: Session, story: Story = {}) {
     },
   }
   const facts = {
-    machine: async () => ({ bootId: 'boot-2' }),
+    machine: async () => ({ bootId: story.bootId === null ? null : 'boot-2' }),
     seal: async () => ({ journal: story.journal === null ? null : { unseal } }),
     tpm: async () => ({ version: '2.0', bank: 'sha256', pcrs }),
     devices: async () => ({
@@ -178,6 +179,11 @@ describe('whether a session has a forward seal at this boot', () => {
     else expect(found).toMatchObject({ outcome: expected, later: ['dracut 0:2-1'] })
   })
 
+  it('is not known to be the accepted one while neither has an identity', async () => {
+    const one = session(RECORD, { approved: approved(null) })
+    expect(await outcome(one, { bootId: null, unseal: 'unsealed' })).toBe('none')
+  })
+
   it('that was not the chosen way and was cut short is judged by its record', async () => {
     const story: Story = { pcrs: { sha256: { ...VALUES, 17: C } } }
     const other = session(RECORD, { ...CUT, protection: 'plain' })
@@ -213,6 +219,7 @@ describe('a forward seal that was cut short', () => {
     ['may be half there with a file more', { files: { ...NEXT, 'key.priv': C } }, 'cut'],
     ['may be half there where none lies there', { files: {} }, 'cut'],
     ['is not known where one cannot be read', { files: { ...NEXT, 'secret.fre.sealed2': null } }, 'cut'],
+    ['is not known where one more cannot be read', { files: { ...NEXT, 'key.priv': null } }, 'cut'],
     ['is not known where they cannot be listed', { files: null }, 'cut'],
     ['is not known without the device', { devices: [] }, 'cut'],
     [

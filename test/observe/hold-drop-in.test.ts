@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { renderDropIn } from '../../src/core/hold/drop-in.ts'
 import { ABSENT, type FileStat, type Host, type Seen, seen, unknown } from '../../src/host/host.ts'
+import { describeHold } from '../../src/messages/hold.ts'
 import { isHeld, observeHold, observeLoadedUnit } from '../../src/observe/seal/hold-drop-in.ts'
 import { HOLD_DROP_IN, PROGRAM_PLACES } from '../../src/tables/paths.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
@@ -142,6 +143,26 @@ it.each([
   'asked %s, with a file that is %s: nothing is to be written is %s',
   (isInstalled, file, expected) => {
     const facts = { unit: null, fileWhy: null, program: { path: FIRST, why: null } }
-    expect(isHeld({ ...facts, isInstalled, file })).toBe(expected)
+    expect(isHeld({ ...facts, isInstalled, askedWhy: null, file })).toBe(expected)
+    expect(isHeld({ ...facts, isInstalled, askedWhy: 'is writable by others', file })).toBe(false)
   },
 )
+
+it.each<[string, string, Story['places'], string | null]>([
+  ['can change', FIRST, { [FIRST]: stat() }, null],
+  ['of two places can change', SECOND, { [FIRST]: stat({ mode: 0o777 }), [SECOND]: stat() }, null],
+  ['can change, and others too', FIRST, { [FIRST]: stat({ mode: 0o777 }) }, 'can be written by others'],
+  [
+    'can change in another place than the one asked',
+    FIRST,
+    { [FIRST]: stat({ ownerUid: 1000 }), [SECOND]: stat() },
+    'belong to root',
+  ],
+])('the program that is asked: only root %s', async (_, asked, places, why) => {
+  const facts = await look({ show: shown(asks(asked)), ...(places === undefined ? {} : { places }) })
+  expect(facts.isInstalled).toBe(true)
+  expect(facts.askedWhy).toEqual(why === null ? null : expect.stringContaining(why))
+  expect(describeHold(facts)).toMatchObject(
+    why === null ? { tone: 'good' } : { tone: 'attention', why: facts.askedWhy },
+  )
+})

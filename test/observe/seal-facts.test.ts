@@ -80,8 +80,9 @@ describe('a copy of the sealed files', () => {
     ['a file that cannot be read', { x: A, y: null }, { x: A, y: B }, null],
     ['a file that cannot be read on the other side', { x: A, y: B }, { x: A, y: null }, null],
     ['one that cannot be read and one that differs', { x: null, y: A }, { x: A, y: B }, false],
-    ['none of them', {}, { x: A }, null],
-    ['nothing of the other', { x: A }, {}, null],
+    ['none of them', {}, { x: A }, false],
+    ['nothing of the other', { x: A }, {}, false],
+    ['nothing, as it has nothing itself', {}, {}, null],
   ])('is compared with another one of %s', (_, one, other, expected) => {
     expect(haveSameFiles(copyOf(one as never), copyOf(other as never))).toBe(expected)
     expect(haveSameFiles(null, copyOf(other as never))).toBeNull()

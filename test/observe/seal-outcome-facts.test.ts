@@ -46,6 +46,7 @@ type Story = {
   readonly tpmId?: string | null
   readonly unit?: string | null
   readonly journal?: AemJournal | null
+  readonly bootId?: null
 }
 
 /** dom0's copy has the token A, and nothing else of it is a token. */
@@ -61,7 +62,7 @@ function look(story: Story = {}) {
       seen({ sha1: '', sha256: path.endsWith(TOKEN) ? (token ?? '') : C, sizeBytes: 1 }),
   })
   const facts = {
-    machine: async () => ({ bootId: 'boot-2' }),
+    machine: async () => ({ bootId: story.bootId === null ? null : 'boot-2' }),
     booted: async () => (label === null ? null : { label }),
     tpmId: async () => tpmId,
     seal: async () => ({
@@ -171,6 +172,12 @@ describe('a seal that did not run', () => {
       { note: note('boot-2'), unit: never(DROP_IN) },
       'held',
       true,
+    ],
+    [
+      'was not held by a note of no boot, in a boot of no identity',
+      { note: note(null), bootId: null, unit: never(DROP_IN) },
+      'not-sealed',
+      false,
     ],
     ['was not held by a note alone', { note: note('boot-2'), unit: never('') }, 'not-sealed', true],
     [

@@ -292,5 +292,6 @@ it.each([
   const check = await checkAemIdle(dom0)
   expect(check).toMatchObject({ id: 'aem-not-waiting', ok })
   expect(check.detail.includes('AEM is still sealing')).toBe(ok === false)
+  expect(check.detail.includes('did not say')).toBe(ok === null)
   expect((await look({ unit })).ok('aem-not-waiting')).toBe(ok)
 })

@@ -78,7 +78,7 @@ function findShortfall(approved: ApprovedState, verified: VerifiedState | null):
 /** What is unsealed at its next boot is its own copy. */
 function findCopyFault({ copies }: WorkFacts): string | null {
   return copies?.areSame === false
-    ? 'its own sealed files are not those that dom0 has: an older set was put back, or they are damaged'
+    ? 'its own sealed files are not those that dom0 has: an older set was put back, or they are damaged or gone'
     : null
 }
 

@@ -50,7 +50,7 @@ function forwardSeal({ isPredicted, refusal, tpm }: ProtectionFacts): Way {
 }
 
 function hold({ isHoldInstalled, isUnitLoaded, program }: ProtectionFacts): Way {
-  if (isHoldInstalled === true) return AVAILABLE
+  if (isHoldInstalled === true && program.path !== null) return AVAILABLE
   if (isUnitLoaded === null)
     return { available: false, why: "systemd could not be asked for AEM's seal unit" }
   if (!isUnitLoaded) return { available: false, why: "systemd does not know AEM's seal unit" }

@@ -28,7 +28,7 @@ export type ObservedForward = {
 export async function observeForwardOutcome(dom0: Dom0, session: Session): Promise<ObservedForward> {
   const { bootId } = await dom0.machine()
   const record = forwardRecordOf(session)
-  const isFirst = session.approved === null || session.approved.bootId === bootId
+  const isFirst = session.approved === null || (bootId !== null && session.approved.bootId === bootId)
   if (!isFirst || (session.protection !== 'forward-seal' && record === null))
     return { outcome: 'none', later: [] }
   const { journal } = await dom0.seal()
@@ -71,8 +71,10 @@ async function observeLive(dom0: Dom0, record: ForwardRecord): Promise<ForwardFa
   if (media === null) return null
   try {
     const copy = await observeSealedCopy(host, `${media.root}/aem`, tpmId, label)
-    const files = copy?.files.flatMap(({ name, sha256 }) => (sha256 === null ? [] : [{ name, sha256 }]))
-    if (files === undefined) return null
+    if (copy === null) return null
+    const files = copy.files.flatMap(({ name, sha256 }) => (sha256 === null ? [] : [{ name, sha256 }]))
+    // A file that cannot be read may be any.
+    if (files.length < copy.files.length) return null
     if (isSameSet(files, next)) return 'forward'
     return isSameSet(files, previous.device) ? 'previous' : 'other'
   } finally {

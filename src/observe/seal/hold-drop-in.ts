@@ -19,6 +19,8 @@ export type HoldFacts = {
   readonly unit: LoadedUnit | null
   /** Does systemd ask the gate? null where it could not be determined. */
   readonly isInstalled: boolean | null
+  /** Why not only root can change the program that systemd asks; null where only root can, or none is asked. */
+  readonly askedWhy: string | null
   readonly file: (typeof DROP_IN_FILE_STATES)[number]
   /** Why the file is not known, such as that others can write to it. */
   readonly fileWhy: string | null
@@ -29,10 +31,19 @@ export type HoldFacts = {
 /** Whether AEM's automatic seal is held by the drop-in, or could be. */
 export async function observeHold(host: Host): Promise<HoldFacts> {
   const unit = await observeLoadedUnit(host)
-  const program = await findProgram(host)
-  const calls = PROGRAM_PLACES.map((path) => command('gate-asked', { program: path }).argv)
-  const isInstalled = unit === null ? null : unit.isLoaded && calls.some((argv) => isAsked(unit, argv))
-  return { unit, isInstalled, ...(await observeFile(host, program.path)), program }
+  const places = await Promise.all(PROGRAM_PLACES.map((path) => observeProgram(host, path)))
+  const program = chooseProgram(places)
+  const isLoaded = unit === null ? null : unit.isLoaded
+  const asked = places.find(
+    ({ path }) => unit !== null && isAsked(unit, command('gate-asked', { program: path }).argv),
+  )
+  return {
+    unit,
+    isInstalled: isLoaded && asked !== undefined,
+    askedWhy: asked?.unsafe ?? null,
+    ...(await observeFile(host, program.path)),
+    program,
+  }
 }
 
 export async function observeLoadedUnit(host: Host): Promise<LoadedUnit | null> {
@@ -40,20 +51,23 @@ export async function observeLoadedUnit(host: Host): Promise<LoadedUnit | null> 
   return valueOrNull(parsed(show, ({ stdout }) => parseLoadedUnit(stdout), 'systemctl show'))
 }
 
+/** @param unsafe null: only root can change it */
+type ProgramPlace = { readonly path: string; readonly isThere: boolean; readonly unsafe: string | null }
+
+async function observeProgram(host: Host, path: string): Promise<ProgramPlace> {
+  const way = await Promise.all(listWay(path).map((step) => observePlace(host, step)))
+  return { path, isThere: way.at(-1)?.kind !== 'absent', unsafe: findUnsafePlace(way) }
+}
+
 /** The first place where the program lies, out of reach of all but root. */
-async function findProgram(host: Host): Promise<HoldFacts['program']> {
-  const found: string[] = []
-  for (const path of PROGRAM_PLACES) {
-    const way = await Promise.all(listWay(path).map((step) => observePlace(host, step)))
-    const unsafe = findUnsafePlace(way)
-    if (unsafe === null) return { path, why: null }
-    if (way.at(-1)?.kind !== 'absent') found.push(unsafe)
-  }
-  const places = PROGRAM_PLACES.join(' or ')
-  return {
-    path: null,
-    why: found[0] ?? `systemd must find the program at ${places}, where only root can change it`,
-  }
+function chooseProgram(places: readonly ProgramPlace[]): HoldFacts['program'] {
+  const safe = places.find(({ unsafe }) => unsafe === null)
+  if (safe !== undefined) return { path: safe.path, why: null }
+  const allowed = PROGRAM_PLACES.join(' or ')
+  const why =
+    places.find(({ isThere }) => isThere)?.unsafe ??
+    `systemd must find the program at ${allowed}, where only root can change it`
+  return { path: null, why }
 }
 
 async function observePlace(host: Host, path: string): Promise<PlaceFact> {
@@ -71,6 +85,6 @@ async function observeFile(host: Host, program: string | null): Promise<Pick<Hol
 }
 
 /** Is all as this program installs it, or as somebody else did in another place? Then nothing is to be written. */
-export function isHeld({ isInstalled, file }: HoldFacts): boolean {
-  return isInstalled === true && file !== 'other' && file !== 'unknown'
+export function isHeld({ isInstalled, askedWhy, file }: HoldFacts): boolean {
+  return isInstalled === true && askedWhy === null && file !== 'other' && file !== 'unknown'
 }

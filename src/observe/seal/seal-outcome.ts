@@ -28,7 +28,7 @@ export async function observeSealOutcome(
 ): Promise<ObservedSeal> {
   const { host } = dom0
   const machine = await dom0.machine()
-  const heldNote = note !== null && note.bootId === machine.bootId ? note : null
+  const heldNote = note !== null && note.bootId !== null && note.bootId === machine.bootId ? note : null
   const state = await dom0.seal()
   const device = await dom0.booted()
   const label = device?.label ?? (state.cachedSuffix === null ? null : labelOf(state.cachedSuffix))

@@ -114,10 +114,12 @@ async function tryTpm12(dom0: Dom0, device: AemDevice | null): Promise<{ why: st
 /** AEM is not in the middle of a seal: it may be writing to a device, or waiting for one. */
 export async function checkAemIdle(dom0: Dom0): Promise<GateCheck> {
   const { unit } = await dom0.seal()
-  const isWaiting = unit?.activeState === 'activating'
+  const id = 'aem-not-waiting'
+  if (unit === null) return { id, ok: null, detail: 'systemd did not say whether AEM is sealing' }
+  const isWaiting = unit.activeState === 'activating'
   return {
-    id: 'aem-not-waiting',
-    ok: unit === null ? null : !isWaiting,
+    id,
+    ok: !isWaiting,
     detail: isWaiting
       ? 'AEM is still sealing or waits for a device: plug it in, or unplug it when AEM asks for its removal'
       : 'AEM is not in the middle of a seal',

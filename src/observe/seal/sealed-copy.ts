@@ -65,9 +65,9 @@ export function isSealed(copy: SealedCopy | null): boolean | null {
   return copy === null ? null : copy.files.some((file) => file.name === TOKEN)
 }
 
-/** Are two copies the same files, as AEM's seal leaves them? null where a digest is missing, or nothing is sealed. */
+/** Are two copies the same files, as AEM's seal leaves them? null where a digest is missing, or nothing is sealed in either. */
 export function haveSameFiles(one: SealedCopy | null, other: SealedCopy | null): boolean | null {
-  if (one === null || other === null || one.files.length === 0 || other.files.length === 0) return null
+  if (one === null || other === null || (one.files.length === 0 && other.files.length === 0)) return null
   const names = new Set([...one.files, ...other.files].map(({ name }) => name))
   let areSame: boolean | null = true
   for (const name of names) {
