@@ -4,9 +4,10 @@ import { findToken } from '../../src/act/forward-seal/find-token.ts'
 import { ABSENT, type Host, seen } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { sha256 } from '../../src/host/simulated/model.ts'
-import { observeDevices } from '../../src/observe/device/devices.ts'
+import { type AemDevice, observeDevices } from '../../src/observe/device/devices.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
 import { machineOf } from '../support/built-in.ts'
+import { makeFakeHost } from '../support/fake-host.ts'
 
 /* Whose freshness token a forward seal takes, on the built-in machine with dom0's own device (booted) and a stick. */
 
@@ -119,6 +120,49 @@ describe('the token of a forward seal on TPM 2.0', () => {
       label: null,
       check: { id: 'freshness', ok: null, detail: 'the freshness token or its slots could not be read' },
     })
+  })
+})
+
+describe('the token of a forward seal of which nothing is said', () => {
+  const UNTOLD = { label: null, check: { id: 'freshness', ok: null } }
+  const device = { label: 'aem' } as AemDevice
+
+  it('is one of a machine that only is looked at', async () => {
+    const host = makeFakeHost({ writable: false })
+    for (const version of ['2.0', '1.2', null])
+      expect(await findToken(host, device, device, version)).toMatchObject({
+        ...UNTOLD,
+        check: { ...UNTOLD.check, detail: expect.stringContaining('only looks here') },
+      })
+  })
+
+  /** A TPM 2.0 that answers whether it is in lockout, and no more. */
+  const silentTpm = (read: string[]) =>
+    makeFakeHost({
+      async readFile(path) {
+        read.push(path)
+        return path === pathOf('aem') ? seen(TOKENS.aem!) : ABSENT
+      },
+      makeWorkDirectory: async () => ({ root: '/run/aem-reseal/1-1/work-0', close: async () => undefined }),
+      run: async ({ id }) =>
+        seen({
+          exit: ['tpm2-properties', 'flush-transient'].includes(id) ? 0 : 1,
+          stdout: 'inLockout: 0\nTPM2_PT_LOCKOUT_COUNTER: 0x0\nTPM2_PT_MAX_AUTH_FAIL: 0x20\n',
+          stderr: '',
+        }),
+    })
+
+  it('is one whose slots cannot be read', async () => {
+    expect(await findToken(silentTpm([]), device, device, '2.0')).toMatchObject({
+      ...UNTOLD,
+      check: { ...UNTOLD.check, detail: 'the freshness token or its slots could not be read' },
+    })
+  })
+
+  it('is one of no device: no file is read for it', async () => {
+    const read: string[] = []
+    expect(await findToken(silentTpm(read), null, null, '2.0')).toMatchObject(UNTOLD)
+    expect(read.filter((path) => path.endsWith('/secret.fre'))).toEqual([])
   })
 })
 
