@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { type Host, unknown } from '../../src/host/host.ts'
+import { type Host, seen, unknown } from '../../src/host/host.ts'
 import { buildMachine, INTERNAL } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, sha256 } from '../../src/host/simulated/model.ts'
@@ -31,6 +31,23 @@ async function reproduce(
 
 it('that lies on the device of this boot is the same', async () => {
   expect(await reproduce()).toMatchObject({ state: 'same' })
+})
+
+it('that lies on a device which is opened for the look is the same, and the device is closed again', async () => {
+  const media = { opened: 0, closed: 0 }
+  const told: Partial<Host> = {
+    async openMedia({ mountPoint }) {
+      media.opened += 1
+      const close = async () => {
+        media.closed += 1
+      }
+      return seen({ root: mountPoint ?? '/boot', close })
+    },
+  }
+  expect(await reproduce((device) => ({ ...device, mountPoint: null }), told)).toMatchObject({
+    state: 'same',
+  })
+  expect(media).toEqual({ opened: 1, closed: 1 })
 })
 
 it.each<[string, (device: AemDevice) => AemDevice | null, Partial<Host>]>([

@@ -55,6 +55,12 @@ describe('an entry is packaged', () => {
     ])
   })
 
+  it('whatever its name has in the middle', async () => {
+    const path = 'usr/share/doc/early:kernel'
+    const { host } = dom0({ [`/${path}`]: BASH }, [line(`/${path}`)])
+    expect(await observeOrigins(observeDom0(host), [differs(path)])).toMatchObject([{ origin: 'packaged' }])
+  })
+
   it('of the checked image where only that one has it', async () => {
     const { host } = dom0({ '/usr/bin/bash': BASH }, [line('/usr/bin/bash')])
     const added = { change: 'added', fresh: null } as const
@@ -92,6 +98,13 @@ describe('an entry is not packaged', () => {
   ])('with %s', async (_, file, difference) => {
     const { host } = dom0({ '/usr/bin/bash': BASH }, [file])
     expect(await observeOrigins(observeDom0(host), [difference])).toMatchObject([
+      { origin: 'unknown', package: null },
+    ])
+  })
+
+  it('of another place, though the package has the same bytes below it without /usr', async () => {
+    const { host } = dom0({ '/opt/usr/bin/bash': BASH }, [line('/opt/bin/bash')])
+    expect(await observeOrigins(observeDom0(host), [differs('opt/usr/bin/bash')])).toMatchObject([
       { origin: 'unknown', package: null },
     ])
   })

@@ -218,6 +218,11 @@ describe('a difference', () => {
     expect(await host.digestFile(path)).toEqual({ state: 'absent' })
     // Nothing to remove where there is none.
     await disposeFresh(host, { ...result, fresh: null })
+    for (const none of [
+      { state: 'same', words: '', sha256: '' },
+      { state: 'odd-form', form: '' },
+    ] as const)
+      await disposeFresh(host, none)
   })
 
   it('can be put in place, and then there is none', async () => {
@@ -261,7 +266,28 @@ describe('a difference', () => {
   })
 })
 
+/** Zstandard Compression (RFC 8878), 3.1.1: magic number, a single segment of five bytes, one raw block, the last one. */
+const ZSTD = Buffer.concat([Buffer.from('28b52ffd2005290000', 'hex'), Buffer.from('hello')])
+const noUnpacker: Partial<Host> = {
+  async *unpack(_call, _packed, onMissing) {
+    onMissing('/usr/bin/zstd')
+    yield* []
+  },
+}
+
 describe('before dracut runs', () => {
+  it('an image whose unpacker is not installed names it, and is not called odd', async () => {
+    const machine = dom0()
+    putImage(machine, ZSTD)
+    const { result, calls } = await reproduce(machine, {}, () => noUnpacker)
+    expect(result).toMatchObject({
+      state: 'impossible',
+      code: 'unpacker-missing',
+      why: expect.stringContaining('/usr/bin/zstd'),
+    })
+    expect(dracutCalls(calls)).toEqual([])
+  })
+
   it.each([
     [
       'a boot configuration',
@@ -398,6 +424,33 @@ describe('what dracut makes of trouble', () => {
       if (bytes.state === 'seen') await host.writeFileAtomic(file, make(Buffer.from(bytes.value)), 0o600)
       return answer
     },
+  })
+
+  it('says a long line: no more than 500 signs of it are told', async () => {
+    const stderr = `${'x'.repeat(600)}\n`
+    const { result } = await reproduce(dom0(), {}, dracutSays(seen({ exit: 1, stdout: '', stderr })))
+    expect('why' in result ? result.why : '').toMatch(/: x{500}$/)
+  })
+
+  it('an image of its own that cannot be read is told as that', async () => {
+    const { result } = await reproduce(dom0(), {}, (host) => ({
+      ...writes((image) => Buffer.concat([image, Buffer.from('x')]))(host),
+      openFile: async (path) => (path.startsWith('/run/') ? unknown('I/O error') : host.openFile(path)),
+    }))
+    expect(result).toMatchObject({
+      state: 'impossible',
+      code: 'unreadable',
+      why: expect.stringContaining('I/O error'),
+    })
+  })
+
+  it('an image of its own whose unpacker is not installed names it', async () => {
+    const { result } = await reproduce(dom0(), {}, (host) => ({ ...writes(() => ZSTD)(host), ...noUnpacker }))
+    expect(result).toMatchObject({
+      state: 'impossible',
+      code: 'unpacker-missing',
+      why: expect.stringContaining('/usr/bin/zstd'),
+    })
   })
 
   it('an image of odd form of its own is told as that', async () => {
@@ -619,5 +672,20 @@ describe('the words that dracut was called with', () => {
       code: 'words-unknown',
       why: expect.stringContaining('build-parameter.txt is not in it'),
     })
+  })
+
+  it('are not looked for in files whose names only begin or end alike', async () => {
+    const machine = dom0()
+    const names = ['opt/usr/lib/dracut/build-parameter.txt', 'usr/lib/dracut/build-parameter.txt.old']
+    const directories = ['.', 'opt', 'opt/usr', 'opt/usr/lib', 'opt/usr/lib/dracut', 'usr', 'usr/lib']
+    const entries = [
+      ...[...directories, 'usr/lib/dracut'].map(directory),
+      ...names.map((name) => entry(name, ' --no-hostonly\n')),
+      entry('usr/lib/dracut/build-parameter.txt', ' --force\n'),
+    ]
+    putImage(machine, Buffer.concat([early(), pack(archive(...entries))]))
+    const { result, calls } = await reproduce(machine)
+    expect(result.state).toBe('different')
+    expect(dracutCalls(calls)[0]?.argv).toContain('--force')
   })
 })
