@@ -234,6 +234,12 @@ describe('the device of this boot', () => {
 })
 
 describe('another device', () => {
+  it('that is not listed any more is not sealed for, nor is the one of this boot in its place', async () => {
+    const { ids, plan, check } = await look({ about: 'aem.gone' })
+    expect([ids, plan]).toEqual([['device-known'], null])
+    expect(check('device-known')).toMatchObject({ ok: false, detail: 'there is no device aem.gone' })
+  })
+
   it('is the one that the session names, with the token of the booted one, which lies in the slot', async () => {
     const { ids, plan, check } = await look({ about: 'aem.stick' })
     expect(plan).toMatchObject({ device: STICK, uuid: STICK.uuid, tokenLabel: 'aem' })

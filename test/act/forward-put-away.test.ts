@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { clearUnfinished } from '../../src/act/forward-seal/clear.ts'
 import { readDigests } from '../../src/act/forward-seal/copies.ts'
 import { assertHolds, prepareAside, switchPlaces } from '../../src/act/forward-seal/exchange.ts'
+import type { Host } from '../../src/host/host.ts'
 import { aSession } from '../support/built-in.ts'
 import { failureOf } from '../support/failure-of.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
@@ -9,6 +10,7 @@ import {
   BEGUN,
   bytesOf,
   cannotList,
+  cannotRead,
   DEVICE,
   DOM0,
   digestsOf,
@@ -83,6 +85,27 @@ describe('what a forward seal left that did not come to its end', () => {
     session = unfinished,
     given: Parameters<typeof dom0Of>[1] = {},
   ) => clearUnfinished(dom0Of(disk.host, given), session)
+
+  it.each<[string, Homes, (own: Host) => Partial<Host>]>([
+    ["the device's files cannot be listed", SEALED, cannotList(DEVICE.live)],
+    ["a file of the device's cannot be read", SEALED, cannotRead(`${DEVICE.live}/key.pub`)],
+    ["dom0's files cannot be listed", { ...BEGUN, dom0: ['next', 'old'] }, cannotList(DOM0.live)],
+    [
+      "a file of dom0's cannot be read",
+      { ...BEGUN, dom0: ['next', 'old'] },
+      cannotRead(`${DOM0.live}/key.pub`),
+    ],
+    [
+      'an old file in dom0 cannot be read',
+      { ...BEGUN, dom0: ['next', 'old'] },
+      cannotRead(`${DOM0.aside}/key.pub`),
+    ],
+  ])('stays as it is, the old files too, where %s', async (_, homes, told) => {
+    const disk = diskOf(homes, told)
+    expect(await clear(disk)).toEqual({ dom0: false, device: false, isInForce: false })
+    expect(disk.homesNow()).toEqual(homes)
+    expect(disk.media.open).toBe(0)
+  })
   const NOTHING = { dom0: false, device: false, isInForce: false }
 
   it.each<[string, Homes, object, Homes]>([

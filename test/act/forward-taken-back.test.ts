@@ -13,6 +13,7 @@ import { makeMemoryStore } from '../../src/act/memory-store.ts'
 import type { ForwardRecord } from '../../src/core/seal/forward-record.ts'
 import { type Host, seen } from '../../src/host/host.ts'
 import type { AemDevice } from '../../src/observe/device/devices.ts'
+import { makeFailure } from '../../src/tables/failures.ts'
 import { aSession } from '../support/built-in.ts'
 import { failureOf } from '../support/failure-of.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
@@ -20,6 +21,7 @@ import { makeScriptedUi } from '../support/scripted-ui.ts'
 import {
   BEGUN,
   cannotList,
+  cannotRead,
   DEVICE,
   DOM0,
   diskOf,
@@ -105,6 +107,22 @@ describe('a forward seal is taken back', () => {
     },
   )
 
+  it.each([DOM0, DEVICE])(
+    'not in the home $name, of which one file cannot be read, but in the other one',
+    async (place) => {
+      const disk = diskOf(SEALED, cannotRead(`${place.live}/key.pub`))
+      const result = await restore(disk)
+      expect(result).toEqual({ dom0: 'restored', device: 'restored', [place.name]: 'stuck' })
+      expect(disk.homesNow()).toMatchObject({ [place.name]: ['next', 'old'] })
+    },
+  )
+
+  it('not in dom0 without the device where one file in dom0 cannot be read', async () => {
+    const disk = diskOf(SEALED, (own) => ({ ...isOut(), ...cannotRead(`${DOM0.live}/key.pub`)(own) }))
+    expect(await restore(disk)).toEqual({ device: 'absent', dom0: 'stuck' })
+    expect(disk.homesNow()).toEqual(SEALED)
+  })
+
   it.each<[string, Home, boolean, string, Home]>([
     ['dom0 stays as the device may be', ['next', 'old'], false, 'absent', ['next', 'old']],
     ['what is not in use is removed', ['next', 'old'], true, 'superseded', ['next', 'none']],
@@ -155,6 +173,18 @@ describe('a forward seal that failed on the way', () => {
     expect(await takeBackFrom(disk, null)).toBeNull()
     expect(disk.homesNow()).toEqual({ dom0: ['old', 'none'], device: ['old', 'none'] })
     expect(disk.asked).toEqual([{ uuid: UUID, mountPoint: null, write: true }])
+  })
+
+  it('leaves both homes as they are where the session cannot be read: nothing says what was switched', async () => {
+    const disk = diskOf({ ...BEGUN, dom0: ['next', 'old'] })
+    const store = makeMemoryStore(makeScriptedUi({}))
+    const unread = makeFailure('session-unreadable', { path: '/var/lib/aem-reseal/session.json' })
+    const load = async () => {
+      throw unread
+    }
+    const back = takeBack({ host: disk.host, store: { ...store, load }, session: aSession() }, plan)
+    await expect(back).rejects.toBe(unread)
+    expect(disk.homesNow()).toEqual({ ...BEGUN, dom0: ['next', 'old'] })
   })
 
   it('keeps its record while the device is out or refuses; without one nothing is left to take back', async () => {

@@ -5,6 +5,7 @@ import { sealForward, takeBack } from '../../src/act/forward-seal/seal.ts'
 import { makeMemoryStore } from '../../src/act/memory-store.ts'
 import { Failure } from '../../src/core/failure.ts'
 import type { Session } from '../../src/core/session/checkpoint.ts'
+import { forwardSeal } from '../../src/flow/steps/forward-seal.ts'
 import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
 import { STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
@@ -64,6 +65,37 @@ async function sealed(story: { isPresentState?: boolean } = {}) {
 
 const cancel = (machine: SimMachine, session: Session) =>
   restoreSession(observeDom0(makeSimulatedHost(machine)), session)
+
+describe('the step that runs again after it was cut', () => {
+  it('makes nothing anew while the device is out, and keeps the record of what lies on it', async () => {
+    const { machine, context, session, after } = await sealed()
+    const stick = machine.devices.find(({ uuid }) => uuid === STICK.uuid)!
+    stick.isPresent = false
+    const again = await forwardSeal(withLook({ ...context, session }))
+    expect(again).toMatchObject({
+      outcome: 'failed',
+      facts: { takenBack: false, record: session.findings['forward-seal']?.record },
+    })
+    expect(again.message?.what).not.toContain('as they were before')
+    stick.isPresent = true
+    expect(live(machine)).toEqual(after)
+    expect(await cancel(machine, session)).toMatchObject({ device: 'restored', dom0: 'restored' })
+  })
+
+  it('makes nothing anew where a file on the device cannot be read, and keeps the record', async () => {
+    const { machine, context, session } = await sealed()
+    const { host } = context
+    const isOwn = (path: string) => path.endsWith(`/tpms/${TPM_ID}/${LABEL}/key.pub`)
+    const look: Host = {
+      ...host,
+      digestFile: async (path) =>
+        isOwn(path) && !path.startsWith('/var/lib/') ? unknown('I/O error') : host.digestFile(path),
+    }
+    const again = await forwardSeal(withLook({ ...context, host: look, session }))
+    expect(again).toMatchObject({ outcome: 'failed', facts: { takenBack: false } })
+    expect(aside(machine).device).not.toEqual([])
+  })
+})
 
 describe('a forward seal that failed on the way', () => {
   /** An exchange that fails once, at its nth call. */

@@ -76,6 +76,8 @@ function tpm12Host(story: {
   selected?: readonly number[]
   /** Files of dom0 beside the token of the device. */
   plain?: readonly string[]
+  /** A file of dom0 that cannot be looked at. */
+  lost?: string
   answer?: Awaited<ReturnType<Host['run']>>
 }) {
   const files = new Map<string, string>(story.password === null ? [] : [[PASSWORD, story.password]])
@@ -98,6 +100,7 @@ function tpm12Host(story: {
     },
     async statFile(path) {
       const file = { kind: 'file', sizeBytes: 20, mtimeMs: 0, mode: 0o600 } as const
+      if (path === story.lost) return unknown('I/O error')
       const there = story.plain ?? ['aem/secret.fre']
       return there.some((name) => path === `/var/lib/anti-evil-maid/${name}`) ? seen(file) : ABSENT
     },
@@ -148,6 +151,14 @@ describe('a forward set on TPM 1.2', () => {
       '/var/lib/anti-evil-maid/aem.other/secret.fre',
       '/var/lib/anti-evil-maid/aem/secret.txt',
     ])
+  })
+
+  it('is refused where a secret of dom0 cannot be looked at: the next boot would not show it', async () => {
+    const lost = '/var/lib/anti-evil-maid/aem/secret.txt'
+    const { host, works } = tpm12Host({ password: '', lost })
+    const { what } = await failureOf(makeForwardSet(host, PLAN))
+    expect(what).toContain('secret.txt in dom0 could not be looked at')
+    expect(works).toEqual(['open', 'closed'])
   })
 
   it('is refused where the blob names other registers than those it is bound to', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { emptyDeviceLedger, type LedgerLook } from '../../src/core/session/device-ledger.ts'
-import { ABSENT, seen } from '../../src/host/host.ts'
+import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
 import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { describeLeftOut, makeHashBudget } from '../../src/observe/device/hash-budget.ts'
@@ -185,5 +185,23 @@ describe("dracut's configuration", () => {
     const both = { '/etc/dracut.conf': 'reproducible="no"\n', [`${USR}/b.conf`]: 'reproducible="yes"\n' }
     expect(await obstacle(both, { [USR]: ['b.conf'] })).toBeNull()
     expect(await obstacle({})).toBeNull()
+  })
+
+  const unreadable = unknown('I/O error')
+  it.each<[string, (host: Host) => Partial<Host>]>([
+    ['one of its files', () => ({ readFile: async () => unreadable })],
+    [
+      'the directory of its files',
+      ({ listDirectory }) => ({
+        listDirectory: async (path) => (path === ETC ? unreadable : listDirectory(path)),
+      }),
+    ],
+  ])('says nothing where %s cannot be read', async (_, told) => {
+    const host = makeFakeHost({
+      listDirectory: async () => ABSENT,
+      readFile: async (path) => (path === '/etc/dracut.conf' ? text('hostonly="yes"\n') : ABSENT),
+    })
+    expect(await observeConfigObstacle(host)).toContain('reproducible="yes" is in no file')
+    expect(await observeConfigObstacle({ ...host, ...told(host) })).toBeNull()
   })
 })

@@ -128,6 +128,12 @@ export const cannotList =
     listDirectory: async (path) => (path === directory ? unknown('I/O error') : own.listDirectory(path)),
   })
 
+export const cannotRead =
+  (path: string) =>
+  (own: Host): Partial<Host> => ({
+    digestFile: async (file) => (file === path ? unknown('I/O error') : own.digestFile(file)),
+  })
+
 /** What of dom0 these parts ask beside its host. */
 export function dom0Of(
   host: Host,

@@ -1,11 +1,12 @@
 import { forwardRecordOf } from '../../core/seal/forward-of-session.ts'
-import { isSameSet } from '../../core/seal/forward-record.ts'
+import { type ForwardRecord, isSameSet } from '../../core/seal/forward-record.ts'
 import type { Cleared } from '../../core/seal/restore-result.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'
+import { valueOrNull } from '../../host/host.ts'
 import { observeMountPoint, observeTarget } from '../../observe/device/session-device.ts'
 import type { Dom0 } from '../../observe/dom0/dom0.ts'
-import { exchangePlace, type Place, placeOf, readDigests } from './copies.ts'
+import { exchangePlace, lookAtFiles, type Place, placeOf, readDigests } from './copies.ts'
 
 /** Where half-written files lay and were removed; `isInForce`: the device carries the new ones, and all stays as it is. */
 /**
@@ -36,21 +37,31 @@ export async function clearUnfinished(dom0: Dom0, session: Session): Promise<Cle
   }
   try {
     const device = placeOf('device', `${media.value.root}/aem`, tpmId, label)
-    if (record !== null) {
-      if (isSameSet(await readDigests(host, device.live), record.next))
-        return { dom0: false, device: false, isInForce: true }
-      const isAhead = isSameSet(await readDigests(host, kept.live), record.next)
-      const isKept = isSameSet(await readDigests(host, kept.aside), record.previous.dom0)
-      if (isAhead && isKept) await exchangePlace(host, kept)
-    }
+    const isInForce = record !== null && isSameSet(await readDigests(host, device.live), record.next)
+    if (isInForce) return { dom0: false, device: false, isInForce }
+    const isBack = record === null || (await putBack(host, record, device, kept))
     return {
-      device: await removeAside(host, device),
-      dom0: await removeAside(host, kept),
-      isInForce: false,
+      device: isBack && (await removeAside(host, device)),
+      dom0: isBack && (await removeAside(host, kept)),
+      isInForce,
     }
   } finally {
     await media.value.close()
   }
+}
+
+/**
+ * Makes dom0 as the device is, which was not switched.
+ * @returns false where it cannot be told which files lie where: then the old ones stay beside them
+ */
+async function putBack(host: Host, record: ForwardRecord, device: Place, kept: Place): Promise<boolean> {
+  const own = await lookAtFiles(host, device.live)
+  const inDom0 = await lookAtFiles(host, kept.live)
+  const beside = await lookAtFiles(host, kept.aside)
+  if ([own, inDom0, beside].some(({ state }) => state === 'unknown')) return false
+  const isAhead = isSameSet(valueOrNull(inDom0), record.next)
+  if (isAhead && isSameSet(valueOrNull(beside), record.previous.dom0)) await exchangePlace(host, kept)
+  return true
 }
 
 async function removeAside(host: Host, { aside }: Place): Promise<boolean> {

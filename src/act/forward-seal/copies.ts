@@ -1,7 +1,7 @@
 import type { Failure } from '../../core/failure.ts'
 import type { DigestedFile } from '../../core/seal/forward-record.ts'
 import type { COPIES } from '../../core/session/prepared.ts'
-import type { Host } from '../../host/host.ts'
+import { type Host, type Seen, seen, unknown, valueOrNull } from '../../host/host.ts'
 import { command } from '../../tables/commands.ts'
 import { makeFailure } from '../../tables/failures.ts'
 
@@ -24,17 +24,22 @@ export function placeOf(name: Place['name'], root: string, tpmId: string, label:
   return { name, live: `${directory}/${label}`, aside: `${directory}/aem-reseal_${label}` }
 }
 
-/** Names and digests of all files in a directory; null where it is absent or a file cannot be read. */
-export async function readDigests(host: Host, directory: string): Promise<readonly DigestedFile[] | null> {
+/** Names and digests of all files in a directory; unknown where one of them cannot be read. */
+export async function lookAtFiles(host: Host, directory: string): Promise<Seen<readonly DigestedFile[]>> {
   const listing = await host.listDirectory(directory)
-  if (listing.state !== 'seen') return null
+  if (listing.state !== 'seen') return listing
   const files: DigestedFile[] = []
   for (const name of listing.value) {
     const digests = await host.digestFile(`${directory}/${name}`)
-    if (digests.state !== 'seen') return null
+    if (digests.state !== 'seen') return unknown(`${directory}/${name} could not be read`)
     files.push({ name, sha256: digests.value.sha256 })
   }
-  return files
+  return seen(files)
+}
+
+/** The same; null where it is absent or unknown. */
+export async function readDigests(host: Host, directory: string): Promise<readonly DigestedFile[] | null> {
+  return valueOrNull(await lookAtFiles(host, directory))
 }
 
 /** Writes the file system of a place to its device. @throws Failure */

@@ -54,7 +54,9 @@ async function sealKinds(host: Host, plan: ForwardPlan, root: string): Promise<r
   const sealed: SecretKind[] = []
   for (const kind of SECRET_KINDS) {
     const plain = plainSecretPath(kind === 'fre' ? plan.tokenLabel : plan.device.label, kind)
-    if ((await host.statFile(plain)).state !== 'seen') continue
+    const { state } = await host.statFile(plain)
+    if (state === 'unknown') throw failure(`secret.${kind} in dom0 could not be looked at`)
+    if (state === 'absent') continue
     const params = { pcrs: plan.selected.join(','), plain, blob: blobPath(root, kind) }
     const run =
       input === null

@@ -53,6 +53,9 @@ export async function observeForwardReadiness(
   const tpm = await dom0.tpm()
   const selected = await dom0.selectedPcrs()
   const other = session.device === null ? null : await observeTarget(dom0, session)
+  // Without it the device of this boot would be looked at in its place.
+  if (session.device !== null && other === null)
+    return { checks: [checkKnownDevice(look, session.device, null)], plan: null }
   const { device, checks } = await observeSealReadiness(dom0, tpm, selected, other)
   const tpmId = await dom0.tpmId()
   const bank = tpm.bank === 'sha1' || tpm.bank === 'sha256' ? tpm.bank : null

@@ -4,11 +4,12 @@ import { type ForwardRecord, isSameSet } from '../../core/seal/forward-record.ts
 import type { Restored, RestoreResult } from '../../core/seal/restore-result.ts'
 import type { Session } from '../../core/session/checkpoint.ts'
 import type { Host } from '../../host/host.ts'
+import { valueOrNull } from '../../host/host.ts'
 import { observeMountPoint } from '../../observe/device/session-device.ts'
 import type { Dom0 } from '../../observe/dom0/dom0.ts'
 import { makeFailure } from '../../tables/failures.ts'
 import { clearUnfinished } from './clear.ts'
-import { exchangePlace, type Place, placeOf, readDigests } from './copies.ts'
+import { exchangePlace, lookAtFiles, type Place, placeOf, readDigests } from './copies.ts'
 
 /**
  * - restored: the old files are in place again
@@ -58,8 +59,9 @@ async function restorePlace(
 ): Promise<Restored> {
   const previous = record.previous[place.name]
   // What cannot be read may be the forward files: the old ones stay beside them.
-  if ((await host.listDirectory(place.live)).state === 'unknown') return 'stuck'
-  const live = await readDigests(host, place.live)
+  const look = await lookAtFiles(host, place.live)
+  if (look.state === 'unknown') return 'stuck'
+  const live = valueOrNull(look)
   const isForward = isSameSet(live, record.next)
   if (isForward && !keep) {
     if (!isSameSet(await readDigests(host, place.aside), previous)) return 'stuck'

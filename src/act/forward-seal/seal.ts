@@ -50,10 +50,12 @@ export async function sealForward(context: SealContext, plan: ForwardPlan): Prom
 /**
  * Undoes a forward seal that failed on the way.
  * @returns null when both copies are as before; else the record that says what to restore
+ * @throws Failure where the session cannot be read
  */
 export async function takeBack(context: SealContext, plan: ForwardPlan): Promise<ForwardRecord | null> {
   const { host, store } = context
-  const saved = forwardRecordOf(await store.load().catch(() => null))
+  // Where it cannot be read, nothing says what was switched: the old files stay beside the new ones.
+  const saved = forwardRecordOf(await store.load())
   try {
     if (saved === null) {
       await withPlaces(host, plan, true, async (dom0, device) => {

@@ -5,6 +5,7 @@ import { isReady } from '../../core/decide/readiness.ts'
 import { Failure } from '../../core/failure.ts'
 import { forwardRecordOf } from '../../core/seal/forward-of-session.ts'
 import type { ForwardRecord } from '../../core/seal/forward-record.ts'
+import type { Restored } from '../../core/seal/restore-result.ts'
 import { describeForwardFailure, describeForwardSeal } from '../../messages/forward-seal.ts'
 import { observeMountPoint } from '../../observe/device/session-device.ts'
 import { observePrepared } from '../../observe/launch/prepared.ts'
@@ -23,8 +24,12 @@ export const forwardSeal: Step<'forward-seal'> = async (context) => {
     }
   const before = forwardRecordOf(session)
   // A run that ended half-way: first everything as it was, then again.
-  if (before !== null)
-    await restoreForwardSeal(host, before, await observeMountPoint(dom0, before.uuid), false)
+  if (before !== null) {
+    const mountPoint = await observeMountPoint(dom0, before.uuid)
+    const why = UNRESTORED[(await restoreForwardSeal(host, before, mountPoint, false)).device]
+    if (why !== undefined)
+      return fail(makeFailure('forward-seal-failed', { what: `${before.label} ${why}` }), before)
+  }
   const { plan, checks } = await observeForwardReadiness(dom0, session, await store.loadDevices())
   if (plan === null || !isReady(checks)) {
     const failed = checks.filter((check) => check.ok !== true).map((check) => check.detail)
@@ -42,6 +47,12 @@ export const forwardSeal: Step<'forward-seal'> = async (context) => {
     if (!(error instanceof Failure)) throw error
     return fail(error, await takeBack(context, plan))
   }
+}
+
+/** Why nothing is made anew: what is sealed on the device may be what the record says. */
+const UNRESTORED: { readonly [R in Restored]?: string } = {
+  absent: 'is not plugged in, and an earlier run of this step began to seal it forward',
+  stuck: 'has sealed files that cannot be read, or without the old ones beside them',
 }
 
 /** @param left the record of what could not be taken back, kept in the session for `cancel` */
