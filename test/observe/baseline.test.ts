@@ -16,6 +16,7 @@ import { type Dom0, observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeBaseline, observeComponents } from '../../src/observe/launch/baseline.ts'
 import type { TpmFacts } from '../../src/observe/launch/pcrs.ts'
 import { makeFailure } from '../../src/tables/failures.ts'
+import { putOnBoot } from '../support/attack.ts'
 import { machineOf } from '../support/built-in.ts'
 
 /* What is noted of a boot before the next one, on the built-in machine. */
@@ -219,7 +220,9 @@ describe('the sealed files', () => {
   })
 
   it('are none where nothing says which TPM is in use', async () => {
-    const dom0 = dom0Of(twoSealed(), () => ({ readLink: async () => ABSENT }))
+    const machine = twoSealed()
+    putOnBoot(machine, '/aem/tpms/null/aem/secret.fre.sealed2', Buffer.from('somebody’s'))
+    const dom0 = dom0Of(machine, () => ({ readLink: async () => ABSENT }))
     expect((await observeBaseline(dom0, SELECTED_PCRS))?.sealedFiles).toEqual([])
     const known = await observeBaseline(dom0Of(twoSealed()), SELECTED_PCRS)
     expect(known?.sealedFiles).not.toEqual([])

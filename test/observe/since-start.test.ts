@@ -5,12 +5,14 @@ import { type LaterUpdate, nameUpdate } from '../../src/core/decide/since-start.
 import type { BootEntry, BootFile } from '../../src/core/launch/boot-entry.ts'
 import type { Baseline, Session } from '../../src/core/session/checkpoint.ts'
 import type { DeviceBootFile } from '../../src/observe/device/boot-files.ts'
+import type { ConfirmedPackages } from '../../src/observe/dom0/confirmed-packages.ts'
 import type { Dom0 } from '../../src/observe/dom0/dom0.ts'
 import type { BootDeviceLaunch } from '../../src/observe/launch/launch.ts'
 import {
   compareFiles,
   compareGrubFiles,
   listVouchedImages,
+  observeLaterUpdates,
   observeMadeInBoot,
   type Reproduce,
   reproduceLater,
@@ -137,6 +139,11 @@ describe('a file that is gone', () => {
     expect(await accountedBy({ ...gone('/xen-4.17.3.gz'), later: [] })).toEqual([null])
   })
 
+  it('is none that rpm is asked about', async () => {
+    const unasked = { trustedKeys: async () => null } as unknown as Dom0
+    expect(await compare(gone('/xen-4.17.3.gz'), unasked)).toMatchObject([{ accountedBy: ALL }])
+  })
+
   it.each<[string, Partial<BootEntry>]>([
     ['what is launched', { launcher: loads('/xen-4.17.3.gz') }],
     ['a module', { modules: [loads('/vmlinuz-x'), loads('/xen-4.17.3.gz')] }],
@@ -198,14 +205,80 @@ describe('an initramfs that is another one', () => {
     expect(await accountedBy({ ...images, ...told })).toEqual([expected])
   })
 
-  it('that is as it was is asked about nowhere', async () => {
-    expect(await accountedBy({ ...images, before: images.now! })).toEqual([null])
+  it('that is as it was needs nothing to account for it', async () => {
+    const vouched = new Map([[name, NEW]])
+    expect(await accountedBy({ ...images, before: images.now!, vouched })).toEqual([null])
   })
 
   it('that cannot be read is vouched for by nothing', async () => {
     const now = [{ path: `/boot${name}`, role: 'initramfs', sha256: null }] as const
     expect(await accountedBy({ ...images, now, kernelRelease: OLDER })).toEqual([null])
   })
+})
+
+describe('a kernel that is another one', () => {
+  const OWN_KEY = '0123456789abcdef0123456789abcdef01234567'
+  const kernel = {
+    ...{ name: 'kernel', evr: update().evr, arch: 'x86_64', installedAt: '2024-07-17T09:00:00Z' },
+    signatureKeyId: OWN_KEY.slice(-16),
+  }
+  const path = `/boot/vmlinuz-${RELEASE}`
+  const value = <T>(seen: T) => ({ state: 'seen', value: seen })
+
+  /** A dom0 whose kernel package is signed by a key of the user's own. */
+  const dom0With = (fingerprints: readonly string[], sha256 = NEW): Dom0 => {
+    const signers = fingerprints.map((fingerprint) => ({ name: 'me', fingerprint, source: 'trusted-keys' }))
+    const stderr = `Header V4 RSA/SHA256 Signature, key ID ${OWN_KEY.slice(-8)}: OK\n`
+    return {
+      trustedKeys: async () => ({ signers, malformed: [] }),
+      rpm: {
+        owners: async () => value([kernel]),
+        files: async () => value([{ evr: kernel.evr, path, sha256 }]),
+        findings: async () => value([]),
+        headerWords: async () => value({ exit: 0, stdout: '', stderr }),
+      },
+    } as unknown as Dom0
+  }
+  const kernels: Told = {
+    before: [{ path, role: 'kernel', sha256: OLD }],
+    now: [{ path, role: 'kernel', sha256: NEW }],
+  }
+
+  it.each<[string, Told, Dom0, string | null]>([
+    ['is that of a package with a key of the user’s own', {}, dom0With([OWN_KEY]), ALL],
+    ['is not where nobody lists its key', {}, dom0With([]), null],
+    ['is not where the package has other bytes', {}, dom0With([OWN_KEY], OLD), null],
+    ['is not of a version that was there', { later: [update({ evr: '9' })] }, dom0With([OWN_KEY]), null],
+    [
+      'is not of a package that is not verified',
+      { later: [update({ isVerified: false })] },
+      dom0With([OWN_KEY]),
+      null,
+    ],
+  ])('%s', async (_, told, dom0, expected) => {
+    expect(await compare({ ...kernels, ...told }, dom0)).toMatchObject([{ accountedBy: expected }])
+  })
+})
+
+it('of two packages of one version that came each is judged by itself', async () => {
+  const { evr } = update()
+  const installed = { evr, arch: 'x86_64', installedAt: '2024-07-17T09:00:00Z', signatureKeyId: null }
+  const rpm = {
+    packages: async (name: string) => ({
+      state: 'seen',
+      value: name.startsWith('kernel') ? [{ ...installed, name }] : [],
+    }),
+    findings: async () => ({ state: 'unknown', why: 'no answer' }),
+  }
+  const dom0 = { trustedKeys: async () => null, rpm } as unknown as Dom0
+  const good = { name: 'kernel', evr, signature: 'ok', signer: 'Qubes OS', changedFiles: [] }
+  const confirmed = { packages: [good], unasked: [] } as unknown as ConfirmedPackages
+  const before = { ...installed, name: 'kernel', evr: '1000:6.6.36-1.qubes.fc37' }
+  const found = await observeLaterUpdates(dom0, aBaseline({ packages: [before] }), confirmed)
+  expect(found).toEqual([
+    update({ before: before.evr }),
+    update({ name: 'kernel-latest', isVerified: false, fault: 'has files that could not be checked' }),
+  ])
 })
 
 describe('a file of nearly the name of AMD’s loader, beside a baseline of an older program', () => {
@@ -222,6 +295,15 @@ describe('a file of nearly the name of AMD’s loader, beside a baseline of an o
     const facts = { launch, later: [], isVouched: () => false, isPredicted: true, kernelRelease: null }
     const found = await compareFiles(SILENT, older, now, facts)
     expect(found.map((file) => file.accountedBy)).toEqual(expected)
+  })
+
+  it('one that was noted all the same is compared', async () => {
+    const skl = (sha256: string) => fileOf({ path: '/boot/SKL.BIN', role: 'sinit', sha256 })
+    const { grubFiles: _, ...older } = aBaseline({ bootFiles: [skl(OLD)] })
+    const launch = { booted: { entry: null, why: '' } } as unknown as BootDeviceLaunch
+    const facts = { launch, later: [], isVouched: () => false, isPredicted: true, kernelRelease: null }
+    const found = await compareFiles(SILENT, older, [skl(NEW)], facts)
+    expect(found).toMatchObject([{ before: OLD, now: NEW, accountedBy: null }])
   })
 })
 
