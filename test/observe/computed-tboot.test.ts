@@ -33,9 +33,10 @@ function withCapabilitiesEvent(machine: SimMachine): void {
   machine.pcrs.sha256![17] = replayValues(log, 'sha256', 17).at(-1)!
 }
 
-async function predict17(tboot: Uint8Array) {
+async function predict17(tboot: Uint8Array, change: (machine: SimMachine) => void = () => undefined) {
   const machine = machineOf('clean-update')
   withCapabilitiesEvent(machine)
+  change(machine)
   bootFilesOf(machine).set('tboot.gz', { bytes: tboot, mtimeMs: machine.nowMs })
   const { raw, place } = await observeNextBoot(observeDom0(makeSimulatedHost(machine)), [17, 18, 19])
   return { ...raw.pcrs.find(({ index }) => index === 17), isMleComputed: place.isMleComputed }
@@ -54,6 +55,16 @@ describe('PCR 17 of another tboot', () => {
       code: 'tboot-changed',
       reason: expect.stringContaining('asks SINIT for other capabilities'),
       isMleComputed: true,
+    })
+  })
+
+  it('is refused where the log does not say what the running one asked for', async () => {
+    const found = await predict17(tbootWith(ASKED), (machine) => {
+      machine.launchLog = machine.launchLog!.replaceAll(/.*\bcapabilities: 0x.*\n/g, '')
+    })
+    expect(found).toMatchObject({
+      ...{ predicted: null, code: 'tboot-changed', isMleComputed: true },
+      reason: expect.stringContaining('what it asks SINIT for could not be compared'),
     })
   })
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { ABSENT, type Host, seen } from '../../src/host/host.ts'
-import { STICK } from '../../src/host/simulated/build.ts'
+import { STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import {
+  bootFilesOf,
   KERNEL_RELEASE,
   LUKS_UUID,
   SELECTED_PCRS,
@@ -12,11 +13,13 @@ import {
 import { observeDevices } from '../../src/observe/device/devices.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
-import { observeNextBoot, observePrediction } from '../../src/observe/launch/prediction.ts'
+import { type NextBoot, observeNextBoot, observePrediction } from '../../src/observe/launch/prediction.ts'
 import { machineOf } from '../support/built-in.ts'
+import { launchWith, lookAt, rowsWith } from '../support/next-boot.ts'
 
 /** From which device, bank and files the registers of the next boot are predicted, on the built-in machine. */
 
+const [XEN, KERNEL] = [`/${XEN_IMAGE}`, `/vmlinuz-${KERNEL_RELEASE}`]
 const INITRAMFS = `/initramfs-${KERNEL_RELEASE}.img`
 
 const nextOf = (machine: SimMachine, change: (own: Host) => Partial<Host> = () => ({})) => {
@@ -81,6 +84,82 @@ describe('a TPM 1.2', () => {
       run: async (call, input) => (call.id === 'tpm2-properties' ? ABSENT : own.run(call, input)),
     }))
     for (const { now, predicted } of [...raw.pcrs, ...luks]) expect([now, predicted]).toEqual([null, null])
+  })
+})
+
+describe('the stored files of the next boot', () => {
+  const OTHER = 'f'.repeat(64)
+  const digestsOf = (machine: SimMachine) => {
+    const files = bootFilesOf(machine)
+    return Object.fromEntries(files.names().map((name) => [`/${name}`, sha256(files.get(name)!.bytes)]))
+  }
+
+  it('are told with their digests, and which of them GRUB does not unpack', async () => {
+    const machine = machineOf('clean-update')
+    const { vouch } = await lookAt(machine)
+    const { stored, asStored } = await vouch({})
+    const names = ['/tboot.gz', XEN, KERNEL, INITRAMFS]
+    expect(Object.keys(stored)).toEqual(expect.arrayContaining(names))
+    for (const [path, digest] of Object.entries(stored)) expect(digest).toBe(digestsOf(machine)[path])
+    const isPacked = (path: string) => bootFilesOf(machine).get(path.slice(1))!.bytes[0] === 0x1f
+    expect(names.filter(isPacked)).toContain(XEN)
+    expect(asStored).toEqual(Object.keys(stored).filter((path) => !isPacked(path)))
+    expect(asStored).toContain(KERNEL)
+  })
+
+  it('are those of its own device, and one that could not be read is none', async () => {
+    const looked = await lookAt(machineOf('clean-update'))
+    const { images } = looked.next.place.launch
+    const unread = { ...images[KERNEL]!, digests: {}, storedDigests: {}, problem: 'could not be read' }
+    const other = { sha1: 'f'.repeat(40), sha256: OTHER }
+    const there = {
+      [KERNEL]: unread,
+      [INITRAMFS]: { ...images[INITRAMFS]!, digests: other, storedDigests: other },
+    }
+    const { stored, asStored } = await looked.vouch(launchWith(looked, { nextImages: there }))
+    expect(stored).toEqual({ [KERNEL]: undefined, [INITRAMFS]: OTHER })
+    expect(asStored).toEqual([INITRAMFS])
+  })
+})
+
+describe('a prediction', () => {
+  type Rows = NextBoot['luks']
+  const luksOf = (rows: Rows, code: Rows[0]['code']): Rows =>
+    rows.map((one) => ({ ...one, code, predicted: code === null ? one.now : null }))
+
+  it('is complete, partial or refused by the registers of the launch, and by a header that changed', async () => {
+    const looked = await lookAt(machineOf('clean-update'))
+    const { luks } = looked.next
+    const all = rowsWith(looked, () => ({}))
+    const some = rowsWith(looked, ({ index }) => (index === 19 ? { predicted: null } : {}))
+    const none = rowsWith(looked, () => ({ predicted: null }))
+    const outcomeOf = async (change: Partial<NextBoot>) => (await looked.vouch(change)).outcome
+    expect(await outcomeOf({ ...all, luks })).toBe('complete')
+    expect(await outcomeOf({ ...all, luks: [] })).toBe('complete')
+    expect(await outcomeOf({ ...all, luks: luksOf(luks, 'luks-header-unknown') })).toBe('complete')
+    expect(await outcomeOf({ ...all, luks: luksOf(luks, 'luks-header-changed') })).toBe('partial')
+    const both = [...luks, ...luksOf(luks, 'luks-header-changed')]
+    expect(await outcomeOf({ ...all, luks: both })).toBe('partial')
+    expect(await outcomeOf({ ...some, luks })).toBe('partial')
+    expect(await outcomeOf({ ...none, luks })).toBe('refused')
+  })
+
+  it('for which nothing vouches is that, whatever of it is known', async () => {
+    const machine = machineOf('clean-update')
+    const file = bootFilesOf(machine).get(INITRAMFS.slice(1))!
+    const bytes = Buffer.concat([file.bytes, Buffer.from('evil')])
+    bootFilesOf(machine).set(INITRAMFS.slice(1), { ...file, bytes })
+    const looked = await lookAt(machine)
+    expect((await looked.vouch({})).outcome).toBe('unvouched')
+    const refused = rowsWith(looked, () => ({ predicted: null, components: [] }))
+    expect((await looked.vouch(refused)).outcome).toBe('unvouched')
+  })
+
+  it('has the register of the headers before those of the launch, for which nobody need vouch', async () => {
+    const { vouch } = await lookAt(machineOf('clean-update'))
+    const { pcrs } = (await vouch({})).prediction
+    expect(pcrs.map(({ index }) => index)).toEqual([...SELECTED_PCRS])
+    expect(pcrs[0]).toMatchObject({ vouched: true, components: [], predicted: pcrs[0]!.now, code: null })
   })
 })
 
