@@ -299,7 +299,10 @@ describe('a package that is older', () => {
     const noted = (name: string, evr: string) => ({
       baseline: {
         ...baseline,
-        packages: [{ name, evr, arch: 'x86_64', installedAt: '2024-07-01T00:00:00Z', signatureKeyId: null }],
+        packages: [
+          ...baseline.packages,
+          { name, evr, arch: 'x86_64', installedAt: '2024-07-01T00:00:00Z', signatureKeyId: null },
+        ],
       },
     })
     expect(await outdated(noted('kernel', OUTDATED))).toEqual([])
