@@ -1,6 +1,8 @@
+/* Long: each part of what a next boot is predicted from, on one machine. */
+
 import { describe, expect, it } from 'vitest'
 import { ABSENT, type Host, seen } from '../../src/host/host.ts'
-import { STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
+import { INTERNAL, STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import {
   bootFilesOf,
@@ -10,12 +12,16 @@ import {
   type SimMachine,
   sha256,
 } from '../../src/host/simulated/model.ts'
+import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeDevices } from '../../src/observe/device/devices.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
 import { type NextBoot, observeNextBoot, observePrediction } from '../../src/observe/launch/prediction.ts'
+import { registersOf } from '../core/launch/tcg-writer.ts'
+import { BOTH, launch, parse } from '../core/launch/trenchboot-world.ts'
 import { machineOf } from '../support/built-in.ts'
 import { launchWith, lookAt, rowsWith } from '../support/next-boot.ts'
+import { eventsOf } from '../support/trenchboot-launch.ts'
 
 /** From which device, bank and files the registers of the next boot are predicted, on the built-in machine. */
 
@@ -84,6 +90,79 @@ describe('a TPM 1.2', () => {
       run: async (call, input) => (call.id === 'tpm2-properties' ? ABSENT : own.run(call, input)),
     }))
     for (const { now, predicted } of [...raw.pcrs, ...luks]) expect([now, predicted]).toEqual([null, null])
+  })
+})
+
+describe('a Xen that TrenchBoot launched, and whose hash this program does not compute', () => {
+  /** PCR 17 of the next boot, on BIOS, and what this boot has in it. */
+  async function codeOf(change: (machine: SimMachine) => void = () => undefined) {
+    const machine = machineOf('clean-update')
+    restartMachine(machine)
+    const own = observeDom0(makeSimulatedHost(machine))
+    const { kernelCommandLine, xen } = await own.machine()
+    const files = { [KERNEL]: 'kernel 6.6', [INITRAMFS]: 'initramfs 6.6' }
+    const put = (name: string, text: string): void =>
+      bootFilesOf(machine).set(name, { bytes: Buffer.from(text), mtimeMs: 0 })
+    for (const [path, text] of Object.entries(files)) put(path.slice(1), text)
+    const options = kernelCommandLine!
+    // As TrenchBoot's 19_linux_xen_trenchboot writes it for BIOS (TrenchBoot/qubes-antievilmaid 18a0a74).
+    put(
+      'grub2/grub.cfg',
+      `menuentry 'AEM Qubes, with Xen hypervisor' --id aem {
+	slaunch
+	search --no-floppy --fs-uuid --set=root ${INTERNAL.uuid}
+	multiboot2	${XEN} ${xen.commandLine}
+	module2	${KERNEL} ${options}
+	module2	${INITRAMFS}
+	slaunch_module	/SINIT.BIN
+}
+`,
+    )
+    change(machine)
+    const events = eventsOf(
+      launch('intel-bios', {
+        xenOptions: xen.commandLine!,
+        modules: [
+          { name: KERNEL.slice(1), options, bytes: files[KERNEL]! },
+          { name: INITRAMFS.slice(1), options: '', bytes: files[INITRAMFS]! },
+        ],
+      }),
+    )
+    const dom0 = observeDom0(makeSimulatedHost(machine))
+    const pcrs = { sha256: registersOf(events, BOTH).sha256! }
+    const { raw, place } = await observeNextBoot(
+      {
+        ...dom0,
+        log: async () => parse(events),
+        tpm: async () => ({ version: '2.0', bank: 'sha256', pcrs }),
+      },
+      [17, 18],
+    )
+    expect([place.launch.booted.entry?.flavour, place.launch.xen.next]).toEqual(['trenchboot', null])
+    return { row: raw.pcrs.find(({ index }) => index === 17), now: pcrs.sha256[17] }
+  }
+
+  it('is that of this boot where its package is, and was there before it', async () => {
+    const { row, now } = await codeOf()
+    expect(row).toMatchObject({ now, predicted: now, code: null })
+  })
+
+  it.each<[string, (machine: SimMachine) => void]>([
+    [
+      'came since',
+      (machine) => {
+        const installedAtMs = machine.bootTimeMs + 1000
+        machine.packages = machine.packages.map((one) =>
+          one.name === 'xen-hypervisor' ? { ...one, installedAtMs } : one,
+        )
+      },
+    ],
+    [
+      'has other bytes',
+      (machine) => bootFilesOf(machine).set(XEN_IMAGE, { bytes: Buffer.from('another Xen'), mtimeMs: 0 }),
+    ],
+  ])('is not where its package %s', async (_, change) => {
+    expect((await codeOf(change)).row).toMatchObject({ predicted: null, code: 'trenchboot-mle' })
   })
 })
 
