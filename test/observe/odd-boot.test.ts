@@ -32,7 +32,7 @@ function addEntries(machine: SimMachine, titles: readonly string[]): void {
 }
 
 const CHECK: BootCheck = {
-  ...{ label: 'aem', at: '2024-07-16T08:00:00.000Z', isBelieved: false, registers: [18], unseal: 'success' },
+  ...{ label: 'aem', at: '2024-07-16T08:00:00.000Z', isBelieved: false, registers: [18], unseal: 'unsealed' },
   state: 'same',
   what: [],
 }
