@@ -231,6 +231,19 @@ describe('after the restart', () => {
     expect(explanation.pcrs.filter(({ change }) => change === 'expected')).toEqual([])
   })
 
+  it('the device that is out is all that is missing where a register stayed that was predicted to move', async () => {
+    const { machine, session } = await started()
+    restartMachine(machine)
+    for (const device of machine.devices) device.isPresent = false
+    const prediction = session.prediction as unknown as Prediction
+    const pcrs = prediction.pcrs.map((pcr) =>
+      pcr.index === 17 ? { ...pcr, predicted: 'ab'.repeat(32) } : pcr,
+    )
+    const explanation = await explain(machine, { ...session, prediction: { ...prediction, pcrs } })
+    expect(explanation.pcrs.find(({ index }) => index === 17)?.change).toBe('none')
+    expect([explanation.verdict, codesOf(explanation)]).toEqual(['no-baseline', ['device-absent']])
+  })
+
   it('the device that is out is all that is missing where nothing was predicted', async () => {
     const { machine, session } = await started()
     restartMachine(machine)
