@@ -120,6 +120,14 @@ describe('what the next boot was prepared for', () => {
     expect(await luksOf({ prediction: prediction(null) })).toBe(baseline.pcrs.sha256?.[13])
     const without = { ...baseline, selectedPcrs: [17, 18, 19] }
     expect(await luksOf({ baseline: without, prediction: prediction(OTHER) })).toBeNull()
+    // Then no header is backed up either.
+    const host = makeSimulatedHost(machine)
+    const run: typeof host.run = async (call, input) => {
+      expect(call.id).not.toBe('luks-header')
+      return host.run(call, input)
+    }
+    const found = await observePrepared(observeDom0({ ...host, run }), { ...session, baseline: without })
+    expect(found?.luks).toBeNull()
   })
 
   it('has no seals where it is not known which TPM they are for', async () => {
@@ -389,6 +397,7 @@ it.each([
   ['/boot/xen-4.17.4.gz', '/xen-4.17.4.gz'],
   ['/boot/efi/EFI/qubes/xen.efi', '/efi/EFI/qubes/xen.efi'],
   ['/bootx/xen.gz', '/bootx/xen.gz'],
+  ['/efi/boot/bootx64.efi', '/efi/boot/bootx64.efi'],
   ['/run/aem-reseal/media/b1f7e0aa-91c2-4a0b-8d57-77c2f3a0c4d2/boot/xen.gz', '/boot/xen.gz'],
 ])('%s is %s on its device', (path, name) => {
   expect(nameOnDevice(path)).toBe(name)
