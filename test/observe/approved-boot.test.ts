@@ -80,7 +80,8 @@ describe('the command lines', () => {
     expect(silent.xen).toMatch(/^placeholder console=none .*smt=off$/)
     expect(silent.kernel).toMatch(/^placeholder root=\S+ .* aem\.uuid=\S+/)
     const lies = { version: '4.17.4', buildId: null, commandLine: 'placeholder what xl says' }
-    expect((await contents(nothing, { machine: { xen: lies } })).commandLines).toEqual(silent)
+    const told = { xen: lies, kernelCommandLine: 'placeholder what the kernel says' }
+    expect((await contents(nothing, { machine: told })).commandLines).toEqual(silent)
   })
 
   it.each<[string, (machine: SimMachine) => void, Told]>([
@@ -123,14 +124,15 @@ describe("tboot's command line", () => {
     const tboot = tbootWith(0x02, 256)
     const entryLine = 'placeholder logging=memory,serial'
     const own = mleHashes(tboot, entryLine, ['sha1', 'sha256'])[told.rule ?? 'whole']
-    const dom0 = (real: Dom0) => ({
-      ...logWith(({ events }) => ({
-        events: events.map((event) =>
-          event.origin.kind === 'mle' ? { ...event, digests: { sha256: own.sha256! } } : event,
-        ),
-      }))(real),
-      ...told.dom0?.(real),
-    })
+    const measured = logWith(({ events }) => ({
+      events: events.map((event) =>
+        event.origin.kind === 'mle' ? { ...event, digests: { sha256: own.sha256! } } : event,
+      ),
+    }))
+    const dom0 = (real: Dom0) => {
+      const launched = { ...real, ...measured(real) }
+      return { ...launched, ...told.dom0?.(launched) }
+    }
     const found = await contents(
       (machine) => {
         bootFilesOf(machine).set('tboot.gz', { bytes: tboot, mtimeMs: 0 })
