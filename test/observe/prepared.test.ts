@@ -109,6 +109,19 @@ describe('what the next boot was prepared for', () => {
     expect(found?.grubConfig).not.toBe(sha256(filesOf(machine, INTERNAL.uuid).get(GRUB_CFG)!.bytes))
   })
 
+  it('has a grub.cfg in either of its places', async () => {
+    const machine = machineOf('two-devices')
+    const files = filesOf(machine, INTERNAL.uuid)
+    const config = files.get(GRUB_CFG)!
+    files.delete(GRUB_CFG)
+    files.set('/grub/grub.cfg', config)
+    const { session } = await noted(machine)
+    expect(await observePrepared(look(machine), session)).toMatchObject({
+      grubConfig: sha256(config.bytes),
+      entry: expect.stringMatching(/^[0-9a-f]{64}$/),
+    })
+  })
+
   it('has the PCR 13 that was predicted, else that of the headers, and none where AEM does not seal to it', async () => {
     const { machine, session, baseline } = await noted()
     const luksOf = async (change: Partial<Session>) =>

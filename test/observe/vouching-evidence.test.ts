@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { digestImage } from '../../src/core/launch/image-digest.ts'
 import type { Digests, LaunchLog } from '../../src/core/launch/launch-log.ts'
+import type { CommandLineRule } from '../../src/core/launch/module-digest.ts'
 import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
 import { STICK, XEN_IMAGE } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
@@ -272,7 +273,7 @@ describe('the command line of an image that did not change', () => {
   const EVIL = 'init=/bin/sh'
 
   /** The kernel's line has a word more, in the entry and in what was predicted. */
-  async function withWord(kind: LaunchLog['kind']) {
+  async function withWord(kind: LaunchLog['kind'], rule: CommandLineRule = 'whole') {
     const { entry, log, vouch, next } = await lookAt(updated())
     const longer = <T extends { role: string; commandLine: string | null }>(one: T): T =>
       one.role === 'kernel' ? { ...one, commandLine: `${one.commandLine} ${EVIL}` } : one
@@ -280,7 +281,8 @@ describe('the command line of an image that did not change', () => {
     const modules = entry.modules.map(longer)
     const launch = { ...next.place.launch, next: { entry: { ...entry, modules }, why: null } }
     const place = { ...next.place, launch, log: { ...log, kind } }
-    return vouch({ raw: { ...next.raw, pcrs }, place })
+    const variant = { ...next.raw.variant!, commandLine: rule }
+    return vouch({ raw: { ...next.raw, pcrs, variant }, place })
   }
 
   it('is shown by the digest where tboot hashes both together', async () => {
@@ -293,8 +295,11 @@ describe('the command line of an image that did not change', () => {
     })
   })
 
-  it('is asked apart where it is not measured with the image (TrenchBoot)', async () => {
-    const { outcome, unvouched } = await withWord('trenchboot')
+  it.each([
+    ['it is not measured with the image (TrenchBoot)', 'trenchboot', 'whole'],
+    ['tboot leaves its first word out', 'tboot', 'first-word-stripped'],
+  ] as const)('is asked apart where %s', async (_, kind, rule) => {
+    const { outcome, unvouched } = await withWord(kind, rule)
     expect(outcome).toBe('unvouched')
     expect(unvouched.join()).toContain(`+ ${EVIL}`)
   })
