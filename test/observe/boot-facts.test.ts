@@ -1,19 +1,23 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import type { Session } from '../../src/core/session/checkpoint.ts'
 import { ABSENT, type Host, type Seen, seen, unknown } from '../../src/host/host.ts'
-import { installXen, NEW_XEN } from '../../src/host/simulated/build.ts'
+import { INTERNAL, installXen, NEW_XEN } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeLuksPcr } from '../../src/observe/device/luks-headers.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
+import { observeBootFacts } from '../../src/observe/launch/boot-facts.ts'
 import { observeBootedState, observePackageNames } from '../../src/observe/launch/booted-state.ts'
 import { observeLaunchTraces } from '../../src/observe/launch/launch-traces.ts'
 import { observeSealState } from '../../src/observe/seal/seal-unit.ts'
 import { observeSrkPassword, rememberSrkPassword } from '../../src/observe/seal/srk-password.ts'
-import { machineOf } from '../support/built-in.ts'
+import { aBaseline } from '../support/a-baseline.ts'
+import { aSession, machineOf } from '../support/built-in.ts'
 import { makeFakeHost } from '../support/fake-host.ts'
+import { txtRegisters } from '../support/protected-dom0.ts'
 
 /** What is read of this boot, each fact by itself. */
 
@@ -128,10 +132,112 @@ describe('traces of a launch beside the TPM', () => {
     expect((await said('\tTXT measured launch: TRUE\n')).txt).toBe(true)
     expect((await said('\tTXT measured launch: FALSE\n')).txt).toBe(false)
     expect((await said('no TXT measured launch: TRUE\n')).txt).toBeNull()
+    expect((await said('\tTXT measured launch: TRUE or not\n')).txt).toBeNull()
     expect(await traces({ 'xl-dmesg': quiet, 'launch-log': null })).toEqual({
       xen: false,
       txt: null,
       txtError: null,
+    })
+  })
+
+  it.each([
+    ['0xc0003c11', expect.stringContaining('the SINIT module refused: class 0x01')],
+    ['0x80000005', expect.stringContaining('wrong memory type')],
+    // A module's success, and a register that says nothing.
+    ['0xc0000001', null],
+    ['0x00000000', null],
+  ])("are in TXT's register of errors: %s", async (code, words) => {
+    const stdout = txtRegisters(code)
+    const { txt, txtError } = await traces({ 'xl-dmesg': quiet, 'launch-log': { exit: 0, stdout } })
+    expect([txt, txtError]).toEqual([false, words === null ? null : { code, words }])
+  })
+
+  it('are those of the last boot in the log that xenconsoled keeps, and of no boot before it', async () => {
+    const before = `(XEN) Xen version 4.17.3\n${launched.stdout}`
+    expect((await traces({ 'xl-dmesg': null }, text(before + quiet.stdout))).xen).toBe(false)
+    expect((await traces({ 'xl-dmesg': launched }, text(before + quiet.stdout))).xen).toBe(true)
+    expect((await traces({ 'xl-dmesg': null }, unreadable)).xen).toBeNull()
+  })
+})
+
+describe('this boot beside the one that was planned', () => {
+  const RUNNING = 'aa'.repeat(20)
+
+  /** The built-in machine whose running Xen has this build id; null: that of the Xen that is installed. */
+  async function look(session: Partial<Session>, running: string | null = RUNNING) {
+    const machine = machineOf('clean-update')
+    restartMachine(machine)
+    const own = makeSimulatedHost(machine)
+    const dom0 = observeDom0({
+      ...own,
+      readFile: async (path) =>
+        running !== null && path.endsWith('/buildid') ? text(`${running}\n`) : own.readFile(path),
+    })
+    return { facts: await observeBootFacts(dom0, aSession(session)), machine: await dom0.machine() }
+  }
+  const packagesOf = (...left: readonly string[]) =>
+    machineOf('clean-update')
+      .packages.filter(({ name }) => !left.includes(name))
+      .map(({ name, evr }) => ({ name, evr }) as never)
+  const expected = (xenBuildId: string | null) =>
+    ({ xenBuildId, deviceUuid: 'the planned device' }) as Session['expectation']
+
+  it('is told by what the session recorded, and by what is there now', async () => {
+    const { facts, machine } = await look({
+      baseline: aBaseline({ bootId: 'boot-7', packages: packagesOf() }),
+      expectation: expected('bb'),
+    })
+    expect(facts).toEqual({
+      recordedBootId: 'boot-7',
+      bootId: machine.bootId,
+      bootedWithAem: true,
+      measured: true,
+      isLaunchSealed: false,
+      runningBuildId: RUNNING,
+      expectedBuildId: 'bb',
+      deviceUuid: INTERNAL.uuid,
+      expectedDeviceUuid: 'the planned device',
+    })
+    expect(machine.bootId).toMatch(/\S/)
+    expect((await look({})).facts).toMatchObject({
+      recordedBootId: null,
+      isLaunchSealed: true,
+      expectedBuildId: null,
+      expectedDeviceUuid: null,
+    })
+  })
+
+  it.each([17, 18, 19])('has a launch to show where AEM seals to PCR %i', async (index) => {
+    const { facts } = await look({ baseline: aBaseline({ selectedPcrs: [13, index] }) })
+    expect(facts.isLaunchSealed).toBe(true)
+  })
+
+  describe('expects the Xen that was confirmed', () => {
+    it.each<readonly [string, Partial<Session>]>([
+      ['where no package came after it', { baseline: aBaseline({ packages: packagesOf() }) }],
+      ['where a package of another part came', { baseline: aBaseline({ packages: packagesOf('tboot') }) }],
+      ['where nothing is known of the packages before', { baseline: null }],
+    ])('%s', async (_what, session) => {
+      for (const running of [null, RUNNING])
+        expect((await look({ ...session, expectation: expected('bb') }, running)).facts.expectedBuildId).toBe(
+          'bb',
+        )
+    })
+
+    it('or the one that a package brought since, where that one runs', async () => {
+      const session = {
+        baseline: aBaseline({ packages: packagesOf('xen-hypervisor', 'tboot') }),
+        expectation: expected('bb'),
+      }
+      const { facts } = await look(session, null)
+      expect(facts.runningBuildId).toMatch(/^[0-9a-f]{40}$/)
+      expect(facts.expectedBuildId).toBe(facts.runningBuildId)
+      expect((await look(session)).facts.expectedBuildId).toBe('bb')
+    })
+
+    it('which may be the one that runs, whatever is installed', async () => {
+      const baseline = aBaseline({ packages: packagesOf('xen-hypervisor') })
+      expect((await look({ baseline, expectation: expected(RUNNING) })).facts.expectedBuildId).toBe(RUNNING)
     })
   })
 })

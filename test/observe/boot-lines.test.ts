@@ -17,14 +17,19 @@ const deviceOf = (uuid: string | null) => ({ uuid }) as AemDevice
 
 function compare(
   now: { kernel?: string | null; xen?: string | null },
-  changes: { session?: Session; baseline?: Partial<Baseline>; device?: AemDevice | null } = {},
+  changes: {
+    session?: Session
+    baseline?: Partial<Baseline>
+    device?: AemDevice | null
+    isTraced?: boolean
+  } = {},
 ): readonly string[] {
   const machine = {
     kernelCommandLine: now.kernel === undefined ? KERNEL : now.kernel,
     xen: { commandLine: now.xen === undefined ? XEN : now.xen },
   } as MachineFacts
-  const { session = aSession(), baseline = {}, device = deviceOf(UUID) } = changes
-  return compareBootLines(session, { ...BASELINE, ...baseline } as Baseline, machine, device, true)
+  const { session = aSession(), baseline = {}, device = deviceOf(UUID), isTraced = true } = changes
+  return compareBootLines(session, { ...BASELINE, ...baseline } as Baseline, machine, device, isTraced)
 }
 
 /** A session whose prediction has these components, all of one register. */
@@ -90,6 +95,17 @@ describe('the command lines of a boot', () => {
   it('are not asked for where the boot before did not show them either', () => {
     const baseline = { kernelCommandLine: null, xenCommandLine: null }
     expect(compare({ kernel: `${KERNEL} x`, xen: 'x' }, { baseline })).toEqual([])
+  })
+
+  it('are asked for there all the same, where a register changed and nothing traces it', () => {
+    const compared = (baseline: Partial<Baseline>) => compare({}, { baseline, isTraced: false })
+    expect(compared({})).toEqual([])
+    expect(compared({ kernelCommandLine: null })).toEqual([
+      'the command line of the dom0 kernel could not be compared: nothing says what it was before',
+    ])
+    expect(compared({ xenCommandLine: null })).toEqual([
+      'the command line of Xen could not be compared: nothing says what it was before',
+    ])
   })
 
   it('have the placeholder of AEM, or not', () => {

@@ -98,6 +98,35 @@ describe('the SKL of an entry', () => {
     expect(await look(seen(SKL.subarray(0, 3)))).toBeNull()
     expect(await look(seen(SKL.subarray(0, SKL.readUInt16LE(2) - 1)))).toBeNull()
   })
+
+  it('is held against what SKINIT logged first for PCR 17, wherever that stands in the log', async () => {
+    const event = (pcr: number, bytes: Uint8Array) => ({ pcr, digests: { sha256: sha('sha256', bytes) } })
+    const [skl, other] = [event(17, measured), event(17, Buffer.from('DLME'))]
+    const lookIn = (events: readonly object[]) => look(seen(SKL), { launch: { cpu: 'amd' }, events } as never)
+    expect(await lookIn([event(18, Buffer.from('x')), skl, other])).toBe(true)
+    expect(await lookIn([event(18, measured), other, skl])).toBe(false)
+    expect(await lookIn([event(18, measured)])).toBeNull()
+    expect(await lookIn([])).toBeNull()
+  })
+
+  it('is another one where one bank of the log has another digest, and never the same where none can be compared', async () => {
+    const lookAt = (digests: object) =>
+      look(seen(SKL), { launch: { cpu: 'amd' }, events: [{ pcr: 17, digests }] } as never)
+    const own = { sha1: sha('sha1', measured), sha256: sha('sha256', measured) }
+    expect(await lookAt({ sha256: own.sha256 })).toBe(true)
+    expect(await lookAt({ ...own, sha256: 'a'.repeat(64) })).toBe(false)
+    expect(await lookAt({ ...own, sha1: 'a'.repeat(40) })).toBe(false)
+    expect(await lookAt({ sha384: 'a'.repeat(96) })).not.toBe(true)
+  })
+
+  it('is not known without an entry', async () => {
+    expect(await observeSkl(reading(seen(SKL)), '/boot', null, logOf('amd', measured))).toBeNull()
+  })
+
+  it('is read from where it stands in a larger buffer', async () => {
+    const larger = Buffer.concat([Buffer.from('before it'), SKL, Buffer.from('behind it')])
+    expect(await look(seen(larger.subarray(9, 9 + SKL.length)))).toBe(true)
+  })
 })
 
 describe('the files that an entry hands to a launch by AMD', () => {

@@ -1,9 +1,13 @@
-import { expect, it } from 'vitest'
-import { type Host, unknown } from '../../src/host/host.ts'
+import { createHash } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { type Host, seen, unknown } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { PLAIN_ENTRY, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
+import type { Dom0 } from '../../src/observe/dom0/dom0.ts'
+import { observeLuksSinceBoot } from '../../src/observe/launch/luks-since-boot.ts'
 import { approvedMachine, isSecretShown, NEXT_XEN, start, update } from '../support/approved-machine.ts'
+import { makeFakeHost } from '../support/fake-host.ts'
 import { statusAnswerOf } from '../support/status.ts'
 
 /* The LUKS headers, of which AEM's initrd made PCR 13: `status` looks whether they are those of this boot. */
@@ -82,4 +86,80 @@ it('an open session says itself what became of the headers', async () => {
   const { codes, command } = await look(machine)
   expect(codes).not.toContain('luks-header-changed')
   expect([codes[0], command]).toEqual(['preparation-outdated', 'aem-reseal cancel'])
+})
+
+describe('the one look at the headers', () => {
+  const UUID = '0c6a3b14-9df2-4a35-8e0a-7a1f0f9c5b21'
+  const HEADER = Buffer.from('a LUKS header')
+  /** What AEM's initrd makes of one header: an empty register, extended with its digest. */
+  const measured = (bank: 'sha1' | 'sha256', header = HEADER): string => {
+    const digest = createHash(bank).update(header).digest()
+    return createHash(bank)
+      .update(Buffer.concat([Buffer.alloc(digest.length), digest]))
+      .digest('hex')
+  }
+
+  type Story = {
+    readonly writable?: boolean
+    readonly bootedWithAem?: boolean | null
+    readonly selected?: readonly number[] | null
+    readonly bank?: 'sha1' | 'sha256' | null
+    readonly pcr13?: string | undefined
+    readonly exit?: number
+  }
+
+  async function look(story: Story = {}) {
+    const { writable = true, bootedWithAem = true, selected = [13, 17], bank = 'sha256', exit = 0 } = story
+    const pcr13 = 'pcr13' in story ? story.pcr13 : measured(bank ?? 'sha256')
+    let reads = 0
+    const host = makeFakeHost({
+      writable,
+      makeWorkDirectory: async () => ({ root: '/run/work', close: async () => undefined }),
+      run: async () => {
+        reads += 1
+        return seen({ exit, stdout: '', stderr: '' })
+      },
+      digestFile: async () => {
+        const [sha1 = '', sha256 = ''] = ['sha1', 'sha256'].map((one) =>
+          createHash(one).update(HEADER).digest('hex'),
+        )
+        return seen({ sizeBytes: 1, sha1, sha256 })
+      },
+      removeFile: async () => undefined,
+    })
+    const values = pcr13 === undefined ? {} : { 13: pcr13 }
+    const dom0 = {
+      host,
+      machine: async () => ({ bootedWithAem, kernelCommandLine: `ro rd.luks.uuid=luks-${UUID}` }),
+      tpm: async () => ({ bank, pcrs: bank === null ? {} : { [bank]: values } }),
+      selectedPcrs: async () => selected,
+    }
+    return { found: await observeLuksSinceBoot(dom0 as unknown as Dom0), reads }
+  }
+
+  it.each(['sha1', 'sha256'] as const)(
+    'finds them as they were, or not, in the bank in use: %s',
+    async (bank) => {
+      expect(await look({ bank })).toEqual({ found: 'same', reads: 1 })
+      const other = measured(bank, Buffer.from('another'))
+      expect(await look({ bank, pcr13: other })).toEqual({ found: 'changed', reads: 1 })
+    },
+  )
+
+  it('leaves open what cannot be read', async () => {
+    expect(await look({ exit: 1 })).toEqual({ found: 'unknown', reads: 1 })
+  })
+
+  it.each<readonly [string, Story]>([
+    ['on a machine that is only looked at', { writable: false }],
+    ['in a boot without AEM', { bootedWithAem: false }],
+    ['where nobody knows whether it is one with AEM', { bootedWithAem: null }],
+    ['where AEM does not seal to them', { selected: [17, 18] }],
+    ['where nobody knows what it seals to', { selected: null }],
+    ['where the register holds none', { pcr13: '00'.repeat(32) }],
+    ['where the register is not known', { pcr13: undefined }],
+    ['where the bank is not known', { bank: null }],
+  ])('is not taken %s', async (_where, story) => {
+    expect(await look(story)).toEqual({ found: null, reads: 0 })
+  })
 })

@@ -22,6 +22,15 @@ it('is hashed as it lies there now, in place and in another buffer', () => {
   expect(hashTboot(file, 'a')).toEqual(mleHashes(file, 'a', BANKS))
 })
 
+it('is hashed once for a line, as long as it is the same', () => {
+  const image = tbootWith(0, 32)
+  const first = hashTboot(image, 'a')
+  expect(first).toEqual(mleHashes(image, 'a', BANKS))
+  expect(hashTboot(Uint8Array.from(image), 'a')).toBe(first)
+  expect(hasTbootCapabilities(image, 0)).toBe(true)
+  expect(hashTboot(image, 'a')).toBe(first)
+})
+
 it('asks for what its own header says', () => {
   expect(hasTbootCapabilities(tbootWith(0x40, 16), 0x40)).toBe(true)
   expect(hasTbootCapabilities(tbootWith(0x80, 16), 0x40)).toBe(false)
