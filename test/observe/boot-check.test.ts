@@ -27,6 +27,8 @@ type Story = {
   readonly tpm?: (tpm: TpmFacts) => TpmFacts
   readonly ledger?: (ledger: DeviceLedger) => DeviceLedger
   readonly look?: LedgerLook
+  /** Left out: those that are there. */
+  readonly devices?: readonly []
   /** What AEM's journal says of the secret. */
   readonly unseal?: 'unsealed' | 'mismatch' | 'wrong-token' | null
 }
@@ -42,7 +44,7 @@ async function check(story: Story = {}, of: typeof observeBootCheck | 'unapprove
   const looked = {
     machine: await dom0.machine(),
     tpm: story.tpm?.(await dom0.tpm()) ?? (await dom0.tpm()),
-    devices,
+    devices: story.devices ?? devices,
     seal: unseal === undefined ? seal : { ...seal, journal: { ...seal.journal!, unseal } },
   }
   return of === 'unapproved' ? observeUnapproved(dom0, look, looked) : of(dom0, look, ABSENT, looked)
@@ -221,6 +223,21 @@ describe('a boot from a device that none was approved from', () => {
       )
   })
 
+  it.each([
+    ['--pcr 14', [14], 'PCR 14 has'],
+    ['--pcr 14 --pcr 15', [14, 15], 'PCR 14, 15 have'],
+  ] as const)(
+    'is not known where AEM seals to %s since it was approved itself',
+    async (more, registers, words) => {
+      const ledger = (own: DeviceLedger): DeviceLedger => ({ ...ofOther(own), devices: [] })
+      const machine = seal(`--pcr 13 ${more} --pcr 17 --pcr 18 --pcr 19`)
+      expect(await check({ ledger, machine }, 'unapproved')).toMatchObject({
+        ...{ state: 'not-known', registers },
+        what: [`no boot from this device was approved in the present state, and ${words} no approved value`],
+      })
+    },
+  )
+
   it.each<readonly [string, Story]>([
     ['AEM says nothing of the secret', { unseal: null, look: { state: 'absent' } }],
     ['nothing was approved at all', { look: { state: 'absent' } }],
@@ -231,17 +248,15 @@ describe('a boot from a device that none was approved from', () => {
     expect(await check({ machine: restartMachine, ...story })).toBeNull()
   })
 
-  it('is of a device without a name where it is not among those that are there', async () => {
-    const found = await check(
-      {
-        ledger: ofOther,
-        machine: (machine) => {
-          restartMachine(machine)
-          machine.devices.find(({ uuid }) => uuid === INTERNAL.uuid)!.isPresent = false
-        },
-      },
-      'unapproved',
+  it('is of a device without a name where that one is out', async () => {
+    const machine = (own: SimMachine): void => {
+      restartMachine(own)
+      own.devices.find(({ uuid }) => uuid === INTERNAL.uuid)!.isPresent = false
+    }
+    const tpm = register(18, '18'.repeat(32))
+    const ledger = (own: DeviceLedger): DeviceLedger => ({ ...ofOther(own), devices: [] })
+    expect((await check({ ledger, machine, tpm, devices: [] }, 'unapproved'))?.label).toBe(
+      'the device of this boot',
     )
-    expect(found?.label).toMatch(/^aem$|^the device of this boot$/)
   })
 })

@@ -176,6 +176,15 @@ describe('a boot from another AEM device of this machine', () => {
     expect(compare({ kernel }, { device })).toEqual([expect.stringContaining(`+ aem.uuid=${OTHER_UUID}`)])
   })
 
+  it("is no reason for another word in Xen's line", () => {
+    const [before, now] = [UUID, OTHER_UUID].map((uuid) => `${XEN} aem.uuid=${uuid}`) as [string, string]
+    const changes = { baseline: { xenCommandLine: before }, device: deviceOf(OTHER_UUID) }
+    expect(compare({ kernel, xen: before }, changes)).toEqual([])
+    expect(compare({ kernel, xen: now }, changes)).toEqual([
+      expect.stringContaining(`+ aem.uuid=${OTHER_UUID}`),
+    ])
+  })
+
   it('says nothing of a line that names none', () => {
     const baseline = { kernelCommandLine: 'root=/dev/a' }
     expect(compare({ kernel: 'root=/dev/a' }, { baseline })).toEqual([])

@@ -154,6 +154,24 @@ describe('this boot, compared with its device', () => {
     })
   })
 
+  it('names what came last, a package as well as a file', async () => {
+    const machine = booted()
+    put(machine, XEN_IMAGE, { mtimeMs: machine.nowMs - 3000 })
+    put(machine, 'tboot.gz', { mtimeMs: machine.nowMs - 2000 })
+    const nameOf = async () => (await look(machine)).why?.split(' changed')[0]
+    expect(await nameOf()).toBe('tboot.gz')
+    machine.packages = machine.packages.map((item) =>
+      item.name === 'dracut' ? { ...item, installedAtMs: machine.nowMs - 1000 } : item,
+    )
+    put(machine, `initramfs-${KERNEL_RELEASE}.img`, { mtimeMs: machine.nowMs - 1000 })
+    expect(await nameOf()).toMatch(/^(the package dracut|initramfs-.*)$/)
+    put(machine, `initramfs-${KERNEL_RELEASE}.img`, { mtimeMs: machine.nowMs - 500 })
+    machine.packages = machine.packages.map((item) =>
+      item.name === 'tboot' ? { ...item, installedAtMs: machine.nowMs } : item,
+    )
+    expect(await nameOf()).toBe('the package tboot')
+  })
+
   it('is told without a look at what is measured next where every time is before it', async () => {
     const asked: string[] = []
     const found = await look(booted(), (own) => ({
