@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { makeDirectoryStore } from '../../src/act/session-store.ts'
+import {
+  emptyDeviceLedger,
+  findLedgerDevice,
+  type LedgerDevice,
+} from '../../src/core/session/device-ledger.ts'
 import { predict } from '../../src/flow/steps/predict.ts'
-import { type VouchedBoot, vouchWithPerson } from '../../src/flow/vouch-with-person.ts'
+import { listRemembered, type VouchedBoot, vouchWithPerson } from '../../src/flow/vouch-with-person.ts'
 import { type Host, seen } from '../../src/host/host.ts'
 import { makeBootInitramfs } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
@@ -9,6 +14,7 @@ import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/sim
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { observeNextBoot } from '../../src/observe/launch/prediction.ts'
 import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
+import { makeApprovedBoot } from '../support/approved-boot.ts'
 import { machineOf } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
 import { stepContext } from '../support/with-look.ts'
@@ -188,6 +194,33 @@ describe('an initramfs that was made with other modules loaded', () => {
     expect([found.outcome, accepted]).toEqual(['unvouched', []])
     const both = await vouch({ machine, printed: text, answers: { ...answers, 'accept-modules': 'yes' } })
     expect([both.found.outcome, both.accepted.length]).toEqual(['complete', 2])
+  })
+})
+
+describe('the images that are remembered', () => {
+  const fileOf = (role: 'xen' | 'kernel', sha256: string, isMeasured = true) => ({
+    ...{ role, path: `/${role}`, sha256: null, digests: { sha256 }, isMeasured, package: null },
+  })
+  const deviceOf = (label: string, files: ReturnType<typeof fileOf>[] | null): LedgerDevice => ({
+    ...findLedgerDevice(emptyDeviceLedger('2024-07-17T09:00:00.000Z'), label),
+    approved: files === null ? null : makeApprovedBoot({ files }),
+  })
+
+  it('are those that an approved boot of any device measured', () => {
+    const ledger = {
+      ...emptyDeviceLedger('2024-07-17T09:00:00.000Z'),
+      devices: [
+        deviceOf('aem', [fileOf('xen', 'aa'), fileOf('kernel', 'bb', false)]),
+        deviceOf('aem.new', null),
+        deviceOf('aem.stick', [fileOf('xen', 'cc')]),
+      ],
+    }
+    expect(listRemembered({ state: 'read', ledger })).toEqual([{ sha256: 'aa' }, { sha256: 'cc' }])
+  })
+
+  it('are none where nothing is remembered, or it is not believed', () => {
+    expect(listRemembered({ state: 'absent' })).toEqual([])
+    expect(listRemembered({ state: 'damaged', detail: 'x' })).toEqual([])
   })
 })
 

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { type Host, unknown } from '../../src/host/host.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
@@ -45,4 +46,19 @@ it('none is known where the log cannot be read', async () => {
     run: async (call, input) => (call.id === 'launch-log' ? unknown('no log') : own.run(call, input)),
   })
   expect(await known(machineOf('clean-update'), withoutLog)).toEqual([])
+})
+
+it('one that GRUB unpacks is not known: what was measured is not what lies there', async () => {
+  const machine = machineOf('clean-update')
+  const file = bootFilesOf(machine).get(INITRAMFS)!
+  bootFilesOf(machine).set(INITRAMFS, { ...file, bytes: gzipSync(file.bytes) })
+  restartMachine(machine)
+  expect(await known(machine)).toEqual([])
+})
+
+it.each([17, 18, 19])('none is known where the log does not lead to PCR %i', async (index) => {
+  const machine = machineOf('clean-update')
+  restartMachine(machine)
+  machine.pcrs.sha256![index] = `${index}`.repeat(32)
+  expect(await known(machine)).toEqual([])
 })
