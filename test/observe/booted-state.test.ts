@@ -1,3 +1,5 @@
+/* Long: each look that may leave it open, and each thing that may have come since this boot. */
+
 import { describe, expect, it } from 'vitest'
 import { type Host, unknown } from '../../src/host/host.ts'
 import { XEN_IMAGE } from '../../src/host/simulated/build.ts'

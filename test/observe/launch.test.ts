@@ -1,3 +1,5 @@
+/* Long: one look at a device, and each part of it that may fail or be another one. */
+
 import { describe, expect, it } from 'vitest'
 import { type Host, seen, unknown } from '../../src/host/host.ts'
 import { makeRecordedHost } from '../../src/host/recorded.ts'

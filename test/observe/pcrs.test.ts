@@ -1,3 +1,5 @@
+/* Long: one look: each form in which a kernel or a program shows registers. */
+
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { ABSENT, type FileStat, type Seen, seen, unknown } from '../../src/host/host.ts'
