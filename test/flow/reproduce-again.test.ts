@@ -52,15 +52,16 @@ describe('where only its kernel modules differ', () => {
     } as const
     const { result, isAccepted } = await reproduce(initramfs)
     expect(result.state).toBe('same-with-modules')
-    return { isAccepted, asked: ui.asked }
+    return { isAccepted, asked: ui.asked, said: ui.said }
   }
 
-  it('a person is asked, and their yes alone accepts it', async () => {
-    expect(await look(true, 'yes')).toEqual({ isAccepted: true, asked: ['accept-modules'] })
-    expect(await look(true, 'no')).toEqual({ isAccepted: false, asked: ['accept-modules'] })
+  it('a person is asked on a line of its own, and their yes alone accepts it', async () => {
+    const asked = { asked: ['accept-modules'], said: [''] }
+    expect(await look(true, 'yes')).toEqual({ isAccepted: true, ...asked })
+    expect(await look(true, 'no')).toEqual({ isAccepted: false, ...asked })
   })
 
   it('nobody is asked where there is no person, and it is not accepted', async () => {
-    expect(await look(false, 'yes')).toEqual({ isAccepted: false, asked: [] })
+    expect(await look(false, 'yes')).toEqual({ isAccepted: false, asked: [], said: [] })
   })
 })
