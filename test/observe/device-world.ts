@@ -34,11 +34,15 @@ export type ToldPackage = {
   readonly evr: string
   readonly at?: number
   /** SHA-256 by path; null: rpm gives no answer. */
-  readonly files?: Readonly<Record<string, string>> | null
+  readonly files?: Readonly<Record<string, string | null>> | null
+  /** A version that is installed beside it. */
+  readonly older?: { readonly evr: string; readonly files: Readonly<Record<string, string>> }
 }
 export type Told = {
   /** By the name on the device; of others nothing lies there. */
   readonly files?: Readonly<Record<string, ToldFile>>
+  /** The same of dom0's own /boot. */
+  readonly boot?: Readonly<Record<string, ToldFile>>
   readonly packages?: Readonly<Record<string, ToldPackage>>
   readonly grub?: string | Failure | null
   readonly host?: Partial<Host>
@@ -53,6 +57,7 @@ export const PACKAGES: Readonly<Record<string, ToldPackage>> = {
   tboot: { evr: '1:1.11.1-1.fc37', files: packaged('tboot.gz') },
   dracut: { evr: '0:057-5.fc37' },
 }
+/** Beside `kernel`. */
 export const LATEST_KERNEL: ToldPackage = {
   evr: '1000:6.9.2-1.qubes.fc37',
   files: packaged(`vmlinuz-${LATEST}`),
@@ -91,6 +96,7 @@ ${more}}
 /** @returns it, and the roots of the devices that are open now */
 export function dom0Of({ files = FILES, packages = PACKAGES, grub = tbootEntry(), ...told }: Told) {
   const fileAt = (path: string): ToldFile | undefined => {
+    if (path.startsWith('/boot/') && told.boot) return told.boot[path.slice('/boot/'.length)]
     if (!path.startsWith(`${ROOT}/`)) throw new Error(`${path} is none of its files`)
     return files[path.slice(ROOT.length + 1)]
   }
@@ -112,7 +118,7 @@ export function dom0Of({ files = FILES, packages = PACKAGES, grub = tbootEntry()
     async digestFile(path) {
       const file = fileAt(path)
       if (file === undefined) return ABSENT
-      const { sha256 = digestOf(path.slice(ROOT.length + 1)), sizeBytes = 1, buildId } = file
+      const { sha256 = digestOf(path.replace(/^\/(?:media|boot)\//, '')), sizeBytes = 1, buildId } = file
       if (sha256 === null) return unknown('input/output error')
       return seen<FileDigests>({ sha256, sha1: '', sizeBytes, buildId })
     },
@@ -128,16 +134,17 @@ export function dom0Of({ files = FILES, packages = PACKAGES, grub = tbootEntry()
     grub: async (root: string, uuid: string | null) => (root === ROOT ? config(uuid) : null),
     rpm: {
       async packages(name: string) {
-        const found = packages[name]
-        if (found === undefined) return seen([])
-        const installedAt = new Date(found.at ?? INSTALLED).toISOString()
-        return seen([{ name, evr: found.evr, installedAt }])
+        const { older, evr, at = INSTALLED } = packages[name] ?? {}
+        const installedAt = new Date(at).toISOString()
+        const evrs = [older?.evr, evr].filter((one) => one !== undefined)
+        return seen(evrs.map((one) => ({ name, evr: one, installedAt })))
       },
       async files(name: string) {
-        const { evr, files: own = {} } = packages[name] ?? {}
-        return own === null
-          ? unknown('rpm failed')
-          : seen(Object.entries(own).map(([path, sha256]) => ({ evr, path, sha256 })))
+        const { evr, files: own = {}, older } = packages[name] ?? {}
+        if (own === null) return unknown('rpm failed')
+        const list = (version: string | undefined, all: object) =>
+          Object.entries(all).map(([path, sha256]) => ({ evr: version, path, sha256 }))
+        return seen([...list(older?.evr, older?.files ?? {}), ...list(evr, own)])
       },
     },
   } as unknown as Dom0
