@@ -66,6 +66,14 @@ describe("a stick's entry", () => {
     expect(found).toEqual(known?.device === undefined ? [words] : [])
   })
 
+  it('that starts no Xen has the line of its kernel compared all the same', async () => {
+    const noXen = (text: string): string => {
+      const line = /\/vmlinuz-[^\n]*/.exec(text)![0]
+      return `menuentry 'AEM x' {\n\tslaunch\n\tmodule2\t${line} panic=10\n}\n`
+    }
+    expect(await changed(null, {}, noXen)).toEqual([`${KERNEL}: + panic=10`])
+  })
+
   it('that boots without AEM is told as that', async () => {
     const plain = (text: string): string =>
       `${text.replaceAll('smt=off', 'smt=on')}\nset default='${PLAIN_ENTRY[0]}'\n`
