@@ -278,7 +278,7 @@ describe('the entry that boots next', () => {
     ['the menu is empty', '', 'the menu is empty'],
   ])('is not known where %s', async (_, grub, why) => {
     const found = await observeNextEntry(
-      { grub: async () => (typeof grub === 'string' ? configOf(grub) : grub) } as Dom0,
+      { grub: async () => (typeof grub === 'string' ? configOf(grub) : grub) } as unknown as Dom0,
       '/boot',
       INTERNAL_UUID,
     )
