@@ -100,12 +100,12 @@ describe('a plugged-in device', () => {
     expect(await foreign({ blocks: [BOOT, { ...twin, label: 'aem' }] })).toEqual([OTHER_UUID])
   })
 
-  it('is none for another label, or for one that dom0 has a directory for and that is out', async () => {
+  it('is no foreign one where dom0 knows its label, whatever else dom0 knows', async () => {
     expect(await foreign({})).toEqual([])
     expect(await foreign({ directories: seen(['aem', 'aem.stick', 'aem.lost']) })).toEqual([])
   })
 
-  it('is none where it is mounted at /boot, or this boot came from it, whatever dom0 lists', async () => {
+  it('is no foreign one where it is mounted at /boot, or this boot came from it, whatever dom0 lists', async () => {
     const nothing = { directories: seen([]) }
     expect(await foreign(nothing)).toEqual([STICK_UUID])
     expect(await foreign(nothing, STICK_UUID)).toEqual([])

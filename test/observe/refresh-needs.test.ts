@@ -286,7 +286,7 @@ describe('grub.cfg', () => {
     ])
   })
 
-  it('is not looked for where there is no check of it', async () => {
+  it('is made where there is none', async () => {
     expect(await makes({ grub: null })).toEqual([true, []])
   })
 })
