@@ -12,7 +12,7 @@ import {
 import type { Dom0 } from '../observe/dom0/dom0.ts'
 import { observeFlavour } from '../observe/dom0/status.ts'
 import type { SessionStore } from './session-store.ts'
-import { laterThan, observeOwnDevices, pick } from './update-ledger.ts'
+import { laterThan, newestIn, observeOwnDevices, pick } from './update-ledger.ts'
 
 type Baseline = NonNullable<Session['baseline']>
 type Approved = NonNullable<Session['approved']>
@@ -56,7 +56,7 @@ function keepAccepted(
 ): DeviceLedger {
   if (kept.approved !== null && kept.approved.bootId === bootId) return kept
   return approveState(kept, {
-    at: laterThan(at, kept.approved?.at ?? null),
+    at: laterThan(at, newestIn(kept)),
     ...{ bootId, label, bank },
     registers: pick(pcrs, listMeasuredPcrs(selectedPcrs, pcrs)),
     shared: [...shared],

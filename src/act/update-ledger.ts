@@ -98,7 +98,8 @@ export async function rememberVerification(
   }
   const labels = await listLabels(host, devices)
   const look = await store.updateDevices((kept) => {
-    const ledger = state === null ? kept : approveState(kept, state)
+    const ledger =
+      state === null ? kept : approveState(kept, { ...state, at: laterThan(state.at, newestIn(kept)) })
     if (booted === null || verified === null)
       return markDevicesLeft(ledger, labels ?? unite(ledger, devices), at)
     const before = findLedgerDevice(ledger, booted.label)
@@ -310,4 +311,13 @@ export async function rememberForward(
 /** What is newer is told by these times, and the clock may have been set back since. @param before ISO 8601 */
 export function laterThan(at: string, before: string | null): string {
   return before === null || at > before ? at : new Date(Date.parse(before) + 1).toISOString()
+}
+
+/** When anything in the ledger was approved last: the clock may have been set back, and what is approved now comes after all that. */
+export function newestIn({ approved, devices }: DeviceLedger): string | null {
+  const all = [approved?.at, ...devices.flatMap((one) => [one.approved?.at, one.forward?.at])]
+  return all.reduce<string | null>(
+    (last, one) => (one !== undefined && (last === null || one > last) ? one : last),
+    null,
+  )
 }

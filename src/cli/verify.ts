@@ -43,8 +43,12 @@ export async function runVerify(
   const { bootId } = await dom0.machine()
   const judged = session && judgeSessionBoot(session, bootId, registersOf(await dom0.tpm()))
   const note = judged === null ? undefined : NOT_ACCEPTED[judged]
-  const boot = await observeOwnBoot(dom0, store, judged, devices)
-  const isUnexplained = boot?.state === 'unexplained' || judged === 'rejected'
+  const boot =
+    session !== null && judged === 'accepted'
+      ? await observeAsAccepted(dom0, session)
+      : await observeOwnBoot(dom0, store, judged, devices)
+  // What is not known of a boot makes its device no less to do than what is known to be wrong.
+  const isUnexplained = boot?.state === 'unexplained' || boot?.state === 'not-known' || judged === 'rejected'
   const unkept = host.writable ? await remember(dom0, options, results, isUnexplained) : null
   const isOwn = note === undefined && (boot === null || ['same', 'explained'].includes(boot.state))
   const isGood = results.length > 0 && results.every((result) => result.ok === true)
@@ -116,6 +120,15 @@ async function observeOwnBoot(
 ): Promise<BootCheck | null> {
   if (judged !== null && judged !== 'unasked') return null
   return considerOddEntries(dom0, await observeBootCheck(dom0, devices, await store.loadVersions()))
+}
+
+/** A later boot with the accepted registers: what they do not tell is looked at; the accepted one itself was shown to a person. */
+async function observeAsAccepted(dom0: Dom0, { approved }: Session): Promise<BootCheck | null> {
+  const { bootId } = await dom0.machine()
+  const label = (await dom0.booted())?.label
+  if (approved === null || approved.bootId === bootId || label === undefined) return null
+  const same = { label, at: approved.at, isBelieved: false, state: 'same', registers: [], what: [] } as const
+  return considerOddEntries(dom0, { ...same, unseal: null })
 }
 
 /**

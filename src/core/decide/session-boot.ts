@@ -1,3 +1,4 @@
+import { listMeasuredPcrs } from '../launch/pcr.ts'
 import type { Session } from '../session/checkpoint.ts'
 
 /**
@@ -23,7 +24,9 @@ export function judgeSessionBoot(
   if (bootId !== null && baseline.bootId === bootId) return 'same-boot'
   if (bootId !== null && approved?.bootId === bootId) return 'accepted'
   if (findings.explain?.verdict === 'unexplained') return 'rejected'
-  const isSame = baseline.selectedPcrs.every(
+  // What the launch filled beside SEAL booted all the same.
+  const all = listMeasuredPcrs(listMeasuredPcrs(baseline.selectedPcrs, registers), approved?.pcrs ?? {})
+  const isSame = all.every(
     (index) => registers[index] !== undefined && registers[index] === approved?.pcrs[index],
   )
   return isSame ? 'accepted' : 'not-judged'

@@ -37,7 +37,9 @@ export function predictXen({ log, bank, xen, isUnchanged }: XenInput): Predicted
   if (logged === null)
     return refuse('trenchboot-mle', 'the launch log does not tell which of its entries is Xen')
   const own = xen.next === null ? null : variantOf(log, xen.next)
-  if (isUnchanged === true || own !== null) return { digest: logged, entry }
+  // A package says what its file is, and not that this boot ran it: where its hash is known, that one says it.
+  const isOther = xen.next !== null && !isMeasured(log, xen.next)
+  if ((isUnchanged === true && !isOther) || own !== null) return { digest: logged, entry }
   if (xen.next === null)
     return refuse('trenchboot-mle', 'Xen has changed, and its launch hash cannot be computed from its file')
   const variant = xen.booted === null ? null : variantOf(log, xen.booted)
@@ -61,6 +63,12 @@ function variantOf(log: LaunchLog, xen: XenMle): XenMleVariant | null {
   const isEntrySame = entry === undefined || isSame(xen.entry, entry.digests)
   // Two sizes give one hash where the image fills its last 2 MiB; then they give one for the next image or do not.
   return variant !== undefined && isEntrySame && others.length === 0 ? variant : null
+}
+
+/** By any size, also where two give one hash. */
+function isMeasured(log: LaunchLog, xen: XenMle): boolean {
+  const logged = log.events.find(({ origin }) => origin.kind === 'mle')?.digests ?? {}
+  return listFittingVariants(xen, logged, log.launch ?? null).length > 0
 }
 
 function digestOf(log: LaunchLog, kind: 'mle' | 'mle-entry', bank: Bank): string | null {

@@ -2,7 +2,6 @@
 
 import { SEAL_BANKS, type SealBank } from '../aem/tpm.ts'
 import * as z from '../form.ts'
-import { LAUNCH_PCRS } from '../launch/pcr.ts'
 import { onFirstUse } from '../on-first-use.ts'
 import { type ApprovedBoot, approvedBootSchema, registerValues } from './approved-boot.ts'
 import { parseVersionedFile } from './versioned-file.ts'
@@ -184,6 +183,7 @@ export function approveState(ledger: DeviceLedger, next: ApprovedState): DeviceL
   const { approved } = ledger
   const isSame =
     approved !== null &&
+    (next.proof === undefined || approved.proof === next.proof) &&
     approved.packages !== null &&
     approved.packages.join('\n') === next.packages?.join('\n') &&
     approved.shared.join() === next.shared.join() &&
@@ -224,8 +224,8 @@ export function findKnownState(ledger: DeviceLedger, label: string): KnownState 
 
 /**
  * The state that a boot from a device is to be like: its own, unless another was approved since, on another device, and what all devices
- * share is another now. Then the older one is no measure any more: it may be an old copy that was put back. Where devices share no
- * register of the launch (TrenchBoot) the measured packages tell.
+ * share is another now, or a measured package came in between. Then the older one is no measure any more: it may be an old copy that was
+ * put back. Which packages there were must be known of both.
  *
  * @returns null where none is known
  */
@@ -239,13 +239,9 @@ export function findComparedState(ledger: DeviceLedger, label: string): KnownSta
       approved.registers[index] !== undefined &&
       known.registers[index] !== approved.registers[index],
   )
-  const isTold = LAUNCH_PCRS.some((index) => approved.shared.includes(index))
-  const areUpdated =
-    !isTold &&
-    known.packages !== null &&
-    approved.packages !== null &&
-    known.packages.join('\n') !== approved.packages.join('\n')
-  return isOther || areUpdated ? null : known
+  // Kernel and initramfs are in no register that devices share: what was installed since tells.
+  const wereInstalled = approved.packages?.every((one) => known.packages?.includes(one) === true) === true
+  return isOther || !wereInstalled ? null : known
 }
 
 /**

@@ -2,7 +2,9 @@ import { isVerifiedPackage, listMayChange } from '../../core/decide/confirm-upda
 import { isOfInitramfs, type LaterUpdate } from '../../core/decide/since-start.ts'
 import { explainChange } from '../../core/launch/explain.ts'
 import { DEVICE_OUT_ADVICE } from '../../core/launch/explain-advice.ts'
+import type { ExplanationInput } from '../../core/launch/explain-types.ts'
 import type { CommandLineRule } from '../../core/launch/module-digest.ts'
+import { listMeasuredPcrs } from '../../core/launch/pcr.ts'
 import type { Baseline, Session } from '../../core/session/checkpoint.ts'
 import type { Versions } from '../../core/session/versions.ts'
 import type { Host, Seen } from '../../host/host.ts'
@@ -16,6 +18,7 @@ import { observeChange } from './change-of-files.ts'
 import { observeBootDeviceLaunch } from './launch.ts'
 import { observeFiles } from './loaded-files.ts'
 import { explainIncomparable, explainUnbooted, explainUnnoted, observeIncomparable } from './not-explained.ts'
+import { registersOf, type TpmFacts } from './pcrs.ts'
 import { observePrediction } from './prediction.ts'
 import { nameOnDevice } from './prepared.ts'
 import {
@@ -79,7 +82,7 @@ export async function observeExplanation(
   const behind = isSinceApproved ? listChanged(session, packages) : later
   const kept = await reproduceLater(launch, session, behind, isMeasured, reproduce)
   const isVouched = (path: string, sha256: string): boolean => isKnown(path, sha256, kept)
-  const explained = explainChange({
+  const input: ExplanationInput = {
     before: { pcrs: { [baseline.bank]: place.pcrs }, components: place.components },
     pcrsNow: tpm.pcrs,
     log,
@@ -101,7 +104,11 @@ export async function observeExplanation(
     unapproved: isSinceApproved
       ? baseline.selectedPcrs.filter((index) => place.pcrs[index] === undefined)
       : [],
-  })
+  }
+  const beside = listChangedBeside(baseline, place, tpm)
+  const whole = explainChange({ ...input, selected: [...input.selected, ...beside] })
+  // What cannot be computed of a register that SEAL does not name (TrenchBoot's boot information) is not asked about.
+  const explained = whole.verdict === 'not-computable' ? explainChange(input) : whole
   const facts = await observeChange(dom0, {
     session,
     baseline,
@@ -141,6 +148,18 @@ function listChanged({ expectation }: Session, packages: ConfirmedPackages['pack
 /** Was the same initramfs there at `start`? Then this boot is judged as ever. */
 function isRecorded({ bootFiles }: Baseline, path: string, sha256: string): boolean {
   return bootFiles.some((file) => nameOnDevice(file.path) === path && file.digests?.sha256 === sha256)
+}
+
+/** Registers of the launch that SEAL does not name: what is measured into them booted all the same. */
+function listChangedBeside(
+  { bank, selectedPcrs }: Baseline,
+  { pcrs: before }: Before,
+  tpm: TpmFacts,
+): readonly number[] {
+  const now = registersOf({ bank, pcrs: tpm.pcrs })
+  return listMeasuredPcrs(listMeasuredPcrs([], before), now).filter(
+    (index) => !selectedPcrs.includes(index) && before[index] !== undefined && now[index] !== before[index],
+  )
 }
 
 /** Packages that came after `start` may change what a package may change. */

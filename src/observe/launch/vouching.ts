@@ -47,9 +47,12 @@ export async function vouchPrediction(
     return { ...pcr, vouched: components.every(({ vouchedBy }) => vouchedBy.rule !== null), components }
   })
   for (const fault of listUnaccounted(raw, place, pcrs)) faults.add(fault)
+  // Where nothing is predicted, nothing is sealed; else what could not be looked at is vouched for by nothing.
+  const isSealable = raw.pcrs.some(({ predicted }) => predicted !== null)
   for (const component of listUnpredicted(raw, place)) {
     const facts = factsOf(component, owners.get(component.path ?? '') ?? null, raw, place, evidence)
-    if (facts.changed === null) for (const fault of findContradictions(facts)) faults.add(fault)
+    if (facts.changed === null && !isSealable)
+      for (const fault of findContradictions(facts)) faults.add(fault)
     else take(vouchComponent(facts))
   }
   return {

@@ -141,10 +141,13 @@ it('a list of the first version is read in the form of now', () => {
 
 describe('the state that a boot is to be like', () => {
   const OLDER = '2024-07-16T09:00:00.000Z'
+  const PACKAGES = [{ name: 'xen-hypervisor', evr: '2001:4.17.4-4.fc37' }]
+  const NAMES = PACKAGES.map(({ name, evr }) => `${name} ${evr}`)
+  const KERNEL = { name: 'kernel', evr: '6.6.36-1.fc37' }
   const own = makeApprovedBoot({
     at: OLDER,
     registers: { '17': 'aa', '18': 'bb', '19': 'dd' },
-    packages: [{ name: 'xen-hypervisor', evr: '2001:4.17.4-4.fc37' }],
+    packages: PACKAGES,
   })
   const stateOf = (state: Partial<ApprovedState>, boot: Partial<ApprovedBoot> = {}) =>
     findComparedState(
@@ -159,13 +162,15 @@ describe('the state that a boot is to be like', () => {
 
   it.each([
     ['what all devices share is the same', {}, {}, OLDER],
-    ['packages differ, and the shared registers tell that they change nothing there', {}, older, OLDER],
+    ['what devices share is the same, and packages came since', {}, older, null],
+    ['an older kernel was removed since', {}, { packages: [...PACKAGES, KERNEL] }, OLDER],
+    ['a kernel came since', { packages: [...NAMES, 'kernel 6.6.40-1.fc37'] }, {}, null],
     ['a shared register is another', { registers: { '17': 'aa', '18': 'ee' } }, {}, null],
     ['a shared register is another, approved before', { registers: { '18': 'ee' }, at: OLDER }, {}, OLDER],
     ['no register of the launch is shared', { shared: [13] }, {}, OLDER],
     ['none is shared, and the packages are others', { shared: [13] }, older, null],
-    ['none is shared, and the packages are not known', { shared: [13], packages: null }, older, OLDER],
-    ['none is shared, and its own packages are not known', { shared: [13] }, { packages: null }, OLDER],
+    ['the packages are not known', { packages: null }, {}, null],
+    ['its own packages are not known', {}, { packages: null }, null],
     ['a shared register was not read in its own', {}, { registers: { '17': 'aa' } }, OLDER],
     ['a shared register was not read in the other', { registers: { '17': 'aa' } }, {}, OLDER],
     ['the other is of the form without a bank', { registers: { '18': 'ee' }, bank: null }, {}, OLDER],
