@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest'
 import { forwardDevice, refreshDevice } from '../../flows/devices.ts'
 import { INTERNAL, STICK } from '../../src/host/simulated/build.ts'
+import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
+import { ANSWERS } from '../support/answers.ts'
 import {
   approvedMachine,
   finish,
@@ -16,6 +18,7 @@ import {
 } from '../support/approved-machine.ts'
 import { exitOf, protectionOf } from '../support/asked.ts'
 import { machineOf } from '../support/built-in.ts'
+import { runMain } from '../support/io.ts'
 import { boot, filesOf, runOnStick } from '../support/two-devices.ts'
 import { verifyNow } from '../support/verify-now.ts'
 
@@ -117,3 +120,16 @@ it.each([
     expect(outcomes.includes('check-ground: boot-not-vouched')).toBe(isEvil)
   },
 )
+
+it('a register that SEAL took in since is not computable, and nothing more is said against the boot', async () => {
+  const m = await approvedMachine((machine) => {
+    const bytes = Buffer.from('SEAL="--pcr 17 --pcr 18 --pcr 19"\n')
+    machine.dom0.set('/etc/anti-evil-maid.conf', { bytes, mtimeMs: machine.nowMs })
+  })
+  const bytes = Buffer.from('SEAL="--pcr 13 --pcr 17 --pcr 18 --pcr 19"\n')
+  m.dom0.set('/etc/anti-evil-maid.conf', { bytes, mtimeMs: m.nowMs })
+  const { exit, json } = await runMain(['explain', '--json'], { host: makeSimulatedHost(m) })
+  const { verdict, reasons } = ANSWERS.explain.parse(json)
+  expect([exit, verdict]).toEqual([1, 'not-computable'])
+  expect(reasons.filter(({ isBlocking }) => isBlocking).map(({ code }) => code)).toEqual(['pcr-not-approved'])
+})

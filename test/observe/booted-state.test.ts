@@ -146,6 +146,19 @@ describe('this boot, compared with its device', () => {
     })
   })
 
+  it.each(['SINIT.BIN', 'grub2/custom.cfg', 'grub2/user.cfg'])(
+    'is not current where %s came since, which no package brings and the next boot reads',
+    async (name) => {
+      const machine = booted()
+      expect((await look(machine)).isCurrent).toBe(true)
+      bootFilesOf(machine).set(name, { bytes: Buffer.from('set timeout=3\n'), mtimeMs: machine.nowMs })
+      expect(await look(machine)).toEqual({
+        isCurrent: false,
+        why: `${name} changed after it was booted: the next boot measures another`,
+      })
+    },
+  )
+
   it('is told by a file that came since, though another one has a time after the present', async () => {
     const machine = booted()
     put(machine, 'tboot.gz', { mtimeMs: machine.nowMs + DAY_MS })

@@ -31,6 +31,18 @@ async function check(told: Told, uuid: string | null = INTERNAL_UUID) {
 const current = ['current', `an AEM entry with ${XEN}`]
 const stale = (...names: readonly string[]) => ['stale', `an AEM entry with ${names.join(' and ')}`]
 
+describe('is not known', () => {
+  it.each([
+    ['insmod /evil.mod', 'insmod'],
+    ['acpi /evil.aml', 'acpi'],
+  ])('while the file does more than AEM and Qubes write before the menu: %s', async (line, word) => {
+    expect(await check({ grub: `${line}\n${tbootEntry()}` })).toEqual([
+      'unknown',
+      expect.stringContaining(word),
+    ])
+  })
+})
+
 describe('is current', () => {
   it('with an entry of the installed Xen and kernel that names this device', async () => {
     expect(await checkGrub(dom0Of({}).dom0, ROOT, DEVICE)).toEqual({

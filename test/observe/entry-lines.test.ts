@@ -74,6 +74,19 @@ describe("a stick's entry", () => {
     expect(await changed(null, {}, noXen)).toEqual([`${KERNEL}: + panic=10`])
   })
 
+  it.each<[string, (text: string) => string, string]>([
+    [
+      'a command that is none of AEM',
+      (text) => text.replace(/(menuentry 'AEM [^\n]*\{\n)/g, '$1\tacpi /evil.aml\n'),
+      'acpi',
+    ],
+    ['a module loaded before the menu', (text) => `insmod /evil.mod\n${text}`, 'insmod'],
+  ])('of which it cannot be told whether it boots, for %s, is named', async (_, edit, word) => {
+    expect(await changed(null, {}, edit)).toEqual([
+      expect.stringMatching(new RegExp(`^which entry boots next cannot be told: .*${word}`)),
+    ])
+  })
+
   it('that boots without AEM is told as that', async () => {
     const plain = (text: string): string =>
       `${text.replaceAll('smt=off', 'smt=on')}\nset default='${PLAIN_ENTRY[0]}'\n`

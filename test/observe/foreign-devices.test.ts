@@ -6,6 +6,7 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { observeDevices, openDevice } from '../../src/observe/device/devices.ts'
 import { observeSlots } from '../../src/observe/device/freshness-slots.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
+import { observeSealReadiness } from '../../src/observe/seal/seal-readiness.ts'
 import { observeVerification } from '../../src/observe/verify/verify.ts'
 import { ANSWERS } from '../support/answers.ts'
 import { machineOf } from '../support/built-in.ts'
@@ -93,6 +94,33 @@ describe('a plugged-in device with an AEM label that dom0 does not know', () => 
     expect(await slotsOf('aem')).toEqual(own)
     // Of two sticks neither of which this boot came from, nobody can tell which one dom0 knows.
     expect(await slotsOf('aem.stick')).toEqual([['aem', 0]])
+  })
+
+  it('is one too as a copy of the device of this boot, with its label and its UUID', async () => {
+    const machine = machineOf('two-devices')
+    const own = makeSimulatedHost(machine)
+    const host: Host = {
+      ...own,
+      async run(call, input) {
+        const answer = await own.run(call, input)
+        if (call.id !== 'lsblk' || answer.state !== 'seen') return answer
+        const { blockdevices } = JSON.parse(answer.value.stdout) as { blockdevices: { label: string }[] }
+        const copy = {
+          ...blockdevices.find(({ label }) => label === 'aem'),
+          name: '/dev/sdz',
+          mountpoint: null,
+        }
+        const stdout = JSON.stringify({ blockdevices: [copy, ...blockdevices] })
+        return { ...answer, value: { ...answer.value, stdout } }
+      },
+    }
+    const devices = await observeDevices(host, { aemUuid: machine.bootDevice })
+    expect(devices.filter(({ label }) => label === 'aem').map(({ isForeign }) => isForeign)).toEqual([
+      true,
+      false,
+    ])
+    const { checks } = await observeSealReadiness(observeDom0(host), await observeDom0(host).tpm(), [17])
+    expect(checks.find(({ id }) => id === 'device-unique')?.ok).not.toBe(true)
   })
 
   it('is opened by no look where dom0’s own list cannot be read', async () => {

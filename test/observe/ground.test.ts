@@ -256,6 +256,11 @@ describe('what a boot measured otherwise than the approved one', () => {
 
   it('is not known of a device that is not known itself', async () => {
     const device = { label: null, uuid: null }
+    const stick = await stickBooted()
+    expect(await differences(stick, (look) => look, { device })).toEqual({
+      differences: null,
+      untraced: 'what the approved boot would measure from this device cannot be computed here',
+    })
     const { look, dom0 } = await onInternal()
     const withoutModel = { state: 'read', ledger: { ...look.ledger, approved: null } } as const
     expect((await differences({ look, dom0 }, () => withoutModel, { device })).untraced).toMatch(

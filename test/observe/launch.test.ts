@@ -137,6 +137,36 @@ describe('the tboot that is looked into', () => {
   })
 })
 
+describe('a next entry that names another SINIT module', () => {
+  const OTHER = '/OLD_SINIT.BIN'
+  const unchangedWith = async (bytes: string | Uint8Array) => {
+    const { launch } = await look((machine) => {
+      const { files } = findDevice(machine, INTERNAL.uuid)!
+      const { mtimeMs } = files.get('/SINIT.BIN')!
+      files.set(OTHER, { bytes: Buffer.from(bytes), mtimeMs })
+      // With another word, so that the entry of this boot can be told.
+      putEntryInFront(machine, (entry) =>
+        entry
+          .replace(/'AEM /, "'AEM new ")
+          .replaceAll('/SINIT.BIN', OTHER)
+          .replace(/(\/vmlinuz-[^\n]*)/, '$1 panic=10'),
+      )
+    })
+    return launch()
+  }
+
+  it('is not that of this boot, though its file is as old', async () => {
+    const { next, sinitUnchanged } = await unchangedWith('another module')
+    expect(next.entry?.sinit.map(({ path }) => path)).toEqual([OTHER])
+    expect(sinitUnchanged).toBe(false)
+  })
+
+  it('is that of this boot where it has the same bytes', async () => {
+    const { files } = findDevice(machineOf('two-devices'), INTERNAL.uuid)!
+    expect((await unchangedWith(files.get('/SINIT.BIN')!.bytes)).sinitUnchanged).toBe(true)
+  })
+})
+
 describe('a next boot from another device', () => {
   const SINIT = '/SINIT.BIN'
   const isSinit = (path: string): boolean => path.endsWith(SINIT) && !path.startsWith('/boot/')

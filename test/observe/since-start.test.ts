@@ -367,11 +367,17 @@ describe('what was vouched for by making it again', () => {
     const baseline = aBaseline({ bootId: 'boot-2', packages: [kernel] })
     const kept: Partial<Session> = { baseline, findings: { predict: facts(same('/a.img', '1')) } as never }
 
-    const madeIn = async (bootId: string | null, session: Session | null, installed = [evr]) => {
+    const madeIn = async (
+      bootId: string | null,
+      session: Session | null,
+      installed: readonly string[] | null = [evr],
+    ) => {
       const packages = async (name: string) =>
-        name === 'kernel'
-          ? { state: 'seen', value: installed.map((one) => ({ ...kernel, evr: one })) }
-          : { state: 'seen', value: [] }
+        installed === null
+          ? { state: 'unknown', why: 'rpm does not answer' }
+          : name === 'kernel'
+            ? { state: 'seen', value: installed.map((one) => ({ ...kernel, evr: one })) }
+            : { state: 'seen', value: [] }
       const dom0 = { machine: async () => ({ bootId }), rpm: { packages } } as unknown as Dom0
       return Object.fromEntries(await observeMadeInBoot(dom0, session))
     }
@@ -379,6 +385,12 @@ describe('what was vouched for by making it again', () => {
     it('is what `start` made, while the packages are those of then', async () => {
       expect(await madeIn('boot-2', aSession(kept))).toEqual({ '/a.img': '1' })
       expect(await madeIn('boot-2', aSession(kept), [evr, '1000:6.6.42-1.qubes.fc37'])).toEqual({})
+      expect(await madeIn('boot-2', aSession(kept), ['1000:6.6.42-1.qubes.fc37'])).toEqual({})
+    })
+
+    it('is nothing where a package was taken away since, or rpm does not say', async () => {
+      expect(await madeIn('boot-2', aSession(kept), [])).toEqual({})
+      expect(await madeIn('boot-2', aSession(kept), null)).toEqual({})
     })
 
     it('is nothing of another boot, or of one that is not known', async () => {

@@ -54,6 +54,14 @@ const entryOf = (flavour: string, ...paths: readonly string[]) => ({
 })
 const [ONE, OTHER] = [entryOf('tboot', '/ONE_SINIT.BIN'), entryOf('tboot', '/OTHER_SINIT.BIN')]
 
+it.each([
+  ['lies there', seen(['xen.gz', 'A_SINIT.BIN']), null],
+  ['lies there', seen(['xen.gz']), true],
+  ['may lie there: the directory cannot be listed', unreadable, null],
+])('where no entry names a module, one that %s (%j)', async (_, names, expected) => {
+  expect(await look([entryOf('trenchboot')], { stick: {}, names })).toBe(expected)
+})
+
 describe('several SINIT modules', () => {
   const both = (one: Seen<FileStat>, other: Seen<FileStat>, own?: Story['own']) => ({
     stick: { '/ONE_SINIT.BIN': one, '/OTHER_SINIT.BIN': other },

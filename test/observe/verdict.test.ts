@@ -119,6 +119,7 @@ describe('an initramfs that was made again', () => {
   const different = { state: 'different', differences: [], total: 3, fresh: null, image: IMAGE } as const
   const accepted = (...paths: string[]): KeptReproductions['accepted'] =>
     paths.map((path) => ({ kind: 'modules', path, sha256: 'aa' }))
+  const ofOther: KeptReproductions['accepted'] = [{ kind: 'modules', path: IMAGE, sha256: 'bb' }]
   const keeping = (
     reproductions: KeptReproductions['reproductions'],
     own: KeptReproductions['accepted'] = [],
@@ -147,6 +148,11 @@ describe('an initramfs that was made again', () => {
     expect(codesOf(found)).toEqual(['log-missing', 'initramfs-not-made-again (blocking)'])
     expect(found.reasons[1]?.what).toMatch(new RegExp(`^${IMAGE} .*${words}`))
     expect(found.advice[0]).toMatch(/^power off now/)
+  })
+
+  it('is not fine by what was accepted of other bytes, or of an image that was the same with other modules then', () => {
+    expect(keeping([withModules], ofOther).verdict).toBe('unexplained')
+    expect(keeping([different], accepted(IMAGE)).verdict).toBe('unexplained')
   })
 
   it('is named apart from one that is fine, and beside what else speaks against the files', () => {

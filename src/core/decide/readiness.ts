@@ -36,7 +36,9 @@ export function checkDevice(
   isMountedReadOnly: boolean | null,
 ): readonly GateCheck[] {
   const label = device?.label ?? 'the AEM device'
-  const others = sameLabel.filter((other) => other.uuid !== device?.uuid)
+  // A copy has its UUID too: which of both is opened, or boots, cannot be told.
+  const own = sameLabel.findIndex(({ uuid }) => uuid === device?.uuid)
+  const others = sameLabel.filter((_, at) => at !== own)
   const readOnly = device?.isReadOnly === true || isMountedReadOnly === true
   return [
     {

@@ -38,6 +38,9 @@ export async function checkGrub(
   }
   if (config instanceof Failure || xen === null)
     return { ...base, state: 'unknown', against: 'installed Xen' }
+  // What boots next is not told by the entries alone then.
+  const [unread] = config.problems
+  if (unread !== undefined) return { ...base, state: 'unknown', against: unread }
   const name = xenImageName(xen.evr)
   const kernels = (await listWanted(dom0)).filter((file) => file.role === 'kernel' && !file.isUnknown)
   const entries = await observeAemEntries(host, root, config)

@@ -51,7 +51,9 @@ export async function observeAllDevices(host: Host, booted: { aemUuid: string | 
   const known = directories ?? (listing.state === 'unknown' && host.kind !== 'real' ? null : [])
   const isBooted = (block: BlockDevice): boolean => booted.aemUuid !== null && block.uuid === booted.aemUuid
   const isForeignBlock = (label: string, block: BlockDevice): boolean => {
-    if (isBooted(block) || block.mountPoint === '/boot') return false
+    if (block.mountPoint === '/boot') return false
+    const copies = listed.filter((other) => other.block !== null && other.block.uuid === block.uuid)
+    if (isBooted(block) && copies.length === 1) return false
     const twins = listed.filter((other) => other.block !== null && labelOf(other.suffix) === label)
     // dom0 keeps one directory for a label: which of two sticks it belongs to cannot be told.
     return twins.length > 1 || (known !== null && !known.includes(label))

@@ -22,8 +22,8 @@ export async function observeChangedLines(
   machine: MachineFacts,
 ): Promise<readonly string[]> {
   const { host } = dom0
-  const { next } = await observeEntries(host, device, machine)
-  if (next === null) return []
+  const { next, nextWhy } = await observeEntries(host, device, machine)
+  if (next === null) return nextWhy === null ? [] : [`which entry boots next cannot be told: ${nextWhy}`]
   if (next.flavour === 'other') return ["the entry that boots next is none of AEM's"]
   const log = await dom0.log()
   const asOfThisBoot = (line: string): string =>

@@ -13,6 +13,21 @@ export type LaterPackage = {
   readonly before: string | null
 }
 
+/** Are the measured packages those of the baseline, none more and none less? No, where rpm does not say. */
+export async function areMeasuredPackagesOf(
+  dom0: Dom0,
+  { packages }: Pick<Baseline, 'packages'>,
+): Promise<boolean> {
+  for (const { name } of MEASURED_PACKAGES) {
+    const now = await dom0.rpm.packages(name)
+    if (now.state === 'unknown') return false
+    const there = new Set((valueOrNull(now) ?? []).map(({ evr }) => evr))
+    const before = new Set(packages.filter((one) => one.name === name).map(({ evr }) => evr))
+    if (there.size !== before.size || [...before].some((evr) => !there.has(evr))) return false
+  }
+  return true
+}
+
 /** Measured packages in versions that the baseline does not name. No clock is believed. */
 export async function listLaterPackages(
   dom0: Dom0,

@@ -74,7 +74,9 @@ async function observeChanges(
   const media = valueOrNull(await openDevice(host, device))
   if (media === null) return null
   try {
-    for (const { path } of facts.checks) {
+    // SINIT is no package's, and what stands beside grub.cfg no check's; the next boot is of them all the same.
+    const others = [...facts.files.filter(({ role }) => role === 'sinit'), ...facts.grubFiles]
+    for (const { path } of [...facts.checks, ...others]) {
       const stat = valueOrNull(await host.statFile(path))
       if (stat === null || !Number.isFinite(stat.mtimeMs)) return null
       changes.push({ what: path.slice(media.root.length + 1), at: stat.mtimeMs })

@@ -112,7 +112,11 @@ export async function observeGroundDifferences(
   if (boot === null) return untraced('nothing is kept of what an approved boot from this device measured')
   // Of a device without an approved boot: what the one of the other device would have measured from it.
   const components =
-    model === null ? boot.components : deriveComponents(boot, model.uuid, facts.device.uuid ?? '', null)
+    model === null
+      ? boot.components
+      : facts.device.uuid === null
+        ? null
+        : deriveComponents(boot, model.uuid, facts.device.uuid, null)
   if (components === null)
     return untraced(
       boot.components === null

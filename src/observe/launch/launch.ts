@@ -78,6 +78,9 @@ export async function observeOtherDeviceLaunch(
   const own = await observeBootDeviceLaunch(host, booted, machine, log)
   const other = await observeBootDeviceLaunch(host, target, machine, log)
   const isSameSinit = hasSameSinit(own, other)
+  // Where no entry names a module, what lies on the other device says whether one may be taken.
+  const isNamed = (other.next.entry?.sinit ?? []).length > 0
+  const unchanged = isNamed || own.sinitUnchanged !== true ? own.sinitUnchanged : other.sinitUnchanged
   return {
     ...own,
     next: other.next,
@@ -85,19 +88,31 @@ export async function observeOtherDeviceLaunch(
     nextImages: other.images,
     tboot: other.tboot,
     xen: { booted: own.xen.booted, next: other.xen.next },
-    sinitUnchanged: isSameSinit === true ? own.sinitUnchanged : isSameSinit,
+    sinitUnchanged: isSameSinit === true ? unchanged : isSameSinit,
   }
 }
 
-/** The same SINIT modules by content, whatever they are called; null where one could not be read. */
-function hasSameSinit(own: BootDeviceLaunch, other: BootDeviceLaunch): boolean | null {
-  const digestsOf = ({ images }: BootDeviceLaunch, entry: BootEntry | null): readonly string[] | null => {
-    const digests = entry?.sinit.map(({ path }) => images[path]?.storedDigests.sha256)
-    if (digests === undefined || digests.includes(undefined)) return null
-    return digests.filter((digest) => digest !== undefined).sort()
-  }
-  const [here, there] = [digestsOf(own, own.booted.entry), digestsOf(other, other.next.entry)]
+/**
+ * The same SINIT modules by content, whatever they are called; null where one could not be read.
+ * @param own of the entry this boot came from
+ * @param other of the entry that boots next
+ */
+function hasSameSinit(
+  own: Pick<BootDeviceLaunch, 'booted' | 'images'>,
+  other: Pick<BootDeviceLaunch, 'next' | 'images'>,
+): boolean | null {
+  const here = digestsOfSinit(own.booted.entry, own.images)
+  const there = digestsOfSinit(other.next.entry, other.images)
   return here === null || there === null ? null : here.join() === there.join()
+}
+
+function digestsOfSinit(
+  entry: BootEntry | null,
+  images: BootDeviceLaunch['images'],
+): readonly string[] | null {
+  const digests = entry?.sinit.map(({ path }) => images[path]?.storedDigests.sha256)
+  if (digests === undefined || digests.includes(undefined)) return null
+  return digests.filter((digest) => digest !== undefined).sort()
 }
 
 /** The entry this boot came from and the one that boots next, without a look at the files they load. */
@@ -109,17 +124,21 @@ export async function observeEntries(
 ): Promise<{
   readonly booted: BootEntry | null
   readonly next: BootEntry | null
+  /** Why it cannot be told which entry boots next; null where it can, or grub.cfg was not read. */
+  readonly nextWhy: string | null
   readonly odd: readonly string[]
 }> {
-  const none = { booted: null, next: null, odd: [] }
+  const none = { booted: null, next: null, nextWhy: null, odd: [] }
   const media = device === null ? null : valueOrNull(await openDevice(host, device))
   if (media === null) return none
   try {
     const config = await observeGrub(host, media.root, null, device?.uuid ?? null)
     if (config === null || config instanceof Failure) return none
+    const next = await chooseNext(host, media.root, config, log)
     return {
       booted: (await chooseBooted(host, media.root, config, machine, log)).entry,
-      next: (await chooseNext(host, media.root, config, log)).entry,
+      next: next.entry,
+      nextWhy: next.why,
       odd: await observeOdd(host, media.root, config, machine),
     }
   } finally {
@@ -155,7 +174,10 @@ async function observeOpened(
     tboot: launcher === null ? null : await readSame(host, `${root}${launcher.path}`, images[launcher.path]),
     sinitUnchanged:
       (await observeSkl(host, root, next.entry, log)) ??
-      (await observeSinit(host, root, entries, images, machine.bootTime)),
+      // An entry that names another module than this boot's: its date says nothing of it.
+      (hasSameSinit({ booted, images }, { next, images }) === false
+        ? false
+        : await observeSinit(host, root, entries, images, machine.bootTime)),
   }
 }
 

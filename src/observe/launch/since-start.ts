@@ -10,7 +10,7 @@ import type { BootDeviceFacts } from '../device/boot-device.ts'
 import type { DeviceBootFile } from '../device/boot-files.ts'
 import { type ConfirmedPackages, observeConfirmedVersion } from '../dom0/confirmed-packages.ts'
 import type { Dom0 } from '../dom0/dom0.ts'
-import { listLaterPackages } from '../dom0/later-packages.ts'
+import { areMeasuredPackagesOf, listLaterPackages } from '../dom0/later-packages.ts'
 import { observeOwner } from '../dom0/package-owner.ts'
 import { observeTrustedKeys } from '../dom0/packages.ts'
 import type { BootDeviceLaunch } from './launch.ts'
@@ -71,8 +71,8 @@ export async function observeMadeInBoot(
 ): Promise<ReadonlyMap<string, string>> {
   const { bootId } = await dom0.machine()
   if (bootId === null || session === null || session.baseline?.bootId !== bootId) return new Map()
-  const later = await listLaterPackages(dom0, session.baseline)
-  return later.length === 0 ? listReproducedImages(session.findings.predict) : new Map()
+  const isAsThen = await areMeasuredPackagesOf(dom0, session.baseline)
+  return isAsThen ? listReproducedImages(session.findings.predict) : new Map()
 }
 
 /**

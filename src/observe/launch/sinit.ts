@@ -22,7 +22,7 @@ export async function observeSinit(
   const paths = [...new Set(entries.flatMap((entry) => entry.sinit.map((file) => file.path)))]
   if (bootTime === null) return null
   const isNoneNamed = entries.some(({ flavour, sinit }) => flavour === 'trenchboot' && sinit.length === 0)
-  if (isNoneNamed && (await hasModules(host, root))) return null
+  if (isNoneNamed && (await hasModules(host, root)) !== false) return null
   for (const path of paths) {
     const isOlder = await isOlderThanBoot(host, `${root}${path}`, bootTime)
     if (isOlder === null) return null
@@ -31,10 +31,10 @@ export async function observeSinit(
   return true
 }
 
-/** AEM's script names each that lies there: an entry without any is none of it, or older than they are. */
-async function hasModules(host: Host, root: string): Promise<boolean> {
-  const names = (await listBootFiles(host, root)) ?? []
-  return names.some((name) => bootFileRole(name) === 'sinit')
+/** AEM's script names each that lies there: an entry without any is none of it, or older than they are. null: not known. */
+async function hasModules(host: Host, root: string): Promise<boolean | null> {
+  const names = await listBootFiles(host, root)
+  return names === null ? null : names.some((name) => bootFileRole(name) === 'sinit')
 }
 
 async function isOlderThanBoot(host: Host, path: string, bootTime: string): Promise<boolean | null> {

@@ -61,7 +61,10 @@ export function combine(
 /** An initramfs that dom0 does not make again is named as what it is: what is blocked by it is said of its register. */
 function listUnmade({ reproductions, accepted }: KeptReproductions) {
   return reproductions.flatMap((one) => {
-    const isVouched = one.state === 'same' || accepted.some(({ path }) => path === one.image)
+    const isAccepted =
+      one.state === 'same-with-modules' &&
+      accepted.some((it) => it.path === one.image && it.sha256 === one.sha256)
+    const isVouched = one.state === 'same' || isAccepted
     if (isVouched) return []
     return [{ code: 'initramfs-not-made-again', ...describeUnmade(one), isBlocking: true }]
   })
