@@ -84,7 +84,6 @@ describe('a look at the ground', () => {
 
 describe('the initramfs that lies on a device that no boot was approved from', () => {
   type Known = LedgerDevice['knownFiles'][number]
-  const MADE = { madeIn: 'a boot', packages: [] }
 
   async function made(
     list: (own: Known, packages: readonly string[]) => readonly Known[],
@@ -94,7 +93,7 @@ describe('the initramfs that lies on a device that no boot was approved from', (
     const { machine, look, dom0 } = await stickBooted()
     const own = { name: NAME, sha256: sha256(findDevice(machine, STICK.uuid)!.files.get(`/${NAME}`)!.bytes) }
     const packages = (await observePackageNames(dom0))!
-    const knownFiles = [...list({ ...own, origin: MADE }, packages)]
+    const knownFiles = [...list({ ...own, origin: { madeIn: 'a boot', packages: [...packages] } }, packages)]
     const { facts } = await observeGround(
       { ...dom0, ...told },
       change(lookWith(look, STICK_LABEL, { uuid: STICK.uuid, knownFiles })),
@@ -104,14 +103,19 @@ describe('the initramfs that lies on a device that no boot was approved from', (
   const DIGESTS = { sha1: expect.stringMatching(/^[0-9a-f]{40}$/), sha256: expect.any(String) }
   const unasked = { log: never }
 
-  it('is known where this program made it, whatever was installed since', async () => {
+  it('is known where this program made it of what is installed', async () => {
     expect(await made((own) => [own])).toEqual(DIGESTS)
     expect(await made((own) => [{ ...own, name: 'other.img' }, own])).toEqual(DIGESTS)
   })
 
-  it('is known where an approved boot measured it and nothing that it is made of was updated', async () => {
-    const measured = (change: (packages: readonly string[]) => readonly string[]) =>
-      made((own, packages) => [{ ...own, origin: { madeIn: null, packages: [...change(packages)] } }])
+  it.each([
+    ['an approved boot measured it', null],
+    ['this program made it', 'a boot'],
+  ])('is known where %s and nothing that it is made of was updated', async (_, madeIn) => {
+    const measured = (
+      change: (packages: readonly string[]) => readonly string[],
+      approved: (look: ReadLook) => ReadLook = (look) => look,
+    ) => made((own, packages) => [{ ...own, origin: { madeIn, packages: [...change(packages)] } }], approved)
     const updating = (name: string) => (packages: readonly string[]) => {
       const other = packages.map((one) => (one.startsWith(`${name} `) ? `${name} 0:0-0` : one))
       expect(other).not.toEqual(packages)
@@ -121,6 +125,18 @@ describe('the initramfs that lies on a device that no boot was approved from', (
     for (const name of ['xen-hypervisor', 'tboot']) expect(await measured(updating(name))).toEqual(DIGESTS)
     for (const name of ['dracut', 'kernel', 'anti-evil-maid'])
       expect(await measured(updating(name))).toBeNull()
+    // An update waits: what the approved boot had is what this one is to have.
+    const before = ({ ledger }: ReadLook): ReadLook => {
+      const approved = ledger.approved!
+      return {
+        state: 'read',
+        ledger: {
+          ...ledger,
+          approved: { ...approved, packages: [...updating('dracut')(approved.packages!)] },
+        },
+      }
+    }
+    expect(await measured(updating('dracut'), before)).toEqual(DIGESTS)
   })
 
   it.each<[string, (own: Known) => readonly Known[]]>([

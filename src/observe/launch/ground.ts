@@ -58,8 +58,8 @@ export async function observeGround(
 }
 
 /**
- * The initramfs of this boot as it lies on its device now, where this program made it, or an approved boot from that device measured it and
- * nothing that it is made of was updated since. Asked for only where no boot from the device was approved in the present state, and one
+ * The initramfs of this boot as it lies on its device now, where this program made it, or an approved boot from that device measured it, of
+ * the packages that are installed now or were in the approved state: an older one may come from an old copy of the device. Asked for only where no boot from the device was approved in the present state, and one
  * from another was.
  */
 async function observeMadeInitramfs(
@@ -73,9 +73,11 @@ async function observeMadeInitramfs(
   const compared = findComparedState(look.ledger, device.label)
   if (compared !== null && compared.how !== 'forward-sealed') return null
   const { knownFiles } = findLedgerDevice(look.ledger, device.label)
-  const now = inputsOf((await observePackageNames(dom0)) ?? [])
+  const inputs = [await observePackageNames(dom0), look.ledger.approved.packages].map((packages) =>
+    inputsOf(packages ?? []),
+  )
   const known = knownFiles.filter(
-    ({ origin }) => origin !== undefined && (origin.madeIn !== null || inputsOf(origin.packages) === now),
+    ({ origin }) => origin !== undefined && inputs.includes(inputsOf(origin.packages)),
   )
   if (known.length === 0) return null
   const { booted, images } = await observeBootDeviceLaunch(host, device, machine, await dom0.log())
