@@ -209,7 +209,7 @@ it('of an entry that no script wrote, a further module is no boot file: what it 
   expect(found.map(({ role, path }) => [role, path])).toEqual([['kernel', '/boot/a']])
 })
 
-it('no more files are looked for than a generated grub.cfg loads', async () => {
+it('no more files are looked for than a generated grub.cfg loads, and the first one that is left out is named', async () => {
   const releases = Array.from({ length: 60 }, (_, at) => `6.6.${at}-1.qubes.fc37.x86_64`)
   const entry = /\tmenuentry 'AEM[^}]*chainloader[^}]*\}\n/
   const grub = grubOf().replace(entry, (text) =>
@@ -217,12 +217,15 @@ it('no more files are looked for than a generated grub.cfg loads', async () => {
   )
   const configuration = releases.map((one) => configurationOf(undefined, undefined, one)).join('')
   const files = new Proxy({}, { get: () => A }) as Readonly<Record<string, string>>
-  const found = await digestEfiFiles(
-    dom0Of({ grub, configuration: seen(configuration), files }),
-    '/boot',
-    DEVICE,
-  )
-  expect(found).toHaveLength(64)
+  const told = { grub, configuration: seen(configuration), files }
+  expect(await digestEfiFiles(dom0Of(told), '/boot', DEVICE)).toHaveLength(64)
+  for (const kind of ['real', 'recorded'] as const)
+    expect((await checksOf({ ...told, kind })).at(-1)).toMatchObject({
+      state: 'unknown',
+      path: expect.stringMatching(/-6\.6\.31-1\./),
+      against: expect.stringContaining('more than 64 files'),
+    })
+  expect((await checksOf()).map(({ state }) => state)).not.toContain('unknown')
 })
 
 describe("the UEFI form of AEM's entry", () => {

@@ -21,15 +21,22 @@ import { listWanted } from './wanted-files.ts'
 /** Most that entries of a generated file load: some kernels, each with Xen and initramfs. */
 const MAX_FILES = 64
 
-async function listEfiFiles(dom0: Dom0, root: string, device: AemDevice): Promise<readonly BootFile[]> {
+type EfiFiles = {
+  readonly files: readonly BootFile[]
+  /** The first one that is not looked at; null: all are. */
+  readonly leftOut: BootFile | null
+}
+
+async function listEfiFiles(dom0: Dom0, root: string, device: AemDevice): Promise<EfiFiles> {
   const { host } = dom0
   const config = await dom0.grub(root, device.uuid)
-  if (config === null || config instanceof Failure) return []
+  if (config === null || config instanceof Failure) return { files: [], leftOut: null }
   const entries = await observeAemEntries(host, root, config)
   const files = entries
     .filter(({ form }) => form === 'uefi')
     .flatMap(({ launcher, modules }) => (launcher === null ? modules : [launcher, ...modules]))
-  return [...new Map(files.map((file) => [file.path, file])).values()].slice(0, MAX_FILES)
+  const all = [...new Map(files.map((file) => [file.path, file])).values()]
+  return { files: all.slice(0, MAX_FILES), leftOut: all[MAX_FILES] ?? null }
 }
 
 /** Digests of what AEM's entries load from the EFI system partition; one that cannot be read is there all the same. */
@@ -40,7 +47,7 @@ export async function digestEfiFiles(
 ): Promise<readonly DeviceBootFile[]> {
   const { host } = dom0
   const files: DeviceBootFile[] = []
-  for (const { path, role } of await listEfiFiles(dom0, root, device)) {
+  for (const { path, role } of (await listEfiFiles(dom0, root, device)).files) {
     const seen = await host.digestFile(`${root}${path}`)
     // A recorded machine need not hold the EFI system partition.
     if (seen.state === 'absent' || (seen.state === 'unknown' && host.kind === 'recorded')) continue
@@ -62,7 +69,8 @@ export async function checkEfiFiles(
   const { host } = dom0
   const wanted = await listWanted(dom0)
   const checks: CheckedFile[] = []
-  for (const { path, role } of await listEfiFiles(dom0, root, device)) {
+  const { files, leftOut } = await listEfiFiles(dom0, root, device)
+  for (const { path, role } of files) {
     const release = kernelReleaseOf(path)
     const name = release === null ? roleName(path).slice(1) : `vmlinuz-${release}`
     const original = wanted.find((one) => one.name === name)
@@ -82,7 +90,13 @@ export async function checkEfiFiles(
     }
   }
   // A recorded machine need not hold the EFI system partition; what it holds counts.
-  return host.kind === 'recorded' ? checks.filter(({ state }) => state !== 'unknown') : checks
+  const looked = host.kind === 'recorded' ? checks.filter(({ state }) => state !== 'unknown') : checks
+  return leftOut === null ? looked : [...looked, describeUnlooked(root, leftOut)]
+}
+
+function describeUnlooked(root: string, { path }: BootFile): CheckedFile {
+  const against = `more than ${MAX_FILES} files are named by the entries: this one and the rest were not looked at`
+  return { role: 'kernel', path: `${root}${path}`, state: 'unknown', sha256: null, expected: null, against }
 }
 
 async function xenDigest(dom0: Dom0, path: string): Promise<string | null> {
