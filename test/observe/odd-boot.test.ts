@@ -72,9 +72,13 @@ it.each(['same', 'explained', 'not-known'] as const)(
   },
 )
 
-it.each([
-  ['that is an alarm already', { ...CHECK, state: 'unexplained', what: ['as it is said'] } as const],
-  ['where none was approved', null],
-])('none is looked for in a boot %s', async (_, check) => {
+it('none is looked for in a boot that is an alarm already', async () => {
+  const check = { ...CHECK, state: 'unexplained', what: ['as it is said'] } as const
   expect(await consider(check, ['once'])).toEqual({ found: check, looks: 0 })
+})
+
+it('a boot before any was approved may have come from one too', async () => {
+  expect(await consider(null, [])).toEqual({ found: null, looks: 1 })
+  const { found } = await consider(null, ['once'])
+  expect(found).toMatchObject({ at: null, state: 'unexplained', what: [describeOddEntry(FIRST)] })
 })
