@@ -224,6 +224,11 @@ describe('a partial prediction', () => {
     expect(codesOf(prediction)).toEqual({ 17: 'tboot-unknown', 18: 'tboot-unknown', 19: null })
   })
 
+  it('of no register is not complete', () => {
+    const prediction = predictLaunch(predictionInput(disk(), disk(), '1.10-tpm12', {}))
+    expect(isCompletePrediction({ ...prediction, pcrs: [] })).toBe(false)
+  })
+
   it('takes other evidence about tboot where its hash is missing', () => {
     const unchanged = { launcher: true, sinit: true, policy: null }
     expect(

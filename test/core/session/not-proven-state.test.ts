@@ -29,3 +29,18 @@ it.each(['aem', 'aem.stick'])(
     expect(checkProven({ state: 'read', ledger }, { selected: [13, 17, 18], registers })?.ok).toBe(false)
   },
 )
+
+it.each<[string, Readonly<Record<string, string>>, boolean]>([
+  ['the same registers', { '13': '11', '17': 'aa', '18': 'bb' }, true],
+  ['one that is not known', { '13': '11', '17': 'aa' }, true],
+  ['one that was not approved', { '13': '11', '17': 'aa', '18': 'bb', '19': 'ee' }, true],
+  ['another one', { '13': '11', '17': 'aa', '18': 'cc' }, false],
+])(
+  'a boot with %s is one that was accepted as not proven, unless it is shown to be another',
+  (_, registers, isIt) => {
+    const approved: ApprovedState = { ...proven, proof: 'not-proven' }
+    const look = { state: 'read', ledger: { ...emptyDeviceLedger(AT), approved } } as const
+    const check = checkProven(look, { selected: [13, 17, 18, 19], registers })
+    expect(check?.ok).toBe(isIt ? false : undefined)
+  },
+)
