@@ -32,7 +32,8 @@ async function look(
   const find = (label: string) => devices.find((one) => one.label === label)!
   return {
     launch: () => observeBootDeviceLaunch(host, find('aem'), facts, log),
-    stick: () => observeOtherDeviceLaunch(host, find('aem'), find('aem.stick'), facts, log),
+    stick: (ofBoot: typeof log | null = log) =>
+      observeOtherDeviceLaunch(host, find('aem'), find('aem.stick'), facts, ofBoot),
     entries: () => observeEntries(host, find('aem'), facts, log),
   }
 }
@@ -218,6 +219,34 @@ describe('a next boot from another device', () => {
             digestFile: async (path) => (isIt(path) ? unknown('I/O error') : own.digestFile(path)),
           })),
         ).toBeNull()
+    })
+
+    it('is not known where no entry of TrenchBoot names one, and one lies on the other device', async () => {
+      const withoutName = (isOnStick: boolean) => (machine: SimMachine) => {
+        for (const { uuid, files } of machine.devices) {
+          if (uuid !== STICK.uuid || !isOnStick) files.delete(SINIT)
+          const grub = files.get(GRUB_CFG)!
+          const text = Buffer.from(grub.bytes)
+            .toString('latin1')
+            .replace(
+              /(menuentry 'AEM [^\n]*\{\n)([\s\S]*?\n[ \t]*\}\n)/g,
+              (_, head: string, body: string) => {
+                const lines = body.split('\n').filter((line) => !/tboot\.gz|SINIT\.BIN/.test(line))
+                const own = lines
+                  .join('\n')
+                  .replace(/module(\s+\/xen)/, 'multiboot2$1')
+                  .replaceAll(/module(\s)/g, 'module2$1')
+                return `${head}\tslaunch\n${own}`
+              },
+            )
+          files.set(GRUB_CFG, { ...grub, bytes: Buffer.from(text, 'latin1') })
+        }
+      }
+      // The log of the built-in machine is one of tboot.
+      const withoutLog = async (isOnStick: boolean) =>
+        (await (await look(withoutName(isOnStick))).stick(null)).sinitUnchanged
+      expect(await withoutLog(false)).toBe(true)
+      expect(await withoutLog(true)).toBeNull()
     })
 
     it('is not known where this boot came from no entry that is known', async () => {
