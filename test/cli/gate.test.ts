@@ -11,8 +11,9 @@ import type { SimMachine } from '../../src/host/simulated/model.ts'
 import { SCENARIOS } from '../../src/host/simulated/scenarios.ts'
 import { main } from '../../src/main.ts'
 import { HOLD_DROP_IN } from '../../src/tables/paths.ts'
+import { ANSWERS } from '../support/answers.ts'
+import { runMain } from '../support/io.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
-import '../support/io.ts'
 
 const STATE = '/var/lib/aem-reseal'
 /** As systemd runs it: no terminal, an environment of next to nothing. */
@@ -356,8 +357,31 @@ describe('install and remove', () => {
     const shown = asSystemd()
     expect(await ask(host, shown, 'show')).toBe(1)
     expect(shown.out).toContain('others than its owner can write to')
+    const { json } = await runMain(['gate', 'show', '--json'], { host })
+    expect(ANSWERS['gate-drop-in'].parse(json)).toMatchObject({
+      done: false,
+      isInstalled: true,
+      file: 'unknown',
+    })
     expect(await ask(host, answering('yes'), 'install')).toBe(0)
     expect(await ask(host, asSystemd(), 'show')).toBe(0)
+  })
+
+  test('a program that others can change is named while systemd asks it', async () => {
+    let mode = 0o755
+    const { host } = dom0((plain) => ({
+      async statFile(path) {
+        const stat = await plain.statFile(path)
+        return stat.state === 'seen' && path === '/usr/lib/aem-reseal'
+          ? { ...stat, value: { ...stat.value, mode } }
+          : stat
+      },
+    }))
+    expect(await ask(host, answering('yes'), 'install')).toBe(0)
+    mode = 0o777
+    const shown = asSystemd()
+    expect(await ask(host, shown, 'show')).toBe(1)
+    expect(shown.out.replace(/\s+/g, ' ')).toContain('/usr/lib/aem-reseal can be written by others than root')
   })
 
   test.each([

@@ -13,8 +13,14 @@ it.each([
   expect(at(path, 'content')).not.toBe('unknown')
 })
 
-it('knows nothing of other paths', () => {
-  expect(at('usr/bin/bash', 'content')).toBe('unknown')
+it.each([
+  'usr/bin/bash',
+  'opt/usr/lib/dracut/hooks/pre-mount/00-evil.sh',
+  'opt/lib/modules/6.6.36/modules.dep',
+  'opt/etc/ld.so.cache',
+  'opt/early:x',
+])('knows nothing of other paths: %s', (path) => {
+  expect(at(path, 'content')).toBe('unknown')
 })
 
 it('shows first what nobody made in dom0, then other bytes, then what dracut writes, and directories last', () => {

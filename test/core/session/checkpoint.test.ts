@@ -120,6 +120,18 @@ describe('a session file', () => {
     [JSON.stringify({ ...aSession(), flow: 'another' }), 'damaged'],
     [JSON.stringify({ ...aSession(), history: [{}] }), 'damaged'],
     [JSON.stringify({ ...aSession(), baseline: {} }), 'damaged'],
+    [
+      JSON.stringify(
+        aSession({ baseline: { ...aBaseline(), pcrs: { sha256: { 17: `x${'a'.repeat(63)}` } } } }),
+      ),
+      'damaged',
+    ],
+    [
+      JSON.stringify(
+        aSession({ baseline: { ...aBaseline(), pcrs: { sha256: { 17: `${'a'.repeat(63)}x` } } } }),
+      ),
+      'damaged',
+    ],
   ])('that says %j is %s', (text, problem) => {
     expect(problemOf(text)).toBe(problem)
   })
