@@ -118,6 +118,13 @@ export function describeClearedForward(
       tone: 'info',
       what: 'dom0 went off right after the forward seal was switched: it is complete on the device',
     }
+  if (cleared?.isInForce === null)
+    return {
+      tone: 'attention',
+      what: 'dom0 went off while the forward seal was made, and the sealed files could not all be looked at: they stay as they are',
+      why: 'whether this boot had it is not known',
+      next: 'plug the device in; `aem-reseal cancel` puts the old files back',
+    }
   const places = [cleared?.dom0 ? 'in dom0' : '', cleared?.device ? 'on the device' : ''].filter(Boolean)
   return {
     tone: 'info',

@@ -100,9 +100,9 @@ describe('what a forward seal left that did not come to its end', () => {
       { ...BEGUN, dom0: ['next', 'old'] },
       cannotRead(`${DOM0.aside}/key.pub`),
     ],
-  ])('stays as it is, the old files too, where %s', async (_, homes, told) => {
+  ])('stays as it is, the old files too, and is told as not known where %s', async (_, homes, told) => {
     const disk = diskOf(homes, told)
-    expect(await clear(disk)).toEqual({ dom0: false, device: false, isInForce: false })
+    expect(await clear(disk)).toEqual({ dom0: false, device: false, isInForce: null })
     expect(disk.homesNow()).toEqual(homes)
     expect(disk.media.open).toBe(0)
   })
@@ -176,7 +176,7 @@ describe('what a forward seal left that did not come to its end', () => {
     expect(await clear(disk, unrecorded)).toEqual({ ...NOTHING, dom0: true })
     expect(disk.homesNow().dom0).toEqual(['old', 'none'])
     const switched = diskOf({ ...BEGUN, dom0: ['next', 'old'] }, isOut)
-    expect(await clear(switched)).toEqual(NOTHING)
+    expect(await clear(switched)).toEqual({ ...NOTHING, isInForce: null })
     expect(switched.acts).toEqual([])
   })
 

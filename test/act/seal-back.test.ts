@@ -10,6 +10,7 @@ import { ABSENT, type Host, seen, unknown } from '../../src/host/host.ts'
 import { STICK } from '../../src/host/simulated/build.ts'
 import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { type SimMachine, TPM_ID } from '../../src/host/simulated/model.ts'
+import { describeClearedForward } from '../../src/messages/forward-seal.ts'
 import { observeDom0 } from '../../src/observe/dom0/dom0.ts'
 import { aSession, machineOf, RUN_OPTIONS } from '../support/built-in.ts'
 import { makeScriptedUi } from '../support/scripted-ui.ts'
@@ -300,7 +301,12 @@ describe('what a forward seal left that did not come to its end', () => {
     const { machine, session } = await cutAt(2)
     const dom0 = live(machine).dom0
     stickOf(machine).isPresent = false
-    expect(await clear(machine, session)).toEqual({ dom0: false, device: false, isInForce: false })
+    const cleared = await clear(machine, session)
+    expect(cleared).toEqual({ dom0: false, device: false, isInForce: null })
+    expect(describeClearedForward('cleared', cleared)).toMatchObject({
+      tone: 'attention',
+      why: 'whether this boot had it is not known',
+    })
     expect(live(machine).dom0).toEqual(dom0)
     expect(aside(machine).dom0).not.toEqual([])
   })

@@ -33,18 +33,15 @@ export async function clearUnfinished(dom0: Dom0, session: Session): Promise<Cle
   if (media?.state !== 'seen') {
     // What lies on the device is not known: dom0 stays as it is where a switch had begun.
     const removed = record === null && (await removeAside(host, kept))
-    return { dom0: removed, device: false, isInForce: false }
+    return { dom0: removed, device: false, isInForce: record === null ? false : null }
   }
   try {
     const device = placeOf('device', `${media.value.root}/aem`, tpmId, label)
     const isInForce = record !== null && isSameSet(await readDigests(host, device.live), record.next)
     if (isInForce) return { dom0: false, device: false, isInForce }
-    const isBack = record === null || (await putBack(host, record, device, kept))
-    return {
-      device: isBack && (await removeAside(host, device)),
-      dom0: isBack && (await removeAside(host, kept)),
-      isInForce,
-    }
+    if (record !== null && !(await putBack(host, record, device, kept)))
+      return { dom0: false, device: false, isInForce: null }
+    return { device: await removeAside(host, device), dom0: await removeAside(host, kept), isInForce }
   } finally {
     await media.value.close()
   }

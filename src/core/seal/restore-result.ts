@@ -7,6 +7,6 @@ export type RestoreResult = { readonly device: Restored; readonly dom0: Restored
 export type Cleared = {
   readonly dom0: boolean
   readonly device: boolean
-  /** The device's exchange was done: nothing was removed. */
-  readonly isInForce: boolean
+  /** The device's exchange was done: nothing was removed. null: it cannot be told, and all stays as it is. */
+  readonly isInForce: boolean | null
 }
