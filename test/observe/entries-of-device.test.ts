@@ -28,21 +28,31 @@ function withGrub(text: string | null): SimMachine {
 }
 
 describe('a device without an entry of AEM', () => {
+  const NONE = { booted: null, next: null, nextWhy: null, odd: [] }
   it.each<[string, string | null]>([
     ['no grub.cfg', null],
     ['one that GRUB itself does not read', 'if true'],
-    ['an empty one', ''],
   ])('%s: has neither a booted nor a next entry, and no changed line', async (_, text) => {
     const host = makeSimulatedHost(withGrub(text))
     const { facts, device } = await deviceOf(host)
-    expect(await observeEntries(host, device, facts)).toEqual({ booted: null, next: null, odd: [] })
+    expect(await observeEntries(host, device, facts)).toEqual(NONE)
     expect(await observeChangedLines(observeDom0(host), device, device, facts)).toEqual([])
+  })
+
+  it('an empty one: has none either, which is told as a changed line', async () => {
+    const host = makeSimulatedHost(withGrub(''))
+    const { facts, device } = await deviceOf(host)
+    const found = await observeEntries(host, device, facts)
+    expect(found).toEqual({ ...NONE, nextWhy: expect.any(String) })
+    expect(await observeChangedLines(observeDom0(host), device, device, facts)).toEqual([
+      `which entry boots next cannot be told: ${found.nextWhy}`,
+    ])
   })
 
   it('is none at all where there is no device', async () => {
     const host = makeSimulatedHost(machineOf('clean-update'))
     const { facts } = await deviceOf(host)
-    expect(await observeEntries(host, null, facts)).toEqual({ booted: null, next: null, odd: [] })
+    expect(await observeEntries(host, null, facts)).toEqual(NONE)
   })
 })
 

@@ -90,8 +90,8 @@ export type ChangeVerdict = {
 export function decideChange(facts: ChangeFacts | null): ChangeVerdict {
   if (facts === null) return { verdict: 'no-baseline', reasons: [] }
   const unreadable = facts.pcrs.filter((pcr) => pcr.before === null || pcr.now === null)
-  // Of one that could not be read, or was not noted, it is not known whether it changed.
-  const changed = facts.pcrs.filter((pcr) => !unreadable.includes(pcr) && pcr.before !== pcr.now)
+  // Of one that was not noted before it is not known whether it changed.
+  const changed = facts.pcrs.filter(({ before, now }) => before !== null && before !== now)
   const reasons: ChangeReason[] = [
     ...unreadable.map(({ index }) => reason('pcr-unreadable', `PCR ${index} could not be read`)),
     ...listFileReasons([...facts.files, ...(facts.grubFiles ?? [])]),
