@@ -13,6 +13,7 @@ import {
   loadLedger,
   NEXT_XEN,
   put,
+  setSeal,
   start,
   update,
 } from '../support/approved-machine.ts'
@@ -28,13 +29,10 @@ import { verifyNow } from '../support/verify-now.ts'
  */
 
 async function machineWithout19(): Promise<SimMachine> {
-  return approvedMachine(setSeal)
+  return approvedMachine(without19)
 }
 
-function setSeal(m: SimMachine): void {
-  const bytes = Buffer.from('SEAL="--pcr 13 --pcr 17 --pcr 18"\n')
-  m.dom0.set('/etc/anti-evil-maid.conf', { bytes, mtimeMs: m.nowMs })
-}
+const without19 = (m: SimMachine): void => setSeal(m, [13, 17, 18])
 
 it.each([
   ['an initramfs of somebody else', INITRAMFS, () => Buffer.from('an initramfs of somebody else')],
@@ -97,7 +95,7 @@ it.each([
   'a stick that was sealed forward, %s: its register beside is that of the approved boot, or not known',
   async (_what, isEvil) => {
     const m = machineOf('two-devices')
-    setSeal(m)
+    without19(m)
     boot(m, INTERNAL.uuid)
     boot(m, INTERNAL.uuid)
     await verifyNow(m, { approve: true })
@@ -122,12 +120,8 @@ it.each([
 )
 
 it('a register that SEAL took in since is not computable, and nothing more is said against the boot', async () => {
-  const m = await approvedMachine((machine) => {
-    const bytes = Buffer.from('SEAL="--pcr 17 --pcr 18 --pcr 19"\n')
-    machine.dom0.set('/etc/anti-evil-maid.conf', { bytes, mtimeMs: machine.nowMs })
-  })
-  const bytes = Buffer.from('SEAL="--pcr 13 --pcr 17 --pcr 18 --pcr 19"\n')
-  m.dom0.set('/etc/anti-evil-maid.conf', { bytes, mtimeMs: m.nowMs })
+  const m = await approvedMachine((machine) => setSeal(machine, [17, 18, 19]))
+  setSeal(m, [13, 17, 18, 19])
   const { exit, json } = await runMain(['explain', '--json'], { host: makeSimulatedHost(m) })
   const { verdict, reasons } = ANSWERS.explain.parse(json)
   expect([exit, verdict]).toEqual([1, 'not-computable'])

@@ -11,7 +11,7 @@ import { makeSimulatedHost } from '../../src/host/simulated/host.ts'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../src/host/simulated/model.ts'
 import { restartMachine } from '../../src/host/simulated/power.ts'
 import { observeMachine } from '../../src/observe/dom0/machine.ts'
-import { DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
+import { AEM_CONFIGURATION, DEFAULT_STATE_DIR } from '../../src/tables/paths.ts'
 import { outcomesOf, RUN_OPTIONS, SESSION_ID } from './built-in.ts'
 import { makeScriptedUi } from './scripted-ui.ts'
 
@@ -41,6 +41,12 @@ export function update(machine: SimMachine, release: string): void {
   machine.nowMs += HOUR_MS
   installXen(machine, release, machine.nowMs)
   machine.nowMs += HOUR_MS
+}
+
+/** SEAL in AEM's own configuration. */
+export function setSeal(machine: SimMachine, pcrs: readonly number[]): void {
+  const bytes = Buffer.from(`SEAL="${pcrs.map((index) => `--pcr ${index}`).join(' ')}"\n`)
+  machine.dom0.set(AEM_CONFIGURATION, { bytes, mtimeMs: machine.nowMs })
 }
 
 export function put(machine: SimMachine, name: string, change: (old: Uint8Array) => Uint8Array): void {

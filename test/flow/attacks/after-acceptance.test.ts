@@ -9,6 +9,7 @@ import {
   isSecretShown,
   NEXT_XEN,
   put,
+  setSeal,
   start,
   update,
 } from '../../support/approved-machine.ts'
@@ -20,10 +21,7 @@ import { filesOf } from '../../support/two-devices.ts'
  * not the accepted one by that alone.
  */
 
-function setSeal(m: SimMachine): void {
-  const bytes = Buffer.from('SEAL="--pcr 13 --pcr 17 --pcr 18"\n')
-  m.dom0.set('/etc/anti-evil-maid.conf', { bytes, mtimeMs: m.nowMs })
-}
+const without19 = (m: SimMachine): void => setSeal(m, [13, 17, 18])
 
 async function acceptedAndOpen(prepare: (m: SimMachine) => void): Promise<SimMachine> {
   const m = await approvedMachine(prepare)
@@ -37,7 +35,7 @@ async function acceptedAndOpen(prepare: (m: SimMachine) => void): Promise<SimMac
 }
 
 it('SEAL without PCR 19, an initramfs of somebody else: `verify` is not fine', async () => {
-  const m = await acceptedAndOpen(setSeal)
+  const m = await acceptedAndOpen(without19)
   put(m, INITRAMFS, () => Buffer.from('an initramfs of somebody else'))
   for (let time = 0; time < 2; time++) restartMachine(m)
   expect(isSecretShown(m)).toBe(true)

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { bootFilesOf, KERNEL_RELEASE, type SimMachine } from '../../../src/host/simulated/model.ts'
-import { approvedMachine, NEXT_XEN, start, update } from '../../support/approved-machine.ts'
+import { approvedMachine, NEXT_XEN, setSeal, start, update } from '../../support/approved-machine.ts'
 import { putEntryInFront, putOnBoot } from '../../support/attack.ts'
 
 /*
@@ -15,10 +15,8 @@ const packed = (bytes: Uint8Array | string): Buffer =>
 
 const withSeal =
   (...pcrs: readonly number[]) =>
-  (m: SimMachine): void => {
-    const bytes = Buffer.from(`SEAL="${pcrs.map((index) => `--pcr ${index}`).join(' ')}"\n`)
-    m.dom0.set('/etc/anti-evil-maid.conf', { bytes, mtimeMs: m.nowMs })
-  }
+  (m: SimMachine): void =>
+    setSeal(m, pcrs)
 
 it('SEAL without PCR 19: a kernel and an initramfs of somebody else get no forward seal', async () => {
   const m = await approvedMachine(withSeal(13, 17, 18))
