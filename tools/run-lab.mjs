@@ -33,7 +33,7 @@ const listFiles = () => readdirSync(`${TOP}${STORIES}`).filter((name) => name.en
 
 /** Patterns of stories' names for one word of the command line. @throws Error when no story is meant by it */
 function patternsFor(word, names) {
-  if (/^\d+$/.test(word)) return [`${word}:`]
+  if (/^\d+$/.test(word)) return [`${Number(word)}:`]
   if (/^\d+:/.test(word)) return [escaped(word)]
   const found = names.filter((name) => name.includes(word))
   if (found.length === 0) throw new Error(`no story is called ${word}; there are ${names.join(', ')}`)
