@@ -128,7 +128,7 @@ export function describeHold(facts: HoldFacts): Message {
   if (facts.isInstalled === true && facts.askedWhy !== null) {
     return {
       tone: 'attention',
-      what: "systemd asks the gate before AEM's automatic seal, but a program that not only root can change",
+      what: "systemd asks the gate before AEM's automatic seal, but it is not shown that only root can change the program that is asked",
       why: facts.askedWhy,
       next: 'install the program anew, as docs/install.md says; `aem-reseal gate show` looks again',
       details,

@@ -83,18 +83,23 @@ describe('the step that runs again after it was cut', () => {
     expect(await cancel(machine, session)).toMatchObject({ device: 'restored', dom0: 'restored' })
   })
 
-  it('makes nothing anew where a file on the device cannot be read, and keeps the record', async () => {
+  it.each([
+    ['on the device', 'device'],
+    ['in dom0', 'dom0'],
+  ] as const)('makes nothing anew where a file %s cannot be read, and keeps the record', async (_, home) => {
     const { machine, context, session } = await sealed()
     const { host } = context
     const isOwn = (path: string) => path.endsWith(`/tpms/${TPM_ID}/${LABEL}/key.pub`)
     const look: Host = {
       ...host,
       digestFile: async (path) =>
-        isOwn(path) && !path.startsWith('/var/lib/') ? unknown('I/O error') : host.digestFile(path),
+        isOwn(path) && path.startsWith('/var/lib/') === (home === 'dom0')
+          ? unknown('I/O error')
+          : host.digestFile(path),
     }
     const again = await forwardSeal(withLook({ ...context, host: look, session }))
     expect(again).toMatchObject({ outcome: 'failed', facts: { takenBack: false } })
-    expect(aside(machine).device).not.toEqual([])
+    expect(aside(machine)[home]).not.toEqual([])
   })
 })
 

@@ -6,7 +6,7 @@ import type { Host } from '../../host/host.ts'
 import { valueOrNull } from '../../host/host.ts'
 import { observeMountPoint, observeTarget } from '../../observe/device/session-device.ts'
 import type { Dom0 } from '../../observe/dom0/dom0.ts'
-import { exchangePlace, lookAtFiles, type Place, placeOf, readDigests } from './copies.ts'
+import { exchangePlace, lookAtFiles, type Place, placeOf } from './copies.ts'
 
 /** Where half-written files lay and were removed; `isInForce`: the device carries the new ones, and all stays as it is. */
 /**
@@ -37,11 +37,18 @@ export async function clearUnfinished(dom0: Dom0, session: Session): Promise<Cle
   }
   try {
     const device = placeOf('device', `${media.value.root}/aem`, tpmId, label)
-    const isInForce = record !== null && isSameSet(await readDigests(host, device.live), record.next)
-    if (isInForce) return { dom0: false, device: false, isInForce }
-    if (record !== null && !(await putBack(host, record, device, kept)))
-      return { dom0: false, device: false, isInForce: null }
-    return { device: await removeAside(host, device), dom0: await removeAside(host, kept), isInForce }
+    if (record !== null) {
+      const own = await lookAtFiles(host, device.live)
+      const isInForce = isSameSet(valueOrNull(own), record.next)
+      if (isInForce) return { dom0: false, device: false, isInForce }
+      if (own.state === 'unknown' || !(await putBack(host, record, kept)))
+        return { dom0: false, device: false, isInForce: null }
+    }
+    return {
+      device: await removeAside(host, device),
+      dom0: await removeAside(host, kept),
+      isInForce: false,
+    }
   } finally {
     await media.value.close()
   }
@@ -51,11 +58,10 @@ export async function clearUnfinished(dom0: Dom0, session: Session): Promise<Cle
  * Makes dom0 as the device is, which was not switched.
  * @returns false where it cannot be told which files lie where: then the old ones stay beside them
  */
-async function putBack(host: Host, record: ForwardRecord, device: Place, kept: Place): Promise<boolean> {
-  const own = await lookAtFiles(host, device.live)
+async function putBack(host: Host, record: ForwardRecord, kept: Place): Promise<boolean> {
   const inDom0 = await lookAtFiles(host, kept.live)
   const beside = await lookAtFiles(host, kept.aside)
-  if ([own, inDom0, beside].some(({ state }) => state === 'unknown')) return false
+  if (inDom0.state === 'unknown' || beside.state === 'unknown') return false
   const isAhead = isSameSet(valueOrNull(inDom0), record.next)
   if (isAhead && isSameSet(valueOrNull(beside), record.previous.dom0)) await exchangePlace(host, kept)
   return true

@@ -26,7 +26,8 @@ export const forwardSeal: Step<'forward-seal'> = async (context) => {
   // A run that ended half-way: first everything as it was, then again.
   if (before !== null) {
     const mountPoint = await observeMountPoint(dom0, before.uuid)
-    const why = UNRESTORED[(await restoreForwardSeal(host, before, mountPoint, false)).device]
+    const { device, dom0: inDom0 } = await restoreForwardSeal(host, before, mountPoint, false)
+    const why = UNRESTORED[device] ?? UNRESTORED[inDom0]
     if (why !== undefined)
       return fail(makeFailure('forward-seal-failed', { what: `${before.label} ${why}` }), before)
   }
