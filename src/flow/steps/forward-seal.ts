@@ -24,17 +24,20 @@ export const forwardSeal: Step<'forward-seal'> = async (context) => {
     }
   const before = forwardRecordOf(session)
   // A run that ended half-way: first everything as it was, then again.
+  let kept: ForwardRecord | null = null
   if (before !== null) {
     const mountPoint = await observeMountPoint(dom0, before.uuid)
     const { device, dom0: inDom0 } = await restoreForwardSeal(host, before, mountPoint, false)
-    const why = UNRESTORED[device] ?? UNRESTORED[inDom0]
+    const why = UNRESTORED[device]
     if (why !== undefined)
       return fail(makeFailure('forward-seal-failed', { what: `${before.label} ${why}` }), before)
+    // A complete seal has no old files in dom0 any more: it is made anew; where that fails, dom0 is not as it was.
+    if (inDom0 === 'stuck') kept = before
   }
   const { plan, checks } = await observeForwardReadiness(dom0, session, await store.loadDevices())
   if (plan === null || !isReady(checks)) {
     const failed = checks.filter((check) => check.ok !== true).map((check) => check.detail)
-    return fail(makeFailure('forward-seal-failed', { what: failed.join('; ') }), null)
+    return fail(makeFailure('forward-seal-failed', { what: failed.join('; ') }), kept)
   }
   try {
     const record = await ui.progress('sealing to the predicted registers', () => sealForward(context, plan))
@@ -46,7 +49,7 @@ export const forwardSeal: Step<'forward-seal'> = async (context) => {
     }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
-    return fail(error, await takeBack(context, plan))
+    return fail(error, (await takeBack(context, plan)) ?? kept)
   }
 }
 
